@@ -1,0 +1,57 @@
+/* ama_clock.c - the machine's clocks and RFC 3339 text. Any thread. */
+#include "actors/base/ama_clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_us (clockid_t which)
+{
+    struct timespec now;
+
+    (void) clock_gettime (which, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t system_mono (const ama_clock_t *clock)
+{
+    (void) clock;
+    return read_us (CLOCK_MONOTONIC);
+}
+
+static int64_t system_wall (const ama_clock_t *clock)
+{
+    (void) clock;
+    return read_us (CLOCK_REALTIME);
+}
+
+const ama_clock_t *ama_clock_system (void)
+{
+    static const ama_clock_t system_clock = { system_mono, system_wall };
+    return &system_clock;
+}
+
+int64_t ama_mono_ms (const ama_clock_t *clock)
+{
+    return clock->mono_us (clock) / 1000;
+}
+
+int64_t ama_wall_ms (const ama_clock_t *clock)
+{
+    return clock->wall_us (clock) / 1000;
+}
+
+const char *ama_time_text (int64_t wall_ms, char *buf)
+{
+    time_t seconds = (time_t) (wall_ms / 1000);
+    struct tm parts;
+
+    if (wall_ms < 0 || wall_ms > 253402300799999 || !gmtime_r (&seconds, &parts))
+        (void) snprintf (buf, 25, "1970-01-01T00:00:00.000Z");
+    else {
+        char day[32]; /* strftime can not fail: the year has four digits */
+
+        (void) strftime (day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
+        (void) snprintf (buf, 25, "%.19s.%03uZ", day, (unsigned) (wall_ms % 1000) % 1000U);
+    }
+    return buf;
+}

@@ -1,0 +1,57 @@
+# Compiler settings, library look-up and the one way to declare a library or a program.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+option(AMA_FUZZ "build the fuzz targets with libFuzzer" OFF)
+set(AMA_SANITIZE "" CACHE STRING "comma list for -fsanitize=")
+
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Werror -Wno-sign-conversion -Wstrict-prototypes
+                    -Wmissing-prototypes -fno-strict-aliasing -fstack-protector-strong -fvisibility=hidden)
+if(AMA_SANITIZE)
+    add_compile_options(-fsanitize=${AMA_SANITIZE} -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${AMA_SANITIZE})
+    if(AMA_SANITIZE MATCHES "undefined")
+        add_compile_options(-fno-sanitize-recover=all)
+    endif()
+endif()
+if(AMA_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+pkg_check_modules(CZMQ REQUIRED IMPORTED_TARGET libczmq libzmq)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(GIT2 REQUIRED IMPORTED_TARGET libgit2)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
+# Debian's msgpack-c 4 ships no .pc file under one name everywhere
+find_library(MSGPACK_LIBRARY NAMES msgpack-c msgpackc REQUIRED)
+find_path(MSGPACK_INCLUDE msgpack.h REQUIRED)
+find_library(CMOCKA_LIBRARY cmocka REQUIRED)
+
+# ama_library(NAME SOURCES ... LINK ...): a static library of this folder. Headers are named from the project's root.
+function(ama_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/gen)
+    target_link_libraries(${name} PUBLIC ${ARG_LINK})
+endfunction()
+
+# ama_program(NAME SOURCES ... LINK ...): a program in build/<preset>/bin.
+function(ama_program name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/gen)
+    target_link_libraries(${name} PRIVATE ${ARG_LINK})
+endfunction()
