@@ -1,0 +1,43 @@
+/* ama_node.h - one process: a hub of its own or a link to another's, and the actors it hosts
+ *
+ * main() makes a node, starts actors, and runs it. A node with `listen` (or without `connect`) has a hub: one ROUTER socket bound to
+ * inproc and to the endpoints given. A node with `connect` has none: its actors connect to that endpoint.
+ */
+#ifndef AMA_RUNTIME_NODE_H
+#define AMA_RUNTIME_NODE_H
+
+#include "actors/runtime/ama_actor.h"
+
+typedef struct ama_node ama_node_t;
+
+typedef struct {
+    const char *const *listen; /* NULL-terminated ipc:// endpoints, or NULL: inproc only */
+    const char *connect;       /* endpoint of another process' hub, or NULL */
+    uint64_t epoch;            /* told to everybody in control.welcome */
+    bool handle_signals;       /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
+    void (*on_signal) (ama_node_t *node, int signal, void *arg);
+    void *arg;
+} ama_node_conf_t;
+
+/* Block all signals before any thread: first call of main(). Also sets up sodium and the ZeroMQ libraries. */
+void ama_node_prepare (void);
+
+/* AMA_E_EXISTS: a live process listens on that ipc path already. The folder of an ipc path must be 0700 and our own. */
+ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err);
+
+/* Runs def on a thread of its own; returns after its init (0, or init's error). name: NULL for def->name. config is borrowed
+ * for the call. */
+int ama_node_start (ama_node_t *node, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err);
+
+/* Runs def on the calling thread until it calls ama_exit or is stopped; returns the code given to ama_exit. */
+int ama_node_run_here (ama_node_t *node, const ama_actor_def_t *def, const char *name, const void *config,
+                       ama_err_t *err);
+
+/* Waits until a signal or ama_node_stop; returns 0, or the code of an actor that ended with AMA_E_FATAL (err says why). */
+int ama_node_wait (ama_node_t *node, ama_err_t *err);
+void ama_node_stop (ama_node_t *node); /* any thread */
+
+/* Stops the actors in reverse order of their start, then the hub; waits grace_ms for each. */
+void ama_node_destroy (ama_node_t **node, int64_t grace_ms);
+
+#endif

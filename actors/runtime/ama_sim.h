@@ -1,0 +1,35 @@
+/* ama_sim.h - the runtime's in-memory twin: all actors on one thread, a virtual clock, faults from a seed
+ *
+ * Actors see the same ama_actor.h. One seed gives one trace, byte for byte. Children, descriptors and raw sockets are not
+ * available (AMA_E_UNSUPPORTED); a simulation uses stand-ins for the actors that need them.
+ */
+#ifndef AMA_RUNTIME_SIM_H
+#define AMA_RUNTIME_SIM_H
+
+#include "actors/runtime/ama_actor.h"
+
+typedef struct ama_sim ama_sim_t;
+
+typedef struct {
+    uint64_t seed;
+    double loss; /* probability that a message is lost, 0..1; likewise duplicate */
+    double duplicate;
+    int64_t delay_ms; /* every message takes 0..delay_ms; order between one pair of actors is kept unless reorder */
+    bool reorder;
+    void (*trace) (const char *line, void *arg); /* one line per delivery, may be NULL */
+    void *arg;
+} ama_sim_conf_t;
+
+ama_sim_t *ama_sim_new (const ama_sim_conf_t *conf);
+int ama_sim_start (ama_sim_t *sim, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err);
+/* As kill -9: state is dropped without stop; peers are told after detect_ms. Start it again with ama_sim_start. */
+void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms);
+void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate); /* e.g. 0, 0 to let it settle */
+/* Runs until nothing is to be done before until_ms of virtual time, or steps callbacks were made; returns the steps made. */
+uint64_t ama_sim_run (ama_sim_t *sim, int64_t until_ms, uint64_t steps);
+int64_t ama_sim_now_ms (const ama_sim_t *sim);
+uint64_t ama_sim_random (ama_sim_t *sim);               /* the seed's stream, for the test's own choices */
+void *ama_sim_state (ama_sim_t *sim, const char *name); /* of a live actor, or NULL */
+void ama_sim_destroy (ama_sim_t **sim);
+
+#endif

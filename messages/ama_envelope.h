@@ -1,0 +1,43 @@
+/* ama_envelope.h - the frame in front of every message body
+ *
+ * Wire: frame 0 is a msgpack array of fixed length (see PROTOCOL.md), frame 1 the body, a msgpack map with integer
+ * keys. The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them.
+ */
+#ifndef AMA_MESSAGES_ENVELOPE_H
+#define AMA_MESSAGES_ENVELOPE_H
+
+#include "actors/base/ama_err.h"
+#include "actors/base/ama_str.h"
+
+#include <stdint.h>
+
+#define AMA_ENVELOPE_MAGIC   0x414d /* "AM" */
+#define AMA_ENVELOPE_VERSION 1
+#define AMA_NAME_MAX         128        /* bytes of a logical name, with NUL */
+#define AMA_BODY_MAX         (8u << 20) /* bytes of one body */
+#define AMA_ENVELOPE_MAX     512        /* bytes of frame 0 */
+
+typedef enum {
+    AMA_FLAG_REQUEST = 1, /* an answer is expected: `id` is the correlation id of it */
+    AMA_FLAG_REPLY = 2,   /* answers the request named by `corr` */
+    AMA_FLAG_MORE = 4,    /* with REPLY: one part of a stream, others follow */
+    AMA_FLAG_ERROR = 8,   /* with REPLY: the body is control.error */
+} ama_flag_t;
+
+typedef struct {
+    uint16_t type;          /* AMA_MSG_… */
+    uint32_t flags;         /* ama_flag_t */
+    char src[AMA_NAME_MAX]; /* logical name of the sender */
+    char dst[AMA_NAME_MAX]; /* logical name of the receiver */
+    uint64_t id;            /* rises per sender */
+    uint64_t corr;          /* id of the request answered; 0 otherwise */
+    uint64_t epoch;         /* of the sender's hub at the moment of sending; 0 before welcome */
+    uint32_t role;          /* ama_role_t of the sender, stamped by the hub */
+} ama_envelope_t;
+
+void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out);
+
+/* Strict: exact length, types and limits. 0, AMA_E_DECODE, AMA_E_UNSUPPORTED (other version) or AMA_E_LIMIT. */
+int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err);
+
+#endif
