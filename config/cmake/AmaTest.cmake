@@ -17,7 +17,7 @@ function(ama_test name)
     target_link_libraries(${name} PRIVATE ${ARG_LINK} ${CMOCKA_LIBRARY})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
         ENVIRONMENT "AMA_SOURCE_DIR=${CMAKE_SOURCE_DIR};AMA_BINARY_DIR=${CMAKE_BINARY_DIR}")
 endfunction()
 
@@ -48,7 +48,7 @@ function(ama_script_test name)
         set(ARG_TIMEOUT 300)
     endif()
     add_test(NAME ${name} COMMAND ${ARG_COMMAND})
-    set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
         ENVIRONMENT "AMA_SOURCE_DIR=${CMAKE_SOURCE_DIR};AMA_BINARY_DIR=${CMAKE_BINARY_DIR}")
     if(ARG_SERIAL)
         set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)

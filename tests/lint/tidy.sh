@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# clang-tidy with the checks of .clang-tidy over the product's C files. usage: tidy.sh SOURCE_DIR BINARY_DIR
+cd "$1" || exit 1
+find actors messages config master agent client -name '*.c' -print0 | xargs -0 -n 4 -P "$(nproc)" clang-tidy-14 -p "$2" --quiet --warnings-as-errors='*' 2>/dev/null
