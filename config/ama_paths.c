@@ -111,7 +111,10 @@ static int below_data_dir (ama_paths_t *paths, const ama_paths_env_t *env, ama_e
 
     if (rc < 0)
         return rc;
-    paths->cache = join (paths->state, "cache");
+    /* what was downloaded is the same for every data dir: Spark alone is half a gigabyte */
+    paths->cache = pick (env->unit_cache, env->xdg_cache, env->home, ".cache/amaterasu");
+    if (!paths->cache)
+        paths->cache = join (paths->state, "cache");
     paths->runtime = join (paths->state, "run");
     paths->config_file = join (paths->state, "amad.yaml");
     return 0;

@@ -1,7 +1,7 @@
 /* ama_paths.h - where state, cache, sockets and configuration lie on this machine
  *
  * One answer for amad and ama, so that a client finds the daemon of its user without being told. Follows the XDG base directory
- * specification; under systemd the folders of the unit; with a data dir everything lies below that. main() reads the variables and
+ * specification; under systemd the folders of the unit; with a data dir all but the cache lies below that. main() reads the variables and
  * passes them in: nothing here looks at the process environment.
  */
 #ifndef AMA_CONFIG_PATHS_H
