@@ -33,6 +33,7 @@ typedef struct {
     uint64_t corr;          /* id of the request answered; 0 otherwise */
     uint64_t epoch;         /* of the sender's hub at the moment of sending; 0 before welcome */
     uint32_t role;          /* ama_role_t of the sender, stamped by the hub */
+    uint32_t window;        /* of a request: bytes of stream parts that may be under way; last item of the array */
 } ama_envelope_t;
 
 void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out);
