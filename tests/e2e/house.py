@@ -1,0 +1,184 @@
+"""What the end-to-end tests share: a house of its own for each test (data dir, repositories, daemon), and the real programs."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import textwrap
+import threading
+import time
+import unittest
+
+SOURCE = pathlib.Path(os.environ["AMA_SOURCE_DIR"])
+BINARY = pathlib.Path(os.environ["AMA_BINARY_DIR"])
+BIN = BINARY / "bin"
+LIMIT = 120  # seconds any single command may take
+
+
+def cache_folder():
+    return os.environ.get("XDG_CACHE_HOME") or str(SOURCE / ".cache")
+
+
+class Repo:
+    """A git repository with files given as text."""
+
+    def __init__(self, path, files):
+        self.path = pathlib.Path(path)
+        self.path.mkdir(parents=True)
+        self.git("init", "-q", "-b", "master")
+        self.commit(files, "first")
+
+    def git(self, *args):
+        return subprocess.run(
+            ["git", "-C", self.path, "-c", "user.name=t", "-c", "user.email=t@localhost", *args],
+            check=True, capture_output=True, text=True, timeout=LIMIT).stdout.strip()
+
+    def write(self, files):
+        for name, text in files.items():
+            at = self.path / name
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_text(textwrap.dedent(text))
+
+    def commit(self, files, message):
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def __str__(self):
+        return str(self.path)
+
+
+class Events(list):
+    """The lines of an NDJSON report."""
+
+    @classmethod
+    def of(cls, text):
+        return cls(json.loads(line) for line in text.splitlines() if line)
+
+    def types(self):
+        return [e["type"] for e in self]
+
+    def find(self, type, **fields):
+        return Events(e for e in self if e["type"] == type and all(e.get(k) == v for k, v in fields.items()))
+
+    def one(self, type, **fields):
+        found = self.find(type, **fields)
+        if len(found) != 1:
+            raise AssertionError(f"{len(found)} events {type} {fields} in {self}")
+        return found[0]
+
+
+class House(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ama-e2e-"))
+        self.data = self.folder / "data"
+        self.daemons = []
+        self.env = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(self.folder / "home"),
+            "LANG": "C.UTF-8",
+            "AMA_DATA_DIR": str(self.data),
+            "XDG_CACHE_HOME": cache_folder(),
+        }
+        for name in ("JAVA_HOME", "SPARK_HOME", "AMA_KERNEL_JAR", "AMA_CDS_ARCHIVE", "ASAN_OPTIONS", "UBSAN_OPTIONS", "MAVEN_OPTS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+        (self.folder / "home").mkdir()
+
+    def tearDown(self):
+        for daemon in self.daemons:
+            if daemon.poll() is None:
+                daemon.send_signal(signal.SIGTERM)
+                daemon.wait(30)
+        left = self.processes()
+        deadline = time.monotonic() + 15
+        agents = [p for p in left if "ama-agent" in p[1]]
+        for pid, _ in agents:  # an agent outlives its amad by design; here nobody comes back for it
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for pid, _ in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        subprocess.run(["chmod", "-R", "u+w", self.folder], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.assertEqual(left, [], "processes were left behind")
+
+    def processes(self):
+        """(pid, command line) of everything that lives in this house."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                environ = (entry / "environ").read_bytes()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except (OSError, IndexError):
+                continue
+            if state != "Z" and str(self.folder).encode() in environ + command.encode():
+                found.append((int(entry.name), command))
+        return found
+
+    def repo(self, files, name="job"):
+        return Repo(self.folder / name, files)
+
+    def ama(self, *args, program="ama", env=None, timeout=LIMIT, cwd=None, stdin=subprocess.DEVNULL):
+        return subprocess.run(
+            [BIN / program, *map(str, args)], env={**self.env, **(env or {})}, capture_output=True, text=True, timeout=timeout,
+            cwd=cwd, stdin=stdin)
+
+    def start(self, *args, program="ama", env=None, **kw):
+        return subprocess.Popen(
+            [BIN / program, *map(str, args)], env={**self.env, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, text=True, **kw)
+
+    def amad(self, *args):
+        """Starts the daemon and waits until it serves."""
+        log = open(self.folder / "amad.log", "a")
+        daemon = subprocess.Popen([BIN / "amad", *map(str, args)], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                  start_new_session=True)
+        self.daemons.append(daemon)
+        deadline = time.monotonic() + 20
+        while self.ama("list", timeout=30).returncode != 0:
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError("amad does not serve:\n" + (self.folder / "amad.log").read_text())
+        return daemon
+
+    def run_events(self, *args, exit=0, **kw):
+        """ama run with the report as NDJSON; checks the exit code and that nothing is missing."""
+        done = self.ama("run", *args, "--report-format", "ndjson", **kw)
+        self.assertEqual(done.returncode, exit, f"{done.stdout}\n{done.stderr}")
+        return self.checked(done.stdout)
+
+    def checked(self, text):
+        events = Events.of(text)
+        self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
+        self.assertEqual([e["prev"] for e in events], list(range(0, len(events))))
+        self.assertEqual(events[0]["type"], "run.accepted")
+        self.assertEqual(events[-1]["type"], "run.ended")
+        return events
+
+    def wait_for_line(self, process, want, limit=LIMIT):
+        """Reads the process' stdout until a line holds `want`; returns all that was read."""
+        read = []
+        timer = threading.Timer(limit, process.kill)
+        timer.start()
+        try:
+            for line in process.stdout:
+                read.append(line)
+                if want in line:
+                    return "".join(read)
+        finally:
+            timer.cancel()
+        raise AssertionError(f"no line with {want!r} came:\n{''.join(read)}\n{process.stderr.read()}")

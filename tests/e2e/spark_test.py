@@ -1,0 +1,164 @@
+"""The example and its like on a real local Spark: report per statement, shared session, retries, rescue, dependencies, and what can die."""
+import http.server
+import json
+import os
+import shutil
+import signal
+import threading
+import unittest
+
+from house import House, Repo, SOURCE, Events
+
+
+class Webhook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.got.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def scala(name, **more):
+    return {"name": name, "runner": {"group": "spark", "type": "scala"}, "file": f"{name}.scala", **more}
+
+
+def shell(name, **more):
+    return {"name": name, "runner": {"group": "shell", "type": "bash"}, "file": f"{name}.sh", **more}
+
+
+class Spark(House):
+    def setUp(self):
+        super().setUp()
+        self.hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+        self.hook.got = []
+        threading.Thread(target=self.hook.serve_forever, daemon=True).start()
+
+    def tearDown(self):
+        self.hook.shutdown()
+        self.hook.server_close()
+        super().tearDown()
+
+    def example(self):
+        place = self.folder / "example"
+        shutil.copytree(SOURCE / "examples/first-pipeline", self.folder / "source")
+        for at in (self.folder / "source").glob("env/*/job.yml"):
+            text = at.read_text().replace("127.0.0.1:8099", f"127.0.0.1:{self.hook.server_address[1]}")
+            at.write_text(text.replace("/tmp/first-pipeline", str(self.folder / "out")))
+        files = {str(p.relative_to(self.folder / "source")): p.read_text() for p in (self.folder / "source").rglob("*") if p.is_file()}
+        return Repo(place, files)
+
+    def job(self, actions, sources, **top):
+        env = {"env/default/job.yml": f"master: local[2]\noutputRootPath: {self.folder}/out\nworkingDir: {self.folder}/work\n"
+                                      "configuration: { limit: 40 }\n"}
+        maki = json.dumps({"job-name": "job", "flow": actions, **top})
+        return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}})
+
+    def test_example_good_then_rescued(self):
+        repo = self.example()
+        events = self.run_events(repo, "--ref", "master", "--env", "dev")
+        statements = [(e["file"], e["line"], e["status"]) for e in events.find("statement.ended")]
+        self.assertEqual(statements[:3], [("src/start.scala", 2, "ok"), ("src/start.scala", 4, "ok"), ("src/start.scala", 5, "ok")])
+        self.assertEqual({s[2] for s in statements}, {"ok"})
+        self.assertIn("odd: org.apache.spark.sql.DataFrame = [number: int]", [e.get("value", "") for e in events.find("statement.ended")])
+        self.assertEqual([e["phase"] for e in events.find("phase.ended", status="ok")].count("session"), 1)
+        self.assertIn("jars", events.one("phase.ended", phase="resolve")["detail"])
+        lines = [l for p in (self.folder / "out/out/numbers").glob("part-*") for l in p.read_text().split()]
+        self.assertEqual(sorted(map(int, lines)), list(range(1, 101)))
+        rows = [json.loads(l)["number"] for p in (self.folder / "out/out/odd").glob("part-*") for l in p.read_text().splitlines()]
+        self.assertEqual(sorted(rows), list(range(1, 101, 2)))
+        self.assertEqual(self.hook.got, [])
+
+        at = repo.path / "env/dev/job.yml"
+        repo.commit({"env/dev/job.yml": at.read_text().replace("highest: 100", "highest: 5000")}, "too high")
+        events = self.run_events(repo, "--ref", "master", "--env", "dev", exit=3)
+        ended = events.find("attempt.ended", action="step2")
+        self.assertEqual([(e["attempt"], e["state"]) for e in ended], [(1, "failed"), (2, "failed"), (3, "failed")])
+        bad = events.find("statement.ended", status="error")[0]
+        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/step2.scala", 6, "java.lang.IllegalArgumentException"))
+        self.assertEqual(events.one("action.ended", action="alert")["state"], "succeeded")
+        self.assertEqual(json.loads(self.hook.got[0])["text"], "first-pipeline could not write its numbers")
+
+    def test_frames_output_and_handover(self):
+        repo = self.job([scala("a"), shell("sh"), scala("b", retry={"attempts": 1})], {
+            "a.scala": "case class P(n: Int)\nval ps = spark.createDataset(Seq(P(1), P(2)))\ndef f(n: Int): Int =\n  10 / n\n\nval good = sc.parallelize(1 to 4, 2).map(f)\n"
+                       "println(\"héllo\")\n",
+            "sh.sh": "echo between\n",
+            "b.scala": "import org.apache.amaterasu.executor.runtime.AmaContext\nval ps = AmaContext.getDataFrame(\"a\", \"ps\")\nps.count\n"
+                       "AmaContext.getRDD[Int](\"a\", \"good\").sum\ndef g(n: Int) = {\n  1 / n\n}\nsc.parallelize(Seq(1, 0)).map(g).collect()\nval never = 1\n"})
+        events = self.run_events(repo, exit=1)
+        self.assertEqual(events.one("output", action="a")["text"].strip(), "héllo")
+        bad = events.one("statement.ended", status="error")
+        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/b.scala", 8, "java.lang.ArithmeticException"))
+        self.assertIn({"file": "src/b.scala", "line": 6}, bad["error"]["frames"])
+        self.assertEqual(len(events.find("statement.started", action="b", line=9)), 0)
+
+    def test_compile_and_syntax_errors_are_not_retried(self):
+        repo = self.job([scala("a")], {"a.scala": "val x = 1\nval y: Int = \"s\"\n"})
+        events = self.run_events(repo, exit=1)
+        self.assertEqual(len(events.find("attempt.started")), 1)
+        self.assertEqual(events.one("statement.ended", status="error")["line"], 2)
+        repo.commit({"src/a.scala": "println(\"ran\")\nval q = )\n"}, "syntax")
+        events = self.run_events(repo, exit=1)
+        self.assertEqual(events.find("output"), [])
+        self.assertIn("a.scala:2", json.dumps(events.one("attempt.ended")))
+
+    def test_killed_jvm_is_a_lost_session_then_a_new_one(self):
+        repo = self.job([scala("a"), scala("b")], {
+            "a.scala": "val n = spark.range(5)\n",
+            "b.scala": "println(\"up \" + env.configuration(\"limit\"))\nThread.sleep(if (new java.io.File(env.workingDir).exists) 0 else 600000)\n"})
+        run = self.start("run", repo, "--report-format", "ndjson")
+        head = self.wait_for_line(run, '"text":"up 40')
+        (self.folder / "work").mkdir()
+        for pid, command in self.processes():
+            if "java" in command.split(" ")[0]:
+                os.kill(pid, signal.SIGKILL)
+        tail, err = run.communicate(timeout=120)
+        events = self.checked(head + tail)
+        ended = events.find("attempt.ended", action="b")
+        self.assertEqual(ended[0]["state"], "errored", err)
+        self.assertIn("session-lost", ended[0]["cause"])
+        self.assertEqual(ended[-1]["state"], "succeeded")
+        self.assertEqual(run.returncode, 0)
+
+    def test_cancel_of_a_spark_job_leaves_nothing(self):
+        repo = self.job([scala("a")], {"a.scala": "println(\"up\")\nspark.range(0, 100000000000L).selectExpr(\"sum(id % 7)\").collect()\n"})
+        run = self.start("run", repo, "--report-format", "ndjson")
+        head = self.wait_for_line(run, '"text":"up')
+        run.send_signal(signal.SIGINT)
+        tail, _ = run.communicate(timeout=60)
+        self.assertEqual(self.checked(head + tail)[-1]["state"], "cancelled")
+        self.assertEqual(self.processes(), [])
+
+    def test_killed_amad_in_the_middle_of_a_spark_run(self):
+        go = self.folder / "go"
+        repo = self.job([scala("a"), scala("b")], {
+            "a.scala": "val n = spark.range(7)\n",
+            "b.scala": f"println(\"up\")\nwhile (!new java.io.File(\"{go}\").exists) Thread.sleep(20)\nprintln(AmaContext.getDataFrame(\"a\", \"n\").count)\n"})
+        daemon = self.amad()
+        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        daemon.kill()
+        daemon.wait(10)
+        self.amad()
+        go.write_text("")
+        tail, err = follower.communicate(timeout=120)
+        self.assertEqual(follower.returncode, 0, err)
+        events = self.checked(head + tail)
+        self.assertEqual(len(events.find("attempt.started")), 2)
+        self.assertEqual(events.find("output", action="b")[-1]["text"].strip(), "7")
+
+    def test_a_session_that_can_not_start_is_our_error(self):
+        repo = self.job([scala("a")], {"a.scala": "val x = 1\n"})
+        repo.commit({"env/default/job.yml": "master: spork://nowhere\n"}, "bad master")
+        done = self.ama("run", repo, "--report-format", "ndjson")
+        events = Events.of(done.stdout)
+        self.assertIn(done.returncode, (2, 5))
+        self.assertIn("spork", json.dumps(events))
+
+
+if __name__ == "__main__":
+    unittest.main()
