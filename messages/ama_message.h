@@ -1,6 +1,6 @@
 /* ama_message.h - the generic view of the generated messages: by type number, for runtime, dumps and tests
  *
- * messages/gen/amagen.py makes from messages/schema/*.yaml, per family: messages/<family>.h and .c with, for each message
+ * messages/gen/amagen.py makes from the files of messages/schema, per family: messages/<family>.h and .c with, for each message
  * and struct `family.name`,
  *     typedef struct { … } ama_family_name_t;
  *     void ama_family_name_encode (const ama_family_name_t *body, ama_str_t *out);

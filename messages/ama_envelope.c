@@ -1,0 +1,135 @@
+/* ama_envelope.c - encodes and decodes frame 0. Called by the runtime for every message, on the thread of the link or hub.
+ *
+ * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role], see PROTOCOL.md. Decoding allocates nothing; magic and
+ * version are looked at before anything that another version might have changed.
+ */
+#include "messages/ama_envelope.h"
+
+#include "messages/ama_mp.h"
+
+#include <string.h>
+
+#define ITEMS     10
+#define ALL_FLAGS (AMA_FLAG_REQUEST | AMA_FLAG_REPLY | AMA_FLAG_MORE | AMA_FLAG_ERROR)
+#define ROLES     32 /* roles are bits of a word in ama_message_info_t */
+
+void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
+{
+    ama_mp_put_array (out, ITEMS);
+    ama_mp_put_u64 (out, AMA_ENVELOPE_MAGIC);
+    ama_mp_put_u64 (out, AMA_ENVELOPE_VERSION);
+    ama_mp_put_u64 (out, envelope->type);
+    ama_mp_put_u64 (out, envelope->flags);
+    ama_mp_put_str (out, envelope->src, strnlen (envelope->src, AMA_NAME_MAX - 1));
+    ama_mp_put_str (out, envelope->dst, strnlen (envelope->dst, AMA_NAME_MAX - 1));
+    ama_mp_put_u64 (out, envelope->id);
+    ama_mp_put_u64 (out, envelope->corr);
+    ama_mp_put_u64 (out, envelope->epoch);
+    ama_mp_put_u64 (out, envelope->role);
+}
+
+static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
+{
+    int rc = ama_mp_get_u64 (mp, max, ret_value);
+
+    return rc < 0 ? ama_err_set (err, rc, "envelope: %s: %s", what, mp->why) : 0;
+}
+
+static bool is_name (const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_'
+                  || c == '/' || c == '@' || c == '-';
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static int get_name (ama_mp_t *mp, const char *what, char *ret_name, ama_err_t *err)
+{
+    const char *text;
+    size_t size;
+    int rc = ama_mp_get_str (mp, AMA_NAME_MAX - 1, &text, &size);
+
+    if (rc < 0)
+        return ama_err_set (err, rc, "envelope: %s: %s", what, mp->why);
+    if (!is_name (text, size))
+        return ama_err_set (err, AMA_E_DECODE, "envelope: %s has a character that no name has", what);
+    memcpy (ret_name, text, size);
+    ret_name[size] = '\0';
+    return 0;
+}
+
+/* Magic, version and length. */
+static int get_start (ama_mp_t *mp, ama_err_t *err)
+{
+    uint64_t magic, version;
+    uint32_t items;
+    int rc = ama_mp_get_array (mp, 1, UINT32_MAX, &items);
+
+    if (rc < 0)
+        return ama_err_set (err, rc, "envelope: %s", mp->why);
+    if (items < 2)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: %u items", items);
+    if ((rc = get_number (mp, "magic", UINT64_MAX, &magic, err)) < 0)
+        return rc;
+    if (magic != AMA_ENVELOPE_MAGIC)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: wrong magic");
+    if ((rc = get_number (mp, "version", UINT64_MAX, &version, err)) < 0)
+        return rc;
+    if (version != AMA_ENVELOPE_VERSION)
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "envelope: version %llu, this program speaks %d",
+                            (unsigned long long) version, AMA_ENVELOPE_VERSION);
+    if (items != ITEMS)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: %u items, not %d", items, ITEMS);
+    return 0;
+}
+
+static int check_flags (const ama_envelope_t *envelope, ama_err_t *err)
+{
+    uint32_t flags = envelope->flags;
+
+    if (flags & ~(uint32_t) ALL_FLAGS)
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "envelope: unknown flags 0x%x", flags & ~(uint32_t) ALL_FLAGS);
+    if (!(flags & AMA_FLAG_REPLY) && flags & (AMA_FLAG_MORE | AMA_FLAG_ERROR))
+        return ama_err_set (err, AMA_E_DECODE, "envelope: flags of a reply on what is none");
+    if (flags & AMA_FLAG_REPLY && flags & AMA_FLAG_REQUEST)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: a reply that is a request");
+    if (flags & AMA_FLAG_MORE && flags & AMA_FLAG_ERROR)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: an error ends a stream");
+    if (flags & AMA_FLAG_REQUEST && !envelope->id)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: a request without an id");
+    if (flags & AMA_FLAG_REPLY && !envelope->corr)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: a reply to nothing");
+    return 0;
+}
+
+int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err)
+{
+    ama_envelope_t *e = ret_envelope;
+    uint64_t type = 0, flags = 0, role = 0;
+    ama_mp_t mp;
+    int rc;
+
+    if (size > AMA_ENVELOPE_MAX)
+        return ama_err_set (err, AMA_E_LIMIT, "envelope: %zu bytes, the limit is %d", size, AMA_ENVELOPE_MAX);
+    ama_mp_open (&mp, bytes, size);
+    if ((rc = get_start (&mp, err)) < 0 || (rc = get_number (&mp, "type", UINT16_MAX, &type, err)) < 0
+        || (rc = get_number (&mp, "flags", UINT32_MAX, &flags, err)) < 0
+        || (rc = get_name (&mp, "src", e->src, err)) < 0 || (rc = get_name (&mp, "dst", e->dst, err)) < 0
+        || (rc = get_number (&mp, "id", UINT64_MAX, &e->id, err)) < 0
+        || (rc = get_number (&mp, "corr", UINT64_MAX, &e->corr, err)) < 0
+        || (rc = get_number (&mp, "epoch", UINT64_MAX, &e->epoch, err)) < 0
+        || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0)
+        return rc;
+    if ((rc = ama_mp_end (&mp)) < 0)
+        return ama_err_set (err, rc, "envelope: %s", mp.why);
+    if (!type)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: type 0");
+    e->type = (uint16_t) type;
+    e->flags = (uint32_t) flags;
+    e->role = (uint32_t) role;
+    return check_flags (e, err);
+}
