@@ -167,6 +167,7 @@ static int allocate (decoder_t *decoder, size_t count, size_t size, void **ret_b
 {
     size_t cost = count * size + ALLOC_COST;
 
+    *ret_block = NULL;
     if (cost > decoder->budget)
         return ama_err_set (decoder->err, AMA_E_LIMIT, "decoded, the body would take too much memory");
     decoder->budget -= cost;
@@ -231,8 +232,8 @@ static int read_small (decoder_t *decoder, const ama_field_t *field, uint32_t *r
     if (rc < 0)
         return refuse (decoder, rc);
     if (is_enum) {
-        const ama_words_t *words = field->of;
-        if (value >= words->count || !words->words[value])
+        const ama_enum_names_t *names = field->of;
+        if (value >= names->count || !names->words[value])
             value = 0;
     }
     *ret_value = (uint32_t) value;

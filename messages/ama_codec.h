@@ -32,7 +32,7 @@ typedef struct {
     const char *name;
     const char *const *words; /* by number; NULL for a number that is not used */
     uint32_t count;
-} ama_words_t;
+} ama_enum_names_t;
 
 typedef struct {
     const char *name;
@@ -43,7 +43,7 @@ typedef struct {
     uint32_t items;  /* items of a list */
     uint32_t offset; /* of the member; of the pointer if it is a list */
     uint32_t beside; /* offset of has_ or n_ */
-    const void *of;  /* const ama_words_t * of an enum, const ama_layout_t * of a struct */
+    const void *of;  /* const ama_enum_names_t * of an enum, const ama_layout_t * of a struct */
 } ama_field_t;
 
 typedef struct ama_layout {
@@ -63,7 +63,7 @@ void ama_codec_copy (const ama_layout_t *layout, const void *from, void *to);
 /* Bytes that one value of this kind takes in memory; of a struct, its size. */
 size_t ama_codec_item_size (const ama_field_t *field);
 
-const char *ama_words_name (const ama_words_t *words, uint32_t value); /* "?" if there is none */
-int ama_words_parse (const ama_words_t *words, const char *text, uint32_t *ret_value);
+const char *ama_enum_word (const ama_enum_names_t *names, uint32_t value); /* "?" if there is none */
+int ama_enum_parse (const ama_enum_names_t *names, const char *text, uint32_t *ret_value);
 
 #endif

@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *ama_words_name (const ama_words_t *words, uint32_t value)
+const char *ama_enum_word (const ama_enum_names_t *names, uint32_t value)
 {
-    return value < words->count && words->words[value] ? words->words[value] : "?";
+    return value < names->count && names->words[value] ? names->words[value] : "?";
 }
 
-int ama_words_parse (const ama_words_t *words, const char *text, uint32_t *ret_value)
+int ama_enum_parse (const ama_enum_names_t *names, const char *text, uint32_t *ret_value)
 {
-    for (uint32_t i = 0; i < words->count; i++)
-        if (words->words[i] && strcmp (words->words[i], text) == 0) {
+    for (uint32_t i = 0; i < names->count; i++)
+        if (names->words[i] && strcmp (names->words[i], text) == 0) {
             *ret_value = i;
             return 0;
         }
@@ -181,7 +181,7 @@ static void dump_value (const ama_field_t *field, const void *value, ama_str_t *
         dump_hex (value, sizeof (ama_digest_t), out);
         break;
     case AMA_KIND_ENUM:
-        ama_str_printf (out, "\"%s\"", ama_words_name (field->of, *(const uint32_t *) value));
+        ama_str_printf (out, "\"%s\"", ama_enum_word (field->of, *(const uint32_t *) value));
         break;
     case AMA_KIND_STRUCT:
         ama_codec_dump (field->of, value, out);

@@ -35,7 +35,7 @@ def code(schema, output):
     files = {
         "ama_types.h": emit_c.types_header(schema),
         "ama_types.c": emit_c.types_source(schema),
-        "ama_words.h": emit_c.words_header(schema),
+        "ama_enums.h": emit_c.enums_header(schema),
     }
     for family in schema.families:
         files[f"{family.name}.h"] = emit_c.family_header(family)

@@ -88,7 +88,7 @@ def field_row(struct, f):
     beside = f"offsetof ({struct.c_type}, {f.beside})" if f.beside else "0"
     of = "NULL"
     if f.kind == "enum":
-        of = f"&ama_{f.of.name}_words"
+        of = f"&ama_{f.of.name}_names"
     elif f.kind == "struct":
         of = f"&{f.of.c_name}_layout"
     text_max, items = (f.item_max, f.max) if f.is_list else (f.max, 0)
@@ -125,7 +125,7 @@ def struct_definition(struct):
 
 def family_source(family):
     lines = [f"/* {family.name}.c - {NOTE} */", f'#include "messages/{family.name}.h"', ""]
-    lines += ['#include "messages/ama_codec.h"', '#include "messages/ama_words.h"', "", "#include <stddef.h>", ""]
+    lines += ['#include "messages/ama_codec.h"', '#include "messages/ama_enums.h"', "", "#include <stddef.h>", ""]
     for struct in family.ordered():
         lines += struct_definition(struct)
     return "\n".join(lines)
@@ -155,23 +155,23 @@ def types_header(schema):
     return "\n".join(lines + ["#endif", ""])
 
 
-def words_header(schema):
-    lines = [f"/* ama_words.h - names of enum values, for the layouts; {NOTE} */"]
-    lines += ["#ifndef AMA_MESSAGES_WORDS_H", "#define AMA_MESSAGES_WORDS_H", "", '#include "messages/ama_codec.h"', ""]
-    lines += [f"extern const ama_words_t ama_{enum.name}_words;" for enum in schema.enums()]
+def enums_header(schema):
+    lines = [f"/* ama_enums.h - names of enum values, for the layouts; {NOTE} */"]
+    lines += ["#ifndef AMA_MESSAGES_ENUMS_H", "#define AMA_MESSAGES_ENUMS_H", "", '#include "messages/ama_codec.h"', ""]
+    lines += [f"extern const ama_enum_names_t ama_{enum.name}_names;" for enum in schema.enums()]
     return "\n".join(lines + ["", "#endif", ""])
 
 
 def enum_definition(enum):
-    words = f"{enum.name}_words"
-    lines = [f"static const char *const {words}[] = {{"]
+    names = f"{enum.name}_names"
+    lines = [f"static const char *const {names}[] = {{"]
     lines += [f'    [{number}] = "{word}",' for word, number in enum.values.items()]
     lines += ["};"]
-    lines += [f'const ama_words_t ama_{words} = {{ "{enum.name}", {words}, sizeof ({words}) / sizeof ({words}[0]) }};', ""]
+    lines += [f'const ama_enum_names_t ama_{names} = {{ "{enum.name}", {names}, sizeof ({names}) / sizeof ({names}[0]) }};', ""]
     lines += [f"const char *ama_{enum.name}_name ({enum.c_type} value)", "{"]
-    lines += [f"    return ama_words_name (&ama_{words}, (uint32_t) value);", "}", ""]
+    lines += [f"    return ama_enum_word (&ama_{names}, (uint32_t) value);", "}", ""]
     lines += [f"int ama_{enum.name}_parse (const char *text, {enum.c_type} *ret_value)", "{", "    uint32_t value;"]
-    lines += [f"    int rc = ama_words_parse (&ama_{words}, text, &value);", ""]
+    lines += [f"    int rc = ama_enum_parse (&ama_{names}, text, &value);", ""]
     lines += ["    if (rc == 0)", f"        *ret_value = ({enum.c_type}) value;", "    return rc;", "}", ""]
     return lines
 
@@ -209,7 +209,7 @@ def info_row(message):
 
 def types_source(schema):
     lines = [f"/* ama_types.c - names of enum values, and the table of all messages; {NOTE} */"]
-    includes = ["ama_codec.h", "ama_message.h", "ama_types.h", "ama_words.h"] + [f"{f.name}.h" for f in schema.families]
+    includes = ["ama_codec.h", "ama_message.h", "ama_types.h", "ama_enums.h"] + [f"{f.name}.h" for f in schema.families]
     lines += ['#include "messages/ama_types.h"', ""]
     lines += [f'#include "messages/{name}"' for name in sorted(includes) if name != "ama_types.h"] + [""]
     for enum in schema.enums():
