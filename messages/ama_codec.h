@@ -9,6 +9,7 @@
 #include "actors/base/ama_err.h"
 #include "actors/base/ama_str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,9 +60,13 @@ int ama_codec_decode (const ama_layout_t *layout, const void *bytes, size_t size
 void ama_codec_done (const ama_layout_t *layout, void *body);
 void ama_codec_dump (const ama_layout_t *layout, const void *body, ama_str_t *out);
 void ama_codec_copy (const ama_layout_t *layout, const void *from, void *to);
+/* Would a decoder take what encode makes of it? As ama_message_check. */
+int ama_codec_check (const ama_layout_t *layout, const void *body, ama_err_t *err);
 
 /* Bytes that one value of this kind takes in memory; of a struct, its size. */
 size_t ama_codec_item_size (const ama_field_t *field);
+/* False for an optional field without value. */
+bool ama_codec_is_there (const ama_field_t *field, const void *body);
 
 const char *ama_enum_word (const ama_enum_names_t *names, uint32_t value); /* "?" if there is none */
 int ama_enum_parse (const ama_enum_names_t *names, const char *text, uint32_t *ret_value);

@@ -26,6 +26,15 @@ int ama_enum_parse (const ama_enum_names_t *names, const char *text, uint32_t *r
     return AMA_E_INVALID;
 }
 
+bool ama_codec_is_there (const ama_field_t *field, const void *body)
+{
+    if (!(field->flags & AMA_FIELD_OPTIONAL))
+        return true;
+    if (field->kind == AMA_KIND_STRING)
+        return *(char *const *) ((const char *) body + field->offset) != NULL;
+    return *(const bool *) ((const char *) body + field->beside);
+}
+
 /* ---- free ---- */
 
 static void done_value (const ama_field_t *field, void *value)
@@ -89,15 +98,6 @@ static void copy_list (const ama_field_t *field, const char *from, char *to)
     *(size_t *) (to + field->beside) = count;
 }
 
-static bool is_there (const ama_field_t *field, const char *body)
-{
-    if (!(field->flags & AMA_FIELD_OPTIONAL))
-        return true;
-    if (field->kind == AMA_KIND_STRING)
-        return *(char *const *) (body + field->offset) != NULL;
-    return *(const bool *) (body + field->beside);
-}
-
 void ama_codec_copy (const ama_layout_t *layout, const void *from, void *to)
 {
     memset (to, 0, layout->size);
@@ -107,7 +107,7 @@ void ama_codec_copy (const ama_layout_t *layout, const void *from, void *to)
             copy_list (field, from, to);
             continue;
         }
-        if (!is_there (field, from))
+        if (!ama_codec_is_there (field, from))
             continue;
         copy_value (field, (const char *) from + field->offset, (char *) to + field->offset);
         if (field->flags & AMA_FIELD_OPTIONAL && field->kind != AMA_KIND_STRING)
@@ -210,7 +210,7 @@ void ama_codec_dump (const ama_layout_t *layout, const void *body, ama_str_t *ou
     ama_str_putc (out, '{');
     for (size_t i = 0; i < layout->n_fields; i++) {
         const ama_field_t *field = &layout->fields[i];
-        if (!is_there (field, body))
+        if (!ama_codec_is_there (field, body))
             continue;
         ama_str_printf (out, "%s\"%s\":", separator, field->name);
         separator = ",";

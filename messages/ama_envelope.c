@@ -1,6 +1,6 @@
 /* ama_envelope.c - encodes and decodes frame 0. Called by the runtime for every message, on the thread of the link or hub.
  *
- * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role], see PROTOCOL.md. Decoding allocates nothing; magic and
+ * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role, window], see PROTOCOL.md. Decoding allocates nothing; magic and
  * version are looked at before anything that another version might have changed.
  */
 #include "messages/ama_envelope.h"
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define ITEMS     10
+#define ITEMS     11
 #define ALL_FLAGS (AMA_FLAG_REQUEST | AMA_FLAG_REPLY | AMA_FLAG_MORE | AMA_FLAG_ERROR)
 #define ROLES     32 /* roles are bits of a word in ama_message_info_t */
 
@@ -26,6 +26,7 @@ void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
     ama_mp_put_u64 (out, envelope->corr);
     ama_mp_put_u64 (out, envelope->epoch);
     ama_mp_put_u64 (out, envelope->role);
+    ama_mp_put_u64 (out, envelope->window);
 }
 
 static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
@@ -109,7 +110,7 @@ static int check_flags (const ama_envelope_t *envelope, ama_err_t *err)
 int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err)
 {
     ama_envelope_t *e = ret_envelope;
-    uint64_t type = 0, flags = 0, role = 0;
+    uint64_t type = 0, flags = 0, role = 0, window = 0;
     ama_mp_t mp;
     int rc;
 
@@ -122,7 +123,8 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
         || (rc = get_number (&mp, "id", UINT64_MAX, &e->id, err)) < 0
         || (rc = get_number (&mp, "corr", UINT64_MAX, &e->corr, err)) < 0
         || (rc = get_number (&mp, "epoch", UINT64_MAX, &e->epoch, err)) < 0
-        || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0)
+        || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0
+        || (rc = get_number (&mp, "window", UINT32_MAX, &window, err)) < 0)
         return rc;
     if ((rc = ama_mp_end (&mp)) < 0)
         return ama_err_set (err, rc, "envelope: %s", mp.why);
@@ -131,5 +133,6 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
     e->type = (uint16_t) type;
     e->flags = (uint32_t) flags;
     e->role = (uint32_t) role;
+    e->window = (uint32_t) window;
     return check_flags (e, err);
 }

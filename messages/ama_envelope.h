@@ -1,7 +1,8 @@
 /* ama_envelope.h - the frame in front of every message body
  *
- * Wire: frame 0 is a msgpack array of fixed length (see PROTOCOL.md), frame 1 the body, a msgpack map with integer
- * keys. The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them.
+ * Wire: frame 0 is the msgpack array [magic, version, type, flags, src, dst, id, corr, epoch, role, window], frame 1 the body, a
+ * msgpack map with integer keys (PROTOCOL.md). Names are of [A-Za-z0-9._/@-] and may be empty before the hub has stamped them.
+ * The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them.
  */
 #ifndef AMA_MESSAGES_ENVELOPE_H
 #define AMA_MESSAGES_ENVELOPE_H
@@ -33,12 +34,16 @@ typedef struct {
     uint64_t corr;          /* id of the request answered; 0 otherwise */
     uint64_t epoch;         /* of the sender's hub at the moment of sending; 0 before welcome */
     uint32_t role;          /* ama_role_t of the sender, stamped by the hub */
-    uint32_t window;        /* of a request: bytes of stream parts that may be under way; last item of the array */
+    uint32_t window;        /* of a request: bytes of stream parts that may be under way; 0 otherwise */
 } ama_envelope_t;
 
+/* Appends. Names are cut at their NUL and not looked at: they are ours. */
 void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out);
 
-/* Strict: exact length, types and limits. 0, AMA_E_DECODE, AMA_E_UNSUPPORTED (other version) or AMA_E_LIMIT. */
+/* Strict: exact length, types and limits. 0, AMA_E_UNSUPPORTED (another version, an unknown flag), AMA_E_LIMIT (a name or the whole
+ * is too long) or AMA_E_DECODE (everything else: magic, length, a character that names do not have, a role above 31, type 0, flags
+ * that contradict each other, a request without id, a reply without corr). Whether the type is known, the sender may send it and the
+ * epoch is current is for the caller. On failure *ret_envelope is undefined. */
 int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err);
 
 #endif

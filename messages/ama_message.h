@@ -16,9 +16,18 @@
  * its enum; struct → embedded; list → `T *x; size_t n_x`; optional scalars, enums and structs have `bool has_x` beside them.
  * For encoding, fields may point to borrowed memory; a NULL required string is encoded as "". After decode the struct owns everything.
  *
- * Decoding is bounded before anything is allocated: depth, item counts, string lengths, strict UTF-8, total size. Unknown
- * keys are skipped, unknown enum values read as the value 0, a missing required field is the type's zero or AMA_E_DECODE for ids,
- * digests and structs; a key that stands twice is AMA_E_DECODE.
+ * Encoding is canonical: keys rise, integers are as short as they can be, and optional fields without value, empty lists and
+ * required fields of zero value (false, 0, "", the enum's 0) are left out; ids, digests and structs are always there. Equal values are
+ * equal bytes, which digests rely on.
+ *
+ * Decoding is bounded before anything is allocated: depth, item counts, string lengths, strict UTF-8 without NUL, total size, and
+ * memory (4 MiB and 16 times the bytes). Unknown keys are skipped, unknown enum values read as the value 0, a missing required field is the
+ * type's zero or AMA_E_DECODE for ids, digests and structs; a key that stands twice or out of order is AMA_E_DECODE. Numbers must be
+ * finite and within their type. AMA_E_LIMIT is for what is well-formed but longer, more or deeper than allowed. On failure ret_body is
+ * zeroed, there is nothing to free, and err says which field at which byte.
+ *
+ * Limits of the schema are macros: AMA_FETCH_REQUEST_URL_MAX (bytes, or items of a list), AMA_…_ITEM_MAX (bytes of a string in it).
+ * Encoding does not look at them; a sender that passes on what it was given uses ama_text_fit or ama_message_check.
  */
 #ifndef AMA_MESSAGES_MESSAGE_H
 #define AMA_MESSAGES_MESSAGE_H
@@ -46,10 +55,19 @@ typedef struct {
     void (*done) (void *body);
     void (*dump) (const void *body, ama_str_t *out);
     void (*copy) (const void *from, void *to);
+    const struct ama_layout *layout; /* of messages/ama_codec.h */
 } ama_message_info_t;
 
 /* NULL for an unknown type. Static storage. */
 const ama_message_info_t *ama_message_info (uint16_t type);
+
+/* Would the receiver decode it? 0, AMA_E_LIMIT, AMA_E_INVALID (a string that is not UTF-8, a number that is not finite), or
+ * AMA_E_UNSUPPORTED for an unknown type; err names the field. The size of the whole is not looked at. */
+int ama_message_check (uint16_t type, const void *body, ama_err_t *err);
+
+/* What a string field of `max` bytes takes of a text of any origin: bytes that are not UTF-8 and NULs become U+FFFD, what is too long
+ * is cut at a character and ends in "…". Returns owned. */
+char *ama_text_fit (const char *text, size_t size, size_t max);
 
 /* All of them, ordered by type number. */
 const ama_message_info_t *ama_message_all (size_t *ret_count);

@@ -203,7 +203,7 @@ def info_row(message):
         f'    {{ {message.constant}, "{message.name}", {roles},',
         f"      {message.reply.constant if message.reply else 0}, {message.stream.constant if message.stream else 0}, "
         f"sizeof ({message.c_type}),",
-        f"      {name}_encode, {name}_decode, {name}_done, {name}_dump, {name}_copy }},",
+        f"      {name}_encode, {name}_decode, {name}_done, {name}_dump, {name}_copy, &{message.c_name}_layout }},",
     ]
 
 
