@@ -365,12 +365,25 @@ static int on_event (builder_t *self, const yaml_event_t *event)
 
 /* ---- libyaml ---- */
 
-static int parser_error (builder_t *self, const yaml_parser_t *parser)
+static yaml_mark_t mark_of (const char *bytes, size_t at)
+{
+    yaml_mark_t mark = { 0 };
+
+    for (size_t i = 0; i < at; i++) {
+        mark.column = bytes[i] == '\n' ? 0 : mark.column + (((unsigned char) bytes[i] & 0xc0) != 0x80);
+        mark.line += bytes[i] == '\n';
+    }
+    return mark;
+}
+
+static int parser_error (builder_t *self, const yaml_parser_t *parser, const char *bytes, size_t size)
 {
     const char *what = parser->problem ? parser->problem : "not readable as YAML";
 
-    if (parser->error == YAML_READER_ERROR)
-        return wrong (self, &parser->mark, AMA_E_SYNTAX, NULL, "%s", what);
+    if (parser->error == YAML_READER_ERROR) { /* its mark is that of the token before */
+        yaml_mark_t mark = mark_of (bytes, parser->problem_offset < size ? parser->problem_offset : size);
+        return wrong (self, &mark, AMA_E_SYNTAX, NULL, "%s (U+%04X)", what, (unsigned) parser->problem_value);
+    }
     if (parser->context && parser->context_mark.line != parser->problem_mark.line)
         return wrong (self, &parser->problem_mark, AMA_E_SYNTAX, NULL, "%s (%s that begins on line %zu)", what,
                       parser->context, parser->context_mark.line + 1);
@@ -390,7 +403,7 @@ static int pump (builder_t *self, const void *bytes, size_t size)
     while (rc == 0 && !end) {
         yaml_event_t event;
         if (!yaml_parser_parse (&parser, &event)) {
-            rc = parser_error (self, &parser);
+            rc = parser_error (self, &parser, bytes, size);
             break;
         }
         rc = on_event (self, &event);
@@ -405,12 +418,8 @@ static int pump (builder_t *self, const void *bytes, size_t size)
 
 static int wrong_byte (builder_t *self, const char *bytes, size_t at, const char *what)
 {
-    yaml_mark_t mark = { 0 };
+    yaml_mark_t mark = mark_of (bytes, at);
 
-    for (size_t i = 0; i < at; i++) {
-        mark.column = bytes[i] == '\n' ? 0 : mark.column + (((unsigned char) bytes[i] & 0xc0) != 0x80);
-        mark.line += bytes[i] == '\n';
-    }
     return wrong (self, &mark, AMA_E_SYNTAX, "save the file as UTF-8", "%s", what);
 }
 
