@@ -42,6 +42,12 @@ static void reserve (ama_str_t *str, size_t more)
     }
 }
 
+void ama_str_reserve (ama_str_t *str, size_t more)
+{
+    reserve (str, more);
+    str->data[str->size] = '\0';
+}
+
 void ama_str_add (ama_str_t *str, const void *bytes, size_t size)
 {
     reserve (str, size);

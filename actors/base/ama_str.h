@@ -23,6 +23,8 @@ void ama_str_add (ama_str_t *str, const void *bytes, size_t size);
 void ama_str_puts (ama_str_t *str, const char *text);
 void ama_str_putc (ama_str_t *str, char c);
 void ama_str_printf (ama_str_t *str, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+void ama_str_reserve (ama_str_t *str,
+                      size_t more);              /* data has room for `more` bytes behind size, to be written by hand */
 void ama_str_cut (ama_str_t *str, size_t front); /* drops `front` bytes from the beginning */
 char *ama_str_take (ama_str_t *str);             /* returns owned, never NULL; str is empty after */
 
