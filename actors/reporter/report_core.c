@@ -1,0 +1,213 @@
+/* report_core.c - numbers the events of one run. Called by the reporter's shell on its thread; pure. */
+#include "actors/reporter/report_core.h"
+
+#include "actors/reporter/report_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+typedef struct {
+    ama_id_t id;
+    uint64_t upto;
+    UT_hash_handle hh;
+} source_t;
+
+struct ama_report_core {
+    ama_id_t run;
+    uint64_t seq;      /* last event */
+    uint64_t prev;     /* last event of level execution */
+    uint64_t artifact; /* last artifact event */
+    char *job;
+    char *env;
+    bool ended;
+    char *state;
+    int64_t exit;
+    source_t *sources;
+};
+
+ama_report_core_t *ama_report_core_new (ama_id_t run)
+{
+    ama_report_core_t *core = ama_calloc (1, sizeof *core);
+
+    core->run = run;
+    core->job = ama_strdup ("");
+    core->env = ama_strdup ("");
+    core->state = ama_strdup ("");
+    return core;
+}
+
+void ama_report_core_destroy (ama_report_core_t **core)
+{
+    source_t *source, *next;
+
+    if (!*core)
+        return;
+    HASH_ITER (hh, (*core)->sources, source, next)
+    {
+        HASH_DEL ((*core)->sources, source);
+        free (source);
+    }
+    free ((*core)->job);
+    free ((*core)->env);
+    free ((*core)->state);
+    free (*core);
+    *core = NULL;
+}
+
+static source_t *source_of (ama_report_core_t *core, ama_id_t id)
+{
+    source_t *source;
+
+    HASH_FIND (hh, core->sources, &id, sizeof id, source);
+    if (!source) {
+        source = ama_calloc (1, sizeof *source);
+        source->id = id;
+        HASH_ADD (hh, core->sources, id, sizeof source->id, source);
+    }
+    return source;
+}
+
+static void replace (char **text, const char *by)
+{
+    if (strcmp (*text, by) == 0)
+        return;
+    free (*text);
+    *text = ama_strdup (by);
+}
+
+static void count (ama_report_core_t *core, const ama_report_record_t *record)
+{
+    core->seq = record->seq;
+    if (!record->code)
+        core->prev = record->seq;
+    if (record->type == AMA_EVENT_TYPE_ARTIFACT)
+        core->artifact = record->seq;
+}
+
+/* ---- reading back ---- */
+
+static void remember_tail (ama_report_core_t *core, const ama_report_record_t *record)
+{
+    ama_report_tail_t tail;
+
+    if (!ama_report_json_tail (record->json, record->json_size, &tail))
+        return;
+    replace (&core->job, tail.job);
+    replace (&core->env, tail.env);
+    if (record->type == AMA_EVENT_TYPE_RUN_ENDED) {
+        core->ended = true;
+        replace (&core->state, tail.state);
+        core->exit = tail.exit;
+    }
+    ama_report_tail_done (&tail);
+}
+
+void ama_report_core_restore (ama_report_core_t *core, const ama_report_record_t *record)
+{
+    count (core, record);
+    source_of (core, record->source)->upto = record->no;
+    /* the supervisor's events bring the names; they are few, the agents' many */
+    if (!record->code)
+        remember_tail (core, record);
+}
+
+void ama_report_core_restore_ended (ama_report_core_t *core, const ama_report_record_t *record)
+{
+    core->prev = record->prev;
+    core->artifact = record->artifact;
+    count (core, record);
+    remember_tail (core, record);
+}
+
+/* ---- posts ---- */
+
+static void keep_event (ama_report_core_t *core, source_t *source, const ama_report_event_t *event,
+                        ama_report_keep_fn *keep, void *arg)
+{
+    ama_str_t json = { 0 };
+    ama_report_record_t record = {
+        .seq = core->seq + 1,
+        .prev = core->prev,
+        .artifact = core->artifact,
+        .code = ama_report_is_code (event->type),
+        .type = event->type,
+        .source = source->id,
+        .no = source->upto + 1,
+    };
+
+    if (event->job && *event->job)
+        replace (&core->job, event->job);
+    if (event->env && *event->env)
+        replace (&core->env, event->env);
+    ama_report_json (core->run, core->job, core->env, event, &json);
+    record.json = json.data;
+    record.json_size = json.size;
+    keep (&record, arg);
+    ama_str_done (&json);
+
+    source->upto++;
+    count (core, &record);
+    if (event->type == AMA_EVENT_TYPE_RUN_ENDED) {
+        core->ended = true;
+        replace (&core->state, event->state ? event->state : "");
+        core->exit = event->exit;
+    }
+}
+
+uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
+                               void *arg, size_t *ret_late)
+{
+    source_t *source;
+
+    *ret_late = 0;
+    if (core->ended && !core->sources) /* read back without its sources: nothing can be new */
+        return post->n_events ? post->first + post->n_events - 1 : 0;
+    source = source_of (core, post->source);
+    for (size_t i = 0; i < post->n_events; i++) {
+        if (post->first + i != source->upto + 1)
+            continue;
+        if (core->ended) {
+            source->upto++;
+            ++*ret_late;
+        }
+        else
+            keep_event (core, source, &post->events[i], keep, arg);
+    }
+    return source->upto;
+}
+
+void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out)
+{
+    ama_report_event_t progress = *event;
+
+    progress.type = AMA_EVENT_TYPE_PROGRESS;
+    ama_report_json (core->run, core->job, core->env, &progress, out);
+}
+
+/* ---- what it knows ---- */
+
+uint64_t ama_report_core_seq (const ama_report_core_t *core)
+{
+    return core->seq;
+}
+
+uint64_t ama_report_core_artifact (const ama_report_core_t *core)
+{
+    return core->artifact;
+}
+
+bool ama_report_core_ended (const ama_report_core_t *core)
+{
+    return core->ended;
+}
+
+const char *ama_report_core_state (const ama_report_core_t *core)
+{
+    return core->state;
+}
+
+int64_t ama_report_core_exit (const ama_report_core_t *core)
+{
+    return core->exit;
+}

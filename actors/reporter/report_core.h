@@ -1,0 +1,48 @@
+/* report_core.h - the numbering of one run's events, without storing them
+ *
+ * Pure. Posts arrive at least once and from several sources; what comes out is one sequence.
+ *
+ * Invariants
+ *  - seq rises by one for every kept event, whatever its level
+ *  - an event is kept at most once: each source numbers its own from 1, and only the next number of a source is new
+ *  - nothing is kept after run.ended, so that every reader's stream ends with it
+ *
+ * If what was handed to `keep` can not be written, the core is thrown away and made again from what was.
+ */
+#ifndef AMA_REPORTER_CORE_H
+#define AMA_REPORTER_CORE_H
+
+#include "actors/base/ama_err.h"
+#include "actors/reporter/report_line.h"
+#include "messages/report.h"
+
+typedef struct ama_report_core ama_report_core_t;
+
+ama_report_core_t *ama_report_core_new (ama_id_t run);
+void ama_report_core_destroy (ama_report_core_t **core);
+
+/* A record read back from the store, in order. */
+void ama_report_core_restore (ama_report_core_t *core, const ama_report_record_t *record);
+
+/* The last record of a run that has ended, read back alone: the dedupe state is not needed any more. */
+void ama_report_core_restore_ended (ama_report_core_t *core, const ama_report_record_t *record);
+
+typedef void (ama_report_keep_fn) (const ama_report_record_t *record, void *arg);
+
+/* Hands what is new of the post to keep, in order. Returns the number up to which the source's events are kept (or, after the end
+ * of the run, dropped for good: *ret_late counts those). A post that starts behind a hole keeps nothing: the source sees from the
+ * answer where to go on. */
+uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
+                               void *arg, size_t *ret_late);
+
+/* The unnumbered members of a progress event. */
+void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out);
+
+uint64_t ama_report_core_seq (const ama_report_core_t *core);      /* of the last kept event, 0 for none */
+uint64_t ama_report_core_artifact (const ama_report_core_t *core); /* seq of the last artifact event, 0 for none */
+bool ama_report_core_ended (const ama_report_core_t *core);
+/* State and exit code of run.ended; "" and 0 before. Borrowed. */
+const char *ama_report_core_state (const ama_report_core_t *core);
+int64_t ama_report_core_exit (const ama_report_core_t *core);
+
+#endif
