@@ -1,0 +1,186 @@
+package org.amaterasu.kernel
+
+import java.io.{OutputStream, PrintWriter}
+import java.nio.file.Path
+import scala.reflect.NameTransformer
+import scala.reflect.internal.util.{CodeAction, Position}
+import scala.runtime.ScalaRunTime
+import scala.tools.nsc.GenericRunnerSettings
+import scala.tools.nsc.interpreter.{IMain, Naming}
+import scala.tools.nsc.interpreter.shell.{ReplReporterImpl, ShellConfig}
+
+/** `caret` is the source line, and the line below it with the caret. */
+final case class CompileError(line: Int, column: Int, text: String, caret: String)
+
+/** A statement to run, and where it stands. */
+final case class Source(code: String, file: String, line: Int, column: Int)
+
+sealed trait Outcome
+final case class Value(text: String)                       extends Outcome
+final case class NotCompiled(errors: List[CompileError])   extends Outcome
+final case class Thrown(why: Throwable)                    extends Outcome
+
+/** One Scala REPL: the scope of one attempt. Used by one thread at a time. Its classes lie in `folder` under `$line<number * Lines + n>`.
+  *
+  * It is the compiler's own IMain, but for two things. A statement is compiled under its file's name, after as many blank lines as stand
+  * before it there, so that class files, stack traces and Spark's call sites know the user's very lines. And what IMain compiles a
+  * second time for each statement, the text of its value, is made by reflection here: that is almost half of a small statement's time. */
+final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins: Origins) {
+  import Interpreter._
+  private var errors   = List.empty[CompileError]
+  private var warnings = List.empty[Warning]
+
+  private val settings = {
+    val s = new GenericRunnerSettings(problem => throw new IllegalArgumentException(problem))
+    s.processArguments(List("-Yrepl-class-based", "-Yrepl-outdir", folder.toString, "-Wconf:cat=deprecation:s,cat=feature:s"), processAll = true)
+    s.usejavacp.value = true
+    s
+  }
+
+  private val reporter = new ReplReporterImpl(ShellConfig(settings), settings, new PrintWriter(OutputStream.nullOutputStream)) {
+    override def doReport(pos: Position, msg: String, severity: Severity, actions: List[CodeAction]): Unit = {
+      val at = if (pos.isDefined) pos.line else 0
+      if (severity == ERROR)
+        errors ::= CompileError(at, if (pos.isDefined) pos.column else 0, Naming.unmangle(msg), if (pos.isDefined) s"${pos.lineContent}\n${pos.lineCaret}" else "")
+      else if (severity == WARNING) warnings ::= Warning(at, Naming.unmangle(msg))
+    }
+  }
+
+  private val imain = new IMain(settings, Some(jars), settings, reporter) {
+    // everything but REPL classes comes from the parent: a second copy of each jar's class would be another class
+    override def compilerClasspath: Seq[java.net.URL]      = if (initializeComplete) Nil else super.compilerClasspath
+    override def readRootPath(readPath: String): global.Symbol = global.rootMirror.getModuleIfDefined(readPath)
+  }
+  import imain.global
+  import imain.memberHandlers._
+
+  imain.initializeCompiler()
+  Shim.startLines(imain, number * ReplClass.Lines)
+  jars.getURLs.foreach(add)
+
+  def loader: ClassLoader = imain.classLoader
+
+  def add(jar: java.net.URL): Unit = imain.addUrlsToClassPath(jar)
+
+  /** A statement of our own, which must not fail. */
+  def prelude(code: String): Unit = run(Source(code, "<prelude>", 1, 1)) match {
+    case Value(_)       =>
+    case NotCompiled(e) => throw new IllegalStateException(s"prelude: ${e.headOption.fold("?")(_.text)}: $code")
+    case Thrown(why)    => throw why
+  }
+
+  /** The compiler's warnings about the statement that ran last. */
+  def lastWarnings: List[Warning] = warnings.reverse
+
+  def run(source: Source): Outcome = {
+    errors = Nil
+    warnings = Nil
+    val shift  = if (source.line <= MaxPadding) 0 else source.line - 1
+    val padded = "\n" * (source.line - 1 - shift) + " " * (source.column - 1).min(MaxPadding) + source.code
+    try imain.withLabel(source.file)(compile(padded)) match {
+      case Some(request) =>
+        val last = source.line + source.code.count(_ == '\n')
+        origins.put(request.lineRep.lineId, Origin(source.file, source.line, last, shift))
+        evaluate(request)
+      case None => NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
+    } finally {
+      reporter.reset()
+      global.currentRun.reporting.clearAllConditionalWarnings()
+    }
+  }
+
+  private def compile(code: String): Option[imain.Request] = {
+    global.currentRun.reporting.clearSuspendedMessages()
+    imain.parse(code) match {
+      case Right((trees, xml, parsed)) if trees.nonEmpty =>
+        val request = new imain.Request(code, trees, parsed, xml)
+        if (ReplClass.interpreterOf(request.lineRep.lineId) != number) throw new IllegalStateException("too many statements in one attempt")
+        reporter.currentRequest = request
+        Option.when(request.lineRep.compile(request.mkUnit)) {
+          for (handler <- request.defHandlers; symbol <- request.definedSymbols.get(handler.member.name)) handler.member.setSymbol(symbol)
+          request
+        }
+      case Right(_) => Some(null).filter(_ => false)
+      case Left(_)  =>
+        if (errors.isEmpty) errors ::= CompileError(0, 0, "the statement is not complete", "")
+        None
+    }
+  }
+
+  private def evaluate(request: imain.Request): Outcome =
+    try {
+      val scope = new Scope(request)
+      val text  = request.handlers.iterator.map(h => describe(h, request, scope)).filter(_.nonEmpty).mkString("\n")
+      imain.recordRequest(request)
+      Value(Naming.unmangle(text))
+    } catch { case why: Throwable => Thrown(why) }
+
+  /** The instance that holds what a statement defined; made, which runs the statement, by the first look. */
+  private final class Scope(request: imain.Request) {
+    private val holder = {
+      val module   = moduleOf(s"${request.lineRep.packageName}.${request.lineRep.readName}$$")
+      val instance = invoke(module, "INSTANCE").get
+      request.accessPath.split('.').filter(_.nonEmpty).foldLeft(instance) { (at, name) =>
+        invoke(at, name).getOrElse(moduleOf(at.getClass.getName + name + "$"))
+      }
+    }
+
+    def value(name: String): Option[AnyRef] = invoke(holder, NameTransformer.encode(name))
+
+    private def moduleOf(name: String): AnyRef = Class.forName(name, true, loader).getField("MODULE$").get(null)
+
+    private def invoke(on: AnyRef, method: String): Option[AnyRef] =
+      on.getClass.getMethods.find(m => m.getName == method && m.getParameterCount == 0).map(_.invoke(on))
+  }
+
+  /** What a REPL says of a definition or value. */
+  private def describe(handler: MemberHandler, request: imain.Request, scope: Scope): String = handler match {
+    case v: ValHandler if v.mods.isPublic && !isUnit(v, request) =>
+      val name  = v.name.decode
+      val value = if (v.mods.isLazy) " // unevaluated" else " = " + scope.value(name).map(ScalaRunTime.replStringOf(_, MaxElements).stripSuffix("\n")).getOrElse("")
+      s"$name: ${TypeText.short(request.typeOf(v.name))}$value"
+    case _: ValHandler                      => ""
+    case d: DefHandler if d.mods.isPublic   => s"def ${request.defTypeOf(d.name)(_.decode)}"
+    case _: DefHandler                      => ""
+    case m: ModuleHandler                   => s"object ${m.name.decode}"
+    case c: ClassHandler                    => s"${c.keyword} ${c.name.decode}"
+    case t: TypeAliasHandler                => s"type ${t.name.decode}"
+    case i: ImportHandler                   => i.importString
+    case _                                  => ""
+  }
+
+  /** The REPL gives every bare expression a name, also those without a value. */
+  private def isUnit(v: ValHandler, request: imain.Request): Boolean =
+    request.lookupTypeOf(v.name) == "Unit" && imain.naming.isUserVarName(v.name.toString)
+
+  /** The values that the statements defined, the latest of each name; lazy ones are not evaluated by this. */
+  def definitions: Seq[Definition] = {
+    val found = scala.collection.mutable.LinkedHashMap.empty[String, Definition]
+    for (request <- imain.prevRequestList; handler <- request.handlers) {
+      handler.definesTerm.foreach(name => found.remove(name.decode))
+      handler match {
+        case v: ValHandler if v.mods.isPublic && !imain.naming.isUserVarName(v.name.toString) =>
+          val name = v.name.decode
+          val tpe  = global.exitingTyper(request.typesOfDefinedTerms.get(v.name).fold("")(t => t.finalResultType.dealias.toString))
+          found(name) = Definition(name, tpe, v.mods.isLazy, () => new Scope(request).value(name))
+        case _ =>
+      }
+    }
+    found.values.toSeq
+  }
+
+  def close(): Unit = imain.close()
+}
+
+/** `staticType` is for lazy values: their class cannot be seen without evaluating them. */
+final case class Definition(name: String, staticType: String, isLazy: Boolean, value: () => Option[AnyRef])
+
+object Interpreter {
+  private val MaxElements = 1000      // of a collection's text
+  private val MaxPadding  = 20000     // blank lines before a statement; farther down, lines are counted from the statement
+}
+
+object TypeText {
+  /** Types without their packages: org.apache.spark.sql.DataFrame is DataFrame. */
+  def short(text: String): String = text.replaceAll("""\b(?:[a-z_][\w]*\.)+(?=[A-Z])""", "")
+}
