@@ -157,16 +157,23 @@ static char *text_of (const json_t *object, const char *name)
     return ama_strdup (text ? text : "");
 }
 
-bool ama_report_json_tail (const char *json, size_t size, ama_report_tail_t *ret_tail)
+static json_t *load_members (const char *members, size_t size)
 {
     ama_str_t whole = { 0 };
     json_t *object;
 
     ama_str_putc (&whole, '{');
-    ama_str_add (&whole, json, size);
+    ama_str_add (&whole, members, size);
     ama_str_putc (&whole, '}');
     object = json_loadb (whole.data, whole.size, 0, NULL);
     ama_str_done (&whole);
+    return object;
+}
+
+bool ama_report_json_tail (const char *json, size_t size, ama_report_tail_t *ret_tail)
+{
+    json_t *object = load_members (json, size);
+
     if (!object)
         return false;
     *ret_tail = (ama_report_tail_t){
@@ -185,4 +192,20 @@ void ama_report_tail_done (ama_report_tail_t *tail)
     free (tail->env);
     free (tail->state);
     *tail = (ama_report_tail_t){ 0 };
+}
+
+bool ama_report_json_artifact (const char *json, size_t size, ama_run_artifact_info_t *ret_info)
+{
+    json_t *object = load_members (json, size);
+
+    if (!object)
+        return false;
+    *ret_info = (ama_run_artifact_info_t){
+        .action = text_of (object, "action"),
+        .name = text_of (object, "name"),
+        .path = text_of (object, "path"),
+        .media_type = text_of (object, "media_type"),
+    };
+    json_decref (object);
+    return true;
 }

@@ -25,4 +25,7 @@ typedef struct {
 bool ama_report_json_tail (const char *json, size_t size, ama_report_tail_t *ret_tail);
 void ama_report_tail_done (ama_report_tail_t *tail);
 
+/* What the event of an artifact says; to be freed with ama_run_artifact_info_done. */
+bool ama_report_json_artifact (const char *json, size_t size, ama_run_artifact_info_t *ret_info);
+
 #endif

@@ -1,0 +1,264 @@
+/* report_follow.c - followers: the backlog from the file as credit allows, a mark, then live; part of the reporter, on its thread
+ *
+ * A follower is an offset into its run's file and a stream. Live events too are read from the file (they were just written, the kernel
+ * has them): so everybody gets the same bytes, and one that stalls costs nothing but its place.
+ */
+#include "actors/reporter/report_runs.h"
+
+#include "messages/ama_types.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum {
+    CHUNK = 128 * 1024, /* bytes of one batch, unless a single line is longer */
+    ITEMS_MAX = 2048,
+    CHUNKS_PER_TURN = 32, /* so that a follower who filters gigabytes away does not hold up the others */
+};
+
+struct ama_report_follower {
+    ama_report_run_t *run;
+    ama_stream_t *stream;
+    uint64_t offset;  /* in the file: what is before was told or was not wanted */
+    uint64_t backlog; /* size of the file when the request came */
+    uint64_t from;    /* first number wanted */
+    ama_report_level_t level;
+    bool progress;
+    bool caught_up; /* said so */
+    ama_report_follower_t *prev, *next;
+};
+
+typedef struct {
+    ama_report_item_t items[ITEMS_MAX];
+    size_t count;
+    size_t bytes; /* read, whole lines */
+} batch_t;
+
+static void forget (ama_report_follower_t *follower)
+{
+    DL_DELETE (follower->run->followers, follower);
+    follower->run->reports->n_followers--;
+    free (follower);
+}
+
+/* ---- reading ---- */
+
+static bool is_wanted (const ama_report_follower_t *follower, const ama_report_record_t *record)
+{
+    return record->seq >= follower->from && (follower->level == AMA_REPORT_LEVEL_CODE || !record->code);
+}
+
+/* The whole lines at the start of text become items; the LF behind each becomes the end of its string. */
+static int parse_lines (const ama_report_follower_t *follower, char *text, size_t size, batch_t *batch)
+{
+    while (batch->count < ITEMS_MAX) {
+        char *line = text + batch->bytes, *lf = memchr (line, '\n', size - batch->bytes);
+        ama_report_record_t record;
+
+        if (!lf)
+            return 0;
+        if (ama_report_line_parse (line, (size_t) (lf - line), &record) < 0)
+            return AMA_E_INTEGRITY;
+        *lf = '\0';
+        batch->bytes = (size_t) (lf - text) + 1;
+        if (is_wanted (follower, &record))
+            batch->items[batch->count++] = (ama_report_item_t){
+                .seq = record.seq,
+                .prev = follower->level == AMA_REPORT_LEVEL_CODE ? record.seq - 1 : record.prev,
+                .json = line + (record.json - line),
+            };
+    }
+    return 0;
+}
+
+static int read_batch (ama_report_follower_t *follower, batch_t *batch, ama_err_t *err)
+{
+    ama_str_t *chunk = &follower->run->reports->chunk;
+
+    batch->count = batch->bytes = 0;
+    for (size_t size = CHUNK;; size = AMA_REPORT_LINE_MAX) {
+        ssize_t got;
+        int rc;
+
+        ama_str_clear (chunk);
+        ama_str_reserve (chunk, size);
+        got = ama_report_file_read (follower->run->file, follower->offset, chunk->data, size, err);
+        if (got < 0)
+            return (int) got;
+        rc = parse_lines (follower, chunk->data, (size_t) got, batch);
+        if (rc == 0 && !batch->bytes && got && size == AMA_REPORT_LINE_MAX)
+            rc = AMA_E_INTEGRITY;
+        if (rc < 0)
+            return ama_err_set (err, rc, "the report of this run is damaged from byte %llu on",
+                                (unsigned long long) (follower->offset + batch->bytes));
+        if (batch->bytes || !got)
+            return 0;
+    }
+}
+
+/* ---- telling ---- */
+
+/* The end of what there is. True if the follower is gone. */
+static bool tell_end (ama_report_follower_t *follower)
+{
+    const ama_report_run_t *run = follower->run;
+
+    if (ama_report_core_ended (run->core)) {
+        ama_report_end_t end = { .state = (char *) ama_report_core_state (run->core),
+                                 .exit = ama_report_core_exit (run->core) };
+        ama_stream_end (&follower->stream, AMA_MSG_REPORT_END, &end);
+    }
+    else if (run->reports->read_only)
+        ama_stream_fail (&follower->stream, AMA_E_UNREACHABLE,
+                         "the report breaks off here: whoever ran this run is gone");
+    else
+        return false;
+    forget (follower);
+    return true;
+}
+
+/* Sends a batch, or only moves on if there is nothing in it to tell. 0, AMA_E_AGAIN or an error. */
+static int tell_batch (ama_report_follower_t *follower, const batch_t *batch)
+{
+    uint64_t behind = follower->offset + batch->bytes;
+    ama_report_batch_t body = {
+        .items = (ama_report_item_t *) batch->items,
+        .n_items = batch->count,
+        .caught_up = !follower->caught_up && behind >= follower->backlog,
+    };
+    int rc = 0;
+
+    if (batch->count || body.caught_up)
+        rc = ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &body);
+    if (rc == 0) {
+        follower->offset = behind;
+        follower->caught_up = follower->caught_up || body.caught_up;
+    }
+    return rc;
+}
+
+static void fail (ama_report_follower_t *follower, const ama_err_t *err)
+{
+    ama_stream_fail (&follower->stream, err->code, err->text);
+    forget (follower);
+}
+
+static void pump (ama_report_follower_t *follower)
+{
+    ama_report_run_t *run = follower->run;
+    batch_t batch;
+
+    for (unsigned chunks = 0;; chunks++) {
+        ama_err_t err = { 0 };
+        int rc;
+
+        if (!run->core && ama_report_run_get (run->reports, run->id, &run, &err) < 0) {
+            fail (follower, &err);
+            return;
+        }
+        if (chunks == CHUNKS_PER_TURN) {
+            ama_timer_after (run->reports->more, 0);
+            return;
+        }
+        if (follower->level == AMA_REPORT_LEVEL_NONE && follower->caught_up)
+            follower->offset = ama_report_file_size (run->file);
+        if (follower->caught_up && follower->offset >= ama_report_file_size (run->file)) {
+            (void) tell_end (follower);
+            return;
+        }
+        batch.count = batch.bytes = 0;
+        if (follower->level != AMA_REPORT_LEVEL_NONE)
+            rc = read_batch (follower, &batch, &err);
+        else {
+            follower->backlog = 0;
+            rc = 0;
+        }
+        if (rc == 0)
+            rc = tell_batch (follower, &batch);
+        if (rc == AMA_E_AGAIN)
+            return;
+        if (rc < 0) {
+            if (!err.code)
+                ama_err_set (&err, rc, "the report can not be sent on");
+            fail (follower, &err);
+            return;
+        }
+    }
+}
+
+static void on_writable (ama_stream_t *stream, void *arg)
+{
+    (void) stream;
+    pump (arg);
+}
+
+static void on_closed (ama_stream_t *stream, void *arg)
+{
+    (void) stream;
+    forget (arg);
+}
+
+int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envelope, const ama_report_follow_t *follow,
+                             ama_err_t *err)
+{
+    ama_report_follower_t *follower;
+    ama_report_run_t *run;
+    uint64_t offset = 0;
+    int rc;
+
+    if (reports->n_followers >= AMA_REPORT_FOLLOWERS_MAX)
+        return ama_err_set (err, AMA_E_BUSY, "%u people follow already", reports->n_followers);
+    if ((rc = ama_report_run_get (reports, follow->run, &run, err)) < 0
+        || (rc = ama_report_file_seek (run->file, follow->from, &offset, err)) < 0)
+        return rc;
+    follower = ama_calloc (1, sizeof *follower);
+    *follower = (ama_report_follower_t){
+        .run = run,
+        .stream = ama_stream_new (reports->ctx, envelope, on_writable, on_closed, follower),
+        .offset = offset,
+        .backlog = ama_report_file_size (run->file),
+        .from = follow->from,
+        .level = follow->level,
+        .progress = follow->progress,
+    };
+    DL_APPEND (run->followers, follower);
+    reports->n_followers++;
+    pump (follower);
+    return 0;
+}
+
+void ama_report_follow_pump (ama_report_run_t *run)
+{
+    ama_report_follower_t *follower, *next;
+
+    DL_FOREACH_SAFE (run->followers, follower, next)
+    pump (follower);
+}
+
+void ama_report_follow_more (void *arg)
+{
+    ama_reports_t *reports = arg;
+    ama_report_run_t *run, *next;
+
+    HASH_ITER (hh, reports->runs, run, next)
+    ama_report_follow_pump (run);
+}
+
+void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t *event)
+{
+    ama_report_follower_t *follower, *next;
+    ama_str_t json = { 0 };
+    ama_report_item_t item = { 0 };
+    ama_report_batch_t batch = { .items = &item, .n_items = 1 };
+
+    if (!run->followers || !run->core)
+        return;
+    ama_report_core_progress (run->core, event, &json);
+    item.json = json.data;
+    /* who is behind gets none: it speaks of now */
+    DL_FOREACH_SAFE (run->followers, follower, next)
+    if (follower->progress && follower->caught_up && follower->offset >= ama_report_file_size (run->file))
+        (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &batch);
+    ama_str_done (&json);
+}

@@ -1,0 +1,327 @@
+/* reporter_actor.c - takes posts, keeps them, acknowledges them once they are durable, and serves followers
+ *
+ * Runs on its actor's thread; report_core numbers, report_store writes, report_follow tells. The disk is synced by a worker, one sync at a
+ * time: all posts that came while one was under way are acknowledged by the next. A post is written before its sender's
+ * followers are told and synced before its sender is: what a sender may forget survives a power cut.
+ */
+#include "actors/reporter/reporter.h"
+
+#include "actors/base/ama_log.h"
+#include "actors/reporter/report_json.h"
+#include "actors/reporter/report_runs.h"
+#include "actors/runtime/ama_worker.h"
+#include "messages/ama_types.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+    ama_waiter_t waiter;
+    ama_report_posted_t posted;
+} ack_t;
+
+/* One sync: descriptors to be synced, then answers to be sent. */
+typedef struct {
+    struct reporter *reporter;
+    int *fds;
+    size_t n_fds;
+    ack_t *acks;
+    size_t n_acks;
+    int error; /* errno */
+} sync_t;
+
+typedef struct reporter {
+    ama_ctx_t *ctx;
+    ama_reports_t reports;
+    ama_worker_t *worker;
+    sync_t *next; /* collects; NULL: nothing to sync */
+    bool syncing, stopping;
+} reporter_t;
+
+/* ---- the disk ---- */
+
+static void sync_destroy (sync_t *sync)
+{
+    if (!sync)
+        return;
+    for (size_t i = 0; i < sync->n_fds; i++)
+        close (sync->fds[i]);
+    free (sync->fds);
+    free (sync->acks);
+    free (sync);
+}
+
+/* On the worker's thread. */
+static void sync_work (void *job)
+{
+    sync_t *sync = job;
+
+    for (size_t i = 0; i < sync->n_fds; i++)
+        if (fdatasync (sync->fds[i]) < 0)
+            sync->error = errno;
+}
+
+static void start_sync (reporter_t *self);
+
+static void sync_completed (void *job)
+{
+    sync_t *sync = job;
+    reporter_t *self = sync->reporter;
+
+    self->syncing = false;
+    if (sync->error) {
+        /* What is on the disk is unknown now, and the kernel will not try again: whoever starts us again reads the file. */
+        ama_log (AMA_LOG_ERROR, "reporter", "reports can not be made durable: %s", strerror (sync->error));
+        ama_exit (self->ctx, AMA_E_FATAL, "reports can not be made durable");
+    }
+    else
+        for (size_t i = 0; i < sync->n_acks; i++)
+            (void) ama_reply (self->ctx, &sync->acks[i].waiter, AMA_MSG_REPORT_POSTED, &sync->acks[i].posted);
+    sync_destroy (sync);
+    if (!self->stopping)
+        start_sync (self);
+}
+
+static void add_fd (sync_t *sync, int fd)
+{
+    if (fd < 0) {
+        sync->error = errno ? errno : EBADF;
+        return;
+    }
+    sync->fds = ama_realloc (sync->fds, (sync->n_fds + 1) * sizeof *sync->fds);
+    sync->fds[sync->n_fds++] = fd;
+}
+
+static void start_sync (reporter_t *self)
+{
+    sync_t *sync = self->next;
+    ama_report_run_t *run, *next;
+
+    if (self->syncing || !sync)
+        return;
+    self->next = NULL;
+    HASH_ITER (hh, self->reports.runs, run, next)
+    {
+        if (!run->unsynced)
+            continue;
+        run->unsynced = false;
+        add_fd (sync, ama_report_file_sync_fd (run->file, NULL));
+    }
+    if (sync->n_fds)
+        add_fd (sync, fcntl (ama_report_store_dir_fd (self->reports.store), F_DUPFD_CLOEXEC, 0));
+    self->syncing = true;
+    ama_worker_submit (self->worker, sync_work, sync_completed, sync);
+}
+
+static void add_ack (reporter_t *self, const ama_envelope_t *envelope, ama_id_t source, uint64_t upto)
+{
+    if (!self->next) {
+        self->next = ama_calloc (1, sizeof *self->next);
+        self->next->reporter = self;
+    }
+    self->next->acks = ama_realloc (self->next->acks, (self->next->n_acks + 1) * sizeof *self->next->acks);
+    self->next->acks[self->next->n_acks++] =
+        (ack_t){ .waiter = ama_waiter (envelope), .posted = { .source = source, .upto = upto } };
+}
+
+/* At the end of a turn: everything its messages brought, at once. */
+static void flush (void *arg)
+{
+    reporter_t *self = arg;
+    ama_report_run_t *run, *next;
+
+    HASH_ITER (hh, self->reports.runs, run, next)
+    {
+        if (!run->touched)
+            continue;
+        run->touched = false;
+        ama_report_follow_pump (run);
+    }
+    if (!self->stopping)
+        start_sync (self);
+    ama_report_runs_trim (&self->reports);
+}
+
+/* ---- messages ---- */
+
+static void keep_line (const ama_report_record_t *record, void *arg)
+{
+    ama_report_line_add (record, arg);
+}
+
+/* Numbers were given to events that could not be written: what is in the file counts. Earlier events are still to be synced. */
+static void drop_run (reporter_t *self, ama_report_run_t *run)
+{
+    if (run->unsynced)
+        add_fd (self->next, ama_report_file_sync_fd (run->file, NULL));
+    run->unsynced = false;
+    ama_report_run_unload (run);
+}
+
+static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_report_post_t *post = body;
+    reporter_t *self = state;
+    ama_report_run_t *run;
+    ama_str_t lines = { 0 };
+    uint64_t upto;
+    size_t late;
+    int rc;
+
+    if (self->reports.read_only)
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "this reporter only reads");
+    if (!post->first)
+        return ama_err_set (err, AMA_E_INVALID, "events of a source are numbered from 1");
+    if (envelope->role == AMA_ROLE_AGENT && ama_id_equal (post->source, post->run))
+        return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
+    if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
+        return rc;
+    upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
+    if (late)
+        ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);
+    if (lines.size) {
+        rc = ama_report_file_append (run->file, lines.data, lines.size, err);
+        if (rc < 0)
+            drop_run (self, run);
+        else
+            run->unsynced = run->touched = true;
+    }
+    ama_str_done (&lines);
+    if (rc < 0)
+        return rc;
+    add_ack (self, envelope, post->source, upto);
+    ama_defer (ctx, flush, self);
+    return 0;
+}
+
+static int on_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_report_progress_t *progress = body;
+    reporter_t *self = state;
+    ama_report_run_t *run;
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    HASH_FIND (hh, self->reports.runs, &progress->run, sizeof progress->run, run);
+    if (run)
+        ama_report_follow_progress (run, &progress->event);
+    return 0;
+}
+
+static int on_follow (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    reporter_t *self = state;
+
+    (void) ctx;
+    return ama_report_follow_start (&self->reports, envelope, body, err);
+}
+
+/* Walks the chain of artifact events backwards; *list is filled from its end. */
+static int read_artifacts (ama_report_run_t *run, ama_run_artifact_info_t *list, size_t *count, size_t max,
+                           ama_err_t *err)
+{
+    uint64_t seq = ama_report_core_artifact (run->core);
+    ama_str_t buf = { 0 };
+    int rc = 0;
+
+    while (rc == 0 && seq && *count < max) {
+        ama_report_record_t record;
+        rc = ama_report_file_record (run->file, seq, &buf, &record, err);
+        if (rc < 0)
+            break;
+        if (ama_report_json_artifact (record.json, record.json_size, &list[max - 1 - *count]))
+            ++*count;
+        seq = record.artifact < seq ? record.artifact : 0;
+    }
+    ama_str_done (&buf);
+    return rc;
+}
+
+static int on_artifacts (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    enum { MAX = AMA_REPORT_ARTIFACTS_REPLY_ARTIFACTS_MAX };
+    const ama_report_artifacts_t *ask = body;
+    reporter_t *self = state;
+    ama_run_artifact_info_t *list;
+    ama_report_run_t *run;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    size_t count = 0;
+    int rc;
+
+    if ((rc = ama_report_run_get (&self->reports, ask->run, &run, err)) < 0)
+        return rc;
+    list = ama_calloc (MAX, sizeof *list);
+    rc = read_artifacts (run, list, &count, MAX, err);
+    if (rc == 0) {
+        ama_report_artifacts_reply_t reply = { .artifacts = list + MAX - count, .n_artifacts = count };
+        rc = ama_reply (ctx, &waiter, AMA_MSG_REPORT_ARTIFACTS_REPLY, &reply);
+    }
+    for (size_t i = MAX - count; i < MAX; i++)
+        ama_run_artifact_info_done (&list[i]);
+    free (list);
+    ama_defer (ctx, flush, self);
+    return rc;
+}
+
+/* ---- life ---- */
+
+static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    const ama_reporter_conf_t *conf = config;
+    reporter_t *self = state;
+    int rc;
+
+    self->ctx = ctx;
+    self->reports.ctx = ctx;
+    self->reports.read_only = conf->read_only;
+    rc = ama_report_store_open (conf->dir, conf->read_only, &self->reports.store, err);
+    if (rc < 0)
+        return rc;
+    self->reports.more = ama_timer_new (ctx, ama_report_follow_more, &self->reports);
+    self->worker = ama_worker_new (ctx, "reports");
+    return 0;
+}
+
+static void stop (ama_ctx_t *ctx, void *state)
+{
+    reporter_t *self = state;
+
+    self->stopping = true;
+    /* waits for a sync under way; who is not answered posts again to our successor */
+    ama_worker_destroy (&self->worker);
+    ama_exit (ctx, 0, NULL);
+}
+
+static void done (void *state)
+{
+    reporter_t *self = state;
+
+    ama_worker_destroy (&self->worker);
+    ama_timer_destroy (&self->reports.more);
+    sync_destroy (self->next);
+    ama_report_runs_done (&self->reports);
+    ama_report_store_close (&self->reports.store);
+    ama_str_done (&self->reports.chunk);
+}
+
+static const ama_handler_t handlers[] = {
+    { AMA_MSG_REPORT_POST, on_post },
+    { AMA_MSG_REPORT_PROGRESS, on_progress },
+    { AMA_MSG_REPORT_FOLLOW, on_follow },
+    { AMA_MSG_REPORT_ARTIFACTS, on_artifacts },
+    AMA_HANDLER_END,
+};
+
+const ama_actor_def_t ama_reporter_def = {
+    .name = "reporter",
+    .role = AMA_ROLE_REPORTER,
+    .state_size = sizeof (reporter_t),
+    .init = init,
+    .stop = stop,
+    .done = done,
+    .handlers = handlers,
+};
