@@ -54,7 +54,7 @@ BODIES = (
     ("str32-past-end", "run.submit", submit(b"\xdb" + BIG + b"ab"), DECODE, "repo: a length", "a string of 2^32-1 bytes"),
     ("bin-past-end", "run.accepted", pairs((1, b"\xc4\x10ab")), DECODE, "run: a length", "an id of which two bytes came"),
     ("cut-number", "control.welcome", pairs((1, b"\xcf\x00\x01")), DECODE, "epoch: the bytes end", "a number of which two bytes came"),
-    ("cut-key", "control.ping", b"\x81\xcd\x00", DECODE, "more pairs", "a key that is cut off"),
+    ("cut-key", "control.ping", b"\x81\xcd\x00", DECODE, "the bytes end within", "a key that is cut off"),
     ("no-value", "control.ping", b"\x82\x01\x01\x02", DECODE, "more pairs", "a key without a value"),
     ("trailing", "control.ping", pairs((1, b"\x01")) + b"\xc0", DECODE, "behind the end", "a byte behind the body"),
     ("two-bodies", "control.ping", pairs((1, b"\x01")) * 2, DECODE, "behind the end", "a second body behind the body"),

@@ -269,12 +269,16 @@ class Reader:
 
     def check_depth(self):
         for struct in self.structs.values():
-            try:
-                depth = struct.depth()
-            except RecursionError:
-                raise SchemaError(struct.where, f"{struct.name} holds itself") from None
-            if depth > MAX_DEPTH:
-                raise SchemaError(struct.where, f"{struct.name} is nested {depth} deep; {MAX_DEPTH} at most")
+            held, seen = [struct], set()
+            while held:
+                inner = [f.of for f in held.pop().fields if f.kind == "struct" and f.of not in seen]
+                seen.update(inner)
+                held += inner
+            if struct in seen:
+                raise SchemaError(struct.where, f"{struct.name} holds itself")
+        for struct in self.structs.values():
+            if struct.depth() > MAX_DEPTH:
+                raise SchemaError(struct.where, f"{struct.name} is nested {struct.depth()} deep; {MAX_DEPTH} at most")
 
 
 def read_schema(root):
