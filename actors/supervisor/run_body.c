@@ -1,0 +1,322 @@
+/* run_body.c - a run put into words of the protocol: requests to other actors, and the documents of show and list. Pure. */
+#include "actors/supervisor/run_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lists ---- */
+
+void run_list_add (run_list_t *list, uint32_t item)
+{
+    if (list->n == list->room) {
+        list->room = list->room ? 2 * list->room : 8;
+        list->items = ama_realloc (list->items, list->room * sizeof *list->items);
+    }
+    list->items[list->n++] = item;
+}
+
+void run_list_remove_at (run_list_t *list, size_t at)
+{
+    list->items[at] = list->items[--list->n];
+}
+
+bool run_list_remove (run_list_t *list, uint32_t item)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i] == item) {
+            run_list_remove_at (list, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+void run_list_done (run_list_t *list)
+{
+    free (list->items);
+    *list = (run_list_t){ 0 };
+}
+
+/* ---- what an action and a session need ---- */
+
+void run_action_needs (const ama_run_core_t *run, uint32_t index, double *ret_cpus, uint64_t *ret_memory)
+{
+    const ama_plan_action_t *action = &run->plan->actions[index];
+
+    *ret_cpus = action->cpus > 0 ? action->cpus : RUN_SHELL_CPUS;
+    *ret_memory = action->memory ? action->memory : RUN_SHELL_MEMORY;
+}
+
+/* "local", "local[4]", "local[*]", "local[4,3]" (the second number is Spark's own). Elsewhere only the driver runs here. */
+static void master_cpus (const char *master, double *ret_cpus, bool *ret_all)
+{
+    unsigned long n;
+
+    *ret_cpus = 1;
+    *ret_all = !*master || strncmp (master, "local[*", 7) == 0;
+    if (strncmp (master, "local[", 6) == 0 && !*ret_all) {
+        n = strtoul (master + 6, NULL, 10);
+        *ret_cpus = n >= 1 && n <= 100000 ? (double) n : 1;
+    }
+}
+
+/* Spark's sizes: a bare number is MiB. value is the JSON text of the setting. */
+static uint64_t spark_size (const char *value, uint64_t otherwise)
+{
+    char text[64];
+    size_t size;
+    uint64_t bytes;
+
+    value += *value == '"';
+    size = strcspn (value, "\"");
+    if (!size || size >= sizeof text)
+        return otherwise;
+    memcpy (text, value, size);
+    text[size] = '\0';
+    if (ama_parse_size (text, &bytes) < 0 || !bytes)
+        return otherwise;
+    if (strspn (text, "0123456789") == size)
+        return bytes < (1ull << 32) ? bytes << 20 : otherwise;
+    return bytes;
+}
+
+void run_session_needs (const ama_run_core_t *run, double *ret_cpus, bool *ret_all, uint64_t *ret_memory)
+{
+    const ama_plan_environment_t *environment = &run->plan->environment;
+
+    master_cpus (environment->master, ret_cpus, ret_all);
+    *ret_memory = RUN_DRIVER_MEMORY;
+    for (size_t i = 0; i < environment->n_spark; i++) {
+        if (strcmp (environment->spark[i].key, "spark.driver.memory") == 0)
+            *ret_memory = spark_size (environment->spark[i].value, RUN_DRIVER_MEMORY);
+    }
+}
+
+/* ---- requests ---- */
+
+void ama_run_core_fetch_request (const ama_run_core_t *run, ama_fetch_request_t *ret_body)
+{
+    *ret_body = (ama_fetch_request_t){
+        .key = run->id,
+        .url = run->submit.repo,
+        .ref = run->submit.ref,
+        .worktree = run->submit.worktree,
+        .commit = run->source.commit,
+    };
+}
+
+void ama_run_core_plan_request (const ama_run_core_t *run, ama_plan_request_t *ret_body)
+{
+    *ret_body = (ama_plan_request_t){
+        .key = run->id,
+        .snapshot = run->source.snapshot,
+        .env = run->submit.env,
+        .commit = run->source.commit,
+        .name = run->submit.name,
+        .strict = run->submit.strict,
+    };
+}
+
+static void add_dependencies (const ama_run_core_t *run, uint32_t index, ama_resolve_request_t *body)
+{
+    const ama_plan_dependencies_t *from = &run->plan->dependencies[index];
+
+    body->repositories =
+        ama_realloc (body->repositories, (body->n_repositories + from->n_repositories) * sizeof *body->repositories);
+    body->artifacts = ama_realloc (body->artifacts, (body->n_artifacts + from->n_artifacts) * sizeof *body->artifacts);
+    if (from->n_repositories)
+        memcpy (body->repositories + body->n_repositories, from->repositories,
+                from->n_repositories * sizeof *from->repositories);
+    if (from->n_artifacts)
+        memcpy (body->artifacts + body->n_artifacts, from->artifacts, from->n_artifacts * sizeof *from->artifacts);
+    body->n_repositories += from->n_repositories;
+    body->n_artifacts += from->n_artifacts;
+}
+
+void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body)
+{
+    *ret_body = (ama_resolve_request_t){ .key = run->id };
+    if (set == AMA_RUN_SHARED) {
+        for (uint32_t i = 0; i < run->plan->n_dependencies; i++) {
+            if (run_dag_shared (run, i))
+                add_dependencies (run, i, ret_body);
+        }
+        return;
+    }
+    for (size_t i = 0; i < run->plan->actions[set].n_dependencies; i++)
+        add_dependencies (run, run->plan->actions[set].dependencies[i], ret_body);
+}
+
+/* The origins of all settings are for `config show`; an agent has no use for them. */
+static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
+{
+    ama_plan_environment_t environment = run->plan->environment;
+
+    environment.settings = NULL;
+    environment.n_settings = 0;
+    return environment;
+}
+
+bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body)
+{
+    const run_action_t *action = NULL;
+    const ama_plan_action_t *planned;
+    uint32_t index = 0;
+
+    for (size_t i = 0; i < run->open.n && !action; i++) {
+        index = run->open.items[i];
+        if (ama_id_equal (run->actions[index].attempt, attempt))
+            action = &run->actions[index];
+    }
+    if (!action)
+        return false;
+    planned = &run->plan->actions[index];
+    *ret_body = (ama_attempt_start_t){
+        .attempt = attempt,
+        .run = run->id,
+        .job = run->plan->job,
+        .action = planned->name,
+        .no = (uint32_t) action->n_attempts,
+        .runner = planned->runner,
+        .file = planned->file,
+        .snapshot = run->source.snapshot,
+        .environment = lean_environment (run),
+        .params = run->submit.params,
+        .n_params = run->submit.n_params,
+        .session = action->session,
+        .settings = planned->settings,
+        .n_settings = planned->n_settings,
+        .jars = action->set ? action->set->jars : NULL,
+        .n_jars = action->set ? action->set->n_jars : 0,
+        .cpus = action->cpus,
+        .memory = action->memory,
+    };
+    return true;
+}
+
+bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t id, ama_attempt_session_open_t *ret_body)
+{
+    const run_session_t *session = &run->session;
+
+    if (ama_run_core_ended (run) || session->state != RUN_SESSION_OPENING || !ama_id_equal (session->id, id))
+        return false;
+    *ret_body = (ama_attempt_session_open_t){
+        .session = id,
+        .run = run->id,
+        .job = run->plan->job,
+        .environment = lean_environment (run),
+        .jars = run->shared ? run->shared->jars : NULL,
+        .n_jars = run->shared ? run->shared->n_jars : 0,
+        .cpus = session->cpus,
+        .memory = session->memory,
+        .snapshot = run->source.snapshot,
+    };
+    return true;
+}
+
+/* ---- reading ---- */
+
+ama_id_t ama_run_core_id (const ama_run_core_t *run)
+{
+    return run->id;
+}
+
+ama_run_state_t ama_run_core_state (const ama_run_core_t *run)
+{
+    return run->state;
+}
+
+bool ama_run_core_ended (const ama_run_core_t *run)
+{
+    return run->state >= AMA_RUN_STATE_SUCCEEDED;
+}
+
+static void add_waiting (const ama_run_core_t *run, ama_str_t *out)
+{
+    int64_t due;
+
+    if (run->phase != AMA_RUN_PHASE_UNSPECIFIED)
+        ama_str_printf (out, "%s", ama_run_phase_name (run->phase));
+    else if (run->asking.n || !ama_id_is_zero (run->session.asked_lease))
+        ama_str_puts (out, run->waiting ? run->waiting : "waiting for resources");
+    else if (run->open.n && run->actions[run->open.items[0]].doubt != RUN_DOUBT_NONE)
+        ama_str_printf (out, "waiting for agent %s", run->actions[run->open.items[0]].agent);
+    else if (run->open.n && run->state == AMA_RUN_STATE_CANCELLING)
+        ama_str_printf (out, "waiting for %s to end", run->plan->actions[run->open.items[0]].name);
+    else if (run->open.n)
+        return;
+    else if (run->session.state == RUN_SESSION_OPENING)
+        ama_str_puts (out, "the Spark session starts");
+    else if (run->fresh_sets.n)
+        ama_str_puts (out, "resolve");
+    else if (run_timers_first (&run->timers, &due))
+        ama_str_puts (out, "waiting for the time of the next attempt");
+}
+
+const char *ama_run_core_waiting (const ama_run_core_t *run, ama_str_t *scratch)
+{
+    ama_str_clear (scratch);
+    if (run->state == AMA_RUN_STATE_QUEUED)
+        ama_str_puts (scratch, "waiting for its turn: as many runs as may be are under way");
+    else if (!ama_run_core_ended (run))
+        add_waiting (run, scratch);
+    return scratch->data ? scratch->data : "";
+}
+
+void ama_run_core_summary (const ama_run_core_t *run, ama_run_summary_t *ret_body)
+{
+    const char *job = run->plan ? run->plan->job : run->submit.name;
+
+    *ret_body = (ama_run_summary_t){
+        .run = run->id,
+        .job = (char *) job,
+        .env = run->plan ? run->plan->env : run->submit.env,
+        .state = run->state,
+        .commit = run->source.commit,
+        .accepted = run->accepted,
+        .ended = run->ended,
+        .exit = run->exit,
+        .waiting = (char *) "",
+        .dirty = run->source.dirty,
+        .repo = run->submit.repo,
+    };
+}
+
+ama_run_action_info_t *ama_run_core_actions (const ama_run_core_t *run, size_t *ret_n)
+{
+    size_t n = run->plan ? run->plan->n_actions : 0;
+    ama_run_action_info_t *infos = ama_calloc (n, sizeof *infos);
+
+    for (size_t i = 0; i < n; i++) {
+        const run_action_t *action = &run->actions[i];
+        const ama_plan_action_t *planned = &run->plan->actions[i];
+        bool slept = !action->active && ama_run_core_ended (run);
+        infos[i] = (ama_run_action_info_t){
+            .name = planned->name,
+            .state = slept ? AMA_ACTION_STATE_SKIPPED : action->state,
+            .attempts = ama_calloc (action->n_attempts, sizeof *infos[i].attempts),
+            .n_attempts = action->n_attempts,
+            .error_of = planned->error_of >= 0 ? run->plan->actions[planned->error_of].name : (char *) "",
+        };
+        for (size_t k = 0; k < action->n_attempts; k++) {
+            const run_attempt_t *attempt = &action->attempts[k];
+            infos[i].attempts[k] = (ama_run_attempt_info_t){
+                .no = attempt->no,
+                .state = attempt->state,
+                .cause = attempt->cause ? attempt->cause : (char *) "",
+                .started = attempt->started,
+                .ended = attempt->ended,
+                .node = (char *) attempt->node,
+            };
+        }
+    }
+    *ret_n = n;
+    return infos;
+}
+
+void ama_run_core_free_actions (ama_run_action_info_t *actions, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free (actions[i].attempts);
+    free (actions);
+}

@@ -1,0 +1,252 @@
+/* run_core_test.c - decisions about a run, as tables: what happens, what the core wants done (words: run_stage.c) */
+#include "tests/unit/supervisor/run_stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BEGIN "submit; activate; fetched; "
+
+typedef struct {
+    const char *name;
+    const char *steps;
+    const char *expected; /* after the steps of BEGIN, if they begin so, and the plan */
+} case_t;
+
+static const case_t cases[] = {
+    { "one action", BEGIN "plan a; lease; running a; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "queued until its turn", "submit", "" },
+    { "two in sequence reuse the lease", BEGIN "plan a,b; lease; ok a; ok b",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; unlease; run "
+      "succeeded 0; done" },
+    { "others wait: the lease goes back", BEGIN "no-reuse; plan a,b; lease; ok a; lease; ok b",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; lease b; unlease; start b1; b1 succeeded; b "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "branches run side by side", BEGIN "plan a<,b<,c<a+b; lease; lease; ok b; ok a; ok c",
+      "fetch; plan; lease a; lease b; start a1; start b1; b1 succeeded; b succeeded; unlease; a1 succeeded; a "
+      "succeeded; start c1; c1 succeeded; c succeeded; unlease; run succeeded 0; done" },
+    { "no such ref", "submit; activate; fetch-error AMA_E_NOT_FOUND", "fetch; run failed 2; done" },
+    { "git unreachable", "submit; activate; fetch-error AMA_E_UNREACHABLE", "fetch; run errored 5; done" },
+    { "plan refused", BEGIN "refused", "fetch; plan; run failed 2; done" },
+    { "plan that makes no sense", BEGIN "plan a<,b<a!e,c<e", "fetch; plan; run failed 2; done" },
+    { "retried and succeeds", BEGIN "plan a*3; lease; fail a; ok a",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 0; start a2; a2 succeeded; a succeeded; unlease; run "
+      "succeeded 0; done" },
+    { "retry waits", BEGIN "plan a*3@50; lease; fail a; +49; +1; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 50; unlease; lease a; start a2; a2 succeeded; a "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "attempts used up", BEGIN "plan a*3,b; lease; fail a; fail a; fail a",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 0; start a2; a2 failed(error) retry 0; start a3; a3 "
+      "failed(error); a failed; b skipped (a failed); unlease; run failed 1; done" },
+    { "syntax is not retried", BEGIN "plan a*3; lease; syntax a",
+      "fetch; plan; lease a; start a1; a1 failed(syntax); a failed; unlease; run failed 1; done" },
+    { "rescued by its error action", BEGIN "plan a*2!e,b; lease; fail a; fail a; ok e",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 0; start a2; a2 failed(error); a failed; b skipped (a "
+      "failed); start e1; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "error action fails too, after its own attempts", BEGIN "plan a*2!e; lease; fail a; fail a; fail e; fail e",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 0; start a2; a2 failed(error); a failed; start e1; e1 "
+      "failed(error) retry 0; start e2; e2 failed(error); e failed; unlease; run failed 1; done" },
+    { "error action sleeps when all is well", BEGIN "plan a!e; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "siblings go on", BEGIN "plan a<,b<,c<a,d<b; lease; lease; fail a; ok b; ok d",
+      "fetch; plan; lease a; lease b; start a1; start b1; a1 failed(error); a failed; c skipped (a failed); unlease; "
+      "b1 succeeded; b succeeded; start d1; d1 succeeded; d succeeded; unlease; run failed 1; done" },
+    { "skipped all the way down", BEGIN "plan a,b,c,d; lease; fail a",
+      "fetch; plan; lease a; start a1; a1 failed(error); a failed; b skipped (a failed); c skipped (a failed); d "
+      "skipped (a failed); unlease; run failed 1; done" },
+    { "fail-fast stops siblings, helper still runs",
+      BEGIN "plan fail-fast,a<!e,b<,c<b,d<; lease; lease; fail a; end b cancelled; ok e",
+      "fetch; plan; lease a; lease b; lease d; start a1; start b1; a1 failed(error); a failed; stop b1; c skipped "
+      "(fail-fast: a failed); unlease; d skipped (fail-fast: a failed); start e1; b1 cancelled; b cancelled; unlease; "
+      "e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "errored", BEGIN "plan a; lease; end a errored killed",
+      "fetch; plan; lease a; start a1; a1 errored(killed); a errored; unlease; run errored 5; done" },
+    { "failed wins over errored", BEGIN "plan a<,b<; lease; lease; end a errored killed; fail b",
+      "fetch; plan; lease a; lease b; start a1; start b1; a1 errored(killed); a errored; unlease; b1 failed(error); b "
+      "failed; unlease; run failed 1; done" },
+    { "timed out counts and is retried", BEGIN "plan a*2~100; lease; +100; end a timed_out; +100; end a timed_out",
+      "fetch; plan; lease a; start a1; stop a1 timeout; a1 timed_out(timeout) retry 0; start a2; stop a2 timeout; a2 "
+      "timed_out(timeout); a failed; unlease; run failed 1; done" },
+    { "cancelled by the agent after a timeout is timed out", BEGIN "plan a~100; lease; +100; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1 timeout; a1 timed_out(timeout); a failed; unlease; run failed 1; done" },
+    { "cancelled by nobody is errored", BEGIN "plan a; lease; end a cancelled",
+      "fetch; plan; lease a; start a1; a1 errored(killed); a errored; unlease; run errored 5; done" },
+    { "lost is free, ten times",
+      BEGIN "plan a; lease; end a lost; end a lost; end a lost; end a lost; end a lost; end a lost; end a lost; end a "
+            "lost; end a lost; end a lost; end a lost",
+      "fetch; plan; lease a; start a1; a1 lost(node-lost) free 0; start a2; a2 lost(node-lost) free 0; start a3; a3 "
+      "lost(node-lost) free 0; start a4; a4 lost(node-lost) free 0; start a5; a5 lost(node-lost) free 0; start a6; a6 "
+      "lost(node-lost) free 0; start a7; a7 lost(node-lost) free 0; start a8; a8 lost(node-lost) free 0; start a9; a9 "
+      "lost(node-lost) free 0; start a10; a10 lost(node-lost) free 0; start a11; a11 lost(node-lost); a errored; "
+      "unlease; run errored 5; done" },
+    { "preempted is free", BEGIN "plan a; lease; end a errored preempted; ok a",
+      "fetch; plan; lease a; start a1; a1 errored(preempted) free 0; start a2; a2 succeeded; a succeeded; unlease; run "
+      "succeeded 0; done" },
+    { "cancel", BEGIN "plan a,b; lease; cancel; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1; b cancelled; a1 cancelled; a cancelled; unlease; run cancelled 4; "
+      "done" },
+    { "cancel, but it succeeded", BEGIN "plan a,b; lease; cancel; ok a",
+      "fetch; plan; lease a; start a1; stop a1; b cancelled; a1 succeeded; a succeeded; unlease; run cancelled 4; "
+      "done" },
+    { "cancel is said again", BEGIN "plan a; lease; cancel; +5000; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1; stop a1; a1 cancelled; a cancelled; unlease; run cancelled 4; done" },
+    { "cancel by force", BEGIN "plan a; lease; cancel; cancel; force; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1; stop a1 force; a1 cancelled; a cancelled; unlease; run cancelled 4; "
+      "done" },
+    { "cancel while fetching", "submit; activate; cancel; fetched", "fetch; drop; run cancelled 4; done" },
+    { "cancel while queued", "submit; cancel; activate", "drop; run cancelled 4; done" },
+    { "cancel while waiting for a lease", BEGIN "plan a; cancel",
+      "fetch; plan; lease a; unlease; a cancelled; run cancelled 4; done" },
+    { "cancel in backoff", BEGIN "plan a*2@50!e; lease; fail a; cancel; +100",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 50; unlease; a cancelled; run cancelled 4; done" },
+    { "failed while cancelling: no error action", BEGIN "plan a*3!e; lease; cancel; fail a",
+      "fetch; plan; lease a; start a1; stop a1; a1 failed(error); a failed; unlease; run cancelled 4; done" },
+    { "run timeout", BEGIN "plan timeout=100,a; lease; +100; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1; a1 cancelled; a cancelled; unlease; run timed_out 124; done" },
+    { "queue timeout", BEGIN "plan queue=100,a; +100",
+      "fetch; plan; lease a; unlease; a cancelled; run errored 5; done" },
+    { "queue timeout is over once it runs", BEGIN "plan queue=100,a; lease; +100; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "impossible resources", BEGIN "plan a!e,b; lease-error; lease; ok e",
+      "fetch; plan; lease a; a errored; b skipped (a errored); lease e; start e1; e1 succeeded; e succeeded; unlease; "
+      "run rescued 3; done" },
+    { "late, repeated and unknown statuses", BEGIN "plan a,b; lease; ok a; ok a; fail a; running a; ok b; ok b",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; unlease; run "
+      "succeeded 0; done" },
+    { "start refused", BEGIN "plan a*2; lease; refuse-start a AMA_E_IO; ok a",
+      "fetch; plan; lease a; start a1; a1 errored(killed) retry 0; start a2; a2 succeeded; a succeeded; unlease; run "
+      "succeeded 0; done" },
+    { "spark: session, then actions in it", BEGIN "plan a:,b:; lease; ready; ok a; ok b",
+      "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; "
+      "run succeeded 0; close; done" },
+    { "spark: session opens beside a shell action", BEGIN "plan master=local[2],a,b:; lease; lease; ok a; ready; ok b",
+      "fetch; plan; lease session 2; lease a; open; start a1; a1 succeeded; a succeeded; unlease; start b1; b1 "
+      "succeeded; b succeeded; run succeeded 0; close; done" },
+    { "spark: session lost, the attempt says so",
+      BEGIN "plan a:*2; lease; ready; end a errored session-lost; session-lost; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 errored(session-lost) retry 0; lease session all; "
+      "open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "spark: session lost, the attempt says nothing",
+      BEGIN "plan a:*2; lease; ready; session-lost; +5000; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 errored(session-lost) retry 0; lease "
+      "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "spark: success on the way counts though the session is lost",
+      BEGIN "plan a:*2; lease; ready; session-lost; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 succeeded; a succeeded; run succeeded 0; done" },
+    { "spark: session fails, is tried again, gives up",
+      BEGIN "plan a:*2!e,b:; lease; session-failed; +1000; lease; session-failed; lease; ok e",
+      "fetch; plan; lease session all; open; unlease; lease session all; open; unlease; a errored; b skipped (a "
+      "errored); lease e; start e1; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "spark: session does not fit", BEGIN "plan a:; lease-error",
+      "fetch; plan; lease session all; a errored; run errored 5; done" },
+    { "spark: agent dies", BEGIN "plan a:,b:; lease; ready; dead; lease; ready; ok a; ok b",
+      "fetch; plan; lease session all; open; start a1; a1 lost(node-lost) free 0; lease session all; open; start a2; "
+      "a2 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; run succeeded 0; close; done" },
+    { "spark: agent dies while the session opens", BEGIN "plan a:*2; lease; dead; +1000; lease; ready; ok a",
+      "fetch; plan; lease session all; open; lease session all; open; start a1; a1 succeeded; a succeeded; run "
+      "succeeded 0; close; done" },
+    { "shared dependencies first", BEGIN "plan shared,a:; resolved; lease; ready; ok a",
+      "fetch; plan; resolve; lease session all; open; start a1; a1 succeeded; a succeeded; run succeeded 0; close; "
+      "done" },
+    { "shared dependencies can not be had", BEGIN "plan shared,a; resolve-error AMA_E_NOT_FOUND",
+      "fetch; plan; resolve; run errored 5; done" },
+    { "own dependencies", BEGIN "plan a%,b; resolved a; lease; ok a; ok b",
+      "fetch; plan; resolve a; lease a; start a1; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "own dependencies fail, retried, then had",
+      BEGIN "plan a%*2; resolve-error a AMA_E_UNREACHABLE; resolved a; lease; ok a",
+      "fetch; plan; resolve a; a1 errored(dependency) retry 0; resolve a; lease a; start a2; a2 succeeded; a "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "own dependencies fail for good",
+      BEGIN "plan a%*2!e,b; resolve-error a AMA_E_NOT_FOUND; resolve-error a AMA_E_NOT_FOUND; lease; ok e",
+      "fetch; plan; resolve a; a1 errored(dependency) retry 0; resolve a; a2 errored(dependency); a errored; b skipped "
+      "(a errored); lease e; start e1; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "agent dies", BEGIN "plan a,b; lease; dead; lease; ok a; ok b",
+      "fetch; plan; lease a; start a1; a1 lost(node-lost) free 0; lease a; start a2; a2 succeeded; a succeeded; start "
+      "b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "agent up and still holds it", BEGIN "plan a; lease; taken a; up a; +10000; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "agent up and does not know it", BEGIN "plan a; lease; taken a; up; +5000; ok a; ok a",
+      "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "agent up, status under way", BEGIN "plan a; lease; taken a; up; +1000; ok a; +10000",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "agent up before the start arrived", BEGIN "plan a; lease; up; +10000; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: fetch is asked again", "submit; activate; restart; fetched", "fetch; fetch; plan" },
+    { "restart: plan is asked again", "submit; activate; fetched; restart; plan a; lease; ok a",
+      "fetch; plan; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: queued", "submit; restart; activate", "fetch" },
+    { "restart: resolve is asked again", BEGIN "plan shared,a%; resolved a; restart; resolved",
+      "fetch; plan; resolve; resolve a; resolve; lease a" },
+    { "restart: the lease is asked anew", BEGIN "plan a,b; restart; lease; ok a; ok b",
+      "fetch; plan; lease a; lease a; start a1; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "restart: the attempt goes on at the agent", BEGIN "plan a,b; lease; restart; up a; ok a; ok b",
+      "fetch; plan; lease a; start a1; retake; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "restart: the agent died meanwhile", BEGIN "plan a,b; lease; restart; dead; lease; ok a; ok b",
+      "fetch; plan; lease a; start a1; retake; a1 lost(node-lost) free 0; lease a; start a2; a2 succeeded; a "
+      "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "restart: the agent does not know it", BEGIN "plan a,b; lease; restart; up; +5000; ok a; ok b",
+      "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
+      "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "restart: nobody knows, start is repeated", BEGIN "plan a; lease; restart; +30000; ok a",
+      "fetch; plan; lease a; start a1; retake; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: session and attempt go on", BEGIN "plan a:,b:; lease; ready; restart; up a session; ok a; ok b",
+      "fetch; plan; lease session all; open; start a1; retake; a1 succeeded; a succeeded; start b1; b1 succeeded; b "
+      "succeeded; run succeeded 0; close; done" },
+    { "restart: session gone", BEGIN "plan a:,b:; lease; ready; ok a; restart; up; +5000; lease; ready; ok b",
+      "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; start b1; retake; stop b1 force; b1 "
+      "lost(node-lost) free 0; unlease; lease session all; open; start b2; b2 succeeded; b succeeded; run succeeded 0; "
+      "close; done" },
+    { "restart: session was opening", BEGIN "plan a:; lease; restart; up session; ready; ok a",
+      "fetch; plan; lease session all; open; retake; open; start a1; a1 succeeded; a succeeded; run succeeded 0; "
+      "close; done" },
+    { "restart: in backoff", BEGIN "plan a*2@50; lease; fail a; restart; +50; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 50; unlease; lease a; start a2; a2 succeeded; a "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "restart: backoff over", BEGIN "plan a*2@50; lease; fail a; +10; restart; +40; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 failed(error) retry 50; unlease; lease a; start a2; a2 succeeded; a "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "restart: cancelling goes on", BEGIN "plan a,b; lease; cancel; restart; end a cancelled",
+      "fetch; plan; lease a; start a1; stop a1; b cancelled; retake; stop a1; a1 cancelled; a cancelled; unlease; run "
+      "cancelled 4; done" },
+    { "restart: fail-fast goes on",
+      BEGIN "plan fail-fast,a<!e,b<; lease; lease; fail a; restart; up b e; end b cancelled; ok e",
+      "fetch; plan; lease a; lease b; start a1; start b1; a1 failed(error); a failed; stop b1; start e1; retake; "
+      "retake; stop b1; b1 cancelled; b cancelled; unlease; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "restart: timeout has passed", BEGIN "plan a~100; lease; +90; restart; +10; end a timed_out",
+      "fetch; plan; lease a; start a1; retake; stop a1 timeout; a1 timed_out(timeout); a failed; unlease; run failed "
+      "1; done" },
+    { "restart after the end", BEGIN "plan a; lease; ok a; restart; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+};
+
+static void play (void **state)
+{
+    size_t wrong = 0;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (cases); i++) {
+        stage_t stage;
+        stage_init (&stage);
+        stage_play (&stage, cases[i].steps);
+        if (strcmp (stage.log.data ? stage.log.data : "", cases[i].expected) != 0) {
+            print_error ("%s:\n  expected %s\n  got      %s\n", cases[i].name, cases[i].expected, stage.log.data);
+            wrong++;
+        }
+        stage_done (&stage);
+    }
+    assert_int_equal (wrong, 0);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test (play) };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
