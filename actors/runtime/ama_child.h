@@ -17,6 +17,7 @@ typedef struct {
     int signal; /* 0 if it exited */
     int64_t ms; /* from spawn to exit */
     long max_rss_kb;
+    bool timed_out; /* timeout_ms passed before it ended */
 } ama_child_end_t;
 
 typedef struct {
@@ -36,7 +37,7 @@ typedef struct {
     /* bytes of channel 1 (stdout), 2 (stderr), 3…; size 0: end of that channel. Borrowed. May be NULL. */
     void (*on_output) (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg);
     /* It ended and every channel was read to its end or was cut 250 ms after the exit (a grandchild holds it). The child is
-     * destroyed after the call. */
+     * destroyed after the call; until then its group can still be signalled, to end what it has left behind. */
     void (*on_exit) (ama_child_t *child, const ama_child_end_t *end, void *arg);
     void *arg;
 } ama_child_spec_t;

@@ -1,0 +1,596 @@
+/* ama_hub.c - forwards every message of a process, and knows who is who
+ *
+ * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
+ * in this order: who sent it (a peer that has not said hello is asked `who`), is it a message at all, may this role send it, is there
+ * such a receiver. It writes the true sender and role into every envelope; a sender that wrote the truth itself has its frames
+ * passed on untouched. Dialogues: messages/PROTOCOL.md.
+ *
+ * It never waits for a member. When a member's queue is full, a request is refused (BUSY), a tell is dropped and counted, an answer is
+ * kept in a bounded backlog; a member of another process whose backlog is full is cut off.
+ *
+ * A member is gone when it says bye, when its process ends, when the socket says EHOSTUNREACH, or after 15 s of silence. What it sent
+ * before is delivered first; then the others hear peer_gone.
+ */
+#include "actors/runtime/ama_hub.h"
+
+#include "actors/base/ama_clock.h"
+#include "actors/base/ama_log.h"
+#include "actors/runtime/ama_loop.h"
+#include "actors/runtime/ama_members.h"
+#include "actors/runtime/ama_wire.h"
+#include "messages/ama_message.h"
+#include "messages/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, RETRY_MS = 5, PROBE_MS = 10, PROBES = 50 };
+
+struct ama_hub {
+    void *socket;
+    ama_loop_t *loop;
+    ama_source_t *source;
+    pthread_t thread;
+    atomic_bool stop;
+    uint64_t epoch, last_id;
+    ama_members_t members;
+    bool any_leaving;
+    ama_timer_t *tick, *retry, *probe;
+    struct {
+        uint64_t undecodable, refused, dropped, cut;
+    } count;
+    ama_packet_t in, out;
+    zmq_msg_t peer_frame; /* of the packet in `in` */
+    ama_str_t scratch, body;
+};
+
+/* ---- to members ---- */
+
+typedef enum { SENT, FULL, GONE } sent_t;
+
+static sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
+{
+    zmq_msg_t frame;
+
+    ama_peer_frame (peer, &frame);
+    ama_source_touch (hub->source);
+    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        sent_t why = errno == EAGAIN ? FULL : GONE;
+        (void) zmq_msg_close (&frame);
+        return why;
+    }
+    (void) ama_packet_send (packet, hub->socket);
+    return SENT;
+}
+
+static void mark_leaving (ama_hub_t *hub, ama_member_t *member)
+{
+    member->leaving = hub->any_leaving = true;
+    ama_source_touch (hub->source); /* see_off comes after the next read */
+}
+
+/* Answers, and what belongs to them, are not lost because a receiver is slow. */
+static void keep (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
+{
+    if (!ama_backlog_full (&member->backlog)) {
+        ama_backlog_add (&member->backlog, packet);
+        ama_timer_after (hub->retry, RETRY_MS);
+        return;
+    }
+    hub->count.dropped++;
+    if (member->remote) {
+        hub->count.cut++;
+        mark_leaving (hub, member);
+    }
+    ama_log (AMA_LOG_DEBUG, "hub", "%s does not read: its backlog is full", member->name);
+}
+
+static sent_t send_to (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet, bool keeps)
+{
+    sent_t sent;
+
+    if (member->leaving)
+        return GONE;
+    sent = member->backlog.first ? FULL : put (hub, member->peer, packet);
+    if (sent == GONE)
+        mark_leaving (hub, member);
+    if (sent != FULL || !keeps)
+        return sent;
+    keep (hub, member, packet);
+    return SENT;
+}
+
+/* A message of the hub's own. */
+static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
+{
+    ama_envelope_t envelope = { .type = type, .flags = flags, .src = "hub", .corr = corr, .role = AMA_ROLE_HUB };
+
+    envelope.id = ++hub->last_id;
+    envelope.epoch = hub->epoch;
+    (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst);
+    ama_str_clear (&hub->body);
+    if (body)
+        ama_message_info (type)->encode (body, &hub->body);
+    else
+        ama_str_putc (&hub->body, (char) 0x80); /* a map without entries */
+    ama_packet_make (&hub->out, &envelope, &hub->body, &hub->scratch);
+}
+
+static void say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
+                         const void *body)
+{
+    make_own (hub, "", type, flags, corr, body);
+    (void) put (hub, peer, &hub->out);
+}
+
+static void say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
+{
+    make_own (hub, member->name, type, flags, corr, body);
+    (void) send_to (hub, member, &hub->out, true);
+}
+
+static void refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text)
+{
+    ama_control_error_t body = { .code = code, .text = (char *) text };
+
+    hub->count.refused++;
+    if (envelope->flags & AMA_FLAG_REQUEST)
+        say (hub, member, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+    else
+        ama_log (AMA_LOG_DEBUG, "hub", "dropped 0x%04x from %s to %s: %s", envelope->type, member->name, envelope->dst,
+                 text);
+}
+
+static void flush_backlogs (void *arg)
+{
+    ama_hub_t *hub = arg;
+    bool again = false;
+
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
+        sent_t sent = SENT;
+        while (member->backlog.first && !member->leaving && sent == SENT) {
+            sent = put (hub, member->peer, member->backlog.first);
+            if (sent == SENT)
+                ama_backlog_drop_first (&member->backlog);
+            if (sent == GONE)
+                mark_leaving (hub, member);
+        }
+        again |= sent == FULL;
+    }
+    if (again)
+        ama_timer_after (hub->retry, RETRY_MS);
+}
+
+/* ---- leaving ---- */
+
+static void remove_member (ama_hub_t *hub, ama_member_t *member)
+{
+    char name[AMA_NAME_MAX];
+    ama_control_peer_gone_t gone = { .name = name };
+
+    (void) snprintf (name, sizeof name, "%s", member->name);
+    ama_members_remove (&hub->members, member);
+    for (member = hub->members.by_peer; member; member = member->hh_peer.next)
+        say (hub, member, AMA_MSG_CONTROL_PEER_GONE, 0, 0, &gone);
+}
+
+/* Only when the socket has nothing more to read: the last words of those who leave are heard. */
+static void see_off (ama_hub_t *hub)
+{
+    ama_member_t *member = hub->members.by_peer;
+
+    hub->any_leaving = false;
+    while (member) {
+        if (member->leaving) {
+            remove_member (hub, member);
+            member = hub->members.by_peer;
+        }
+        else
+            member = member->hh_peer.next;
+    }
+}
+
+static void ping (ama_hub_t *hub, ama_member_t *member)
+{
+    ama_control_ping_t body = { .stamp = (uint64_t) ama_loop_turn_ms (hub->loop) };
+
+    say (hub, member, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &body);
+}
+
+/* The process of a member has ended. Its last bytes may still be on their way; the socket says when it has them all. */
+static void on_process_end (int fd, short revents, void *arg)
+{
+    ama_hub_t *hub = arg;
+
+    (void) revents;
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
+        if (member->pidfd == fd) {
+            ama_watch_destroy (&member->watch);
+            ama_timer_after (hub->probe, 0);
+        }
+}
+
+static void probe_ended (void *arg)
+{
+    ama_hub_t *hub = arg;
+
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
+        if (member->pidfd >= 0 && !member->watch && !member->leaving) {
+            ping (hub, member);
+            if (++member->probes == PROBES)
+                mark_leaving (hub, member); /* something else has inherited its socket */
+            ama_timer_after (hub->probe, PROBE_MS);
+        }
+}
+
+static void on_tick (void *arg)
+{
+    ama_hub_t *hub = arg;
+    int64_t now_ms = ama_loop_turn_ms (hub->loop);
+
+    ama_timer_after (hub->tick, TICK_MS);
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
+        if (!member->remote || member->leaving)
+            continue;
+        if (now_ms - member->heard_ms >= SILENCE_MS)
+            mark_leaving (hub, member);
+        else if (now_ms - member->heard_ms >= IDLE_MS)
+            ping (hub, member);
+    }
+}
+
+/* ---- joining ---- */
+
+/* What a remote peer is, as the socket knows it: "localhost:UID:GID:PID" of a Unix socket; NULL inside the process. */
+static bool peer_process (zmq_msg_t *frame, unsigned *ret_uid, int *ret_pid)
+{
+    const char *text = zmq_msg_gets (frame, "Peer-Address");
+    const char *ids = text ? strchr (text, ':') : NULL;
+    unsigned gid;
+
+    return ids && sscanf (ids, ":%u:%u:%d", ret_uid, &gid, ret_pid) == 3;
+}
+
+/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
+ * an actor that was placed in a process of its own will have to be announced here before it may take one. */
+static ama_role_t granted (const ama_control_hello_t *hello, bool remote)
+{
+    bool agent_name = ama_str_starts (hello->name, "agent/");
+
+    if (!remote)
+        return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
+    if (!strchr (hello->name, '/'))
+        return AMA_ROLE_NONE;
+    switch (hello->role) {
+    case AMA_ROLE_AGENT:
+        return agent_name ? hello->role : AMA_ROLE_NONE;
+    case AMA_ROLE_OPERATOR:
+    case AMA_ROLE_SUBMITTER:
+    case AMA_ROLE_VIEWER:
+        return agent_name ? AMA_ROLE_NONE : hello->role;
+    default:
+        return AMA_ROLE_NONE;
+    }
+}
+
+static void deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text)
+{
+    ama_control_error_t body = { .code = code, .text = (char *) text };
+
+    hub->count.refused++;
+    say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+}
+
+static void welcome (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    ama_control_welcome_t body = { .epoch = hub->epoch, .role = member->role };
+
+    say (hub, member, AMA_MSG_CONTROL_WELCOME, AMA_FLAG_REPLY, envelope->id, &body);
+}
+
+/* A name is taken over only by a newer self of the same kind. False: answered already. */
+static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope,
+                       const ama_control_hello_t *hello, ama_role_t role, bool remote)
+{
+    ama_member_t *old = ama_members_named (&hub->members, hello->name);
+    ama_control_error_t stale = { .code = AMA_E_STALE, .text = "another process has joined under this name" };
+
+    if (!old)
+        return true;
+    if (ama_id_compare (hello->incarnation, old->incarnation) == 0 && old->peer == peer) {
+        welcome (hub, old, envelope); /* said twice */
+        return false;
+    }
+    if (!old->remote || !remote || old->role != role) {
+        deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
+        return false;
+    }
+    if (ama_id_compare (hello->incarnation, old->incarnation) <= 0) {
+        deny (hub, peer, envelope, AMA_E_EXISTS, "a newer process has joined under this name");
+        ping (hub, old); /* if it is dead, the socket says so now, and the next hello succeeds */
+        return false;
+    }
+    if (old->peer != peer)
+        say (hub, old, AMA_MSG_CONTROL_ERROR, 0, 0, &stale);
+    remove_member (hub, old);
+    return true;
+}
+
+static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, const ama_control_hello_t *hello)
+{
+    unsigned uid = 0;
+    int pid = 0;
+    bool remote = zmq_msg_gets (&hub->in.envelope, "Peer-Address") != NULL;
+    ama_role_t role = granted (hello, remote);
+    ama_member_t *member = ama_members_of_peer (&hub->members, peer);
+
+    /* the decoded envelope has shown that src is a proper name */
+    if (!hello->name[0] || strcmp (hello->name, envelope->src) != 0
+        || (member && strcmp (member->name, hello->name) != 0)) {
+        deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
+        return;
+    }
+    if (remote && (!peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
+        role = AMA_ROLE_NONE;
+    if (role == AMA_ROLE_NONE) {
+        deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
+        return;
+    }
+    if (!make_room (hub, peer, envelope, hello, role, remote))
+        return;
+    member = ama_members_add (&hub->members, peer, hello->name);
+    member->role = role;
+    member->incarnation = hello->incarnation;
+    member->remote = remote;
+    member->heard_ms = ama_loop_turn_ms (hub->loop);
+    if (remote && pid > 0)
+        member->pidfd = pidfd_open (pid, 0);
+    if (member->pidfd >= 0)
+        member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
+    welcome (hub, member, envelope);
+}
+
+/* ---- what comes in ---- */
+
+static void on_unknown (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope)
+{
+    ama_control_hello_t hello;
+
+    if (envelope->type != AMA_MSG_CONTROL_HELLO || strcmp (envelope->dst, "hub") != 0)
+        say_to_peer (hub, peer, AMA_MSG_CONTROL_WHO, 0, 0, NULL);
+    else if (ama_control_hello_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &hello, NULL) < 0)
+        deny (hub, peer, envelope, AMA_E_DECODE, "a hello that can not be read");
+    else {
+        on_hello (hub, peer, envelope, &hello);
+        ama_control_hello_done (&hello);
+    }
+}
+
+static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    ama_control_ping_t asked;
+    ama_control_pong_t answer;
+
+    switch (envelope->type) {
+    case AMA_MSG_CONTROL_HELLO:
+        on_unknown (hub, member->peer, envelope);
+        break;
+    case AMA_MSG_CONTROL_BYE:
+        remove_member (hub, member);
+        break;
+    case AMA_MSG_CONTROL_PING:
+        if (ama_control_ping_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &asked, NULL) < 0) {
+            refuse (hub, member, envelope, AMA_E_DECODE, "a ping that can not be read");
+            break;
+        }
+        answer = (ama_control_pong_t){ .stamp = asked.stamp };
+        say (hub, member, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &answer);
+        break;
+    default:
+        refuse (hub, member, envelope, AMA_E_UNSUPPORTED, "the hub itself does not do that");
+    }
+}
+
+static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
+{
+    const ama_message_info_t *info = ama_message_info (envelope->type);
+    bool keeps = envelope->flags & AMA_FLAG_REPLY || envelope->type == AMA_MSG_CONTROL_CREDIT
+                 || envelope->type == AMA_MSG_CONTROL_CANCEL;
+    char text[64 + AMA_NAME_MAX];
+    ama_member_t *dst;
+
+    if (!info || !(info->from_roles & 1u << member->role)) {
+        (void) snprintf (text, sizeof text, info ? "%s may not send this" : "%s sends an unknown type", member->name);
+        refuse (hub, member, envelope, info ? AMA_E_ROLE : AMA_E_UNSUPPORTED, text);
+        return;
+    }
+    if (envelope->role != member->role || strcmp (envelope->src, member->name) != 0) {
+        envelope->role = member->role;
+        (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
+        ama_packet_stamp (&hub->in, envelope, &hub->scratch);
+    }
+    dst = ama_members_named (&hub->members, envelope->dst);
+    switch (dst ? send_to (hub, dst, &hub->in, keeps) : GONE) {
+    case SENT:
+        break;
+    case FULL:
+        hub->count.dropped++;
+        (void) snprintf (text, sizeof text, "%s is busy", envelope->dst);
+        refuse (hub, member, envelope, AMA_E_BUSY, text);
+        break;
+    case GONE:
+        (void) snprintf (text, sizeof text, "%s is not there", envelope->dst);
+        refuse (hub, member, envelope, AMA_E_UNREACHABLE, text);
+        break;
+    }
+}
+
+static void on_garbage (ama_hub_t *hub, ama_peer_t peer, int code, const char *text)
+{
+    ama_control_error_t body = { .code = code, .text = (char *) text };
+
+    hub->count.undecodable++;
+    ama_log (AMA_LOG_DEBUG, "hub", "a message that can not be read: %s", text);
+    if (peer)
+        say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
+}
+
+static void on_packet (ama_hub_t *hub, int received)
+{
+    ama_peer_t peer = ama_peer_of (&hub->peer_frame);
+    ama_envelope_t envelope;
+    ama_member_t *member;
+    ama_err_t err;
+    int rc;
+
+    if (received < 0 || !peer) {
+        on_garbage (hub, peer, AMA_E_DECODE, "a message has two frames, and its sender no identity of its own choice");
+        return;
+    }
+    rc = ama_envelope_decode (zmq_msg_data (&hub->in.envelope), zmq_msg_size (&hub->in.envelope), &envelope, &err);
+    if (rc == 0 && zmq_msg_size (&hub->in.body) > AMA_BODY_MAX)
+        rc = ama_err_set (&err, AMA_E_LIMIT, "a body of more than %u bytes", AMA_BODY_MAX);
+    if (rc < 0) {
+        on_garbage (hub, peer, rc, err.text);
+        return;
+    }
+    member = ama_members_of_peer (&hub->members, peer);
+    if (!member) {
+        on_unknown (hub, peer, &envelope);
+        return;
+    }
+    member->heard_ms = ama_loop_turn_ms (hub->loop);
+    if (strcmp (envelope.dst, "hub") == 0)
+        on_own (hub, member, &envelope);
+    else
+        forward (hub, member, &envelope);
+}
+
+static bool on_readable (void *arg, int budget)
+{
+    ama_hub_t *hub = arg;
+
+    while (budget-- > 0) {
+        int rc = ama_packet_recv_from (&hub->in, &hub->peer_frame, hub->socket);
+        if (rc != 0) {
+            on_packet (hub, rc);
+            continue;
+        }
+        if (!hub->any_leaving)
+            return false;
+        see_off (hub);
+        return true; /* that has sent something */
+    }
+    return true;
+}
+
+/* ---- life ---- */
+
+static void on_wake (void *arg)
+{
+    ama_hub_t *hub = arg;
+
+    if (atomic_load (&hub->stop))
+        ama_loop_stop (hub->loop);
+}
+
+static void close_all (ama_hub_t *hub)
+{
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
+        if (member->remote)
+            say (hub, member, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
+    while (hub->members.by_peer)
+        ama_members_remove (&hub->members, hub->members.by_peer);
+}
+
+static void *serve (void *arg)
+{
+    ama_hub_t *hub = arg;
+
+    (void) pthread_setname_np (pthread_self (), "hub");
+    ama_timer_after (hub->tick, TICK_MS);
+    ama_loop_run (hub->loop);
+    close_all (hub);
+    return NULL;
+}
+
+static int listen_on (ama_hub_t *hub, const char *const *listen, ama_err_t *err)
+{
+    if (zmq_bind (hub->socket, AMA_HUB_INPROC) < 0)
+        return ama_err_set (err, AMA_E_IO, "%s: %s", AMA_HUB_INPROC, zmq_strerror (errno));
+    for (; listen && *listen; listen++)
+        if (zmq_bind (hub->socket, *listen) < 0)
+            return ama_err_set (err, AMA_E_IO, "%s: %s", *listen, zmq_strerror (errno));
+    return 0;
+}
+
+/* Everything but the thread. */
+static void free_hub (ama_hub_t *hub)
+{
+    ama_timer_destroy (&hub->tick);
+    ama_timer_destroy (&hub->retry);
+    ama_timer_destroy (&hub->probe);
+    ama_source_destroy (&hub->source);
+    if (hub->socket)
+        (void) zmq_close (hub->socket);
+    ama_loop_destroy (&hub->loop);
+    ama_packet_done (&hub->in);
+    ama_packet_done (&hub->out);
+    (void) zmq_msg_close (&hub->peer_frame);
+    ama_str_done (&hub->scratch);
+    ama_str_done (&hub->body);
+    free (hub);
+}
+
+static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, ama_err_t *err)
+{
+    int rc = ama_wire_socket (zmq, ZMQ_ROUTER, AMA_WIRE_HUB, &hub->socket, err);
+
+    if (rc < 0 || (rc = listen_on (hub, listen, err)) < 0)
+        return rc;
+    hub->loop = ama_loop_new (ama_clock_system (), false);
+    if (!hub->loop)
+        return ama_err_set (err, AMA_E_IO, "no loop for the hub: %s", strerror (errno));
+    hub->source = ama_loop_source (hub->loop, hub->socket, on_readable, NULL, hub);
+    hub->tick = ama_loop_timer (hub->loop, on_tick, hub);
+    hub->retry = ama_loop_timer (hub->loop, flush_backlogs, hub);
+    hub->probe = ama_loop_timer (hub->loop, probe_ended, hub);
+    ama_loop_on_wake (hub->loop, on_wake, hub);
+    rc = pthread_create (&hub->thread, NULL, serve, hub);
+    return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
+}
+
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, ama_err_t *err)
+{
+    ama_hub_t *hub = ama_calloc (1, sizeof *hub);
+
+    hub->epoch = epoch;
+    ama_packet_init (&hub->in);
+    ama_packet_init (&hub->out);
+    (void) zmq_msg_init (&hub->peer_frame);
+    if (prepare (hub, zmq, listen, err) < 0) {
+        free_hub (hub);
+        return NULL;
+    }
+    return hub;
+}
+
+void ama_hub_destroy (ama_hub_t **hub_p)
+{
+    ama_hub_t *hub = *hub_p;
+
+    if (!hub)
+        return;
+    *hub_p = NULL;
+    atomic_store (&hub->stop, true);
+    ama_loop_wake (hub->loop);
+    (void) pthread_join (hub->thread, NULL);
+    free_hub (hub);
+}

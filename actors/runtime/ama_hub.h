@@ -1,0 +1,19 @@
+/* ama_hub.h - the one ROUTER of a process, on a thread of its own (internal to actors/runtime) */
+#ifndef AMA_RUNTIME_HUB_H
+#define AMA_RUNTIME_HUB_H
+
+#include "actors/base/ama_err.h"
+
+#include <stdint.h>
+
+#define AMA_HUB_INPROC "inproc://hub"
+
+typedef struct ama_hub ama_hub_t;
+
+/* Binds to AMA_HUB_INPROC and to the NULL-terminated ipc endpoints (listen may be NULL; their paths are claimed: ama_ipc_claim),
+ * then serves. zmq is borrowed. AMA_E_IO. */
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, ama_err_t *err);
+/* Tells the members of other processes, and ends the thread. */
+void ama_hub_destroy (ama_hub_t **hub);
+
+#endif

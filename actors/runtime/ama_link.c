@@ -1,0 +1,433 @@
+/* ama_link.c - the link of an actor to its hub: hello, welcome, liveness, and what happens when it breaks
+ *
+ * On the actor's thread, from its loop. A link to a hub in the same process is up from its first welcome to its end. A link to
+ * another process' hub goes
+ *
+ *     AWAY ──connected: hello──▶ GREETING ──welcome──▶ UP ──who, bye, silence, no way out──▶ AWAY …
+ *
+ * Leaving UP means that anything under way may be lost: open asks fail, streams close, the actor hears parted. Before the first
+ * welcome messages are held, so that an actor need not wait for it; if nobody listens, or not soon enough, they fail.
+ * Every joining has an incarnation of its own, newer than the one before: the hub refuses replays of old ones.
+ */
+#include "actors/runtime/ama_link.h"
+
+#include "actors/base/ama_log.h"
+#include "actors/runtime/ama_wire.h"
+#include "messages/ama_types.h"
+#include "messages/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,     /* hello again, ping when idle */
+    NO_WAY_MS = 2000,   /* silent for so long and nothing can be sent: the connection is gone */
+    SILENCE_MS = 15000, /* the hub is gone, whatever the socket says */
+    FIRST_JOIN_MS = 2000,
+    INPROC_JOIN_MS = 10000,
+};
+
+typedef enum { AWAY, GREETING, UP } link_state_t;
+
+struct ama_link {
+    void *zmq, *socket;
+    char *endpoint;
+    bool remote;
+    ama_loop_t *loop;
+    ama_ctx_t *ctx;
+    ama_source_t *source;
+    link_state_t state;
+    bool holding;               /* no welcome yet, and it may still come in time */
+    uint64_t hello_id, ping_id; /* envelope ids: whether an answer is to us or to the actor */
+    int64_t heard_ms, hold_until_ms;
+    ama_timer_t tick;
+    ama_backlog_t backlog;
+    ama_packet_t in, out;
+    ama_str_t scratch;
+};
+
+static int64_t now_ms (const ama_link_t *link)
+{
+    return ama_mono_ms (ama_loop_clock (link->loop));
+}
+
+/* ---- out ---- */
+
+static bool put (ama_link_t *link, ama_packet_t *packet)
+{
+    bool sent = ama_packet_send (packet, link->socket);
+
+    if (link->source)
+        ama_source_touch (link->source);
+    return sent;
+}
+
+static void queue (ama_link_t *link)
+{
+    ama_backlog_add (&link->backlog, &link->out);
+    if (link->source)
+        ama_source_want_out (link->source, true);
+}
+
+static int port_send (void *port, const ama_envelope_t *envelope, ama_str_t *body)
+{
+    ama_link_t *link = port;
+
+    if (!link->socket || (link->state != UP && !link->holding))
+        return AMA_E_UNREACHABLE;
+    /* an answer is never refused: whoever waits for it bounds how many there are */
+    if (ama_backlog_full (&link->backlog) && (envelope->flags & (AMA_FLAG_REPLY | AMA_FLAG_MORE)) != AMA_FLAG_REPLY)
+        return AMA_E_BUSY;
+    ama_packet_make (&link->out, envelope, body, &link->scratch);
+    if (link->state != UP || link->backlog.first || !put (link, &link->out))
+        queue (link);
+    return 0;
+}
+
+static void flush (ama_link_t *link)
+{
+    while (link->backlog.first && put (link, link->backlog.first))
+        ama_backlog_drop_first (&link->backlog);
+    if (link->source)
+        ama_source_want_out (link->source, link->backlog.first != NULL);
+}
+
+/* To the hub itself, past the backlog. False: there is no way out now. */
+static bool say (ama_link_t *link, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
+{
+    ama_str_t bytes = { 0 };
+    ama_envelope_t envelope;
+    bool sent;
+
+    ama_envelope_to (&envelope, "hub", type, flags);
+    (void) snprintf (envelope.src, sizeof envelope.src, "%s", link->ctx->name);
+    envelope.id = ++link->ctx->last_id;
+    envelope.corr = corr;
+    envelope.role = link->ctx->role;
+    envelope.epoch = link->ctx->epoch;
+    if (body)
+        ama_message_info (type)->encode (body, &bytes);
+    else
+        ama_str_putc (&bytes, (char) 0x80); /* a map without entries */
+    ama_packet_make (&link->out, &envelope, &bytes, &link->scratch);
+    ama_str_done (&bytes);
+    sent = put (link, &link->out);
+    if (sent && type == AMA_MSG_CONTROL_HELLO)
+        link->hello_id = envelope.id;
+    if (sent && type == AMA_MSG_CONTROL_PING)
+        link->ping_id = envelope.id;
+    return sent;
+}
+
+/* ---- joining and parting ---- */
+
+static void greet (ama_link_t *link)
+{
+    ama_control_hello_t hello = { .name = link->ctx->name,
+                                  .role = link->ctx->role,
+                                  .incarnation = ama_id_new (ama_wall_ms (ama_loop_clock (link->loop))),
+                                  .pid = (uint32_t) getpid () };
+
+    if (say (link, AMA_MSG_CONTROL_HELLO, AMA_FLAG_REQUEST, 0, &hello))
+        link->state = GREETING;
+    else
+        link->state = AWAY;
+    if (link->source)
+        ama_source_want_out (link->source, link->state == AWAY);
+}
+
+static void give_up_holding (ama_link_t *link, const char *why)
+{
+    if (!link->holding)
+        return;
+    link->holding = false;
+    ama_backlog_clear (&link->backlog);
+    ama_asks_fail (link->ctx, NULL, AMA_E_UNREACHABLE, why);
+    ama_streams_close (link->ctx, NULL);
+}
+
+static void part (ama_link_t *link, const char *why)
+{
+    ama_log (AMA_LOG_DEBUG, link->ctx->name, "parted from the hub: %s", why);
+    link->state = AWAY;
+    ama_backlog_clear (&link->backlog);
+    ama_source_want_out (link->source, true);
+    ama_ctx_parted (link->ctx);
+}
+
+static void tell_joined (void *arg)
+{
+    ama_link_t *link = arg;
+
+    if (link->state == UP)
+        ama_ctx_joined (link->ctx, link->ctx->epoch);
+}
+
+static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
+{
+    if (link->state == UP)
+        return; /* the answer to a hello that was repeated */
+    link->state = UP;
+    link->holding = false;
+    link->ctx->epoch = welcome->epoch;
+    link->ctx->role = welcome->role;
+    flush (link);
+    if (link->source)
+        ama_ctx_joined (link->ctx, welcome->epoch);
+    else
+        ama_loop_defer (link->loop, tell_joined, link); /* not before init */
+}
+
+/* The hub said no to our hello, or took the name from us. */
+static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const void *body, size_t size)
+{
+    ama_control_error_t denied;
+    bool about_hello = link->state != UP && envelope->corr == link->hello_id;
+
+    if (ama_control_error_decode (body, size, &denied, NULL) < 0)
+        return;
+    if (about_hello && denied.code != AMA_E_EXISTS)
+        ama_exit (link->ctx, (int) denied.code, denied.text);
+    else if (about_hello)
+        link->state = AWAY; /* the hub has not noticed yet that our former self is gone: the next tick tries again */
+    else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_STALE)
+        ama_exit (link->ctx, AMA_E_STALE, denied.text);
+    ama_control_error_done (&denied);
+}
+
+/* What is said by the hub to the link, not to the actor. */
+static bool from_hub (ama_link_t *link, const ama_envelope_t *envelope, const void *body, size_t size)
+{
+    ama_control_welcome_t welcome;
+    ama_control_ping_t ping;
+
+    if (envelope->role != AMA_ROLE_HUB || strcmp (envelope->src, "hub") != 0)
+        return false;
+    switch (envelope->type) {
+    case AMA_MSG_CONTROL_WELCOME:
+        if (ama_control_welcome_decode (body, size, &welcome, NULL) == 0)
+            on_welcome (link, &welcome);
+        return true;
+    case AMA_MSG_CONTROL_WHO:
+        if (link->state == UP)
+            part (link, "the hub does not know us");
+        return true;
+    case AMA_MSG_CONTROL_BYE:
+        if (link->state == UP)
+            part (link, "the hub ends");
+        return true;
+    case AMA_MSG_CONTROL_PING:
+        if (ama_control_ping_decode (body, size, &ping, NULL) == 0) {
+            ama_control_pong_t pong = { .stamp = ping.stamp };
+            (void) say (link, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &pong);
+        }
+        return true;
+    case AMA_MSG_CONTROL_PONG:
+        return envelope->corr == link->ping_id; /* others are for the actor, which may ask too */
+    case AMA_MSG_CONTROL_ERROR:
+        if (envelope->flags & AMA_FLAG_REPLY && envelope->corr != link->hello_id)
+            return false;
+        on_denied (link, envelope, body, size);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_packet (ama_link_t *link)
+{
+    const void *body = zmq_msg_data (&link->in.body);
+    size_t size = zmq_msg_size (&link->in.body);
+    ama_envelope_t envelope;
+
+    link->heard_ms = ama_loop_turn_ms (link->loop);
+    if (ama_envelope_decode (zmq_msg_data (&link->in.envelope), zmq_msg_size (&link->in.envelope), &envelope, NULL) < 0)
+        return;
+    if (!from_hub (link, &envelope, body, size) && link->state == UP)
+        ama_ctx_deliver (link->ctx, &envelope, body, size);
+}
+
+static bool on_readable (void *arg, int budget)
+{
+    ama_link_t *link = arg;
+
+    while (budget-- > 0) {
+        int rc = ama_packet_recv (&link->in, link->socket);
+        if (rc == 0)
+            return false;
+        if (rc > 0)
+            on_packet (link);
+        if (link->ctx->exiting)
+            return true;
+    }
+    return true;
+}
+
+static void on_writable (void *arg)
+{
+    ama_link_t *link = arg;
+
+    if (link->state == AWAY)
+        greet (link);
+    else if (link->state == UP)
+        flush (link);
+}
+
+/* ---- liveness ---- */
+
+static void tick_up (ama_link_t *link)
+{
+    int64_t silent_ms = now_ms (link) - link->heard_ms;
+    ama_control_ping_t ping = { .stamp = (uint64_t) now_ms (link) };
+
+    if (silent_ms >= SILENCE_MS)
+        part (link, "silence");
+    else if (silent_ms >= TICK_MS && !say (link, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &ping)
+             && silent_ms >= NO_WAY_MS)
+        part (link, "no way out");
+}
+
+static void on_tick (void *arg)
+{
+    ama_link_t *link = arg;
+
+    ama_timer_after (&link->tick, TICK_MS);
+    if (link->state == UP)
+        tick_up (link);
+    else
+        greet (link);
+    if (link->holding && now_ms (link) >= link->hold_until_ms)
+        give_up_holding (link, "the hub does not answer");
+}
+
+static void nobody_listens (void *arg)
+{
+    give_up_holding (arg, "nobody listens there");
+}
+
+/* ---- life ---- */
+
+static ama_id_t port_new_id (void *port)
+{
+    ama_link_t *link = port;
+
+    return ama_id_new (ama_wall_ms (ama_loop_clock (link->loop)));
+}
+
+static void *port_zmq (void *port)
+{
+    return ((ama_link_t *) port)->zmq;
+}
+
+const ama_port_ops_t ama_link_port = { port_send, port_new_id, port_zmq };
+
+ama_link_t *ama_link_new (void *zmq, const char *endpoint, ama_loop_t *loop, ama_err_t *err)
+{
+    ama_link_t *link = ama_calloc (1, sizeof *link);
+
+    link->zmq = zmq;
+    link->endpoint = ama_strdup (endpoint);
+    link->remote = !ama_str_starts (endpoint, "inproc://");
+    link->loop = loop;
+    ama_packet_init (&link->in);
+    ama_packet_init (&link->out);
+    ama_timer_init (&link->tick, ama_loop_timers (loop), on_tick, link);
+    if (ama_wire_socket (zmq, ZMQ_DEALER, AMA_WIRE_LINK, &link->socket, err) < 0) {
+        ama_link_destroy (&link);
+        return NULL;
+    }
+    if (zmq_connect (link->socket, endpoint) < 0) {
+        (void) ama_err_set (err, AMA_E_INVALID, "%s: %s", endpoint, zmq_strerror (errno));
+        ama_link_destroy (&link);
+        return NULL;
+    }
+    return link;
+}
+
+/* The hub of our own process is there: it answers at once, or it is broken. */
+static int join_inproc (ama_link_t *link, ama_err_t *err)
+{
+    int64_t until_ms = now_ms (link) + INPROC_JOIN_MS;
+
+    greet (link);
+    while (link->state == GREETING && now_ms (link) < until_ms) {
+        zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLIN };
+        (void) zmq_poll (&item, 1, until_ms - now_ms (link));
+        if (ama_packet_recv (&link->in, link->socket) > 0)
+            on_packet (link);
+        if (link->ctx->exiting)
+            return ama_err_set (err, link->ctx->exit_code, "%s", link->ctx->exit_text);
+    }
+    if (link->state == AWAY)
+        return ama_err_set (err, AMA_E_EXISTS, "an actor named %s has joined already", link->ctx->name);
+    if (link->state != UP)
+        return ama_err_set (err, AMA_E_UNREACHABLE, "the hub does not answer");
+    return 0;
+}
+
+int ama_link_join (ama_link_t *link, ama_ctx_t *ctx, ama_err_t *err)
+{
+    const char *path = ama_ipc_path (link->endpoint);
+    int fd;
+
+    link->ctx = ctx;
+    if (!link->remote && join_inproc (link, err) < 0)
+        return err ? err->code : AMA_E_FATAL;
+    link->source = ama_loop_source (link->loop, link->socket, on_readable, on_writable, link);
+    link->heard_ms = now_ms (link);
+    if (!link->remote)
+        return 0;
+    link->holding = true;
+    link->hold_until_ms = now_ms (link) + FIRST_JOIN_MS;
+    ama_source_want_out (link->source, true);
+    ama_timer_after (&link->tick, TICK_MS);
+    fd = path ? ama_ipc_probe (path) : -1;
+    if (path && fd < 0)
+        ama_loop_defer (link->loop, nobody_listens, link);
+    if (fd >= 0)
+        (void) close (fd);
+    return 0;
+}
+
+static void flush_last_words (ama_link_t *link)
+{
+    int64_t until_ms = now_ms (link) + TICK_MS;
+
+    for (flush (link); link->backlog.first && now_ms (link) < until_ms; flush (link)) {
+        zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLOUT };
+        (void) zmq_poll (&item, 1, until_ms - now_ms (link));
+    }
+}
+
+void ama_link_close (ama_link_t *link)
+{
+    if (!link->socket)
+        return;
+    if (link->state == UP) {
+        flush_last_words (link);
+        (void) say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
+    }
+    ama_timer_cancel (&link->tick);
+    ama_source_destroy (&link->source);
+    (void) zmq_close (link->socket);
+    link->socket = NULL;
+}
+
+void ama_link_destroy (ama_link_t **link_p)
+{
+    ama_link_t *link = *link_p;
+
+    if (!link)
+        return;
+    *link_p = NULL;
+    ama_link_close (link);
+    ama_backlog_clear (&link->backlog);
+    ama_packet_done (&link->in);
+    ama_packet_done (&link->out);
+    ama_str_done (&link->scratch);
+    free (link->endpoint);
+    free (link);
+}

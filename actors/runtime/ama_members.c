@@ -1,0 +1,77 @@
+/* ama_members.c - the table of a hub's members. Used by ama_hub.c on the hub's thread. */
+#include "actors/runtime/ama_members.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PEER_BYTES = 5 };
+
+ama_peer_t ama_peer_of (zmq_msg_t *frame)
+{
+    const uint8_t *bytes = zmq_msg_data (frame);
+    ama_peer_t peer = 1; /* so that no peer is 0 */
+
+    if (zmq_msg_size (frame) != PEER_BYTES || bytes[0] != 0)
+        return 0;
+    for (int i = 1; i < PEER_BYTES; i++)
+        peer = peer << 8 | bytes[i];
+    return peer;
+}
+
+void ama_peer_frame (ama_peer_t peer, zmq_msg_t *frame)
+{
+    uint8_t *bytes;
+
+    BUG_ON (zmq_msg_init_size (frame, PEER_BYTES) < 0);
+    bytes = zmq_msg_data (frame);
+    bytes[0] = 0;
+    for (int i = PEER_BYTES - 1; i > 0; i--, peer >>= 8)
+        bytes[i] = (uint8_t) peer;
+}
+
+ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name)
+{
+    ama_member_t *member = ama_calloc (1, sizeof *member);
+
+    member->peer = peer;
+    member->pidfd = -1;
+    (void) snprintf (member->name, sizeof member->name, "%s", name);
+    HASH_ADD (hh_peer, members->by_peer, peer, sizeof member->peer, member);
+    HASH_ADD_KEYPTR (hh_name, members->by_name, member->name, strlen (member->name), member);
+    return member;
+}
+
+ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer)
+{
+    ama_member_t *member = members->recent;
+
+    if (member && member->peer == peer)
+        return member;
+    HASH_FIND (hh_peer, members->by_peer, &peer, sizeof peer, member);
+    if (member)
+        members->recent = member;
+    return member;
+}
+
+ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
+{
+    ama_member_t *member;
+
+    HASH_FIND (hh_name, members->by_name, name, strlen (name), member);
+    return member;
+}
+
+void ama_members_remove (ama_members_t *members, ama_member_t *member)
+{
+    if (members->recent == member)
+        members->recent = NULL;
+    HASH_DELETE (hh_peer, members->by_peer, member);
+    HASH_DELETE (hh_name, members->by_name, member);
+    ama_watch_destroy (&member->watch);
+    if (member->pidfd >= 0)
+        (void) close (member->pidfd);
+    ama_backlog_clear (&member->backlog);
+    free (member);
+}

@@ -1,0 +1,43 @@
+/* ama_members.h - who has joined a hub: by socket peer and by name (internal to actors/runtime) */
+#ifndef AMA_RUNTIME_MEMBERS_H
+#define AMA_RUNTIME_MEMBERS_H
+
+#include "actors/runtime/ama_actor.h"
+#include "actors/runtime/ama_wire.h"
+#include "messages/ama_types.h"
+
+#include <uthash.h>
+
+/* What a ROUTER calls a peer that has not chosen an identity: five bytes, the first is zero. As a number; 0 for any other. */
+typedef uint64_t ama_peer_t;
+
+ama_peer_t ama_peer_of (zmq_msg_t *frame);
+void ama_peer_frame (ama_peer_t peer, zmq_msg_t *frame); /* frame is overwritten */
+
+typedef struct {
+    ama_peer_t peer;
+    char name[AMA_NAME_MAX];
+    ama_role_t role;
+    ama_id_t incarnation;
+    bool remote;      /* in another process */
+    bool leaving;     /* nothing can be sent to it any more; what it sent before may still be in the socket */
+    int64_t heard_ms; /* monotonic */
+    int pidfd;        /* of the process of a remote member, or -1 */
+    ama_watch_t *watch;
+    int probes; /* since the process has ended */
+    ama_backlog_t backlog;
+    UT_hash_handle hh_peer, hh_name;
+} ama_member_t;
+
+typedef struct {
+    ama_member_t *by_peer, *by_name;
+    ama_member_t *recent; /* messages come in runs */
+} ama_members_t;
+
+ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
+ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer);
+ama_member_t *ama_members_named (const ama_members_t *members, const char *name);
+/* Frees it. */
+void ama_members_remove (ama_members_t *members, ama_member_t *member);
+
+#endif

@@ -1,0 +1,191 @@
+/* ama_stream.c - the sending side of a stream: parts as long as there is credit, then the answer
+ *
+ * On the actor's thread. Credit is in bytes: the window of the request, less what was sent, plus what the reader grants after it has
+ * handled it. It may go below zero by one part. A stream is known by its reader's name and the number of the reader's ask.
+ */
+#include "actors/runtime/ama_ctx.h"
+#include "messages/ama_types.h"
+#include "messages/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum { RETRY_MS = 2 };
+
+typedef struct {
+    uint64_t id;
+    char name[AMA_NAME_MAX]; /* zeroed behind the end: it is hashed as bytes */
+} reader_t;
+
+struct ama_stream {
+    ama_ctx_t *ctx;
+    reader_t reader;
+    int64_t credit, window;
+    bool waits; /* ama_stream_send said AGAIN */
+    ama_timer_t retry;
+    ama_stream_fn *on_writable, *on_closed;
+    void *arg;
+    UT_hash_handle hh;
+};
+
+static void make_reader (reader_t *reader, const char *name, uint64_t id)
+{
+    memset (reader, 0, sizeof *reader);
+    reader->id = id;
+    (void) snprintf (reader->name, sizeof reader->name, "%s", name);
+}
+
+static ama_stream_t *find (ama_ctx_t *ctx, const ama_envelope_t *envelope)
+{
+    ama_stream_t *stream;
+    reader_t reader;
+
+    if (!ctx->streams)
+        return NULL;
+    make_reader (&reader, envelope->src, envelope->corr);
+    HASH_FIND (hh, ctx->streams, &reader, sizeof reader, stream);
+    return stream;
+}
+
+static void forget (ama_stream_t *stream)
+{
+    ama_timer_cancel (&stream->retry);
+    HASH_DEL (stream->ctx->streams, stream);
+    free (stream);
+}
+
+static void writable_again (ama_stream_t *stream)
+{
+    ama_timer_cancel (&stream->retry);
+    if (!stream->waits || stream->credit <= 0)
+        return;
+    stream->waits = false;
+    stream->on_writable (stream, stream->arg); /* may end it */
+}
+
+static void on_retry (void *arg)
+{
+    writable_again (arg);
+}
+
+ama_stream_t *ama_stream_new (ama_ctx_t *ctx, const ama_envelope_t *request, ama_stream_fn *on_writable,
+                              ama_stream_fn *on_closed, void *arg)
+{
+    ama_stream_t *stream = ama_calloc (1, sizeof *stream);
+
+    stream->ctx = ctx;
+    make_reader (&stream->reader, request->src, request->id);
+    stream->credit = stream->window = request->window;
+    stream->on_writable = on_writable;
+    stream->on_closed = on_closed;
+    stream->arg = arg;
+    ama_timer_init (&stream->retry, ama_loop_timers (ctx->loop), on_retry, stream);
+    /* a reader that uses a number twice gets two streams under one key, and only harms itself */
+    HASH_ADD (hh, ctx->streams, reader, sizeof stream->reader, stream);
+    return stream;
+}
+
+static void make_envelope (const ama_stream_t *stream, ama_envelope_t *envelope, uint16_t type, uint32_t flags)
+{
+    ama_envelope_to (envelope, stream->reader.name, type, AMA_FLAG_REPLY | flags);
+    envelope->corr = stream->reader.id;
+}
+
+int ama_stream_send (ama_stream_t *stream, uint16_t type, const void *body)
+{
+    ama_envelope_t envelope;
+    size_t size = 0;
+    int rc;
+
+    if (stream->credit <= 0) {
+        stream->waits = true;
+        return AMA_E_AGAIN;
+    }
+    make_envelope (stream, &envelope, type, AMA_FLAG_MORE);
+    rc = ama_ctx_send_sized (stream->ctx, &envelope, body, &size);
+    if (rc == AMA_E_BUSY) { /* our own way out is full: no credit will come for that */
+        stream->waits = true;
+        ama_timer_after (&stream->retry, RETRY_MS);
+        return AMA_E_AGAIN;
+    }
+    if (rc == 0)
+        stream->credit -= (int64_t) size + AMA_PART_COST;
+    return rc;
+}
+
+void ama_stream_end (ama_stream_t **stream, uint16_t type, const void *body)
+{
+    ama_envelope_t envelope;
+
+    if (!*stream)
+        return;
+    make_envelope (*stream, &envelope, type, 0);
+    (void) ama_ctx_send ((*stream)->ctx, &envelope, body);
+    forget (*stream);
+    *stream = NULL;
+}
+
+void ama_stream_fail (ama_stream_t **stream, int code, const char *text)
+{
+    ama_waiter_t waiter = { 0 };
+
+    if (!*stream)
+        return;
+    waiter.id = (*stream)->reader.id;
+    (void) memcpy (waiter.name, (*stream)->reader.name, sizeof waiter.name);
+    (void) ama_refuse ((*stream)->ctx, &waiter, code, "%s", text);
+    forget (*stream);
+    *stream = NULL;
+}
+
+/* ---- what the reader says ---- */
+
+void ama_streams_on_credit (ama_ctx_t *ctx, const ama_envelope_t *envelope, uint64_t bytes)
+{
+    ama_stream_t *stream = find (ctx, envelope);
+
+    if (!stream)
+        return;
+    /* a reader can not widen its window by granting what it never received */
+    stream->credit =
+        bytes > (uint64_t) (stream->window - stream->credit) ? stream->window : stream->credit + (int64_t) bytes;
+    writable_again (stream);
+}
+
+static void close_stream (ama_stream_t *stream)
+{
+    ama_stream_fn *on_closed = stream->on_closed;
+
+    ama_timer_cancel (&stream->retry);
+    HASH_DEL (stream->ctx->streams, stream);
+    if (on_closed && !stream->ctx->exiting)
+        on_closed (stream, stream->arg);
+    free (stream);
+}
+
+void ama_streams_on_cancel (ama_ctx_t *ctx, const ama_envelope_t *envelope)
+{
+    ama_stream_t *stream = find (ctx, envelope);
+
+    if (stream)
+        close_stream (stream);
+}
+
+void ama_streams_close (ama_ctx_t *ctx, const char *name)
+{
+    for (ama_stream_t *stream = ctx->streams, *next; stream; stream = next) {
+        next = stream->hh.next;
+        if (name && strcmp (stream->reader.name, name) != 0)
+            continue;
+        close_stream (stream);
+        next = ctx->streams; /* the callback may have ended others */
+    }
+}
+
+void ama_streams_done (ama_ctx_t *ctx)
+{
+    while (ctx->streams)
+        forget (ctx->streams);
+}

@@ -1,0 +1,260 @@
+/* ama_wire.c - sockets, packets and ipc paths, for the hub, the links and foreign sockets. Any thread; no state of its own.
+ *
+ * Most options act only on later binds and connects, and LINGER must not be changed shortly before the close: so all are set here,
+ * at creation. What each bounds is explained in README.md.
+ */
+#include "actors/runtime/ama_wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    QUEUE = 1000,         /* messages per direction and peer */
+    ZERO_COPY = 32 << 10, /* bytes of a body from which handing over is cheaper than copying */
+    BACKLOG_COUNT = 1 << 16,
+    BACKLOG_BYTES = 16 << 20,
+};
+
+/* ---- sockets ---- */
+
+typedef struct {
+    int option;
+    int value[3]; /* by ama_wire_use_t */
+} option_t;
+
+#define NOT_SET (-2)
+
+static const option_t options[] = {
+    /*                        hub      link     foreign */
+    { ZMQ_SNDHWM, { QUEUE, QUEUE, QUEUE } },
+    { ZMQ_RCVHWM, { QUEUE, QUEUE, QUEUE } },
+    { ZMQ_LINGER, { 1000, 1000, 0 } },                 /* ms for last words */
+    { ZMQ_ROUTER_MANDATORY, { 1, NOT_SET, NOT_SET } }, /* no silent drop: EHOSTUNREACH, EAGAIN */
+    { ZMQ_IMMEDIATE, { NOT_SET, 1, 1 } },              /* no queue towards a peer that is not there */
+    { ZMQ_RECONNECT_IVL, { NOT_SET, 50, 50 } },        /* ms */
+    { ZMQ_RECONNECT_IVL_MAX, { NOT_SET, 1000, 1000 } },
+    { ZMQ_HANDSHAKE_IVL, { 5000, 5000, 5000 } },
+};
+
+int ama_wire_socket (void *zmq, int type, ama_wire_use_t use, void **ret_socket, ama_err_t *err)
+{
+    static const int64_t max_frame[] = { AMA_BODY_MAX, AMA_BODY_MAX, -1 };
+    void *socket = zmq_socket (zmq, type);
+
+    if (!socket)
+        return ama_err_set (err, AMA_E_IO, "no socket: %s", zmq_strerror (errno));
+    for (size_t i = 0; i < ARRAY_SIZE (options); i++)
+        if (options[i].value[use] != NOT_SET)
+            BUG_ON (zmq_setsockopt (socket, options[i].option, &options[i].value[use], sizeof (int)) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &max_frame[use], sizeof max_frame[use]) < 0);
+    *ret_socket = socket;
+    return 0;
+}
+
+/* ---- packets ---- */
+
+void ama_packet_init (ama_packet_t *packet)
+{
+    packet->prev = packet->next = NULL;
+    (void) zmq_msg_init (&packet->envelope);
+    (void) zmq_msg_init (&packet->body);
+}
+
+void ama_packet_done (ama_packet_t *packet)
+{
+    (void) zmq_msg_close (&packet->envelope);
+    (void) zmq_msg_close (&packet->body);
+}
+
+static void fill (zmq_msg_t *frame, const void *bytes, size_t size)
+{
+    (void) zmq_msg_close (frame);
+    BUG_ON (zmq_msg_init_size (frame, size) < 0); /* out of memory */
+    memcpy (zmq_msg_data (frame), bytes, size);
+}
+
+static void free_taken (void *data, void *hint)
+{
+    (void) hint;
+    free (data);
+}
+
+void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *scratch)
+{
+    ama_str_clear (scratch);
+    ama_envelope_encode (envelope, scratch);
+    fill (&packet->envelope, scratch->data, scratch->size);
+}
+
+void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body, ama_str_t *scratch)
+{
+    size_t size = body->size;
+
+    ama_packet_stamp (packet, envelope, scratch);
+    if (size < ZERO_COPY) {
+        fill (&packet->body, body->data, size);
+        return;
+    }
+    (void) zmq_msg_close (&packet->body);
+    BUG_ON (zmq_msg_init_data (&packet->body, ama_str_take (body), size, free_taken, NULL) < 0);
+}
+
+bool ama_packet_send (ama_packet_t *packet, void *socket)
+{
+    if (zmq_msg_send (&packet->envelope, socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return false;
+    /* once the first frame is in, the rest of the message has its place */
+    BUG_ON (zmq_msg_send (&packet->body, socket, ZMQ_DONTWAIT) < 0 && errno != ETERM && errno != EHOSTUNREACH);
+    return true;
+}
+
+static bool more_after (const zmq_msg_t *frame)
+{
+    return zmq_msg_more (frame);
+}
+
+static int recv_rest (ama_packet_t *packet, void *socket)
+{
+    zmq_msg_t surplus;
+
+    if (more_after (&packet->envelope) && zmq_msg_recv (&packet->body, socket, ZMQ_DONTWAIT) >= 0
+        && !more_after (&packet->body))
+        return 1;
+    (void) zmq_msg_init (&surplus);
+    for (bool more = more_after (&packet->envelope) && more_after (&packet->body); more; more = more_after (&surplus))
+        if (zmq_msg_recv (&surplus, socket, ZMQ_DONTWAIT) < 0)
+            break;
+    (void) zmq_msg_close (&surplus);
+    return -1;
+}
+
+int ama_packet_recv (ama_packet_t *packet, void *socket)
+{
+    return zmq_msg_recv (&packet->envelope, socket, ZMQ_DONTWAIT) < 0 ? 0 : recv_rest (packet, socket);
+}
+
+int ama_packet_recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket)
+{
+    if (zmq_msg_recv (peer, socket, ZMQ_DONTWAIT) < 0)
+        return 0;
+    if (!more_after (peer) || zmq_msg_recv (&packet->envelope, socket, ZMQ_DONTWAIT) < 0)
+        return -1;
+    return recv_rest (packet, socket);
+}
+
+/* ---- backlog ---- */
+
+bool ama_backlog_full (const ama_backlog_t *backlog)
+{
+    return backlog->count >= BACKLOG_COUNT || backlog->bytes >= BACKLOG_BYTES;
+}
+
+void ama_backlog_add (ama_backlog_t *backlog, ama_packet_t *packet)
+{
+    ama_packet_t *kept = ama_malloc (sizeof *kept);
+
+    ama_packet_init (kept);
+    (void) zmq_msg_move (&kept->envelope, &packet->envelope);
+    (void) zmq_msg_move (&kept->body, &packet->body);
+    DL_APPEND (backlog->first, kept);
+    backlog->count++;
+    backlog->bytes += zmq_msg_size (&kept->body) + zmq_msg_size (&kept->envelope);
+}
+
+void ama_backlog_drop_first (ama_backlog_t *backlog)
+{
+    ama_packet_t *packet = backlog->first;
+
+    DL_DELETE (backlog->first, packet);
+    backlog->count--;
+    ama_packet_done (packet);
+    free (packet);
+    if (!backlog->first)
+        backlog->bytes = 0;
+}
+
+void ama_backlog_clear (ama_backlog_t *backlog)
+{
+    while (backlog->first)
+        ama_backlog_drop_first (backlog);
+}
+
+/* ---- ipc paths ---- */
+
+const char *ama_ipc_path (const char *endpoint)
+{
+    return ama_str_starts (endpoint, "ipc://") ? endpoint + strlen ("ipc://") : NULL;
+}
+
+int ama_ipc_probe (const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (strlen (path) >= sizeof address.sun_path)
+        return -1;
+    (void) strcpy (address.sun_path, path);
+    fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect (fd, (struct sockaddr *) &address, sizeof address) < 0 && errno != EAGAIN) {
+        (void) close (fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int check_folder (const char *path, ama_err_t *err)
+{
+    char folder[sizeof ((struct sockaddr_un *) 0)->sun_path];
+    struct stat st;
+    char *slash;
+
+    (void) snprintf (folder, sizeof folder, "%s", path);
+    slash = strrchr (folder, '/');
+    if (!slash || slash == folder)
+        return ama_err_set (err, AMA_E_PATH, "%s: an endpoint needs a folder of its own", path);
+    *slash = '\0';
+    if (lstat (folder, &st) < 0)
+        return ama_err_set (err, AMA_E_PATH, "%s: %s", folder, strerror (errno));
+    if (!S_ISDIR (st.st_mode) || st.st_uid != geteuid () || st.st_mode & 077)
+        return ama_err_set (err, AMA_E_PATH, "%s must be a folder of this user with mode 0700: its mode is %04o",
+                            folder, (unsigned) st.st_mode & 07777);
+    return 0;
+}
+
+int ama_ipc_claim (const char *path, int *ret_lock, ama_err_t *err)
+{
+    char lock_path[sizeof ((struct sockaddr_un *) 0)->sun_path + 8];
+    int lock, fd;
+
+    if (strlen (path) >= sizeof ((struct sockaddr_un *) 0)->sun_path - 1)
+        return ama_err_set (err, AMA_E_PATH, "%s: %zu bytes, a socket's path has at most %zu", path, strlen (path),
+                            sizeof ((struct sockaddr_un *) 0)->sun_path - 2);
+    if (check_folder (path, err) < 0)
+        return AMA_E_PATH;
+    (void) snprintf (lock_path, sizeof lock_path, "%s.lock", path);
+    lock = open (lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0)
+        return ama_err_set (err, AMA_E_IO, "%s: %s", lock_path, strerror (errno));
+    if (flock (lock, LOCK_EX | LOCK_NB) < 0) {
+        (void) close (lock);
+        return ama_err_set (err, AMA_E_EXISTS, "another process listens on %s", path);
+    }
+    /* binding would steal the path from one that does not know of our lock */
+    fd = ama_ipc_probe (path);
+    if (fd >= 0) {
+        (void) close (fd);
+        (void) close (lock);
+        return ama_err_set (err, AMA_E_EXISTS, "another process listens on %s", path);
+    }
+    *ret_lock = lock;
+    return 0;
+}

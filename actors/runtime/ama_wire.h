@@ -1,0 +1,58 @@
+/* ama_wire.h - ZeroMQ sockets with every option set before they are used, and packets of two frames (internal)
+ *
+ * The one place where socket options are written down. A packet is the envelope frame and the body frame.
+ */
+#ifndef AMA_RUNTIME_WIRE_H
+#define AMA_RUNTIME_WIRE_H
+
+#include "actors/base/ama_err.h"
+#include "actors/base/ama_str.h"
+#include "messages/ama_envelope.h"
+
+#include <stdbool.h>
+#include <zmq.h>
+
+typedef enum { AMA_WIRE_HUB, AMA_WIRE_LINK, AMA_WIRE_FOREIGN } ama_wire_use_t;
+
+/* type: ZMQ_ROUTER … AMA_E_IO: out of sockets or descriptors. */
+int ama_wire_socket (void *zmq, int type, ama_wire_use_t use, void **ret_socket, ama_err_t *err);
+
+typedef struct ama_packet {
+    struct ama_packet *prev, *next; /* in a backlog */
+    zmq_msg_t envelope, body;
+} ama_packet_t;
+
+void ama_packet_init (ama_packet_t *packet); /* empty frames */
+void ama_packet_done (ama_packet_t *packet);
+/* Bigger bodies are taken over without a copy (body is empty after), small ones copied (body stays). */
+void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body, ama_str_t *scratch);
+/* Replaces the envelope frame. */
+void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *scratch);
+/* Never blocks. true: sent, the frames are empty. false: EAGAIN (or no peer), the packet is untouched. */
+bool ama_packet_send (ama_packet_t *packet, void *socket);
+/* Never blocks. 1: a packet; 0: nothing there; -1: something that is not one came and was thrown away. frames of packet are
+ * replaced. */
+int ama_packet_recv (ama_packet_t *packet, void *socket);
+/* The same behind a frame that names the peer, as a ROUTER gives it. */
+int ama_packet_recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket);
+
+/* Packets that could not be sent at once, in order. Zero-initialise. */
+typedef struct {
+    ama_packet_t *first;
+    size_t count, bytes;
+} ama_backlog_t;
+
+bool ama_backlog_full (const ama_backlog_t *backlog);
+void ama_backlog_add (ama_backlog_t *backlog, ama_packet_t *packet); /* empties packet */
+void ama_backlog_drop_first (ama_backlog_t *backlog);
+void ama_backlog_clear (ama_backlog_t *backlog);
+
+/* ipc://… : the path, else NULL. */
+const char *ama_ipc_path (const char *endpoint);
+/* A connected Unix stream socket, or -1: nobody listens there. */
+int ama_ipc_probe (const char *path);
+/* AMA_E_PATH: too long, or its folder is not a private one (0700) of this user. AMA_E_EXISTS: somebody listens there. On success
+ * *ret_lock is a descriptor to be kept as long as the path is listened to. */
+int ama_ipc_claim (const char *path, int *ret_lock, ama_err_t *err);
+
+#endif
