@@ -56,9 +56,16 @@ static void *member_mut (void *body, uint32_t offset)
 
 static bool is_zero (const ama_field_t *field, const void *value)
 {
-    static const char zero[sizeof (uint64_t)];
-
     switch ((ama_kind_t) field->kind) {
+    case AMA_KIND_BOOL:
+        return !*(const bool *) value;
+    case AMA_KIND_U32:
+    case AMA_KIND_ENUM:
+        return !*(const uint32_t *) value;
+    case AMA_KIND_U64:
+    case AMA_KIND_I64:
+    case AMA_KIND_F64: /* by its bits: -0.0 is another value */
+        return !*(const uint64_t *) value;
     case AMA_KIND_STRING:
         return !*(char *const *) value || !**(char *const *) value;
     case AMA_KIND_BYTES:
@@ -66,10 +73,9 @@ static bool is_zero (const ama_field_t *field, const void *value)
     case AMA_KIND_ID:
     case AMA_KIND_DIGEST:
     case AMA_KIND_STRUCT:
-        return false;
-    default:
-        return memcmp (value, zero, ama_codec_item_size (field)) == 0;
+        break;
     }
+    return false;
 }
 
 static bool is_absent (const ama_field_t *field, const void *body)
@@ -349,9 +355,10 @@ static int read_key (decoder_t *decoder, uint64_t last, uint64_t *ret_key)
 
 static int read_layout (decoder_t *decoder, const ama_layout_t *layout, void *body)
 {
-    const ama_field_t *field = layout->fields, *end = field + layout->n_fields;
+    const ama_field_t *fields = layout->fields;
     uint64_t key, last = 0;
     uint32_t pairs;
+    size_t i = 0; /* of the first field that was not dealt with; both keys and fields rise */
     int rc = ama_mp_get_map (&decoder->mp, &pairs);
 
     if (rc < 0)
@@ -359,19 +366,19 @@ static int read_layout (decoder_t *decoder, const ama_layout_t *layout, void *bo
     for (; pairs; pairs--, last = key) {
         if ((rc = read_key (decoder, last, &key)) < 0)
             return rc;
-        for (; field < end && field->n < key; field++)
-            if ((rc = read_absence (decoder, field, body)) < 0)
+        for (; i < layout->n_fields && fields[i].n < key; i++)
+            if ((rc = read_absence (decoder, &fields[i], body)) < 0)
                 return rc;
-        if (field == end || field->n != key) {
+        if (i == layout->n_fields || fields[i].n != key) {
             if ((rc = ama_mp_skip (&decoder->mp)) < 0)
                 return refuse (decoder, rc);
             continue;
         }
-        if ((rc = read_field (decoder, field++, body)) < 0)
+        if ((rc = read_field (decoder, &fields[i++], body)) < 0)
             return rc;
     }
-    for (; field < end; field++)
-        if ((rc = read_absence (decoder, field, body)) < 0)
+    for (; i < layout->n_fields; i++)
+        if ((rc = read_absence (decoder, &fields[i], body)) < 0)
             return rc;
     return 0;
 }
