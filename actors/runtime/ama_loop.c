@@ -361,6 +361,11 @@ void ama_source_pause (ama_source_t *source, bool pause)
     (void) epoll_ctl (source->loop->epoll, pause ? EPOLL_CTL_DEL : EPOLL_CTL_ADD, source->fd, &event);
 }
 
+bool ama_source_paused (const ama_source_t *source)
+{
+    return source->paused;
+}
+
 void ama_source_touch (ama_source_t *source)
 {
     source->hot = true;

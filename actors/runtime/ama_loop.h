@@ -49,6 +49,7 @@ typedef bool (ama_source_fn) (void *arg, int budget);
 ama_source_t *ama_loop_source (ama_loop_t *loop, void *socket, ama_source_fn *on_readable,
                                void (*on_writable) (void *arg), void *arg);
 void ama_source_pause (ama_source_t *source, bool pause);
+bool ama_source_paused (const ama_source_t *source);
 /* After each send: it may have consumed the socket's signal that something came in. */
 void ama_source_touch (ama_source_t *source);
 void ama_source_want_out (ama_source_t *source, bool want);
