@@ -211,6 +211,11 @@ void ama_loop_forget (ama_loop_t *loop, const void *arg)
     forget (&loop->running, arg);
 }
 
+bool ama_loop_has_deferred (const ama_loop_t *loop)
+{
+    return loop->deferred.size > 0;
+}
+
 void ama_loop_run_deferred (ama_loop_t *loop)
 {
     calls_t now = loop->deferred;

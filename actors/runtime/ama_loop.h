@@ -61,6 +61,7 @@ void ama_source_destroy (ama_source_t **source);
 int64_t ama_loop_next_ms (const ama_loop_t *loop);
 /* Fires the earliest timer if it is due. */
 void ama_loop_fire_one (ama_loop_t *loop);
+bool ama_loop_has_deferred (const ama_loop_t *loop);
 void ama_loop_run_deferred (ama_loop_t *loop);
 
 /* Debug builds: says so if more than 50 ms passed since the last call (or since the turn began). */
