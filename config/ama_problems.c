@@ -43,8 +43,10 @@ int ama_problems_add (ama_problems_t *problems, bool warning, int code, const ch
         return code;
     if (!warning)
         problems->errors++;
-    if (problems->count >= AMA_PROBLEMS_MAX) {
+    if (problems->count >= AMA_PROBLEMS_MAX
+        || (warning && problems->count - (problems->errors - problems->dropped_errors) >= AMA_PROBLEMS_MAX / 2)) {
         problems->dropped++;
+        problems->dropped_errors += !warning;
         return code;
     }
     if (problems->count == problems->room) {

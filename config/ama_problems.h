@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AMA_PROBLEMS_MAX      2000 /* the list of a reply; what follows is dropped, but still counted */
+#define AMA_PROBLEMS_MAX      2000 /* at most half of them warnings; what follows is dropped, but still counted */
 #define AMA_PROBLEM_TEXT_MAX  1000 /* bytes of message and of hint */
 #define AMA_PROBLEM_QUOTE_MAX 80   /* bytes of a user's value that are shown */
 
@@ -32,8 +32,9 @@ typedef struct {
     ama_problem_t *items;
     size_t count;
     size_t room;
-    size_t errors;  /* all that were added, also those above the maximum */
-    size_t dropped; /* not kept */
+    size_t errors;         /* all that were added, also those above the maximum */
+    size_t dropped;        /* not kept */
+    size_t dropped_errors; /* errors among them */
 } ama_problems_t;
 
 void ama_problems_done (ama_problems_t *problems);

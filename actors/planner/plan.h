@@ -1,0 +1,19 @@
+/* plan.h - a snapshot and the name of an environment become a plan, or a list of everything that is wrong
+ *
+ * The one entry point, used by the actor, by `ama validate`, `ama plan` and `ama config show`, and by tests. It reads files below the snapshot and does
+ * nothing else: no clock, no locale, no order of a folder shows in the result, so the same files give the same bytes and the same digest.
+ * Nothing that stands in a repository may crash it: it may run as a thread of amad.
+ */
+#ifndef AMA_PLANNER_PLAN_H
+#define AMA_PLANNER_PLAN_H
+
+#include "messages/plan.h"
+
+#define AMA_PLAN_SOURCE_MAX (16u << 20) /* bytes of one source file */
+#define AMA_PLAN_SIZE_MAX   (5u << 20)  /* bytes of an encoded plan, so that it fits a message beside its problems */
+
+/* Strings of the request may be NULL for "". 0: ret_reply is set and the caller's to clear with ama_plan_reply_done; ok says whether there is a plan.
+ * AMA_E_NOT_FOUND or AMA_E_IO: the snapshot itself can not be opened; ret_reply is not set. */
+int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err);
+
+#endif

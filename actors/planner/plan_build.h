@@ -1,0 +1,42 @@
+/* plan_build.h - what the steps of ama_plan_build share; not for others */
+#ifndef AMA_PLANNER_PLAN_BUILD_H
+#define AMA_PLANNER_PLAN_BUILD_H
+
+#include "actors/planner/dag.h"
+#include "actors/planner/maki.h"
+#include "actors/planner/repo.h"
+#include "messages/plan.h"
+
+typedef struct plan_name plan_name_t; /* hash entry, in plan_flow.c */
+
+typedef struct {
+    ama_repo_t *repo;
+    const char *env;
+    bool strict;
+    ama_problems_t problems;
+    ama_maki_t maki;
+    ama_repo_list_t src; /* what lies in src/ */
+    plan_name_t *names;  /* of actions, to their index */
+    ama_dag_t dag;       /* over all actions; an error action waits for its owner */
+    uint32_t *order;     /* of all actions; NULL if they can not be ordered */
+    uint64_t *ancestors; /* NULL likewise */
+    size_t words;        /* of ancestors, per action */
+    ama_plan_environment_t environment;
+    ama_plan_dependencies_t *dependencies;
+    size_t n_dependencies, dependencies_for_all, dependencies_room;
+    ama_plan_edge_t *edges; /* owned */
+    size_t n_edges, edges_room;
+} plan_build_t;
+
+/* plan_flow.c: names, depends-on, order. Afterwards every action has a name or an error stands in the problems. */
+void ama_plan_flow (plan_build_t *self);
+void ama_plan_flow_done (plan_build_t *self);
+
+/* reads: of the action becomes edges; what its source names likewise. file is where the name stands. */
+void ama_plan_declared_reads (plan_build_t *self, size_t action);
+void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size);
+
+/* plan_files.c: sources (also scanned), configuration of the actions, dependency files. */
+void ama_plan_files (plan_build_t *self);
+
+#endif

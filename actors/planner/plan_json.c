@@ -1,0 +1,266 @@
+/* plan_json.c - plans and problems as JSON and as text. Pure; used by the client and by tests. */
+#include "actors/planner/plan_json.h"
+
+#include "config/ama_node.h"
+#include "config/ama_problems.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_string (ama_str_t *out, const char *text)
+{
+    ama_str_putc (out, '"');
+    ama_str_json (out, text ? text : "", text ? strlen (text) : 0);
+    ama_str_putc (out, '"');
+}
+
+static void put_member (ama_str_t *out, const char *name, const char *text)
+{
+    ama_str_printf (out, "\"%s\":", name);
+    put_string (out, text);
+}
+
+/* ---- problems ---- */
+
+static void put_problems (const ama_plan_problem_t *problems, size_t count, ama_str_t *out)
+{
+    char code[16];
+
+    ama_str_putc (out, '[');
+    for (size_t i = 0; i < count; i++) {
+        const ama_plan_problem_t *p = &problems[i];
+        ama_str_puts (out, i ? ",{" : "{");
+        put_member (out, "code", ama_err_public ((int) p->code, code, sizeof code));
+        ama_str_putc (out, ',');
+        put_member (out, "file", p->file);
+        ama_str_printf (out, ",\"line\":%u,\"column\":%u,", p->line, p->column);
+        put_member (out, "message", p->message);
+        ama_str_putc (out, ',');
+        put_member (out, "hint", p->hint);
+        ama_str_printf (out, ",\"severity\":\"%s\"}", p->warning ? "warning" : "error");
+    }
+    ama_str_putc (out, ']');
+}
+
+void ama_plan_problems_json (const ama_plan_problem_t *problems, size_t count, ama_str_t *out)
+{
+    ama_str_puts (out, "{\"problems\":");
+    put_problems (problems, count, out);
+    ama_str_putc (out, '}');
+}
+
+void ama_plan_problems_text (const ama_plan_problem_t *problems, size_t count, ama_str_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const ama_plan_problem_t *p = &problems[i];
+        ama_problem_t problem = { (int) p->code, p->file, p->line, p->column, p->message, p->hint, p->warning };
+        ama_problem_text (&problem, out);
+        ama_str_putc (out, '\n');
+    }
+}
+
+/* ---- the plan ---- */
+
+static void put_seconds (int64_t ms, ama_str_t *out)
+{
+    if (!ms)
+        ama_str_puts (out, "null");
+    else if (ms % 1000)
+        ama_str_printf (out, "%" PRId64 ".%03" PRId64, ms / 1000, ms % 1000);
+    else
+        ama_str_printf (out, "%" PRId64, ms / 1000);
+}
+
+/* An error action has none itself, so this goes one deep. */
+static void put_action (const ama_plan_plan_t *plan, const ama_plan_action_t *action, ama_str_t *out)
+{
+    ama_str_putc (out, '{');
+    put_member (out, "name", action->name);
+    ama_str_puts (out, ",\"runner\":{");
+    put_member (out, "group", action->group);
+    ama_str_putc (out, ',');
+    put_member (out, "type", action->type);
+    ama_str_puts (out, "},");
+    put_member (out, "file", action->file);
+    ama_str_puts (out, ",\"depends-on\":[");
+    for (size_t i = 0; i < action->n_depends; i++) {
+        if (i)
+            ama_str_putc (out, ',');
+        if (action->depends[i] < plan->n_actions)
+            put_string (out, plan->actions[action->depends[i]].name);
+    }
+    ama_str_printf (out, "],\"attempts\":%u,\"timeout\":", action->retry.attempts);
+    put_seconds (action->timeout_ms, out);
+    ama_str_puts (out, ",\"error\":");
+    if (action->error_action < 0 || (uint64_t) action->error_action >= plan->n_actions || action->error_of >= 0)
+        ama_str_puts (out, "null");
+    else
+        put_action (plan, &plan->actions[action->error_action], out);
+    ama_str_putc (out, '}');
+}
+
+void ama_plan_json (const ama_plan_plan_t *plan, ama_str_t *out)
+{
+    char digest[AMA_DIGEST_TEXT];
+    bool first = true;
+
+    ama_str_putc (out, '{');
+    put_member (out, "job", plan->job);
+    ama_str_putc (out, ',');
+    put_member (out, "env", plan->env);
+    ama_str_putc (out, ',');
+    put_member (out, "commit", plan->commit);
+    ama_str_putc (out, ',');
+    put_member (out, "digest", ama_digest_text (&plan->digest, digest));
+    ama_str_puts (out, ",\"actions\":[");
+    for (size_t i = 0; i < plan->n_actions; i++) {
+        if (plan->actions[i].error_of >= 0)
+            continue;
+        if (!first)
+            ama_str_putc (out, ',');
+        first = false;
+        put_action (plan, &plan->actions[i], out);
+    }
+    ama_str_puts (out, "],\"edges\":[");
+    for (size_t i = 0; i < plan->n_edges; i++) {
+        ama_str_puts (out, i ? ",{" : "{");
+        put_member (out, "from", plan->edges[i].source);
+        ama_str_putc (out, ',');
+        put_member (out, "dataset", plan->edges[i].dataset);
+        ama_str_putc (out, ',');
+        put_member (out, "to", plan->edges[i].target);
+        ama_str_putc (out, '}');
+    }
+    ama_str_puts (out, "],\"warnings\":");
+    put_problems (plan->warnings, plan->n_warnings, out);
+    ama_str_putc (out, '}');
+}
+
+static void put_shown (ama_str_t *out, const char *text)
+{
+    ama_str_escape (out, text ? text : "", text ? strlen (text) : 0, SIZE_MAX);
+}
+
+static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_t *action, ama_str_t *out)
+{
+    char duration[32];
+
+    ama_str_printf (out, "%s  %s  ", action->name, action->runner);
+    put_shown (out, action->file);
+    for (size_t i = 0; i < action->n_depends; i++)
+        if (action->depends[i] < plan->n_actions)
+            ama_str_printf (out, "%s%s", i ? ", " : "  after ", plan->actions[action->depends[i]].name);
+    if (action->error_of >= 0 && (uint64_t) action->error_of < plan->n_actions)
+        ama_str_printf (out, "  when %s failed", plan->actions[action->error_of].name);
+    ama_str_printf (out, "  %u attempt%s", action->retry.attempts, action->retry.attempts == 1 ? "" : "s");
+    if (action->timeout_ms)
+        ama_str_printf (out, " of %s", ama_duration_text (action->timeout_ms, duration));
+    ama_str_putc (out, '\n');
+}
+
+void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
+{
+    put_shown (out, plan->job);
+    ama_str_puts (out, " · ");
+    put_shown (out, plan->env);
+    if (plan->commit && *plan->commit)
+        ama_str_printf (out, " · %.12s", plan->commit);
+    ama_str_putc (out, '\n');
+    for (size_t i = 0; i < plan->n_actions; i++) {
+        ama_str_puts (out, plan->actions[i].error_of >= 0 ? "    " : "  ");
+        put_action_line (plan, &plan->actions[i], out);
+    }
+    for (size_t i = 0; i < plan->n_edges; i++) {
+        ama_str_printf (out, "  %s.", plan->edges[i].source);
+        put_shown (out, plan->edges[i].dataset);
+        ama_str_printf (out, " → %s\n", plan->edges[i].target);
+    }
+}
+
+/* ---- the configuration ---- */
+
+typedef void (setting_fn) (const ama_plan_setting_t *setting, ama_str_t *out);
+
+/* Both lists are in byte order of their keys; what the action has wins. */
+static void walk (const ama_plan_plan_t *plan, const ama_plan_action_t *action, setting_fn *fn, ama_str_t *out)
+{
+    const ama_plan_environment_t *env = &plan->environment;
+    size_t i = 0, j = 0, n = action ? action->n_settings : 0;
+
+    while (i < env->n_settings || j < n) {
+        int order = i >= env->n_settings ? 1 : j >= n ? -1 : strcmp (env->settings[i].key, action->settings[j].key);
+        if (order < 0)
+            fn (&env->settings[i++], out);
+        else {
+            fn (&action->settings[j++], out);
+            i += order == 0;
+        }
+    }
+}
+
+static int find_action (const ama_plan_plan_t *plan, const char *name, const ama_plan_action_t **ret, ama_err_t *err)
+{
+    const char **names, *near;
+    int rc;
+
+    *ret = NULL;
+    if (!name || !*name)
+        return 0;
+    names = ama_calloc (plan->n_actions, sizeof *names);
+    for (size_t i = 0; i < plan->n_actions; i++) {
+        names[i] = plan->actions[i].name;
+        if (strcmp (names[i], name) == 0)
+            *ret = &plan->actions[i];
+    }
+    near = *ret ? NULL : ama_nearest (name, names, plan->n_actions);
+    rc = *ret ? 0
+              : ama_err_set (err, AMA_E_NOT_FOUND, "the job has no action %s%s%s%s", AMA_QUOTE (name),
+                             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+    free (names);
+    return rc;
+}
+
+static void setting_json (const ama_plan_setting_t *setting, ama_str_t *out)
+{
+    ama_str_puts (out, out->data[out->size - 1] == '[' ? "{" : ",{");
+    put_member (out, "key", setting->key);
+    ama_str_printf (out, ",\"value\":%s,", setting->value);
+    put_member (out, "file", setting->file);
+    ama_str_printf (out, ",\"line\":%u}", setting->line);
+}
+
+static void setting_text (const ama_plan_setting_t *setting, ama_str_t *out)
+{
+    put_shown (out, setting->key);
+    ama_str_puts (out, " = ");
+    put_shown (out, setting->value);
+    ama_str_puts (out, "    ");
+    put_shown (out, setting->file);
+    if (setting->line)
+        ama_str_printf (out, ":%u", setting->line);
+    ama_str_putc (out, '\n');
+}
+
+int ama_plan_config_json (const ama_plan_plan_t *plan, const char *action, ama_str_t *out, ama_err_t *err)
+{
+    const ama_plan_action_t *found;
+    int rc = find_action (plan, action, &found, err);
+
+    if (rc < 0)
+        return rc;
+    ama_str_puts (out, "{\"keys\":[");
+    walk (plan, found, setting_json, out);
+    ama_str_puts (out, "]}");
+    return 0;
+}
+
+int ama_plan_config_text (const ama_plan_plan_t *plan, const char *action, ama_str_t *out, ama_err_t *err)
+{
+    const ama_plan_action_t *found;
+    int rc = find_action (plan, action, &found, err);
+
+    if (rc == 0)
+        walk (plan, found, setting_text, out);
+    return rc;
+}

@@ -1,0 +1,199 @@
+/* settings.c - layered values with their origin. Used by the environment reader and per action; pure. */
+#include "actors/planner/settings.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+typedef struct {
+    UT_hash_handle hh;
+    char *key;
+    char *json; /* NULL: an inner node, whose children are keys of their own */
+    char *file;
+    uint32_t line;
+    unsigned layer;
+    bool flat;
+} entry_t;
+
+struct ama_settings {
+    entry_t *entries;
+    unsigned layer;
+    size_t count; /* with a value */
+    bool full;
+};
+
+ama_settings_t *ama_settings_new (void)
+{
+    return ama_calloc (1, sizeof (ama_settings_t));
+}
+
+static void free_entry (entry_t *entry)
+{
+    free (entry->key);
+    free (entry->json);
+    free (entry->file);
+    free (entry);
+}
+
+void ama_settings_destroy (ama_settings_t **settings)
+{
+    entry_t *entry, *next;
+
+    if (!*settings)
+        return;
+    HASH_ITER (hh, (*settings)->entries, entry, next)
+    {
+        HASH_DEL ((*settings)->entries, entry);
+        free_entry (entry);
+    }
+    free (*settings);
+    *settings = NULL;
+}
+
+void ama_settings_layer (ama_settings_t *settings)
+{
+    settings->layer++;
+}
+
+static entry_t *find (const ama_settings_t *settings, const char *key, size_t size)
+{
+    entry_t *entry;
+
+    HASH_FIND (hh, settings->entries, key, size, entry);
+    return entry;
+}
+
+static void drop (ama_settings_t *settings, entry_t *entry)
+{
+    settings->count -= entry->json != NULL;
+    HASH_DEL (settings->entries, entry);
+    free_entry (entry);
+}
+
+/* Earlier layers had a map at key. */
+static void drop_children (ama_settings_t *settings, const char *key)
+{
+    size_t size = strlen (key);
+    entry_t *entry, *next;
+
+    HASH_ITER (hh, settings->entries, entry, next)
+    if (entry->layer < settings->layer && !entry->flat && strncmp (entry->key, key, size) == 0
+        && entry->key[size] == '.')
+        drop (settings, entry);
+}
+
+static entry_t *make (ama_settings_t *settings, const char *key, size_t size)
+{
+    entry_t *entry = find (settings, key, size);
+
+    if (!entry) {
+        entry = ama_calloc (1, sizeof *entry);
+        entry->key = ama_strndup (key, size);
+        HASH_ADD_KEYPTR (hh, settings->entries, entry->key, size, entry);
+    }
+    return entry;
+}
+
+/* The maps above key: noted as inner nodes, and a scalar of an earlier layer there gives way. */
+static void make_parents (ama_settings_t *settings, const char *key)
+{
+    for (const char *dot = strchr (key, '.'); dot; dot = strchr (dot + 1, '.')) {
+        size_t size = (size_t) (dot - key);
+        entry_t *above = find (settings, key, size);
+        if (above && above->json && above->layer < settings->layer && !above->flat) {
+            drop (settings, above);
+            above = NULL;
+        }
+        if (!above) {
+            above = make (settings, key, size);
+            above->layer = settings->layer;
+        }
+    }
+}
+
+void ama_settings_set (ama_settings_t *settings, const char *key, const char *json, const char *file, uint32_t line,
+                       uint32_t column, bool flat, ama_problems_t *problems)
+{
+    entry_t *entry;
+
+    if (strlen (key) > AMA_PLAN_SETTING_KEY_MAX || strlen (json) > AMA_PLAN_SETTING_VALUE_MAX) {
+        (void) ama_problems_add (problems, false, AMA_E_LIMIT, file, line, column, NULL,
+                                 "the setting %s has a key of %zu and a value of %zu bytes, the limits are %d and %d",
+                                 AMA_QUOTE (key), strlen (key), strlen (json), AMA_PLAN_SETTING_KEY_MAX,
+                                 AMA_PLAN_SETTING_VALUE_MAX);
+        return;
+    }
+    if (settings->count >= AMA_PLAN_ENVIRONMENT_CONFIGURATION_MAX) {
+        if (!settings->full)
+            (void) ama_problems_add (problems, false, AMA_E_LIMIT, file, line, column, NULL, "more than %d settings",
+                                     AMA_PLAN_ENVIRONMENT_CONFIGURATION_MAX);
+        settings->full = true;
+        return;
+    }
+    if (!flat)
+        make_parents (settings, key);
+    entry = make (settings, key, strlen (key));
+    if (!flat && !entry->json && entry->layer && entry->layer < settings->layer)
+        drop_children (settings, key);
+    settings->count += !entry->json;
+    free (entry->json);
+    free (entry->file);
+    entry->json = ama_strdup (json);
+    entry->file = ama_strdup (file);
+    entry->line = line;
+    entry->layer = settings->layer;
+    entry->flat = flat;
+}
+
+/* Recursion is bounded by the depth of the document. */
+void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_node_t *node, ama_problems_t *problems)
+{
+    ama_str_t text = { 0 };
+
+    if (node->kind != AMA_NODE_MAP || (!node->count && *prefix)) {
+        ama_node_json (node, &text);
+        ama_settings_set (settings, prefix, text.data, node->file, node->line, node->column, false, problems);
+    }
+    else
+        for (size_t i = 0; i < node->count; i++) {
+            ama_str_clear (&text);
+            ama_str_printf (&text, "%s%s%s", prefix, *prefix ? "." : "", node->pairs[i].key->text);
+            ama_settings_add (settings, text.data, node->pairs[i].value, problems);
+        }
+    ama_str_done (&text);
+}
+
+const char *ama_settings_json (const ama_settings_t *settings, const char *key)
+{
+    const entry_t *entry = find (settings, key, strlen (key));
+
+    return entry ? entry->json : NULL;
+}
+
+static int by_key (const void *a, const void *b)
+{
+    const ama_plan_setting_t *x = a, *y = b;
+
+    return strcmp (x->key, y->key);
+}
+
+void ama_settings_take (const ama_settings_t *settings, const char *prefix, ama_plan_setting_t **ret_list,
+                        size_t *ret_count)
+{
+    ama_plan_setting_t *list = ama_calloc (settings->count, sizeof *list);
+    size_t count = 0;
+
+    for (const entry_t *entry = settings->entries; entry; entry = entry->hh.next)
+        if (entry->json && ama_str_starts (entry->key, prefix))
+            list[count++] = (ama_plan_setting_t){
+                .key = ama_strdup (entry->key + strlen (prefix)),
+                .value = ama_strdup (entry->json),
+                .file = ama_strdup (entry->file),
+                .line = entry->line,
+            };
+    if (count)
+        qsort (list, count, sizeof *list, by_key);
+    *ret_list = list;
+    *ret_count = count;
+}
