@@ -121,6 +121,11 @@ static uint64_t big_endian (const uint8_t *bytes, unsigned size)
     return value;
 }
 
+static int64_t sign_extended (uint64_t number, unsigned size)
+{
+    return size == 1 ? (int8_t) number : size == 2 ? (int16_t) number : size == 4 ? (int32_t) number : (int64_t) number;
+}
+
 static void set_signed (head_t *ret_head, int64_t value)
 {
     ret_head->kind = value < 0 ? NEGATIVE : UINT;
@@ -166,7 +171,7 @@ static int long_head (ama_mp_t *mp, uint8_t lead, head_t *ret_head)
     number = big_endian (mp->at, size);
     mp->at += size;
     if (ret_head->kind == NEGATIVE)
-        set_signed (ret_head, (int64_t) (number << (64 - 8 * size)) >> (64 - 8 * size));
+        set_signed (ret_head, sign_extended (number, size));
     else if (ret_head->kind == FLOAT)
         set_float (ret_head, number, size);
     else
