@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef struct ama_journal ama_journal_t;
+
 /* All strings are borrowed until ama_system_start returns. */
 typedef struct {
-    const char *state_dir;    /* journal, reports, agent's files; made 0700 if absent */
+    const char *state_dir;    /* reports, agent's files; made 0700 if absent */
     const char *cache_dir;    /* mirrors, snapshots, jars, Spark */
     const char *program_dir;  /* where ama-agent and ama-fetch-helper lie */
     const char *share_dir;    /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
@@ -36,11 +38,19 @@ typedef struct {
     const char *const *fetch_hosts;        /* NULL: any */
 } ama_system_conf_t;
 
-/* Reads and raises the epoch of the state folder, takes its lock. AMA_E_EXISTS: another process holds it (err names it).
- * *ret_epoch is for ama_node_conf_t.epoch. The lock is held until the process ends. */
-int ama_system_claim (const char *state_dir, uint64_t *ret_epoch, ama_err_t *err);
+/* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree
+ * above a build folder. Returns owned, or NULL with AMA_E_NOT_FOUND in err. */
+char *ama_system_share_dir (const char *program_dir, ama_err_t *err);
 
-/* Starts all actors on node. On error those already started are stopped by ama_node_destroy. */
-int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_err_t *err);
+/* The folder of the running program. Returns owned, or NULL with AMA_E_IO in err. */
+char *ama_system_program_dir (ama_err_t *err);
+
+/* Opens the journal of the state folder (made if absent), which takes its lock. AMA_E_EXISTS: another process holds it. *ret_epoch is for
+ * ama_node_conf_t.epoch; the journal is for ama_system_start. */
+int ama_system_claim (const char *state_dir, ama_journal_t **ret_journal, uint64_t *ret_epoch, ama_err_t *err);
+void ama_system_disclaim (ama_journal_t **journal); /* if it was not started after all */
+
+/* Starts all actors on node. Takes *journal. On error those already started are stopped by ama_node_destroy. */
+int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal, ama_err_t *err);
 
 #endif
