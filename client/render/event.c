@@ -1,0 +1,125 @@
+/* event.c - JSON of a report item to fields. Called by the renderers; pure. */
+#include "client/render/event.h"
+
+#include "actors/base/ama_str.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *text_of (const json_t *object, const char *name)
+{
+    const char *text = json_string_value (json_object_get (object, name));
+    return text ? text : "";
+}
+
+static int64_t number_of (const json_t *object, const char *name)
+{
+    return json_integer_value (json_object_get (object, name));
+}
+
+/* "2026-01-31T12:00:00.123Z" to wall ms; 0 if it is something else. */
+static int64_t time_of (const char *text)
+{
+    struct tm tm = { 0 };
+    int ms = 0, end = 0;
+
+    if (sscanf (text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                &tm.tm_sec, &ms, &end)
+            != 7
+        || text[end])
+        return 0;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return (int64_t) timegm (&tm) * 1000 + ms;
+}
+
+/* The schema's names have _ where the contract's have a dot. */
+static ama_event_type_t type_of (const char *name)
+{
+    ama_event_type_t type;
+    char schema[32];
+
+    snprintf (schema, sizeof schema, "%s", name);
+    for (char *at = schema; (at = strchr (at, '.'));)
+        *at = '_';
+    return ama_event_type_parse (schema, &type) == 0 ? type : AMA_EVENT_TYPE_UNSPECIFIED;
+}
+
+static void read_texts (const json_t *object, ama_event_t *event)
+{
+    const struct {
+        const char *name;
+        const char **field;
+    } texts[] = {
+        { "run", &event->run },       { "job", &event->job },           { "env", &event->env },
+        { "repo", &event->repo },     { "commit", &event->commit },     { "ref", &event->ref },
+        { "phase", &event->phase },   { "status", &event->status },     { "state", &event->state },
+        { "detail", &event->detail }, { "cause", &event->cause },       { "action", &event->action },
+        { "runner", &event->runner }, { "error_of", &event->error_of }, { "file", &event->file },
+        { "text", &event->text },     { "value", &event->value },       { "stream", &event->stream },
+        { "name", &event->name },     { "path", &event->path },         { "media_type", &event->media_type },
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i].field = text_of (object, texts[i].name);
+}
+
+static void read_error (const json_t *object, ama_event_t *event)
+{
+    const json_t *error = json_object_get (object, "error"), *frames = json_object_get (error, "frames");
+
+    event->error_name = text_of (error, "name");
+    event->error_message = text_of (error, "message");
+    event->frames = json_is_array (frames) ? frames : NULL;
+}
+
+bool ama_event_read (const char *members, ama_event_t *ret_event)
+{
+    ama_str_t whole = { 0 };
+    ama_event_t event = { 0 };
+
+    ama_str_printf (&whole, "{%s}", members);
+    event.object = json_loadb (whole.data, whole.size, 0, NULL);
+    ama_str_done (&whole);
+    if (!event.object)
+        return false;
+    event.type = type_of (text_of (event.object, "type"));
+    event.ts = time_of (text_of (event.object, "ts"));
+    read_texts (event.object, &event);
+    read_error (event.object, &event);
+    event.dirty = json_is_true (json_object_get (event.object, "dirty"));
+    event.partial = json_is_true (json_object_get (event.object, "partial"));
+    event.has_exit = json_object_get (event.object, "exit") != NULL;
+    event.exit = number_of (event.object, "exit");
+    event.has_retry = json_object_get (event.object, "retry_in_ms") != NULL;
+    event.retry_in_ms = number_of (event.object, "retry_in_ms");
+    event.ms = number_of (event.object, "ms");
+    event.attempt = (uint32_t) number_of (event.object, "attempt");
+    event.attempts = (uint32_t) number_of (event.object, "attempts");
+    event.line = (uint32_t) number_of (event.object, "line");
+    event.end_line = (uint32_t) number_of (event.object, "end_line");
+    event.events = (uint64_t) number_of (event.object, "events");
+    event.bytes = (uint64_t) number_of (event.object, "bytes");
+    event.done = (uint64_t) number_of (event.object, "done");
+    event.total = (uint64_t) number_of (event.object, "total");
+    *ret_event = event;
+    return true;
+}
+
+void ama_event_done (ama_event_t *event)
+{
+    json_decref (event->object);
+    *event = (ama_event_t){ 0 };
+}
+
+bool ama_event_frame (const ama_event_t *event, size_t index, const char **ret_file, uint32_t *ret_line)
+{
+    const json_t *frame = json_array_get (event->frames, index);
+
+    if (!frame)
+        return false;
+    *ret_file = text_of (frame, "file");
+    *ret_line = (uint32_t) number_of (frame, "line");
+    return true;
+}
