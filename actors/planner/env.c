@@ -205,6 +205,8 @@ static void read_other (reader_t *self, const char *path, const char *base)
     ama_doc_t *doc = read_doc (self->repo, path, self->problems);
     const ama_node_t *root = doc ? ama_doc_root (doc) : NULL;
 
+    if (root && ama_env_is_datasets (base))
+        ama_env_check_datasets (root, self->problems);
     if (root && strcmp (base, "spark") == 0)
         ama_env_spark_yml (root, self->settings, self->problems);
     else if (root && strcmp (base, "spark_exec_env") == 0)

@@ -43,4 +43,9 @@ void ama_env_spark_property (const char *key, const ama_node_t *value, ama_setti
 /* One of the two maps. */
 void ama_env_spark_map (const ama_node_t *map, bool options, ama_settings_t *settings, ama_problems_t *problems);
 
+/* True for the base name of a file of named datasets: datasets.yml, my-Datasets.yaml. */
+bool ama_env_is_datasets (const char *base);
+/* Refuses addresses of system folders and connections that run scripts. Pure. */
+void ama_env_check_datasets (const ama_node_t *root, ama_problems_t *problems);
+
 #endif

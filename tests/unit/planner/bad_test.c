@@ -1,0 +1,224 @@
+/* bad_test.c - every bad file of tests/bad gets the errors that its EXPECT names: code, line, text, and no other
+ *
+ * The files are also seeds of the fuzzers. What would be too large to keep is made by tests/bad/maki/huge.py.
+ */
+#include "tests/unit/planner/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char good_maki[] = "job-name: good\nflow:\n  - {name: a, runner: shell, file: x.sh}\n";
+
+/* Where a bad file belongs, by the beginning of its name. */
+static const struct {
+    const char *prefix, *target;
+} targets[] = {
+    { "maki/", "maki.yml" },
+    { "jars/", "deps/jars.yml" },
+    { "env/job-", "env/default/job.yml" },
+    { "env/json-", "env/default.json" },
+    { "env/spark-", "env/default/spark.yml" },
+    { "env/conf-", "env/default/spark-defaults.conf" },
+    { "env/exec-", "env/default/spark_exec_env.yml" },
+    { "env/datasets-", "env/default/datasets.yml" },
+    { "env/other-", "env/default/other.yml" },
+};
+
+static const char *target_of (const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (targets); i++)
+        if (ama_str_starts (name, targets[i].prefix))
+            return targets[i].target;
+    fail_msg ("%s belongs nowhere", name);
+    return NULL;
+}
+
+static void base_repo (scratch_t *scratch)
+{
+    scratch_init (scratch);
+    scratch_puts (scratch, "maki.yml", good_maki);
+    scratch_puts (scratch, "env/default/job.yml", "master: local[*]\n");
+    scratch_puts (scratch, "src/x.sh", "true\n");
+    scratch_puts (scratch, "src/y.sh", "true\n");
+    scratch_puts (scratch, "src/a.scala", "val a = 1\n");
+    scratch_puts (scratch, "src/zero.sh", "");
+    scratch_puts (scratch, "src/a/readme", "a folder\n");
+}
+
+static bool holds (const char *text, const char *fragments)
+{
+    char copy[1024], *save = NULL;
+
+    (void) snprintf (copy, sizeof copy, "%s", fragments);
+    for (char *cut; (cut = strstr (copy, "…"));) /* three bytes */
+        memcpy (cut, "\x01\x01\x01", 3);
+    for (char *part = strtok_r (copy, "\x01", &save); part; part = strtok_r (NULL, "\x01", &save))
+        if (!strstr (text, part))
+            return false;
+    return true;
+}
+
+/* One expectation: "CODE line fragment", w: in front for a warning. */
+static bool is_met (const ama_plan_reply_t *reply, const char *expect)
+{
+    bool warning = ama_str_starts (expect, "w:");
+    char code[64];
+    unsigned line = 0;
+    int used = 0;
+
+    if (sscanf (expect + (warning ? 2 : 0), "%63s %u %n", code, &line, &used) < 2)
+        fail_msg ("not understood: %s", expect);
+    for (size_t i = 0; i < reply->n_problems; i++) {
+        const ama_plan_problem_t *p = &reply->problems[i];
+        char text[4096];
+        (void) snprintf (text, sizeof text, "%s (%s)", p->message, p->hint);
+        if (p->warning == warning && strcmp (ama_err_name ((int) p->code), code) == 0 && p->line == line
+            && holds (text, expect + (warning ? 2 : 0) + used))
+            return true;
+    }
+    return false;
+}
+
+/* name: "maki/x.yml"; expects: its lines of EXPECT, separated by line feeds. */
+static void check (const char *name, const void *bytes, size_t size, const char *expects)
+{
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+    size_t errors = 0, wanted = 0;
+    char copy[8192], *save = NULL, *problems;
+
+    base_repo (&scratch);
+    scratch_put (&scratch, target_of (name), bytes, size);
+    scratch_plan (&scratch, "", &reply);
+    problems = scratch_problems (&reply);
+    (void) snprintf (copy, sizeof copy, "%s", expects);
+    for (char *line = strtok_r (copy, "\n", &save); line; line = strtok_r (NULL, "\n", &save)) {
+        if (strcmp (line, "ok") == 0)
+            continue;
+        if (!is_met (&reply, line))
+            fail_msg ("%s: expected %s, got\n%s", name, line, problems);
+        wanted += !ama_str_starts (line, "w:");
+    }
+    for (size_t i = 0; i < reply.n_problems; i++)
+        errors += !reply.problems[i].warning;
+    if (errors != wanted || reply.ok != (wanted == 0))
+        fail_msg ("%s: expected %zu errors, got\n%s", name, wanted, problems);
+    free (problems);
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
+/* Groups the lines of folder/EXPECT by file and checks each. */
+static size_t walk (const char *folder)
+{
+    char path[512], file[256] = "", *table, *save = NULL;
+    ama_str_t expects = { 0 };
+    size_t size, count = 0;
+
+    (void) snprintf (path, sizeof path, "tests/bad/%s/EXPECT", folder);
+    table = scratch_source_file (path, &size);
+    for (char *line = strtok_r (table, "\n", &save);; line = strtok_r (NULL, "\n", &save)) {
+        char name[128] = "", next[256] = "";
+        int used = 0;
+        if (line && (*line == '#' || sscanf (line, "%127s %n", name, &used) < 1))
+            continue;
+        (void) snprintf (next, sizeof next, "%s/%s", folder, name);
+        if (file[0] && strcmp (file, next) != 0) {
+            size_t bytes_size;
+            char *bytes;
+            (void) snprintf (path, sizeof path, "tests/bad/%s", file);
+            bytes = scratch_source_file (path, &bytes_size);
+            check (file, bytes, bytes_size, expects.data);
+            free (bytes);
+            ama_str_clear (&expects);
+            count++;
+        }
+        if (!line)
+            break;
+        memcpy (file, next, sizeof file);
+        ama_str_printf (&expects, "%s\n", line + used);
+    }
+    free (table);
+    ama_str_done (&expects);
+    return count;
+}
+
+static void test_maki (void **state)
+{
+    (void) state;
+    assert_true (walk ("maki") > 140);
+}
+
+static void test_env (void **state)
+{
+    (void) state;
+    assert_true (walk ("env") > 25);
+}
+
+static void test_jars (void **state)
+{
+    (void) state;
+    assert_true (walk ("jars") > 30);
+}
+
+/* Limits: the file is made, refused, and refused quickly. */
+static void test_huge (void **state)
+{
+    static const struct {
+        const char *name, *expect;
+    } huge[] = {
+        { "size", "AMA_E_LIMIT 1 larger than the limit of 4194304 bytes" },
+        { "comment", "AMA_E_LIMIT 1 larger than the limit of 4194304 bytes" },
+        { "scalar", "AMA_E_LIMIT 1 a value of 65537 bytes, the limit is 65536" },
+        { "brackets", "AMA_E_LIMIT 1 nested deeper than depth 32" },
+        { "questions", "AMA_E_LIMIT 1 nested deeper than depth 32" },
+        { "maps", "AMA_E_LIMIT 33 nested deeper than depth 32" },
+        { "nodes", "AMA_E_LIMIT 49999 more than 50000 nodes" },
+        { "actions", "AMA_E_LIMIT 2002 more than 2000 actions" },
+        { "error-actions", "AMA_E_LIMIT 1002 more than 2000 actions" },
+        { "keys", "AMA_E_DUPKEY 20003 first on line 20002" },
+        { "cycle", "AMA_E_SYNTAX 3 the flow waits for itself: a0 → a1999 → … (1988 more)" },
+        { "inside", "ok" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (huge); i++) {
+        const char *source = getenv ("AMA_SOURCE_DIR");
+        char command[512], part[16384];
+        ama_str_t text = { 0 };
+        struct timespec before, after;
+        FILE *pipe;
+        size_t got;
+
+        (void) snprintf (command, sizeof command, "python3 '%s/tests/bad/maki/huge.py' %s", source ? source : ".",
+                         huge[i].name);
+        pipe = popen (command, "r");
+        assert_non_null (pipe);
+        while ((got = fread (part, 1, sizeof part, pipe)) > 0)
+            ama_str_add (&text, part, got);
+        assert_int_equal (pclose (pipe), 0);
+        assert_int_equal (clock_gettime (CLOCK_MONOTONIC, &before), 0);
+        check ("maki/huge", text.data, text.size, huge[i].expect);
+        assert_int_equal (clock_gettime (CLOCK_MONOTONIC, &after), 0);
+        assert_true (after.tv_sec - before.tv_sec < 10);
+        ama_str_done (&text);
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_maki),
+        cmocka_unit_test (test_env),
+        cmocka_unit_test (test_jars),
+        cmocka_unit_test (test_huge),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,99 @@
+/* scratch.c - temporary repositories of the planner's tests */
+#include "tests/unit/planner/scratch.h"
+
+#include "actors/planner/plan_json.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+void scratch_init (scratch_t *scratch)
+{
+    (void) snprintf (scratch->root, sizeof scratch->root, "/tmp/ama-plan-XXXXXX");
+    assert_non_null (mkdtemp (scratch->root));
+}
+
+const char *scratch_path (const scratch_t *scratch, const char *path)
+{
+    static char full[4096];
+
+    (void) snprintf (full, sizeof full, "%s/%s", scratch->root, path);
+    return full;
+}
+
+void scratch_put (const scratch_t *scratch, const char *path, const void *bytes, size_t size)
+{
+    char full[4096];
+    FILE *file;
+
+    (void) snprintf (full, sizeof full, "%s", scratch_path (scratch, path));
+    for (char *slash = strchr (full + 1, '/'); slash; slash = strchr (slash + 1, '/')) {
+        *slash = '\0';
+        (void) mkdir (full, 0700);
+        *slash = '/';
+    }
+    file = fopen (full, "we");
+    assert_non_null (file);
+    assert_int_equal (fwrite (bytes, 1, size, file), size);
+    assert_int_equal (fclose (file), 0);
+}
+
+void scratch_puts (const scratch_t *scratch, const char *path, const char *text)
+{
+    scratch_put (scratch, path, text, strlen (text));
+}
+
+static int remove_one (const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void) st, (void) kind, (void) ftw;
+    return remove (path);
+}
+
+void scratch_done (scratch_t *scratch)
+{
+    (void) nftw (scratch->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void scratch_plan (const scratch_t *scratch, const char *env, ama_plan_reply_t *ret_reply)
+{
+    ama_plan_request_t request = { .snapshot = (char *) scratch->root, .env = (char *) env };
+    ama_err_t err = { 0 };
+
+    if (ama_plan_build (&request, ret_reply, &err) < 0)
+        fail_msg ("%s", err.text);
+    assert_int_equal (ret_reply->ok, ret_reply->has_plan);
+}
+
+char *scratch_problems (const ama_plan_reply_t *reply)
+{
+    ama_str_t text = { 0 };
+
+    ama_plan_problems_text (reply->problems, reply->n_problems, &text);
+    return ama_str_take (&text);
+}
+
+char *scratch_source_file (const char *path, size_t *ret_size)
+{
+    const char *source = getenv ("AMA_SOURCE_DIR");
+    ama_str_t text = { 0 };
+    char full[4096], part[4096];
+    FILE *file;
+    size_t got;
+
+    (void) snprintf (full, sizeof full, "%s/%s", source ? source : ".", path);
+    file = fopen (full, "re");
+    if (!file)
+        fail_msg ("%s can not be opened", full);
+    while ((got = fread (part, 1, sizeof part, file)) > 0)
+        ama_str_add (&text, part, got);
+    (void) fclose (file);
+    *ret_size = text.size;
+    return ama_str_take (&text);
+}

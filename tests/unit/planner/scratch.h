@@ -1,0 +1,27 @@
+/* scratch.h - a repository in a temporary folder, for the planner's tests */
+#ifndef AMA_TEST_PLANNER_SCRATCH_H
+#define AMA_TEST_PLANNER_SCRATCH_H
+
+#include "actors/planner/plan.h"
+
+typedef struct {
+    char root[64];
+} scratch_t;
+
+void scratch_init (scratch_t *scratch);
+/* Makes folders as needed. */
+void scratch_put (const scratch_t *scratch, const char *path, const void *bytes, size_t size);
+void scratch_puts (const scratch_t *scratch, const char *path, const char *text);
+/* "root/path" in a static buffer. */
+const char *scratch_path (const scratch_t *scratch, const char *path);
+void scratch_done (scratch_t *scratch);
+
+/* Must not fail for want of the folder. */
+void scratch_plan (const scratch_t *scratch, const char *env, ama_plan_reply_t *ret_reply);
+/* All problems as text; owned. */
+char *scratch_problems (const ama_plan_reply_t *reply);
+
+/* The bytes of a file of the source tree; owned. */
+char *scratch_source_file (const char *path, size_t *ret_size);
+
+#endif
