@@ -39,6 +39,11 @@ static int64_t find_attempt (const ama_run_core_t *run, ama_id_t attempt)
     return -1;
 }
 
+bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id)
+{
+    return ama_id_equal (run->session.id, id) || find_attempt (run, id) >= 0;
+}
+
 void ama_run_core_taken (ama_run_core_t *run, ama_id_t attempt, const ama_err_t *error, ama_run_now_t now)
 {
     int64_t index = find_attempt (run, attempt);

@@ -141,6 +141,8 @@ ama_run_state_t ama_run_core_state (const ama_run_core_t *run);
 bool ama_run_core_ended (const ama_run_core_t *run);
 /* What it waits for, for a person; "" if it has ended or works. */
 const char *ama_run_core_waiting (const ama_run_core_t *run, ama_str_t *scratch);
+/* An open attempt or a session of its own. */
+bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id);
 /* A lease of its own waits at the broker. */
 bool ama_run_core_wants_lease (const ama_run_core_t *run, ama_id_t lease);
 const char *ama_run_core_dump (const ama_run_core_t *run,

@@ -1,0 +1,665 @@
+/* journal.c - the journal's database; the only file that knows SQLite
+ *
+ * Opened and closed on the actor's thread, used in between by the journal's worker thread. The connection is exclusive: no other process
+ * can read it meanwhile, and no shared-memory file is needed. Invariants: events are only appended; their hash chain has no gap;
+ * a transaction that failed for lack of space left nothing behind.
+ */
+#include "actors/supervisor/journal.h"
+
+#include "actors/supervisor/journal_batch.h"
+#include "actors/supervisor/journal_files.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define APPLICATION_ID 0x414d414a /* "AMAJ" */
+#define PAGE_SIZE      4096
+
+/* Migrations in order; user_version counts those that were made. Released ones never change. */
+static const char *const migrations[] = {
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('epoch', 0);"
+    "CREATE TABLE event (no INTEGER PRIMARY KEY, run BLOB NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL,"
+    "  type INTEGER NOT NULL, body BLOB NOT NULL, chain BLOB NOT NULL);"
+    "CREATE UNIQUE INDEX event_run ON event (run, seq);"
+    "CREATE TABLE run (no INTEGER PRIMARY KEY, run BLOB NOT NULL UNIQUE, job TEXT NOT NULL, env TEXT NOT NULL,"
+    "  state INTEGER NOT NULL, source TEXT NOT NULL, accepted INTEGER NOT NULL, ended INTEGER NOT NULL,"
+    "  exit INTEGER NOT NULL, dirty INTEGER NOT NULL, repo TEXT NOT NULL);"
+    "CREATE INDEX run_state ON run (state, no);"
+    "CREATE TABLE outbox (run BLOB NOT NULL, first INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, first)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE token (token TEXT PRIMARY KEY, content BLOB NOT NULL, run BLOB NOT NULL) WITHOUT ROWID;",
+};
+
+typedef enum {
+    ADD_EVENT,
+    PUT_RUN,
+    ADD_POST,
+    DROP_POSTS,
+    ADD_TOKEN,
+    READ_RUN_EVENTS,
+    READ_OPEN_EVENTS,
+    READ_OUTBOX,
+    LIST,
+    READ_RUN,
+    FIND_LATEST,
+    FIND_FAILED,
+    FIND_RUNNING,
+    FIND_BETWEEN,
+    READ_TOKEN,
+    N_STATEMENTS,
+} statement_t;
+
+#define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
+
+static const char *const statement_text[N_STATEMENTS] = {
+    [ADD_EVENT] = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [PUT_RUN] =
+        "INSERT INTO run (" RUN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET"
+        " job = excluded.job, env = excluded.env, state = excluded.state, source = excluded.source,"
+        " ended = excluded.ended, exit = excluded.exit, dirty = excluded.dirty",
+    [ADD_POST] = "INSERT INTO outbox VALUES (?, ?, ?)",
+    [DROP_POSTS] = "DELETE FROM outbox WHERE run = ? AND first <= ?",
+    [ADD_TOKEN] = "INSERT INTO token VALUES (?, ?, ?)",
+    [READ_RUN_EVENTS] = "SELECT run, seq, time, type, body FROM event WHERE run = ? ORDER BY seq",
+    [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
+                         " WHERE r.state < 5 ORDER BY r.no, e.seq",
+    [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC LIMIT ?",
+    [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
+    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC LIMIT 1",
+    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC LIMIT 1",
+    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC LIMIT 1",
+    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ? LIMIT 2",
+    [READ_TOKEN] = "SELECT content, run FROM token WHERE token = ?",
+};
+
+_Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9
+                   && AMA_RUN_STATE_TIMED_OUT == 10,
+               "states are part of the statements above");
+
+struct ama_journal {
+    sqlite3 *db;
+    sqlite3_stmt *statements[N_STATEMENTS];
+    char *dir; /* NULL: in memory */
+    int lock_fd;
+    int head_fd;
+    uint64_t epoch;
+    ama_id_t last_run;
+    journal_head_t head;
+};
+
+/* ---- errors ---- */
+
+static int fail (const ama_journal_t *journal, ama_err_t *err, const char *what)
+{
+    int extended = sqlite3_extended_errcode (journal->db);
+    const char *text = sqlite3_errmsg (journal->db);
+
+    switch (extended & 0xff) {
+    case SQLITE_FULL:
+        return ama_err_set (err, AMA_E_NOSPACE, "journal: no space left (%s)", what);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: %s (%s)",
+                            journal->dir ? journal->dir : "", text, what);
+    default:
+        return ama_err_set (err, AMA_E_IO, "journal: %s: %s (%d)", what, text, extended);
+    }
+}
+
+static int run_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err)
+{
+    return sqlite3_exec (journal->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail (journal, err, sql);
+}
+
+/* The one value of a pragma as text. */
+static int read_pragma (const ama_journal_t *journal, const char *sql, char *buf, size_t size, ama_err_t *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = 0;
+
+    if (sqlite3_prepare_v2 (journal->db, sql, -1, &statement, NULL) != SQLITE_OK
+        || sqlite3_step (statement) != SQLITE_ROW)
+        rc = fail (journal, err, sql);
+    else
+        (void) snprintf (buf, size, "%s", (const char *) sqlite3_column_text (statement, 0));
+    (void) sqlite3_finalize (statement);
+    return rc;
+}
+
+static int64_t column_number (const ama_journal_t *journal, const char *sql)
+{
+    char text[64] = "0";
+
+    (void) read_pragma (journal, sql, text, sizeof text, NULL);
+    return strtoll (text, NULL, 10);
+}
+
+/* ---- values ---- */
+
+static void bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id)
+{
+    (void) sqlite3_bind_blob (statement, at, id->b, sizeof id->b, SQLITE_STATIC);
+}
+
+static void bind_text (sqlite3_stmt *statement, int at, const char *text)
+{
+    (void) sqlite3_bind_text (statement, at, text ? text : "", -1, SQLITE_STATIC);
+}
+
+static void bind_bytes (sqlite3_stmt *statement, int at, const void *bytes, size_t size)
+{
+    (void) sqlite3_bind_blob64 (statement, at, size ? bytes : "", size, SQLITE_STATIC);
+}
+
+static ama_id_t column_id (sqlite3_stmt *statement, int at)
+{
+    ama_id_t id = { { 0 } };
+
+    if (sqlite3_column_bytes (statement, at) == (int) sizeof id.b)
+        memcpy (id.b, sqlite3_column_blob (statement, at), sizeof id.b);
+    return id;
+}
+
+static char *column_text (sqlite3_stmt *statement, int at)
+{
+    const char *text = (const char *) sqlite3_column_text (statement, at);
+    return ama_strdup (text ? text : "");
+}
+
+static int finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *what, ama_err_t *err)
+{
+    int rc = sqlite3_reset (statement) == SQLITE_OK ? 0 : fail (journal, err, what);
+
+    (void) sqlite3_clear_bindings (statement);
+    return rc;
+}
+
+static int run_statement (ama_journal_t *journal, statement_t which, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[which];
+    int rc = sqlite3_step (statement) == SQLITE_DONE ? 0 : fail (journal, err, statement_text[which]);
+
+    (void) sqlite3_reset (statement);
+    return rc;
+}
+
+/* ---- the chain ---- */
+
+static ama_digest_t chain_next (const ama_digest_t *before, uint64_t no, const journal_row_t *row, const void *body)
+{
+    ama_digest_state_t state;
+    uint8_t numbers[26];
+
+    for (int i = 0; i < 8; i++) {
+        numbers[i] = (uint8_t) (no >> (8 * i));
+        numbers[8 + i] = (uint8_t) (row->no >> (8 * i));
+        numbers[16 + i] = (uint8_t) ((uint64_t) row->wall_ms >> (8 * i));
+    }
+    numbers[24] = (uint8_t) row->type;
+    numbers[25] = (uint8_t) (row->type >> 8);
+    ama_digest_start (&state);
+    ama_digest_add (&state, before->b, sizeof before->b);
+    ama_digest_add (&state, numbers, sizeof numbers);
+    ama_digest_add (&state, row->run.b, sizeof row->run.b);
+    ama_digest_add (&state, body, row->size);
+    return ama_digest_end (&state);
+}
+
+static int damaged (const ama_journal_t *journal, uint64_t no, const char *what, ama_err_t *err)
+{
+    return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: event %" PRIu64 " %s",
+                        journal->dir ? journal->dir : "", no, what);
+}
+
+/* Walks all events; journal->head becomes the last one. */
+static int verify (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = 0, step;
+
+    if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
+                            &statement, NULL)
+        != SQLITE_OK)
+        return fail (journal, err, "verify");
+    while (!rc && (step = sqlite3_step (statement)) != SQLITE_DONE) {
+        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
+        journal_row_t row = { .run = column_id (statement, 1),
+                              .no = (uint64_t) sqlite3_column_int64 (statement, 2),
+                              .wall_ms = sqlite3_column_int64 (statement, 3),
+                              .type = (uint16_t) sqlite3_column_int (statement, 4),
+                              .size = (size_t) sqlite3_column_bytes (statement, 5) };
+        ama_digest_t chain;
+        if (step != SQLITE_ROW) {
+            rc = fail (journal, err, "verify");
+            break;
+        }
+        chain = chain_next (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
+        if (no != journal->head.no + 1)
+            rc = damaged (journal, journal->head.no + 1, "is missing", err);
+        else if (sqlite3_column_bytes (statement, 6) != (int) sizeof chain.b
+                 || memcmp (chain.b, sqlite3_column_blob (statement, 6), sizeof chain.b) != 0)
+            rc = damaged (journal, no, "was altered", err);
+        else if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
+            rc = damaged (journal, no, "is not the one that was written last", err);
+        journal->head = (journal_head_t){ no, chain };
+    }
+    (void) sqlite3_finalize (statement);
+    if (!rc && known && known->no > journal->head.no)
+        rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
+    return rc;
+}
+
+/* ---- open ---- */
+
+static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
+{
+    char text[256];
+    ama_str_t sql = { 0 };
+    int rc;
+
+    ama_str_printf (&sql,
+                    "PRAGMA page_size=%d; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
+                    "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;",
+                    PAGE_SIZE);
+    if (max_bytes)
+        ama_str_printf (&sql, "PRAGMA max_page_count=%" PRIu64 ";", max_bytes / PAGE_SIZE + 1);
+    rc = run_sql (journal, sql.data, err);
+    ama_str_done (&sql);
+    if (rc < 0 || !journal->dir)
+        return rc;
+    if (read_pragma (journal, "PRAGMA journal_mode=WAL", text, sizeof text, err) < 0)
+        return err ? err->code : AMA_E_IO;
+    if (strcmp (text, "wal") != 0)
+        return ama_err_set (err, AMA_E_IO, "journal: the disk does not allow a write-ahead log (mode %s)", text);
+    if (run_sql (journal, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;", err) < 0
+        || read_pragma (journal, "PRAGMA synchronous", text, sizeof text, err) < 0)
+        return err ? err->code : AMA_E_IO;
+    if (strcmp (text, "2") != 0)
+        return ama_err_set (err, AMA_E_IO, "journal: synchronous is %s, not FULL", text);
+    if (read_pragma (journal, "PRAGMA quick_check(1)", text, sizeof text, err) < 0)
+        return err ? err->code : AMA_E_IO;
+    if (strcmp (text, "ok") != 0)
+        return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: %s", journal->dir, text);
+    return 0;
+}
+
+static int migrate (ama_journal_t *journal, ama_err_t *err)
+{
+    int64_t version = column_number (journal, "PRAGMA user_version");
+    int64_t application = column_number (journal, "PRAGMA application_id");
+
+    if (version && application != APPLICATION_ID)
+        return ama_err_set (err, AMA_E_INTEGRITY, "%s/journal.db is not a journal of amad", journal->dir);
+    if (version > (int64_t) ARRAY_SIZE (migrations))
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "%s/journal.db was written by a newer amad (version %" PRId64 ")",
+                            journal->dir, version);
+    for (; version < (int64_t) ARRAY_SIZE (migrations); version++) {
+        ama_str_t sql = { 0 };
+        int rc;
+        ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+                        migrations[version], APPLICATION_ID, (int) version + 1);
+        rc = run_sql (journal, sql.data, err);
+        ama_str_done (&sql);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int prepare (ama_journal_t *journal, ama_err_t *err)
+{
+    for (int i = 0; i < N_STATEMENTS; i++) {
+        if (sqlite3_prepare_v3 (journal->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statements[i],
+                                NULL)
+            != SQLITE_OK)
+            return fail (journal, err, statement_text[i]);
+    }
+    return 0;
+}
+
+static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
+{
+    sqlite3_stmt *last = journal->statements[FIND_LATEST];
+
+    if (run_sql (journal, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", err) < 0)
+        return err ? err->code : AMA_E_IO;
+    journal->epoch = (uint64_t) column_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
+    if (sqlite3_step (last) == SQLITE_ROW)
+        journal->last_run = column_id (last, 0);
+    return finish (journal, last, "epoch", err);
+}
+
+static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama_err_t *err)
+{
+    journal_head_t known;
+    char path[4096] = ":memory:";
+    bool has_head = false;
+
+    if (journal->dir) {
+        journal->lock_fd = journal_lock (journal->dir, err);
+        if (journal->lock_fd < 0)
+            return err ? err->code : AMA_E_IO;
+        has_head = journal_head_read (journal->dir, &known);
+        journal->head_fd = journal_head_open (journal->dir, err);
+        if (journal->head_fd < 0)
+            return err ? err->code : AMA_E_IO;
+        (void) snprintf (path, sizeof path, "%s/journal.db", journal->dir);
+    }
+    if (sqlite3_open_v2 (path, &journal->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL)
+        != SQLITE_OK)
+        return fail (journal, err, path);
+    (void) sqlite3_extended_result_codes (journal->db, 1);
+    if (setup (journal, conf->max_bytes, err) < 0 || migrate (journal, err) < 0
+        || verify (journal, has_head ? &known : NULL, err) < 0 || prepare (journal, err) < 0
+        || begin_epoch (journal, err) < 0)
+        return err ? err->code : AMA_E_IO;
+    return 0;
+}
+
+ama_journal_t *ama_journal_open (const ama_journal_conf_t *conf, ama_err_t *err)
+{
+    ama_journal_t *journal = ama_calloc (1, sizeof *journal);
+    ama_err_t local = { 0 };
+
+    journal->lock_fd = journal->head_fd = -1;
+    journal->dir = conf->dir ? ama_strdup (conf->dir) : NULL;
+    if (open_all (journal, conf, err ? err : &local) < 0)
+        ama_journal_close (&journal);
+    return journal;
+}
+
+void ama_journal_close (ama_journal_t **journal)
+{
+    if (!*journal)
+        return;
+    for (int i = 0; i < N_STATEMENTS; i++)
+        (void) sqlite3_finalize ((*journal)->statements[i]);
+    (void) sqlite3_close ((*journal)->db);
+    if ((*journal)->head_fd >= 0)
+        (void) close ((*journal)->head_fd);
+    if ((*journal)->lock_fd >= 0)
+        (void) close ((*journal)->lock_fd);
+    free ((*journal)->dir);
+    free (*journal);
+    *journal = NULL;
+}
+
+uint64_t ama_journal_epoch (const ama_journal_t *journal)
+{
+    return journal->epoch;
+}
+
+ama_id_t ama_journal_last_run (const ama_journal_t *journal)
+{
+    return journal->last_run;
+}
+
+uint64_t ama_journal_events_total (const ama_journal_t *journal)
+{
+    return journal->head.no;
+}
+
+/* ---- commit ---- */
+
+static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batch, journal_head_t *head, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[ADD_EVENT];
+
+    for (size_t i = 0; i < batch->events.n; i++) {
+        const journal_row_t *row = &batch->events.rows[i];
+        const char *body = batch->bytes.data + row->at;
+        head->chain = chain_next (&head->chain, ++head->no, row, body);
+        (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) head->no);
+        bind_id (statement, 2, &row->run);
+        (void) sqlite3_bind_int64 (statement, 3, (sqlite3_int64) row->no);
+        (void) sqlite3_bind_int64 (statement, 4, row->wall_ms);
+        (void) sqlite3_bind_int (statement, 5, row->type);
+        bind_bytes (statement, 6, body, row->size);
+        bind_bytes (statement, 7, head->chain.b, sizeof head->chain.b);
+        if (run_statement (journal, ADD_EVENT, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_summaries (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[PUT_RUN];
+
+    for (size_t i = 0; i < batch->n_summaries; i++) {
+        const ama_run_summary_t *run = &batch->summaries[i];
+        bind_id (statement, 1, &run->run);
+        bind_text (statement, 2, run->job);
+        bind_text (statement, 3, run->env);
+        (void) sqlite3_bind_int (statement, 4, (int) run->state);
+        bind_text (statement, 5, run->commit);
+        (void) sqlite3_bind_int64 (statement, 6, run->accepted);
+        (void) sqlite3_bind_int64 (statement, 7, run->ended);
+        (void) sqlite3_bind_int64 (statement, 8, run->exit);
+        (void) sqlite3_bind_int (statement, 9, run->dirty);
+        bind_text (statement, 10, run->repo);
+        if (run_statement (journal, PUT_RUN, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_outbox (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err)
+{
+    sqlite3_stmt *add = journal->statements[ADD_POST], *drop = journal->statements[DROP_POSTS];
+
+    for (size_t i = 0; i < batch->posts.n; i++) {
+        const journal_row_t *row = &batch->posts.rows[i];
+        bind_id (add, 1, &row->run);
+        (void) sqlite3_bind_int64 (add, 2, (sqlite3_int64) row->no);
+        bind_bytes (add, 3, batch->bytes.data + row->at, row->size);
+        if (run_statement (journal, ADD_POST, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < batch->posted.n; i++) {
+        bind_id (drop, 1, &batch->posted.rows[i].run);
+        (void) sqlite3_bind_int64 (drop, 2, (sqlite3_int64) batch->posted.rows[i].no);
+        if (run_statement (journal, DROP_POSTS, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_tokens (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[ADD_TOKEN];
+
+    for (size_t i = 0; i < batch->n_tokens; i++) {
+        bind_text (statement, 1, batch->tokens[i].token);
+        bind_bytes (statement, 2, batch->tokens[i].content.b, sizeof batch->tokens[i].content.b);
+        bind_id (statement, 3, &batch->tokens[i].run);
+        if (run_statement (journal, ADD_TOKEN, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err)
+{
+    journal_head_t head = journal->head;
+    ama_err_t local = { 0 };
+
+    err = err ? err : &local;
+    if (run_sql (journal, "BEGIN IMMEDIATE", err) < 0 || write_events (journal, batch, &head, err) < 0
+        || write_summaries (journal, batch, err) < 0 || write_outbox (journal, batch, err) < 0
+        || write_tokens (journal, batch, err) < 0 || run_sql (journal, "COMMIT", err) < 0) {
+        int code = err->code;
+        if (!sqlite3_get_autocommit (journal->db) && run_sql (journal, "ROLLBACK", NULL) < 0)
+            return ama_err_set (err, AMA_E_IO, "journal: a failed transaction could not be taken back");
+        return code;
+    }
+    journal->head = head;
+    if (journal->head_fd >= 0 && batch->events.n)
+        journal_head_write (journal->head_fd, &head);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
+{
+    bool all = ama_id_is_zero (run);
+    sqlite3_stmt *statement = journal->statements[all ? READ_OPEN_EVENTS : READ_RUN_EVENTS];
+    int rc = 0, done;
+
+    if (!all)
+        bind_id (statement, 1, &run);
+    while (!rc && sqlite3_step (statement) == SQLITE_ROW) {
+        ama_journal_event_t event = {
+            .run = column_id (statement, 0),
+            .seq = (uint32_t) sqlite3_column_int64 (statement, 1),
+            .wall_ms = sqlite3_column_int64 (statement, 2),
+            .type = (uint16_t) sqlite3_column_int (statement, 3),
+            .body = sqlite3_column_blob (statement, 4),
+            .size = (size_t) sqlite3_column_bytes (statement, 4),
+        };
+        rc = fn (&event, arg, err);
+    }
+    done = finish (journal, statement, "events", err);
+    return rc ? rc : done;
+}
+
+int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_OUTBOX];
+    int rc = 0, done;
+
+    while (!rc && sqlite3_step (statement) == SQLITE_ROW)
+        rc = fn (column_id (statement, 0), (uint64_t) sqlite3_column_int64 (statement, 1),
+                 sqlite3_column_blob (statement, 2), (size_t) sqlite3_column_bytes (statement, 2), arg, err);
+    done = finish (journal, statement, "outbox", err);
+    return rc ? rc : done;
+}
+
+static ama_run_summary_t column_summary (sqlite3_stmt *statement)
+{
+    return (ama_run_summary_t){
+        .run = column_id (statement, 0),
+        .job = column_text (statement, 1),
+        .env = column_text (statement, 2),
+        .state = (ama_run_state_t) sqlite3_column_int (statement, 3),
+        .commit = column_text (statement, 4),
+        .accepted = sqlite3_column_int64 (statement, 5),
+        .ended = sqlite3_column_int64 (statement, 6),
+        .exit = sqlite3_column_int64 (statement, 7),
+        .dirty = sqlite3_column_int (statement, 8) != 0,
+        .repo = column_text (statement, 9),
+        .waiting = ama_strdup (""),
+    };
+}
+
+int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[LIST];
+    ama_run_summary_t *runs = NULL;
+    size_t n = 0, room = 0;
+
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) limit);
+    while (sqlite3_step (statement) == SQLITE_ROW) {
+        if (n == room) {
+            room = room ? 2 * room : 16;
+            runs = ama_realloc (runs, room * sizeof *runs);
+        }
+        runs[n++] = column_summary (statement);
+    }
+    *ret_runs = runs;
+    *ret_n = n;
+    return finish (journal, statement, "list", err);
+}
+
+int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_RUN];
+    bool found;
+    int rc;
+
+    bind_id (statement, 1, &run);
+    found = sqlite3_step (statement) == SQLITE_ROW;
+    if (found)
+        *ret_summary = column_summary (statement);
+    rc = finish (journal, statement, "summary", err);
+    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
+}
+
+static int find_one (ama_journal_t *journal, statement_t which, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[which];
+    bool found = sqlite3_step (statement) == SQLITE_ROW, more = false;
+    ama_id_t run = { { 0 } };
+    int rc;
+
+    if (found) {
+        run = column_id (statement, 0);
+        more = sqlite3_step (statement) == SQLITE_ROW;
+    }
+    rc = finish (journal, statement, "find", err);
+    if (rc < 0)
+        return rc;
+    if (!found)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", selector);
+    if (more)
+        return ama_err_set (err, AMA_E_INVALID, "more than one run begins with %.64s", selector);
+    *ret_run = run;
+    return 0;
+}
+
+static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *ret_run, ama_err_t *err)
+{
+    char low[AMA_ID_TEXT], high[AMA_ID_TEXT];
+    size_t size = strlen (prefix);
+    ama_id_t from, to;
+
+    if (size == 0 || size >= sizeof low)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
+    memset (low, '0', sizeof low);
+    memset (high, 'Z', sizeof high);
+    memcpy (low, prefix, size);
+    memcpy (high, prefix, size);
+    low[AMA_ID_TEXT - 1] = high[AMA_ID_TEXT - 1] = '\0';
+    if (ama_id_parse (low, &from) < 0 || ama_id_parse (high, &to) < 0)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
+    bind_id (journal->statements[FIND_BETWEEN], 1, &from);
+    bind_id (journal->statements[FIND_BETWEEN], 2, &to);
+    return find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
+}
+
+int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+{
+    if (strcmp (selector, "@latest") == 0)
+        return find_one (journal, FIND_LATEST, selector, ret_run, err);
+    if (strcmp (selector, "@failed") == 0)
+        return find_one (journal, FIND_FAILED, selector, ret_run, err);
+    if (strcmp (selector, "@running") == 0)
+        return find_one (journal, FIND_RUNNING, selector, ret_run, err);
+    if (*selector == '@')
+        return ama_err_set (err, AMA_E_INVALID, "%.64s is none of @latest, @failed, @running", selector);
+    return find_prefix (journal, selector, ret_run, err);
+}
+
+int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,
+                       ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_TOKEN];
+    bool found;
+    int rc;
+
+    bind_text (statement, 1, token);
+    found = sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_bytes (statement, 0) == (int) sizeof *ret_content;
+    if (found) {
+        memcpy (ret_content->b, sqlite3_column_blob (statement, 0), sizeof ret_content->b);
+        *ret_run = column_id (statement, 1);
+    }
+    rc = finish (journal, statement, "token", err);
+    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "the key was never used");
+}

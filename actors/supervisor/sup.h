@@ -1,0 +1,177 @@
+/* sup.h - the inside of the supervisor's shell, shared by supervisor_actor.c and the sup_*.c files
+ *
+ * One turn: handlers give inputs to run cores; the cores' events are collected in `open`, their effects and the answers to others as
+ * steps behind them. At the end of the turn the batch goes to the journal's worker (at most one is in flight); when it is durable
+ * its report events are posted and its steps are done, in order. So nothing is said that could be forgotten, and what happens
+ * during a commit shares the next one.
+ */
+#ifndef AMA_SUPERVISOR_SUP_H
+#define AMA_SUPERVISOR_SUP_H
+
+#include "actors/runtime/ama_actor.h"
+#include "actors/runtime/ama_worker.h"
+#include "actors/supervisor/journal.h"
+#include "actors/supervisor/run_core.h"
+#include "actors/supervisor/run_report.h"
+#include "actors/supervisor/supervisor.h"
+
+#include <uthash.h>
+
+typedef struct sup sup_t;
+typedef struct sup_run sup_run_t;
+typedef struct sup_ask sup_ask_t;
+typedef struct sup_posts sup_posts_t;
+
+/* ---- a run that has not ended, or whose end is not durable yet ---- */
+
+struct sup_run {
+    sup_t *sup;
+    ama_id_t id;
+    ama_run_core_t *core;
+    ama_run_port_t port;
+    ama_timer_t *timer;
+    uint32_t seq;             /* events so far */
+    uint64_t told;            /* report events so far */
+    bool active;              /* counts against max_active */
+    bool queued;              /* in sup->queue */
+    bool touched;             /* in the open batch's list of runs */
+    bool summary_changed;     /* since its last row */
+    bool over;                /* the core said DONE */
+    uint32_t lease_asks;      /* new leases asked for and not granted */
+    sup_ask_t *asks;          /* utlist */
+    ama_report_event_t *news; /* report events of this turn */
+    size_t n_news;
+    sup_run_t *next_queued;
+    UT_hash_handle hh;
+};
+
+/* ---- what is done once a batch is durable ---- */
+
+typedef enum {
+    STEP_EFFECT,      /* of a run core                */
+    STEP_ACCEPTED,    /* run.accepted to .waiter      */
+    STEP_CANCELLED,   /* run.cancelled to .waiter     */
+    STEP_ATTEMPT_ACK, /* attempt.ack to .name         */
+    STEP_SESSION_ACK, /* attempt.session_ack to .name */
+} step_kind_t;
+
+typedef struct {
+    step_kind_t kind;
+    sup_run_t *run;          /* effect */
+    ama_run_effect_t effect; /* its agent is `name` */
+    ama_waiter_t *waiter;    /* owned; accepted, cancelled */
+    char *name;              /* owned, may be NULL */
+    ama_id_t id;             /* run, attempt or session */
+    bool known;              /* accepted: the token was seen before */
+    int state;               /* of what is acknowledged or cancelled */
+} sup_step_t;
+
+typedef struct {
+    sup_t *sup;
+    ama_journal_batch_t *rows;
+    sup_step_t *steps;
+    size_t n_steps, room_steps;
+    sup_run_t **runs; /* touched: their news become posts */
+    size_t n_runs, room_runs;
+    sup_run_t **fresh; /* submitted in this batch */
+    size_t n_fresh, room_fresh;
+    bool urgent; /* has rows that somebody waits for */
+    int code;    /* of the commit */
+    ama_err_t err;
+} sup_batch_t;
+
+/* A token whose commit is under way. */
+typedef struct {
+    char *token;
+    ama_digest_t content;
+    ama_id_t run;
+    UT_hash_handle hh;
+} sup_token_t;
+
+/* A session that is to end; kept until its agent says that it has. */
+typedef struct sup_closing {
+    struct sup_closing *prev, *next;
+    ama_id_t id;
+    ama_id_t lease;
+    char agent[AMA_NAME_MAX];
+} sup_closing_t;
+
+struct sup {
+    ama_ctx_t *ctx;
+    ama_journal_t *journal;
+    ama_worker_t *worker;
+    sup_run_t *runs;       /* hash by id */
+    sup_run_t *queue_head; /* wait for their turn, in order */
+    sup_run_t *queue_tail;
+    uint32_t n_active, max_active;
+    uint32_t lease_asks; /* of all runs */
+    sup_batch_t *open;
+    sup_batch_t *flying; /* NULL when no commit is under way */
+    ama_timer_t *lazy;   /* commits rows nobody waits for; also retries when there is no space */
+    bool no_space;
+    bool resumed, stopping, closing;
+    sup_token_t *tokens; /* hash */
+    sup_posts_t *posts;  /* hash by run */
+    sup_closing_t *closing_sessions;
+    ama_timer_t *close_again;
+    ama_id_t last_run;
+    uint64_t stale; /* statuses for what is not open any more */
+};
+
+/* ---- sup_commit.c ---- */
+
+ama_run_now_t sup_now (const sup_t *sup);
+/* NULL: open the journal's own. */
+sup_batch_t *sup_batch_new (sup_t *sup);
+void sup_batch_destroy (sup_batch_t **batch);
+/* Takes the strings and the waiter of step. */
+void sup_step (sup_t *sup, const sup_step_t *step);
+void sup_touch (sup_t *sup, sup_run_t *run);
+/* Rows of the open batch are to be committed: soon if somebody waits, else with the next ones. */
+void sup_flush_soon (sup_t *sup);
+void sup_on_lazy (void *arg);
+
+/* ---- sup_run.c: the runs in memory ---- */
+
+sup_run_t *sup_run_new (sup_t *sup, ama_id_t id);
+void sup_run_destroy (sup_run_t **run);
+sup_run_t *sup_run_find (sup_t *sup, ama_id_t id);
+void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter);
+void sup_run_over (sup_run_t *run); /* its turn goes to the next one */
+void sup_run_on_timer (void *arg);
+/* Open runs and unacknowledged posts of the journal. */
+int sup_load (sup_t *sup, ama_err_t *err);
+void sup_resume (sup_t *sup);
+
+/* ---- sup_dialog.c: effects become messages ---- */
+
+void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
+void sup_asks_drop (sup_run_t *run);
+void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
+/* True if it was one that was to end. */
+bool sup_session_closed (sup_t *sup, ama_id_t session);
+void sup_agent_died (sup_t *sup, const char *agent);
+void sup_on_close_again (void *arg);
+
+/* ---- sup_report.c: the outbox ---- */
+
+/* The run's news become a post of this batch. */
+void sup_news_to_post (sup_run_t *run, sup_batch_t *batch);
+/* Posts what was not posted yet. */
+void sup_post (sup_t *sup, ama_id_t run);
+int sup_post_restore (ama_id_t run, uint64_t first, const void *body, size_t size, void *arg, ama_err_t *err);
+void sup_post_all (sup_t *sup);
+void sup_posts_forget (sup_t *sup, ama_id_t run);
+void sup_posts_done (sup_t *sup);
+void sup_progress (sup_t *sup, ama_id_t run, const ama_report_event_t *event);
+
+/* ---- sup_query.c ---- */
+
+int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
+int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
+/* A run that is not in memory: answered from the journal. */
+void sup_answer_ended (sup_t *sup, ama_id_t run, const ama_waiter_t *waiter);
+/* Looks the token up, then submits. */
+void sup_submit_with_token (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
+
+#endif

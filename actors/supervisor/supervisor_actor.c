@@ -1,0 +1,331 @@
+/* supervisor_actor.c - the supervisor: takes submits, runs them to their end, and answers for them
+ *
+ * The thinking is in run_core.h, the memory in journal.h; here messages become inputs. How a turn ends is told in sup.h.
+ * Runs on its actor's own loop; the journal's worker is its only other thread.
+ */
+#include "actors/supervisor/supervisor.h"
+
+#include "actors/base/ama_log.h"
+#include "actors/supervisor/sup.h"
+#include "messages/ama_types.h"
+#include "messages/resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define MAX_ACTIVE 64
+
+/* ---- people ---- */
+
+static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_run_submit_t *submit = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    const ama_digest_t none = { { 0 } };
+
+    (void) ctx;
+    if (!*submit->repo)
+        return ama_err_set (err, AMA_E_INVALID, "a submit needs a repository");
+    if (submit->worktree && *submit->ref)
+        return ama_err_set (err, AMA_E_INVALID, "a folder as it lies there has no ref");
+    if (sup->no_space)
+        return ama_err_set (err, AMA_E_NOSPACE,
+                            "the journal has no space; running actions go on, new runs are refused");
+    if (*submit->token)
+        sup_submit_with_token (sup, submit, &waiter);
+    else
+        sup_run_submit (sup, submit, &none, &waiter);
+    return 0;
+}
+
+static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_run_cancel_t *cancel = body;
+    sup_run_t *run = sup_run_find (sup, cancel->run);
+    ama_waiter_t waiter = ama_waiter (envelope);
+    sup_step_t step = { .kind = STEP_CANCELLED, .id = cancel->run };
+
+    (void) ctx;
+    (void) err;
+    if (!run) {
+        sup_answer_ended (sup, cancel->run, &waiter);
+        return 0;
+    }
+    ama_run_core_stop (run->core, AMA_RUN_STOP_USER, cancel->force, sup_now (sup));
+    step.state = (int) ama_run_core_state (run->core);
+    step.waiter = ama_malloc (sizeof waiter);
+    *step.waiter = waiter;
+    sup_step (sup, &step);
+    return 0;
+}
+
+/* ---- agents ---- */
+
+static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_attempt_status_t *status = body;
+    sup_run_t *run = sup_run_find (sup, status->run);
+    sup_step_t ack = { .kind = STEP_ATTEMPT_ACK, .id = status->attempt, .state = (int) status->state };
+
+    (void) ctx;
+    (void) err;
+    if (!run || !ama_run_core_status (run->core, status, sup_now (sup)))
+        sup->stale++;
+    ack.name = ama_strdup (envelope->src);
+    sup_step (sup, &ack);
+    return 0;
+}
+
+static void session_opening (sup_t *sup, const ama_attempt_session_status_t *status)
+{
+    ama_report_event_t event = { .phase = (char *) "session", .text = status->detail };
+
+    if (*status->detail)
+        sup_progress (sup, status->run, &event);
+}
+
+static int on_session (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_attempt_session_status_t *status = body;
+    sup_run_t *run = sup_run_find (sup, status->run);
+    const ama_id_t none = { { 0 } };
+    sup_step_t ack = { .kind = STEP_SESSION_ACK, .id = status->session, .state = (int) status->state };
+    bool over = status->state == AMA_SESSION_STATE_FAILED || status->state == AMA_SESSION_STATE_LOST
+                || status->state == AMA_SESSION_STATE_CLOSED;
+
+    (void) ctx;
+    (void) err;
+    if (status->state == AMA_SESSION_STATE_OPENING) {
+        session_opening (sup, status);
+        return 0;
+    }
+    if (!run || !ama_run_core_session (run->core, status, sup_now (sup))) {
+        sup->stale++;
+        if (over)
+            (void) sup_session_closed (sup, status->session);
+        else
+            sup_close_session (sup, status->session, none, envelope->src);
+    }
+    ack.name = ama_strdup (envelope->src);
+    sup_step (sup, &ack);
+    return 0;
+}
+
+/* What an agent holds and nobody wants any more ends. */
+static void end_unwanted (sup_t *sup, const ama_lease_agent_changed_t *change)
+{
+    const ama_id_t none = { { 0 } };
+
+    for (size_t i = 0; i < change->n_held; i++) {
+        const ama_lease_held_t *held = &change->held[i];
+        sup_run_t *run = sup_run_find (sup, held->run);
+        ama_attempt_cancel_t cancel = { .attempt = held->id, .force = true };
+        if (run && ama_run_core_holds (run->core, held->id))
+            continue;
+        if (held->session)
+            sup_close_session (sup, held->id, none, change->agent);
+        else
+            (void) ama_tell (sup->ctx, change->agent, AMA_MSG_ATTEMPT_CANCEL, &cancel);
+    }
+}
+
+static int on_agent_changed (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                             ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_lease_agent_changed_t *change = body;
+    sup_run_t *run, *next;
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    HASH_ITER (hh, sup->runs, run, next)
+    ama_run_core_agent (run->core, change, sup_now (sup));
+    if (change->change == AMA_AGENT_CHANGE_UP)
+        end_unwanted (sup, change);
+    else if (change->change == AMA_AGENT_CHANGE_DEAD)
+        sup_agent_died (sup, change->agent);
+    return 0;
+}
+
+/* ---- progress ---- */
+
+static int on_lease_waiting (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                             ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_lease_waiting_t *waiting = body;
+    sup_run_t *run = sup_run_find (sup, waiting->run);
+    ama_report_event_t event = { .text = waiting->text };
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (!run || !ama_run_core_wants_lease (run->core, waiting->lease))
+        return 0;
+    ama_run_core_lease_waiting (run->core, waiting->lease, waiting->text);
+    sup_progress (sup, waiting->run, &event);
+    return 0;
+}
+
+static int on_fetch_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                              ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_fetch_progress_t *progress = body;
+    ama_report_event_t event = {
+        .phase = (char *) "fetch",
+        .text = progress->text,
+        .has_bytes = true,
+        .bytes = progress->received,
+        .has_done = true,
+        .done = progress->done,
+        .has_total = progress->total > 0,
+        .total = progress->total,
+    };
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (sup_run_find (sup, progress->key))
+        sup_progress (sup, progress->key, &event);
+    return 0;
+}
+
+static int on_resolve_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                                ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_resolve_progress_t *progress = body;
+    ama_report_event_t event = {
+        .phase = (char *) "resolve",
+        .text = progress->text,
+        .has_done = true,
+        .done = progress->bytes,
+        .has_total = progress->total > 0,
+        .total = progress->total,
+    };
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (sup_run_find (sup, progress->key))
+        sup_progress (sup, progress->key, &event);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int open_journal (sup_t *sup, const ama_supervisor_conf_t *conf, ama_err_t *err)
+{
+    ama_journal_conf_t journal = { .dir = conf->data_dir, .max_bytes = conf->max_bytes };
+
+    if (conf->journal) {
+        sup->journal = *conf->journal;
+        *conf->journal = NULL;
+        return 0;
+    }
+    sup->journal = ama_journal_open (&journal, err);
+    return sup->journal ? 0 : err->code;
+}
+
+static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    sup_t *sup = state;
+    const ama_supervisor_conf_t *conf = config;
+
+    *sup = (sup_t){ .ctx = ctx, .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE };
+    sup->open = sup_batch_new (sup);
+    sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
+    sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
+    if (open_journal (sup, conf, err) < 0 || sup_load (sup, err) < 0)
+        return err->code;
+    sup->worker = ama_worker_new (ctx, "journal");
+    return 0;
+}
+
+static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
+{
+    sup_t *sup = state;
+
+    (void) ctx;
+    (void) epoch;
+    if (sup->resumed)
+        return;
+    sup->resumed = true;
+    sup_resume (sup);
+}
+
+static void stop (ama_ctx_t *ctx, void *state)
+{
+    sup_t *sup = state;
+
+    if (sup->stopping)
+        return;
+    sup->stopping = true;
+    if (!sup->flying || sup->no_space)
+        ama_exit (ctx, 0, "stopped");
+}
+
+static void done (void *state)
+{
+    sup_t *sup = state;
+    sup_run_t *run, *next;
+    sup_token_t *token, *next_token;
+    sup_closing_t *closing, *next_closing;
+
+    sup->closing = true;
+    if (sup->worker)
+        ama_worker_destroy (&sup->worker);
+    sup_batch_destroy (&sup->flying);
+    sup_batch_destroy (&sup->open);
+    HASH_ITER (hh, sup->runs, run, next)
+    sup_run_destroy (&run);
+    HASH_ITER (hh, sup->tokens, token, next_token)
+    {
+        HASH_DEL (sup->tokens, token);
+        free (token->token);
+        free (token);
+    }
+    DL_FOREACH_SAFE (sup->closing_sessions, closing, next_closing)
+    {
+        DL_DELETE (sup->closing_sessions, closing);
+        free (closing);
+    }
+    sup_posts_done (sup);
+    if (sup->lazy)
+        ama_timer_destroy (&sup->lazy);
+    if (sup->close_again)
+        ama_timer_destroy (&sup->close_again);
+    ama_journal_close (&sup->journal);
+}
+
+static const ama_handler_t handlers[] = {
+    { AMA_MSG_RUN_SUBMIT, on_submit },
+    { AMA_MSG_RUN_CANCEL, on_cancel },
+    { AMA_MSG_RUN_LIST, sup_on_list },
+    { AMA_MSG_RUN_SHOW, sup_on_show },
+    { AMA_MSG_ATTEMPT_STATUS, on_status },
+    { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
+    { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },
+    { AMA_MSG_LEASE_WAITING, on_lease_waiting },
+    { AMA_MSG_FETCH_PROGRESS, on_fetch_progress },
+    { AMA_MSG_RESOLVE_PROGRESS, on_resolve_progress },
+    AMA_HANDLER_END,
+};
+
+const ama_actor_def_t ama_supervisor_def = {
+    .name = "supervisor",
+    .role = AMA_ROLE_SUPERVISOR,
+    .state_size = sizeof (sup_t),
+    .init = init,
+    .stop = stop,
+    .done = done,
+    .joined = joined,
+    .handlers = handlers,
+};
