@@ -1,0 +1,290 @@
+/* broker_actor.c - leases for the supervisor, and the life of the local agent
+ *
+ * Asked by the supervisor and by agents, on its actor's own loop. Holds nothing durable: after a restart the supervisor asks again for what it
+ * held, and the agent says hello. The agent is meant to outlive this process, so before one is started its lock file is looked at; one that
+ * lives already comes by itself. Its death is seen through its pidfd: then another is started, whose hello says what it knows.
+ */
+#include "actors/broker/broker_actor.h"
+
+#include "actors/base/ama_log.h"
+#include "actors/broker/broker_core.h"
+#include "actors/runtime/ama_child.h"
+#include "messages/ama_types.h"
+#include "messages/lease.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include <uthash.h>
+
+enum { RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000, LOOK_AGAIN_MS = 1000, TRIES_BEFORE_DEAD = 3 };
+
+/* Who waits for a lease. */
+typedef struct wish {
+    UT_hash_handle hh;
+    ama_id_t lease;
+    ama_waiter_t waiter;
+} wish_t;
+
+typedef struct {
+    ama_ctx_t *ctx;
+    const ama_broker_conf_t *conf;
+    ama_broker_core_t *core;
+    wish_t *wishes;
+    char agent[AMA_NAME_MAX]; /* name of the agent that said hello, "" while there is none */
+    int pidfd;                /* of it, -1 */
+    ama_watch_t *death;
+    ama_timer_t *start;
+    int64_t backoff_ms;
+    unsigned tries; /* starts since the last hello */
+} broker_t;
+
+/* ---- effects ---- */
+
+static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *effect)
+{
+    wish_t *wish;
+
+    HASH_FIND (hh, self->wishes, &lease, sizeof lease, wish);
+    if (!wish)
+        return;
+    if (effect->kind == AMA_BROKER_GRANT)
+        (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, effect->granted);
+    else
+        (void) ama_refuse (self->ctx, &wish->waiter, effect->error->code, "%s", effect->error->text);
+    HASH_DEL (self->wishes, wish);
+    free (wish);
+}
+
+static void perform (const ama_broker_effect_t *effect, void *arg)
+{
+    broker_t *self = arg;
+
+    if (effect->kind == AMA_BROKER_WAIT)
+        (void) ama_tell (self->ctx, "supervisor", AMA_MSG_LEASE_WAITING, effect->waiting);
+    else
+        answer (self, effect->lease, effect);
+}
+
+static void tell_change (broker_t *self, const char *agent, ama_agent_change_t change,
+                         const ama_lease_agent_hello_t *hello)
+{
+    ama_lease_agent_changed_t changed = { .agent = (char *) agent, .change = change };
+
+    if (hello) {
+        changed.held = hello->held;
+        changed.n_held = hello->n_held;
+    }
+    (void) ama_tell (self->ctx, "supervisor", AMA_MSG_LEASE_AGENT_CHANGED, &changed);
+}
+
+/* ---- the local agent ---- */
+
+static bool agent_lives (const broker_t *self)
+{
+    int fd = open (self->conf->agent_lock, O_RDONLY | O_CLOEXEC);
+    bool lives;
+
+    if (fd < 0)
+        return false;
+    lives = flock (fd, LOCK_SH | LOCK_NB) != 0;
+    (void) close (fd);
+    return lives;
+}
+
+static void start_later (broker_t *self)
+{
+    ama_timer_after (self->start, self->backoff_ms);
+    self->backoff_ms = self->backoff_ms * 2 < RESTART_MAX_MS ? self->backoff_ms * 2 : RESTART_MAX_MS;
+}
+
+static void start_agent (void *arg)
+{
+    broker_t *self = arg;
+    ama_child_spec_t spec = { .argv = self->conf->agent_argv,
+                              .env = self->conf->agent_env,
+                              .stdout_file = self->conf->agent_log,
+                              .stderr_file = self->conf->agent_log };
+    ama_err_t err = { 0 };
+    ama_child_t *child;
+
+    if (!self->conf->agent_argv || self->agent[0])
+        return;
+    if (agent_lives (self)) {
+        ama_timer_after (self->start, LOOK_AGAIN_MS);
+        return;
+    }
+    if (++self->tries == TRIES_BEFORE_DEAD)
+        tell_change (self, "agent/local", AMA_AGENT_CHANGE_DEAD, NULL);
+    child = ama_child_spawn (self->ctx, &spec, &err);
+    if (child)
+        ama_child_release (&child); /* it outlives us */
+    else
+        ama_log_err ("broker", &err, "the agent could not be started");
+    start_later (self);
+}
+
+static void agent_gone (broker_t *self, ama_agent_change_t change)
+{
+    char name[AMA_NAME_MAX];
+
+    memcpy (name, self->agent, sizeof name);
+    self->agent[0] = '\0';
+    ama_watch_destroy (&self->death);
+    if (self->pidfd >= 0)
+        (void) close (self->pidfd);
+    self->pidfd = -1;
+    ama_broker_core_agent (self->core, NULL);
+    tell_change (self, name, change, NULL);
+    start_agent (self);
+}
+
+static void on_death (int fd, short events, void *arg)
+{
+    broker_t *self = arg;
+
+    (void) fd;
+    (void) events;
+    ama_log (AMA_LOG_WARN, "broker", "%s died", self->agent);
+    agent_gone (self, AMA_AGENT_CHANGE_LOST);
+}
+
+/* ---- messages ---- */
+
+static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    broker_t *self = state;
+    const ama_lease_agent_hello_t *hello = body;
+    const ama_lease_agent_welcome_t welcome = { 0 };
+    ama_waiter_t waiter = ama_waiter (envelope);
+
+    (void) err;
+    ama_watch_destroy (&self->death);
+    if (self->pidfd >= 0)
+        (void) close (self->pidfd);
+    self->pidfd = -1;
+    if (self->conf->agent_argv && hello->pid > 1) {
+        self->pidfd = pidfd_open ((pid_t) hello->pid, 0);
+        if (self->pidfd >= 0)
+            self->death = ama_watch_new (ctx, self->pidfd, POLLIN, on_death, self);
+    }
+    (void) snprintf (self->agent, sizeof self->agent, "%s", envelope->src);
+    self->tries = 0;
+    self->backoff_ms = RESTART_MIN_MS;
+    ama_timer_cancel (self->start);
+    tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
+    (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
+    ama_broker_core_agent (self->core, self->agent);
+    return 0;
+}
+
+static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    broker_t *self = state;
+    const ama_lease_request_t *request = body;
+    wish_t *wish;
+
+    (void) ctx;
+    (void) err;
+    HASH_FIND (hh, self->wishes, &request->lease, sizeof request->lease, wish);
+    if (!wish) {
+        wish = ama_calloc (1, sizeof *wish);
+        wish->lease = request->lease;
+        HASH_ADD (hh, self->wishes, lease, sizeof wish->lease, wish);
+    }
+    wish->waiter = ama_waiter (envelope); /* a repeated request: the newest is answered */
+    ama_broker_core_request (self->core, request);
+    return 0;
+}
+
+static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    broker_t *self = state;
+    const ama_lease_release_t *release = body;
+    wish_t *wish;
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    HASH_FIND (hh, self->wishes, &release->lease, sizeof release->lease, wish);
+    if (wish) {
+        HASH_DEL (self->wishes, wish);
+        free (wish);
+    }
+    ama_broker_core_release (self->core, release->lease);
+    return 0;
+}
+
+static void drop_wishes (broker_t *self)
+{
+    wish_t *wish, *next;
+
+    HASH_ITER (hh, self->wishes, wish, next)
+    {
+        HASH_DEL (self->wishes, wish);
+        free (wish);
+    }
+}
+
+static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+{
+    broker_t *self = state;
+
+    (void) ctx;
+    if (strcmp (name, "supervisor") == 0) {
+        drop_wishes (self);
+        ama_broker_core_forget_wishes (self->core);
+    }
+    else if (strcmp (name, self->agent) == 0)
+        agent_gone (self, AMA_AGENT_CHANGE_LOST);
+}
+
+/* ---- life ---- */
+
+static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    broker_t *self = state;
+
+    (void) err;
+    *self = (broker_t){ .ctx = ctx, .conf = config, .pidfd = -1, .backoff_ms = RESTART_MIN_MS };
+    self->core = ama_broker_core_new (&(ama_broker_limits_t){ self->conf->cpus, self->conf->memory }, perform, self);
+    self->start = ama_timer_new (ctx, start_agent, self);
+    if (self->conf->agent_argv)
+        ama_timer_after (self->start, 0);
+    return 0;
+}
+
+static void done (void *state)
+{
+    broker_t *self = state;
+
+    drop_wishes (self);
+    ama_watch_destroy (&self->death);
+    if (self->core && self->pidfd >= 0)
+        (void) close (self->pidfd);
+    ama_timer_destroy (&self->start);
+    ama_broker_core_destroy (&self->core);
+}
+
+static const ama_handler_t handlers[] = {
+    { AMA_MSG_LEASE_REQUEST, on_request },
+    { AMA_MSG_LEASE_RELEASE, on_release },
+    { AMA_MSG_LEASE_AGENT_HELLO, on_hello },
+    AMA_HANDLER_END,
+};
+
+const ama_actor_def_t ama_broker_def = {
+    .name = "broker",
+    .role = AMA_ROLE_BROKER,
+    .state_size = sizeof (broker_t),
+    .init = init,
+    .done = done,
+    .peer_gone = on_peer_gone,
+    .handlers = handlers,
+};

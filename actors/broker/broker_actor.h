@@ -1,0 +1,21 @@
+/* broker_actor.h - the broker as an actor: leases of this machine, and the local agent that runs what is leased */
+#ifndef AMA_BROKER_ACTOR_H
+#define AMA_BROKER_ACTOR_H
+
+#include "actors/runtime/ama_actor.h"
+
+/* Strings are borrowed for as long as the actor lives. */
+typedef struct {
+    double cpus;     /* for leases */
+    uint64_t memory; /* bytes, likewise */
+    const char *const
+        *agent_argv; /* NULL-terminated; NULL: the agent is an actor of this or another process and comes by itself */
+    const char *const *agent_env; /* NULL: this process' own */
+    const char *agent_lock;       /* file the agent holds with flock while it lives */
+    const char *agent_log;        /* its stderr is appended here */
+} ama_broker_conf_t;
+
+/* Config: ama_broker_conf_t. */
+extern const ama_actor_def_t ama_broker_def;
+
+#endif
