@@ -16,10 +16,11 @@ typedef struct ama_journal ama_journal_t;
 
 /* All strings are borrowed until ama_system_start returns. */
 typedef struct {
-    const char *state_dir;    /* reports, agent's files; made 0700 if absent */
-    const char *cache_dir;    /* mirrors, snapshots, jars, Spark */
-    const char *program_dir;  /* where ama-agent and ama-fetch-helper lie */
-    const char *share_dir;    /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
+    const char *state_dir;   /* reports, agent's files; made 0700 if absent */
+    const char *cache_dir;   /* mirrors, snapshots, jars, Spark */
+    const char *program_dir; /* where ama-agent and ama-fetch-helper lie */
+    const char
+        *share_dir; /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
     const char *hub_endpoint; /* for agents in processes of their own; NULL: none may join */
     bool agent_thread;        /* true: the agent is a thread of this process (`ama run`) */
     double cpus;              /* 0: this machine's */
@@ -30,12 +31,13 @@ typedef struct {
     const char *lang;
     const char *tz;
     const char *home;
-    const char *ssh_key;          /* fetch.ssh-key of amad.yaml, or NULL; likewise below */
+    const char *ssh_key; /* fetch.ssh-key of amad.yaml, or NULL; likewise below */
     const char *known_hosts;
-    const char *credentials_file; /* 0600: lines `NAME-OR-URL USER PASSWORD` */
+    const char *credentials_file;          /* 0600: lines `NAME-OR-URL USER PASSWORD` */
     const char *const *credential_helpers; /* NULL-terminated, or NULL */
     const char *const *fetch_schemes;      /* NULL: the defaults for a system without tcp listener */
     const char *const *fetch_hosts;        /* NULL: any */
+    const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

@@ -34,7 +34,8 @@ typedef struct wish {
 
 typedef struct {
     ama_ctx_t *ctx;
-    const ama_broker_conf_t *conf;
+    char **agent_argv, **agent_env; /* owned, NULL if not given; likewise below */
+    char *agent_lock, *agent_log;
     ama_broker_core_t *core;
     wish_t *wishes;
     char agent[AMA_NAME_MAX]; /* name of the agent that said hello, "" while there is none */
@@ -88,7 +89,7 @@ static void tell_change (broker_t *self, const char *agent, ama_agent_change_t c
 
 static bool agent_lives (const broker_t *self)
 {
-    int fd = open (self->conf->agent_lock, O_RDONLY | O_CLOEXEC);
+    int fd = open (self->agent_lock, O_RDONLY | O_CLOEXEC);
     bool lives;
 
     if (fd < 0)
@@ -107,14 +108,14 @@ static void start_later (broker_t *self)
 static void start_agent (void *arg)
 {
     broker_t *self = arg;
-    ama_child_spec_t spec = { .argv = self->conf->agent_argv,
-                              .env = self->conf->agent_env,
-                              .stdout_file = self->conf->agent_log,
-                              .stderr_file = self->conf->agent_log };
+    ama_child_spec_t spec = { .argv = (const char *const *) self->agent_argv,
+                              .env = (const char *const *) self->agent_env,
+                              .stdout_file = self->agent_log,
+                              .stderr_file = self->agent_log };
     ama_err_t err = { 0 };
     ama_child_t *child;
 
-    if (!self->conf->agent_argv || self->agent[0])
+    if (!self->agent_argv || self->agent[0])
         return;
     if (agent_lives (self)) {
         ama_timer_after (self->start, LOOK_AGAIN_MS);
@@ -169,7 +170,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
     self->pidfd = -1;
-    if (self->conf->agent_argv && hello->pid > 1) {
+    if (self->agent_argv && hello->pid > 1) {
         self->pidfd = pidfd_open ((pid_t) hello->pid, 0);
         if (self->pidfd >= 0)
             self->death = ama_watch_new (ctx, self->pidfd, POLLIN, on_death, self);
@@ -247,15 +248,44 @@ static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
 
 /* ---- life ---- */
 
+static char **copy_list (const char *const *list)
+{
+    size_t count = 0;
+    char **copy;
+
+    if (!list)
+        return NULL;
+    while (list[count])
+        count++;
+    copy = ama_calloc (count + 1, sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = ama_strdup (list[i]);
+    return copy;
+}
+
+static void free_list (char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free (list[i]);
+    free (list);
+}
+
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     broker_t *self = state;
+    const ama_broker_conf_t *conf = config;
 
     (void) err;
-    *self = (broker_t){ .ctx = ctx, .conf = config, .pidfd = -1, .backoff_ms = RESTART_MIN_MS };
-    self->core = ama_broker_core_new (&(ama_broker_limits_t){ self->conf->cpus, self->conf->memory }, perform, self);
+    *self = (broker_t){ .ctx = ctx,
+                        .pidfd = -1,
+                        .backoff_ms = RESTART_MIN_MS,
+                        .agent_argv = copy_list (conf->agent_argv),
+                        .agent_env = copy_list (conf->agent_env),
+                        .agent_lock = conf->agent_lock ? ama_strdup (conf->agent_lock) : NULL,
+                        .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
+    self->core = ama_broker_core_new (&(ama_broker_limits_t){ conf->cpus, conf->memory }, perform, self);
     self->start = ama_timer_new (ctx, start_agent, self);
-    if (self->conf->agent_argv)
+    if (self->agent_argv)
         ama_timer_after (self->start, 0);
     return 0;
 }
@@ -270,6 +300,10 @@ static void done (void *state)
         (void) close (self->pidfd);
     ama_timer_destroy (&self->start);
     ama_broker_core_destroy (&self->core);
+    free_list (self->agent_argv);
+    free_list (self->agent_env);
+    free (self->agent_lock);
+    free (self->agent_log);
 }
 
 static const ama_handler_t handlers[] = {

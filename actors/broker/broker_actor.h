@@ -4,7 +4,6 @@
 
 #include "actors/runtime/ama_actor.h"
 
-/* Strings are borrowed for as long as the actor lives. */
 typedef struct {
     double cpus;     /* for leases */
     uint64_t memory; /* bytes, likewise */

@@ -1,0 +1,220 @@
+/* amad.c - the daemon: options, configuration, one node with a hub and all actors, signals, exit codes
+ *
+ * Without any configuration it serves its own user on this machine, over an ipc socket in a folder only that user may enter.
+ */
+#include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
+#include "actors/runtime/ama_node.h"
+#include "config/ama_conf.h"
+#include "config/ama_paths.h"
+#include "master/wiring.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
+
+static const char usage[] =
+    "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL]\n"
+    "Runs pipeline repositories that ama-submit hands over. Without options it serves this user on this machine.\n"
+    "  --config FILE      options, see docs/reference/amad.yaml.md (AMA_CONFIG)\n"
+    "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
+    "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
+    "  --version, --help\n";
+
+typedef struct {
+    const char *config;
+    const char *data_dir;
+    const char *log_level;
+} options_t;
+
+/* -1: go on; otherwise the exit code. */
+static int parse_options (int argc, char **argv, options_t *options)
+{
+    static const struct option table[] = {
+        { "config", required_argument, NULL, 'c' },    { "data-dir", required_argument, NULL, 'd' },
+        { "log-level", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
+    };
+
+    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL") };
+    for (int c; (c = getopt_long (argc, argv, "", table, NULL)) != -1;)
+        switch (c) {
+        case 'c':
+            options->config = optarg;
+            break;
+        case 'd':
+            options->data_dir = optarg;
+            break;
+        case 'l':
+            options->log_level = optarg;
+            break;
+        case 'h':
+            (void) fputs (usage, stdout);
+            return 0;
+        case 'v':
+            (void) puts ("amad " AMA_VERSION);
+            return 0;
+        default:
+            (void) fputs (usage, stderr);
+            return EXIT_USAGE;
+        }
+    if (optind < argc) {
+        (void) fprintf (stderr, "amad: what is \"%s\" for? amad takes options only\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int find_paths (const options_t *options, ama_paths_t *paths, ama_err_t *err)
+{
+    const ama_paths_env_t env = {
+        .data_dir = options->data_dir,
+        .home = getenv ("HOME"),
+        .xdg_state = getenv ("XDG_STATE_HOME"),
+        .xdg_cache = getenv ("XDG_CACHE_HOME"),
+        .xdg_config = getenv ("XDG_CONFIG_HOME"),
+        .xdg_runtime = getenv ("XDG_RUNTIME_DIR"),
+        .unit_state = getenv ("STATE_DIRECTORY"),
+        .unit_cache = getenv ("CACHE_DIRECTORY"),
+        .unit_config = getenv ("CONFIGURATION_DIRECTORY"),
+        .unit_runtime = getenv ("RUNTIME_DIRECTORY"),
+        .tmp = getenv ("TMPDIR"),
+        .uid = (unsigned) getuid (),
+    };
+
+    return ama_paths_init (paths, &env, err);
+}
+
+static int complain (const ama_err_t *err)
+{
+    (void) fprintf (stderr, "amad: %s\n", err->text);
+    return err->code == AMA_E_EXISTS ? EXIT_TAKEN : err->code == AMA_E_USAGE ? EXIT_USAGE : EXIT_INFRASTRUCTURE;
+}
+
+/* ---- configuration ---- */
+
+/* The file named, else the usual one if it exists, else none. Problems go to stderr, all at once. */
+static int load_conf (const options_t *options, const ama_paths_t *paths, ama_amad_conf_t *conf)
+{
+    const char *file = options->config                          ? options->config
+                       : access (paths->config_file, F_OK) == 0 ? paths->config_file
+                                                                : NULL;
+    ama_problems_t problems = { 0 };
+    ama_str_t text = { 0 };
+    int rc = ama_amad_conf_load (file, conf, &problems);
+
+    ama_problems_text (&problems, &text);
+    if (text.size)
+        (void) fputs (text.data, stderr);
+    ama_str_done (&text);
+    ama_problems_done (&problems);
+    return rc;
+}
+
+static int setup_log (const options_t *options, const ama_amad_conf_t *conf, ama_err_t *err)
+{
+    ama_log_level_t level = (ama_log_level_t) conf->log.level;
+
+    if (options->log_level && ama_log_level_parse (options->log_level, &level) < 0)
+        return ama_err_set (err, AMA_E_USAGE, "unknown log level \"%.40s\": error, warn, info, debug or trace",
+                            options->log_level);
+    ama_log_setup (level, conf->log.format == AMA_CONF_LOG_FORMAT_JSON, STDERR_FILENO);
+    return 0;
+}
+
+static const char *const *list (char **strings)
+{
+    return (const char *const *) strings;
+}
+
+static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_journal_t **journal,
+                  ama_err_t *err)
+{
+    char *program_dir = ama_system_program_dir (err);
+    char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
+    const ama_system_conf_t system = {
+        .state_dir = paths->state,
+        .cache_dir = paths->cache,
+        .program_dir = program_dir,
+        .share_dir = share_dir,
+        .hub_endpoint = paths->hub_endpoint,
+        .cpus = conf->resources.cpus,
+        .memory = conf->resources.memory,
+        .java_home = getenv ("JAVA_HOME"),
+        .spark_home = getenv ("SPARK_HOME"),
+        .path = getenv ("PATH"),
+        .lang = getenv ("LANG"),
+        .tz = getenv ("TZ"),
+        .home = getenv ("HOME"),
+        .ssh_key = conf->fetch.ssh_key,
+        .known_hosts = conf->fetch.known_hosts,
+        .credentials_file = conf->fetch.credentials,
+        .credential_helpers = list (conf->fetch.helpers),
+        .fetch_schemes = list (conf->fetch.schemes),
+        .fetch_hosts = list (conf->fetch.hosts),
+        .fetch_local_paths = list (conf->fetch.local_paths),
+    };
+    int rc = share_dir ? ama_system_start (node, &system, journal, err) : err->code;
+
+    free (program_dir);
+    free (share_dir);
+    return rc;
+}
+
+/* Runs until a signal or a fatal actor. 0, or negative. */
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err_t *err)
+{
+    const char *listen[] = { paths->hub_endpoint, NULL };
+    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true };
+    ama_journal_t *journal = NULL;
+    ama_node_t *node = NULL;
+    int rc = ama_paths_make (paths, err);
+
+    if (rc == 0)
+        rc = ama_system_claim (paths->state, &journal, &node_conf.epoch, err);
+    if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
+        rc = err->code;
+    if (rc == 0)
+        rc = start (node, paths, conf, &journal, err);
+    if (rc == 0) {
+        ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
+        rc = ama_node_wait (node, err);
+    }
+    ama_node_destroy (&node, STOP_GRACE_MS);
+    ama_system_disclaim (&journal);
+    return rc;
+}
+
+int main (int argc, char **argv)
+{
+    options_t options;
+    ama_paths_t paths = { 0 };
+    ama_amad_conf_t conf = { 0 };
+    ama_err_t err = { 0 };
+    int code = parse_options (argc, argv, &options), rc;
+
+    if (code >= 0)
+        return code;
+    ama_node_prepare ();
+    (void) umask (077);
+    rc = find_paths (&options, &paths, &err);
+    if (rc == 0 && load_conf (&options, &paths, &conf) < 0) {
+        code = EXIT_USAGE;
+        rc = 1;
+    }
+    if (rc == 0)
+        rc = setup_log (&options, &conf, &err);
+    if (rc == 0)
+        rc = serve (&paths, &conf, &err);
+    if (rc <= 0)
+        code = rc < 0 ? complain (&err) : 0;
+    ama_amad_conf_done (&conf);
+    ama_paths_done (&paths);
+    return code;
+}
