@@ -1,0 +1,154 @@
+/* fetch_helper.c - the program that touches git: reads orders from stdin, a line each, and answers on stdout
+ *
+ * Started by the fetcher. A repository is hostile input and libgit2 can be stopped only by ending its process, hence a process. One order
+ * at a time; repositories of this disk one after the other, but after an order that talked to a server the program ends, so that
+ * nothing a server left behind meets another repository. Ends when stdin ends, and dies with its parent.
+ */
+#include "actors/base/ama_clock.h"
+#include "actors/fetcher/helper/fence.h"
+#include "actors/fetcher/helper/local.h"
+#include "actors/fetcher/helper/remote.h"
+#include "actors/fetcher/helper/surroundings.h"
+#include "actors/fetcher/helper/work.h"
+
+#include <errno.h>
+#include <git2.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* No configuration of the user or the machine, no ownership check (nothing of a repository's own configuration is obeyed), and windows
+ * onto packs that fit into a limited address space. */
+static int setup_git (ama_err_t *err)
+{
+    static const int levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
+                                  GIT_CONFIG_LEVEL_GLOBAL };
+    int rc = git_libgit2_init ();
+
+    for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE (levels); i++)
+        rc = git_libgit2_opts (GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+    if (rc >= 0)
+        rc = git_libgit2_opts (GIT_OPT_SET_OWNER_VALIDATION, 0);
+    if (rc >= 0)
+        rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_SIZE, (size_t) 32 << 20);
+    if (rc >= 0)
+        rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t) 256 << 20);
+    if (rc < 0)
+        return ama_err_set (err, AMA_E_FATAL, "libgit2 can not be set up: %s",
+                            git_error_last () ? git_error_last ()->message : "?");
+    return 0;
+}
+
+static ama_fetch_surroundings_t surroundings;
+
+const ama_fetch_surroundings_t *ama_fetch_surroundings (void)
+{
+    return &surroundings;
+}
+
+static void read_surroundings (void)
+{
+    surroundings = (ama_fetch_surroundings_t){
+        .home = getenv ("HOME"),
+        .ca_file = getenv ("SSL_CERT_FILE"),
+        .ca_dir = getenv ("SSL_CERT_DIR"),
+        .proxies = { getenv ("http_proxy"), getenv ("HTTP_PROXY"), getenv ("https_proxy"), getenv ("HTTPS_PROXY") },
+    };
+}
+
+static void setup_process (void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+    (void) setrlimit (RLIMIT_CORE, &none); /* it may hold a password */
+    (void) prctl (PR_SET_DUMPABLE, 0);
+    (void) signal (SIGPIPE, SIG_IGN);
+    (void) umask (022);
+}
+
+static int perform (ama_fetch_work_t *work, ama_err_t *err)
+{
+    int rc = ama_fetch_url_parse (work->order.url, strlen (work->order.url), &work->url, err);
+
+    if (rc == 0)
+        rc = ama_fetch_fence_raise (work->settings.cache_dir, err);
+    if (rc < 0)
+        return rc;
+    (void) git_libgit2_opts (GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, (size_t) work->settings.file_bytes);
+    if (work->url.scheme != AMA_FETCH_LOCAL)
+        return ama_fetch_remote_commit (work, err);
+    return work->order.worktree ? ama_fetch_local_folder (work, err) : ama_fetch_local_commit (work, err);
+}
+
+static void answer (ama_fetch_work_t *work, int rc, const ama_err_t *why)
+{
+    ama_fetch_report_t failed = { .kind = AMA_FETCH_FAILED, .code = rc };
+    ama_str_t line = { 0 };
+    size_t put = 0;
+
+    if (rc < 0) {
+        failed.text = ama_fetch_clean_text (why->text, strlen (why->text), AMA_ERR_TEXT_MAX - 8);
+        ama_fetch_report_encode (&failed, &line);
+        ama_fetch_report_done (&failed);
+    }
+    else {
+        work->out.kind = AMA_FETCH_DONE;
+        ama_fetch_report_encode (&work->out, &line);
+    }
+    while (put < line.size) {
+        ssize_t one = write (STDOUT_FILENO, line.data + put, line.size - put);
+        if (one < 0 && errno != EINTR)
+            _exit (1);
+        put += one > 0 ? (size_t) one : 0;
+    }
+    ama_str_done (&line);
+}
+
+/* One line of an order. Returns false if this process has seen enough. */
+static bool serve (const char *line, size_t size)
+{
+    ama_fetch_work_t work = { .told_ms = ama_mono_ms (ama_clock_system ()) };
+    ama_err_t err = { 0 };
+    bool remote;
+    int rc = ama_fetch_order_decode (line, size, &work.order, &work.settings, &err);
+
+    if (rc == 0)
+        rc = perform (&work, &err);
+    remote = work.url.scheme != AMA_FETCH_LOCAL;
+    answer (&work, rc, &err);
+    ama_fetch_work_done (&work);
+    return !remote;
+}
+
+int main (void)
+{
+    static char line[AMA_FETCH_LINE_MAX + 1];
+    ama_err_t err = { 0 };
+
+    read_surroundings ();
+    setup_process ();
+    if (sodium_init () < 0 || setup_git (&err) < 0) {
+        (void) fprintf (stderr, "ama-fetch-helper: %s\n", err.text[0] ? err.text : "no source of random bytes");
+        return 1;
+    }
+    while (fgets (line, sizeof line, stdin)) {
+        size_t size = strlen (line);
+        if (size && line[size - 1] == '\n')
+            size--;
+        else if (!feof (stdin)) {
+            (void) fprintf (stderr, "ama-fetch-helper: an order is at most %d bytes\n", AMA_FETCH_LINE_MAX);
+            return 1;
+        }
+        if (!serve (line, size))
+            break;
+    }
+    (void) git_libgit2_shutdown ();
+    return 0;
+}
