@@ -38,8 +38,9 @@ object Failure {
 
   def session(why: String): Failure     = Failure("session", "SessionError", why, Nil, Seq(why))
   def interrupted: Failure              = Failure("interrupted", "Interrupted", "interrupted", Nil, Seq("interrupted"))
-  def compile(file: String, errors: Seq[CompileError], lines: String => Option[String]): Failure = {
-    val trace = errors.flatMap(e => s"$file:${e.line}: error: ${e.text}" +: lines(e.caret).toSeq)
+
+  def compile(file: String, errors: Seq[CompileError]): Failure = {
+    val trace = errors.flatMap(e => s"$file:${e.line}: error: ${e.text}" +: e.caret.linesIterator.toSeq)
     Failure("compile", "CompileError", bounded(errors.headOption.fold("the statement does not compile")(_.text)),
       errors.filter(_.line > 0).map(e => Frame(file, e.line)).distinct.take(MaxFrames), trace)
   }

@@ -8,6 +8,7 @@ import scala.runtime.ScalaRunTime
 import scala.tools.nsc.GenericRunnerSettings
 import scala.tools.nsc.interpreter.{IMain, Naming}
 import scala.tools.nsc.interpreter.shell.{ReplReporterImpl, ShellConfig}
+import org.apache.spark.sql.SparkSession
 
 /** `caret` is the source line, and the line below it with the caret. */
 final case class CompileError(line: Int, column: Int, text: String, caret: String)
@@ -56,14 +57,22 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
 
   imain.initializeCompiler()
   Shim.startLines(imain, number * ReplClass.Lines)
-  jars.getURLs.foreach(add)
 
   def loader: ClassLoader = imain.classLoader
 
-  def add(jar: java.net.URL): Unit = imain.addUrlsToClassPath(jar)
+  private var own: Bindings    = _
+  private var jarsKnown        = 0
+  def bindings: Bindings       = own
+  def session: SparkSession    = own.spark
 
-  /** A statement of our own, which must not fail. */
-  def prelude(code: String): Unit = run(Source(code, "<prelude>", 1, 1)) match {
+  /** Makes the promised names known. The attempt they are for is attached to the bindings later. */
+  def begin(open: () => SparkSession): Unit = {
+    own = new Bindings(open)
+    Bindings.put(number, own)
+    Prelude.foreach(code => mustRun(code.replace("NUMBER", number.toString)))
+  }
+
+  private def mustRun(code: String): Unit = run(Source(code, "<prelude>", 1, 1)) match {
     case Value(_)       =>
     case NotCompiled(e) => throw new IllegalStateException(s"prelude: ${e.headOption.fold("?")(_.text)}: $code")
     case Thrown(why)    => throw why
@@ -73,6 +82,7 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   def lastWarnings: List[Warning] = warnings.reverse
 
   def run(source: Source): Outcome = {
+    learnJars()
     errors = Nil
     warnings = Nil
     val shift  = if (source.line <= MaxPadding) 0 else source.line - 1
@@ -82,11 +92,19 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
         val last = source.line + source.code.count(_ == '\n')
         origins.put(request.lineRep.lineId, Origin(source.file, source.line, last, shift))
         evaluate(request)
-      case None => NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
+      case None if errors.isEmpty => Value("")      // nothing but comments
+      case None                   => NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
     } finally {
       reporter.reset()
       global.currentRun.reporting.clearAllConditionalWarnings()
     }
+  }
+
+  /** The compiler hears of new jars here, on its own thread. */
+  private def learnJars(): Unit = {
+    val all = jars.getURLs
+    if (all.length > jarsKnown) imain.addUrlsToClassPath(all.toSeq.drop(jarsKnown): _*)
+    jarsKnown = all.length
   }
 
   private def compile(code: String): Option[imain.Request] = {
@@ -97,10 +115,11 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
         if (ReplClass.interpreterOf(request.lineRep.lineId) != number) throw new IllegalStateException("too many statements in one attempt")
         reporter.currentRequest = request
         Option.when(request.lineRep.compile(request.mkUnit)) {
+          request.typesOfDefinedTerms                 // to be remembered now: later runs of the compiler see other types
           for (handler <- request.defHandlers; symbol <- request.definedSymbols.get(handler.member.name)) handler.member.setSymbol(symbol)
           request
         }
-      case Right(_) => Some(null).filter(_ => false)
+      case Right(_) => None
       case Left(_)  =>
         if (errors.isEmpty) errors ::= CompileError(0, 0, "the statement is not complete", "")
         None
@@ -138,14 +157,13 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     case v: ValHandler if v.mods.isPublic && !isUnit(v, request) =>
       val name  = v.name.decode
       val value = if (v.mods.isLazy) " // unevaluated" else " = " + scope.value(name).map(ScalaRunTime.replStringOf(_, MaxElements).stripSuffix("\n")).getOrElse("")
-      s"$name: ${TypeText.short(request.typeOf(v.name))}$value"
+      s"$name: ${TypeText.short(request.lookupTypeOf(v.name))}$value"
     case _: ValHandler                      => ""
     case d: DefHandler if d.mods.isPublic   => s"def ${request.defTypeOf(d.name)(_.decode)}"
     case _: DefHandler                      => ""
     case m: ModuleHandler                   => s"object ${m.name.decode}"
     case c: ClassHandler                    => s"${c.keyword} ${c.name.decode}"
     case t: TypeAliasHandler                => s"type ${t.name.decode}"
-    case i: ImportHandler                   => i.importString
     case _                                  => ""
   }
 
@@ -176,6 +194,13 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
 final case class Definition(name: String, staticType: String, isLazy: Boolean, value: () => Option[AnyRef])
 
 object Interpreter {
+  /** One wildcard import of the bindings, so that an action's own wildcard import of the same names shadows them, and is not ambiguous. */
+  private val Prelude = Seq(
+    "val ama__ = _root_.org.amaterasu.kernel.Bindings.of(NUMBER)",
+    """import ama__._; import ama__.spark.implicits._; import ama__.spark.sql; import org.apache.spark.SparkContext._
+      |import org.apache.spark.sql.functions._; import org.apache.spark.{SparkConf, SparkContext}; import org.apache.spark.rdd.RDD
+      |import org.apache.spark.sql.{DataFrame, Dataset, Row, SaveMode, SparkSession}""".stripMargin)
+
   private val MaxElements = 1000      // of a collection's text
   private val MaxPadding  = 20000     // blank lines before a statement; farther down, lines are counted from the statement
 }

@@ -1,12 +1,13 @@
 package org.amaterasu.kernel
 
 import com.fasterxml.jackson.databind.{DeserializationFeature, JsonNode, ObjectMapper}
-import com.fasterxml.jackson.databind.node.{JsonNodeFactory, ObjectNode}
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature
+import com.fasterxml.jackson.databind.node.ObjectNode
 
 /** JSON trees by the Jackson that Spark ships. Numbers keep their digits: 1.10 stays 1.10 in an environment's configuration. */
 object Json {
   private val mapper = new ObjectMapper()
-    .setNodeFactory(JsonNodeFactory.withExactBigDecimals(true))
+    .configure(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES, false)
     .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
 
   val Empty: Array[Byte] = "{}".getBytes("UTF-8")

@@ -34,11 +34,12 @@ final class Codec(key: String) {
     hex(mac.doFinal())
   }
 
-  def pack(route: Seq[Array[Byte]], kind: String, parent: Array[Byte], content: JsonNode): Seq[Array[Byte]] = {
+  def pack(
+      route: Seq[Array[Byte]], kind: String, parent: Array[Byte], content: JsonNode, metadata: JsonNode = Json.obj()): Seq[Array[Byte]] = {
     val header = Json.write(Json.obj(
       "msg_id" -> s"${session}_${serial.incrementAndGet}", "session" -> session, "username" -> "kernel",
       "date" -> Instant.now.toString, "msg_type" -> kind, "version" -> Protocol))
-    val body = Seq(header, parent, Json.Empty, Json.write(content))
+    val body = Seq(header, parent, Json.write(metadata), Json.write(content))
     route ++ (Delimiter +: sign(body) +: body)
   }
 

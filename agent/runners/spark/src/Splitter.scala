@@ -2,7 +2,7 @@ package org.amaterasu.kernel
 
 import scala.collection.mutable
 import scala.collection.mutable.ListBuffer
-import scala.reflect.internal.util.{BatchSourceFile, Position}
+import scala.reflect.internal.util.BatchSourceFile
 import scala.tools.nsc.{Global, Settings}
 import scala.tools.nsc.ast.parser.Tokens
 import scala.tools.nsc.reporters.StoreReporter
@@ -62,7 +62,7 @@ final class Splitter {
 
   // ---- one statement as the parser sees it
 
-  private final case class Item(start: Int, end: Int, trees: List[Tree]) {
+  private final class Item(val start: Int, val end: Int, trees: List[Tree]) {
     val plain: List[Tree] = trees.map { case DocDef(_, t) => t; case t => t }
 
     def kind: String =
@@ -103,7 +103,7 @@ final class Splitter {
       while (in.token != Tokens.EOF && !reporter.hasErrors) {
         val start = in.offset
         val trees = checkNoEscapingPlaceholders(templateStat.applyOrElse(in.token, otherwise))
-        if (trees.nonEmpty) items += Item(start, in.lastOffset, trees)
+        if (trees.nonEmpty) items += new Item(start, in.lastOffset, trees)
         if (!reporter.hasErrors) separator()
       }
       items.toList
@@ -127,7 +127,7 @@ final class Splitter {
     val parser = new Parser(unit)
     val items  = parser.statements()
     reporter.infos.find(_.severity == scala.reflect.internal.Reporter.ERROR).map { e =>
-      val pos: Position = e.pos
+      val pos = e.pos
       if (pos.isDefined) SyntaxError(pos.line, pos.column, e.msg, parser.atEnd) else SyntaxError(1, 1, e.msg, parser.atEnd)
     }.toLeft(items)
   }

@@ -1,0 +1,117 @@
+#!/bin/bash
+# Makes what kernel.sh needs, once: install.sh [--check] CACHE_DIR. If SPARK_HOME is not set, Spark is installed from the PySpark package.
+#
+# On standard output: SPARK_HOME=…, AMA_KERNEL_JAR=…, AMA_CDS_ARCHIVE=…, one a line (the last without a value if the archive could not
+# be made: everything works without it, but starts slower). On standard error: what it does. With --check nothing is made; what is
+# missing is said, and the exit code is 1. Two at once do the work once: the second waits.
+#
+#   CACHE_DIR/spark/pyspark-VERSION/           the package
+#   CACHE_DIR/spark/kernel-DIGEST.jar          of the sources here and of Spark's jars
+#   CACHE_DIR/spark/kernel-DIGEST-DIGEST.jsa   the class archive; also of the paths and of the Java
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+check=''
+[ "${1:-}" != --check ] || { check=yes; shift; }
+cache=${1:?usage: install.sh [--check] CACHE_DIR}
+. "$here/common.sh"
+
+version=${AMA_PYSPARK_VERSION:-4.3.0}
+keep_days=14
+mkdir -p "$cache/spark"
+cache=$(cd "$cache/spark" && pwd)
+package=$cache/pyspark-$version
+spark=${SPARK_HOME:-$package/pyspark}
+
+say() { echo "spark: $*" >&2; }
+
+# The digest of what standard input says: enough of it for a file name.
+digest() { sha256sum | cut -c1-16; }
+
+# Spark's jars by name, size and time: reading half a gigabyte would take seconds.
+jars_listed() { stat -L -c '%n %s %Y' "$spark"/jars/*.jar; }
+
+name_results() {
+    local java release=''
+    java=$(readlink -f "$(ama_java)")
+    [ ! -r "${java%/bin/java}/release" ] || release=$(<"${java%/bin/java}/release")
+    jar=$cache/kernel-$( { cat "$here"/src/*.scala "$here/build.sh"; jars_listed; } | digest).jar
+    archive=${jar%.jar}-$( { echo "$spark $jar $java $release"; cat "$here/archive.sh" "$here/common.sh" "$here"/warm-up/*; } | digest).jsa
+}
+
+missing() {
+    [ -d "$spark/jars" ] || { echo "Spark $version (about 460 MB to fetch, 520 MB on disk, in $package)"; return; }
+    name_results
+    [ -e "$jar" ] || echo "the kernel ($jar)"
+    [ -e "$archive" ] || [ -e "$archive.failed" ] || echo "the class archive ($archive)"
+}
+
+install_spark() {
+    local temp python=${PYTHON:-python3} seconds=$SECONDS
+    [ -z "${SPARK_HOME:-}" ] || { say "SPARK_HOME=$SPARK_HOME has no folder jars"; return 1; }
+    "$python" -m pip --version >/dev/null 2>&1 || { say "pip for $python is wanted to install PySpark $version; or set SPARK_HOME"; return 1; }
+    temp=$(mktemp -d "$cache/.pyspark-XXXXXX")
+    trap 'rm -rf "$temp"' EXIT
+    say "installing PySpark $version, about 460 MB to fetch"
+    watch_growth "$temp" &
+    local watcher=$!
+    if ! TMPDIR=$temp "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile --no-cache-dir \
+        --target "$temp/package" "pyspark==$version" >&2; then
+        kill "$watcher" 2>/dev/null || true
+        say "PySpark $version could not be installed"
+        return 1
+    fi
+    kill "$watcher" 2>/dev/null || true
+    mv "$temp/package" "$package"
+    rm -rf "$temp"
+    trap - EXIT
+    say "PySpark $version installed in $((SECONDS - seconds)) s, kept in $package"
+}
+
+# Bytes on disk, while pip says nothing.
+watch_growth() {
+    while sleep 5; do
+        say "  $(du -sm "$1" 2>/dev/null | cut -f1) MB on disk"
+    done
+}
+
+build_jar() {
+    local seconds=$SECONDS
+    say "building the kernel"
+    SPARK_HOME=$spark "$here/build.sh" "$jar" >&2
+    say "kernel built in $((SECONDS - seconds)) s"
+}
+
+# Without it everything works; so its failure is told, remembered, and no failure.
+make_archive() {
+    local seconds=$SECONDS log=$cache/.archive.log
+    say "writing the class archive (about 200 MB; makes every later start faster)"
+    if SPARK_HOME=$spark AMA_KERNEL_JAR=$jar "$here/archive.sh" "$archive" 2>"$log"; then
+        say "class archive written in $((SECONDS - seconds)) s"
+    else
+        tail -n 20 "$log" >"$archive.failed"
+        say "no class archive: $(tail -n 1 "$log")"
+    fi
+    rm -f "$log"
+    find "$cache" -maxdepth 1 -name 'kernel-*' ! -name "$(basename "$jar")" ! -name "$(basename "$archive")" -atime +$keep_days -delete
+}
+
+print_results() {
+    name_results
+    printf 'SPARK_HOME=%s\nAMA_KERNEL_JAR=%s\nAMA_CDS_ARCHIVE=%s\n' "$spark" "$jar" "$([ ! -e "$archive" ] || echo "$archive")"
+}
+
+wanted=$(missing)
+if [ -n "$check" ]; then
+    [ -z "$wanted" ] && exit 0
+    echo "$wanted"
+    exit 1
+fi
+if [ -n "$wanted" ]; then
+    exec 9>"$cache/.lock"
+    flock -n 9 || { say "another installation is under way: waiting for it"; flock 9; }
+    [ -d "$spark/jars" ] || install_spark
+    name_results
+    [ -e "$jar" ] || build_jar
+    [ -e "$archive" ] || [ -e "$archive.failed" ] || make_archive
+fi
+print_results

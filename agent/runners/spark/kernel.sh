@@ -1,0 +1,37 @@
+#!/bin/bash
+# Starts the kernel: kernel.sh CONNECTION_FILE. It serves until a shutdown_request; its talk goes to standard error.
+#
+# SPARK_HOME or AMA_SPARK_JARS   where Spark's jars are (the jars' folder itself for the second)
+# AMA_KERNEL_JAR                 what build.sh made
+# AMA_DRIVER_MEMORY              the heap; Spark's words: 512m, 2g, a bare number is MB (default 1g)
+# AMA_CDS_ARCHIVE                what archive.sh made; used if it is there
+# AMA_EXTRA_CLASSPATH            after Spark's jars, for Hadoop's configuration and the like
+# AMA_SPARK_CONF                 a file with a JSON object of Spark properties
+# AMA_JIT                        quick: for jobs of minutes; full: for hours. Default: quick if the master is local
+# AMA_JVM_OPTS                   more options for the JVM
+# AMA_RUN, AMA_ENV_JSON          run id and environment document of connections that do not bring their own
+# JPY_PARENT_PID                 the kernel ends when this process does
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+connection=${1:?usage: kernel.sh CONNECTION_FILE}
+. "$here/common.sh"
+: "${AMA_KERNEL_JAR:?is not set: see build.sh}"
+
+memory=$(ama_memory "${AMA_DRIVER_MEMORY:-1g}")
+java=$(ama_java)
+jars=$(ama_jars)
+if ama_is_local "${AMA_SPARK_CONF:-}"; then
+    jit=${AMA_JIT:-quick}                               # local masters are for small and short jobs
+    export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}  # nobody else is to reach Spark's ports
+else
+    jit=${AMA_JIT:-full}
+fi
+mapfile -t options < <(ama_java_options "$jit")
+[ ${#options[@]} -gt 0 ]                                # said what is wrong already
+if [ -n "${AMA_CDS_ARCHIVE:-}" ] && [ -r "$AMA_CDS_ARCHIVE" ]; then
+    options+=("-XX:SharedArchiveFile=$AMA_CDS_ARCHIVE")
+fi
+
+# shellcheck disable=SC2086  # AMA_JVM_OPTS is a list of words
+exec "$java" "-Xmx$memory" "${options[@]}" ${AMA_JVM_OPTS:-} \
+    -cp "$AMA_KERNEL_JAR:$jars${AMA_EXTRA_CLASSPATH:+:$AMA_EXTRA_CLASSPATH}" org.amaterasu.kernel.Main "$connection"

@@ -1,0 +1,94 @@
+package org.amaterasu.kernel
+
+import com.fasterxml.jackson.databind.JsonNode
+import org.apache.spark.sql.SparkSession
+
+/** An execute_request's wishes. The agent sends one statement at a time and says where it stands: metadata {"ama": {"file", "line",
+  * "column"}}. A notebook says nothing, and its cell is cut into statements here. */
+final case class ExecuteRequest(code: String, silent: Boolean, storeHistory: Boolean, stopOnError: Boolean, place: Option[Place])
+
+final case class Place(file: String, line: Int, column: Int)
+
+object ExecuteRequest {
+  def apply(m: Message): ExecuteRequest = {
+    def flag(name: String, default: Boolean) = m.content.path(name).asBoolean(default)
+    ExecuteRequest(m.content.path("code").asText, flag("silent", false), flag("store_history", true), flag("stop_on_error", true),
+      place(m.metadata.path("ama")))
+  }
+
+  private def place(ama: JsonNode): Option[Place] =
+    Option.when(ama.hasNonNull("file"))(Place(ama.path("file").asText, ama.path("line").asInt(1).max(1), ama.path("column").asInt(1).max(1)))
+}
+
+/** How a request ended: `value` is the REPL's text. */
+final case class Result(value: String, failure: Option[Failure], warnings: Seq[Warning])
+
+object Result {
+  def failed(f: Failure): Result = Result("", Some(f), Nil)
+}
+
+/** Runs one request's statements in the attempt's interpreter, on the attempt's thread. */
+final class Execution(host: Host, kernel: Kernel, message: Message, group: String, cancelled: () => Boolean) {
+  private val attempt  = kernel.attempt
+  private val MaxValue = 64 << 10
+
+  def run(request: ExecuteRequest, cell: String): Result = {
+    val interpreter = kernel.interpreter()
+    val live        = host.session.await()
+    val place       = request.place.getOrElse(Place(cell, 1, 1))
+    statements(request, place) match {
+      case Left(failure) => Result.failed(failure)
+      case Right(sources) =>
+        prepare(live, interpreter, place)
+        live.progress.watch(group)(kernel.tellProgress(message, _))
+        Outlet.ofGroup.put(group, kernel.outlet)
+        try runAll(interpreter, sources)
+        finally {
+          live.progress.unwatch(group)
+          Outlet.ofGroup.remove(group)
+          host.session.notice(attempt.action)
+        }
+    }
+  }
+
+  /** Where the agent has cut the source, one statement is one request to the REPL. */
+  private def statements(request: ExecuteRequest, place: Place): Either[Failure, Seq[Source]] =
+    if (request.place.isDefined) Right(Seq(Source(request.code, place.file, place.line, place.column)))
+    else
+      host.splitter.split(request.code) match {
+        case Script(statements, _) => Right(statements.map(s => Source(s.code, place.file, s.line, s.column)))
+        case SyntaxError(line, column, text, _) =>
+          Left(Failure.compile(place.file, List(CompileError(line, column, text, ""))))
+      }
+
+  private def prepare(live: Live, interpreter: Interpreter, place: Place): Unit = {
+    val sc = live.spark.sparkContext
+    Thread.currentThread.setContextClassLoader(host.loader)
+    SparkSession.setActiveSession(interpreter.session)
+    sc.setJobGroup(group, s"${attempt.action}, ${place.file}:${place.line}", interruptOnCancel = true)
+    sc.setLocalProperty("spark.scheduler.pool", attempt.scope)
+  }
+
+  private def runAll(interpreter: Interpreter, sources: Seq[Source]): Result = {
+    val text     = new StringBuilder
+    val warnings = Seq.newBuilder[Warning]
+    var failure  = Option.empty[Failure]
+    val rest     = sources.iterator
+    while (failure.isEmpty && rest.hasNext) {
+      val source = rest.next()
+      if (cancelled()) failure = Some(Failure.interrupted)
+      else {
+        failure = interpreter.run(source) match {
+          case Value(v) =>
+            if (v.nonEmpty && text.length <= MaxValue) text.append(if (text.isEmpty) "" else "\n").append(v)
+            None
+          case _ if cancelled()    => Some(Failure.interrupted)
+          case NotCompiled(errors) => Some(Failure.compile(source.file, errors))
+          case Thrown(why)         => Some(Failure.runtime(why, host.origins))
+        }
+        warnings ++= interpreter.lastWarnings
+      }
+    }
+    Result(Failure.bounded(text.toString, MaxValue), failure, warnings.result())
+  }
+}

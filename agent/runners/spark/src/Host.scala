@@ -1,0 +1,165 @@
+package org.amaterasu.kernel
+
+import java.io.IOException
+import java.nio.file.{FileVisitResult, Files, Path, SimpleFileVisitor}
+import java.nio.file.attribute.BasicFileAttributes
+import java.util.concurrent.{CompletableFuture, ConcurrentHashMap, ExecutionException}
+import java.util.concurrent.atomic.{AtomicBoolean, AtomicInteger}
+import scala.collection.immutable.SortedMap
+import scala.jdk.CollectionConverters._
+import scala.util.Using
+
+/** An attempt that has ended, and what it left. Its connection is still there, for the answer. */
+final case class Closed(kernel: Kernel, handed: SortedMap[String, Handed])
+
+/** The process: one Spark session, one class folder, and any number of kernels. The first kernel is the process's own: with its end the
+  * process ends. Thread-safe. */
+final class Host(val options: Options) {
+  private val classes      = Files.createDirectory(options.folder.resolve("classes"))
+  private val jars         = new JarLoader(getClass.getClassLoader)
+  val loader               = new ReplLoader(jars)
+  val origins              = new Origins
+  val handover             = new Handover
+  val session              = new Session(options, loader, classes)
+  val control              = new Control(this)
+  lazy val splitter        = new Splitter
+  private val kernels      = new ConcurrentHashMap[String, Kernel]
+  private val interpreters = new AtomicInteger
+  private val leaving      = new AtomicBoolean
+  private var spare        = Option.empty[CompletableFuture[Interpreter]]
+
+  /** Bound at once; Spark and the first interpreter follow side by side. */
+  def start(connection: ConnectionInfo): Unit = {
+    add(connection, Attempt(Host.Main, Host.Main, options.run, options.environment))
+    Log(s"bound ${Options.sinceStart} ms after the start of the process")
+    Runtime.getRuntime.addShutdownHook(new Thread(() => atExit()))
+    session.start()
+    prepareSpare()
+    ()
+  }
+
+  def open(connection: ConnectionInfo, attempt: Attempt): Unit = add(connection, attempt).claimNow()
+
+  private def add(connection: ConnectionInfo, attempt: Attempt): Kernel = synchronized {
+    if (leaving.get) throw new IllegalStateException("the kernel is shutting down")
+    if (kernels.containsKey(attempt.scope)) throw new IllegalArgumentException(s"scope '${attempt.scope}' is open already")
+    lazy val kernel: Kernel = new Kernel(this, connection, attempt, () => claim(kernel))
+    kernels.put(attempt.scope, kernel)
+    try kernel.start()
+    catch { case e: Throwable => kernels.remove(attempt.scope); throw e }
+    kernel
+  }
+
+  // ---- interpreters
+
+  /** The prepared interpreter, or a new one, becomes that of a kernel. */
+  private def claim(kernel: Kernel): CompletableFuture[Interpreter] = {
+    val next = synchronized { val s = spare.getOrElse(prepare()); spare = None; s }
+    next.thenApply[Interpreter] { i =>
+      val a       = kernel.attempt
+      val context = new AmaContext(() => i.session, a.environment, a.run, handover)
+      Bindings.attach(i.bindings, context)
+      kernel.outlet.context = context
+      Outlet.ofInterpreter.put(i.number, kernel.outlet)
+      i
+    }
+  }
+
+  def prepareSpare(): CompletableFuture[Interpreter] = synchronized {
+    if (spare.isEmpty) spare = Some(prepare())
+    spare.get
+  }
+
+  private def prepare(): CompletableFuture[Interpreter] = {
+    val number = interpreters.incrementAndGet
+    if (number > ReplClass.MaxInterpreters) CompletableFuture.failedFuture(new IllegalStateException("too many attempts in one session"))
+    else
+      Threads.future(s"interpreter-$number") {
+        Thread.currentThread.setContextClassLoader(loader)
+        val i = new Interpreter(number, classes, jars, origins)
+        loader.put(number, i.loader)
+        i.begin(() => session.await().spark.newSession())
+        i
+      }
+  }
+
+  /** Values that were handed over still need their classes, and their sources' lines. */
+  private def dispose(i: Interpreter, keepClasses: Boolean): Unit = {
+    Outlet.ofInterpreter.remove(i.number)
+    Bindings.drop(i.number)
+    i.close()
+    if (!keepClasses) {
+      loader.remove(i.number)
+      origins.drop(i.number)
+      Using.resource(Files.newDirectoryStream(classes, "$line*"))(_.asScala
+        .filter(p => ReplClass.lineOf(p.getFileName.toString).exists(ReplClass.interpreterOf(_) == i.number)).foreach(Host.delete))
+    }
+  }
+
+  /** Each interpreter's compiler hears of the jars before its next statement. */
+  def addJars(files: Seq[Path]): Unit = {
+    val fresh = jars.synchronized {
+      val known = jars.getURLs.toSet
+      files.filterNot(f => known(f.toUri.toURL)).tapEach(f => jars.add(f.toUri.toURL))
+    }
+    val sc = session.await().spark.sparkContext
+    fresh.foreach(f => sc.addJar(f.toString))
+  }
+
+  def isComplete(code: String): String = splitter.split(code) match {
+    case _: Script                                => "complete"
+    case SyntaxError(_, _, _, atEnd) if atEnd     => "incomplete"
+    case _                                        => "invalid"
+  }
+
+  // ---- the end
+
+  /** Ends an attempt. With `publish`, which is for attempts that succeeded, its values are handed over to later actions. */
+  def close(scope: String, publish: Boolean): Closed = {
+    if (scope == Host.Main) throw new IllegalArgumentException("the first connection ends by a shutdown_request only")
+    val kernel = Option(kernels.get(scope)).getOrElse(throw new IllegalArgumentException(s"no open scope '$scope'"))
+    if (publish && kernel.isBusy) throw new IllegalStateException(s"a statement of '$scope' is still running")
+    val handed = if (publish) Handover.select(kernel.interpreter().definitions) else SortedMap.empty[String, Handed]
+    if (!kernels.remove(scope, kernel)) throw new IllegalArgumentException(s"no open scope '$scope'")
+    kernel.end()
+    if (publish) handover.publish(kernel.attempt.action, handed)
+    kernel.whenInterpreted(dispose(_, keepClasses = handed.nonEmpty))
+    Closed(kernel, handed)
+  }
+
+  /** A connection's shutdown_request: the attempt ends, or with the first connection all. */
+  def leave(kernel: Kernel): Unit =
+    if (kernel.attempt.scope == Host.Main) exit()
+    else if (kernels.containsKey(kernel.attempt.scope)) close(kernel.attempt.scope, publish = false).kernel.disconnect()
+
+  def exit(patience: Long = Host.Patience): Unit = if (leaving.compareAndSet(false, true)) {
+    Threads.start("last-resort") { Thread.sleep(patience); Log("not ended in time: halting"); Runtime.getRuntime.halt(1) }
+    val all = synchronized(kernels.values.asScala.toSeq)
+    all.map(k => Threads.start("end") { k.end(); k.disconnect() }).foreach(_.join())
+    try session.stop()
+    catch { case e: Throwable => Log("stopping Spark", e) }
+    System.exit(0)
+  }
+
+  /** Also after a signal, or System.exit in users' code. */
+  private def atExit(): Unit = {
+    if (!leaving.get) kernels.values.asScala.foreach(_.lastWords())
+    Host.delete(options.folder)
+  }
+}
+
+object Host {
+  val Main             = "main"
+  private val Patience = 5000L
+
+  def join[T](future: CompletableFuture[T]): T =
+    try future.get
+    catch { case e: ExecutionException => throw e.getCause }
+
+  private def delete(folder: Path): Unit =
+    try Files.walkFileTree(folder, new SimpleFileVisitor[Path] {
+      override def visitFile(file: Path, a: BasicFileAttributes): FileVisitResult = { Files.deleteIfExists(file); FileVisitResult.CONTINUE }
+      override def postVisitDirectory(d: Path, e: IOException): FileVisitResult   = { Files.deleteIfExists(d); FileVisitResult.CONTINUE }
+    })
+    catch { case _: IOException => }
+}

@@ -1,0 +1,24 @@
+package org.amaterasu.kernel
+
+import java.lang.management.ManagementFactory
+import java.nio.file.{Files, Path}
+
+/** What the environment variables of the process say. Nobody else reads them. */
+final case class Options(
+    sparkConf: Option[Path], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path)
+
+object Options {
+  def apply(env: Map[String, String]): Options = {
+    def set(name: String) = env.get(name).filter(_.nonEmpty)
+    val confFolder = set("SPARK_CONF_DIR").orElse(set("SPARK_HOME").map(_ + "/conf"))
+    Options(
+      sparkConf = set("AMA_SPARK_CONF").map(Path.of(_)),
+      sparkDefaults = confFolder.map(Path.of(_, "spark-defaults.conf")).filter(Files.isRegularFile(_)),
+      run = set("AMA_RUN").getOrElse(""),
+      environment = Environment(set("AMA_ENV_JSON").fold(Json.obj(): com.fasterxml.jackson.databind.JsonNode)(f => Json.read(Files.readAllBytes(Path.of(f))))),
+      parent = set("JPY_PARENT_PID").flatMap(_.toLongOption),
+      folder = Files.createTempDirectory("ama-kernel"))
+  }
+
+  def sinceStart: Long = System.currentTimeMillis - ManagementFactory.getRuntimeMXBean.getStartTime
+}

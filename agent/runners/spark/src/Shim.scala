@@ -1,0 +1,46 @@
+package org.amaterasu.kernel {
+  import scala.tools.nsc.interpreter.IMain
+  import org.apache.spark.SparkContext
+  import org.apache.spark.sql.{DataFrame, Dataset, SparkSession}
+
+  /** Everything that depends on the line of Spark or Scala we run on, and every use of what they do not promise. This is for Spark 4
+    * with Scala 2.13. */
+  object Shim {
+    /** Lets the REPL number its lines from `first` on. */
+    def startLines(imain: IMain, first: Int): Unit = {
+      val counter = imain.naming.getClass.getMethods.find(_.getName.endsWith("_freshLineId_$eq"))
+      counter match {
+        case Some(setter) => setter.invoke(imain.naming, Int.box(first))
+        case None         => while (imain.naming.freshLineId() < first) ()
+      }
+    }
+
+    private val Wrappers = Set("SparkException", "SparkRuntimeException", "SparkDriverExecutionException")
+
+    /** Whether Spark threw this only because something else was thrown. */
+    def isSparkWrapper(t: Throwable): Boolean =
+      t.getClass.getName.startsWith("org.apache.spark.") && Wrappers(t.getClass.getSimpleName)
+
+    /** The same data in another session of the same context. */
+    def inSession(data: Dataset[_], session: SparkSession): DataFrame =
+      org.apache.spark.sql.classic.AmaSessions.rebind(data, session)
+
+    def cancelGroup(sc: SparkContext, group: String): Unit = sc.cancelJobGroup(group)
+
+    /** Ends a thread that never waits. Javas after 19 refuse. */
+    @annotation.nowarn("cat=deprecation")
+    def stop(thread: Thread): Unit = thread.stop()
+  }
+}
+
+package org.apache.spark.sql.classic {
+  import org.apache.spark.sql
+
+  /** `Dataset.ofRows` is Spark's own. */
+  object AmaSessions {
+    def rebind(data: sql.Dataset[_], session: sql.SparkSession): sql.DataFrame = (data, session) match {
+      case (d: Dataset[_], s: SparkSession) if d.sparkSession ne s => Dataset.ofRows(s, d.queryExecution.analyzed)
+      case _                                                       => data.toDF()
+    }
+  }
+}
