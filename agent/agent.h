@@ -1,0 +1,53 @@
+/* agent.h - what the parts of the agent share (internal to agent/) */
+#ifndef AMA_AGENT_H
+#define AMA_AGENT_H
+
+#include "agent/agent_actor.h"
+#include "agent/folder.h"
+#include "agent/leftovers.h"
+#include "agent/poster.h"
+#include "agent/status.h"
+
+typedef struct ama_attempt ama_attempt_t;
+typedef struct ama_session ama_session_t;
+typedef struct ama_guard ama_guard_t;
+
+typedef struct ama_agent {
+    ama_ctx_t *ctx;
+    ama_agent_conf_t conf; /* its strings are owned */
+    char token[33];        /* value of AMA_GUARD in every child */
+    char *bash;            /* absolute path */
+    char *prelude;         /* path of the shell prelude */
+    char trace_token[33];
+    ama_poster_t *poster;
+    ama_statuses_t *statuses;
+    ama_leftovers_t *leftovers;
+    ama_guard_t *guard;
+    ama_attempt_t *attempts; /* hash by id: running ones */
+    ama_session_t *sessions; /* hash by id: open ones */
+    ama_id_t ended[1024];    /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
+    size_t n_ended;
+    ama_timer_t *idle; /* while the hub is away */
+    ama_timer_t *hello;
+    bool hello_open;    /* the broker has not answered yet */
+    int64_t parted_ms;  /* when it went, 0 while it is there */
+    uint64_t oom_kills; /* of this machine, when last looked at */
+    bool stopping;
+} ama_agent_t;
+
+/* PATH, LANG, TZ and the guard's mark: what every child of the agent has. */
+void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env);
+
+void ama_agent_remember (ama_agent_t *agent, ama_id_t id);
+bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
+
+/* The attempt's runner gets its turn before the loop waits again. */
+void ama_agent_dirty (ama_attempt_t *attempt);
+
+/* Has the kernel killed something for want of memory since this was last asked? */
+bool ama_agent_oom_seen (ama_agent_t *agent);
+
+/* An attempt or session is gone: the agent may have waited for that to end. */
+void ama_agent_less (ama_agent_t *agent);
+
+#endif

@@ -1,0 +1,38 @@
+/* agent_actor.h - the agent: runs attempts and the Spark sessions they share, and tells what becomes of them
+ *
+ * Hosted by the program ama-agent, whose hub is amad's, or by a thread of `ama run`. Asked by the supervisor; tells the broker what it holds at
+ * every (re)connection, the reporter what happens, the supervisor what becomes of it. While the hub is away attempts go on.
+ */
+#ifndef AMA_AGENT_ACTOR_H
+#define AMA_AGENT_ACTOR_H
+
+#include "actors/runtime/ama_actor.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+extern const ama_actor_def_t ama_agent_def;
+
+/* Strings are copied by init. */
+typedef struct {
+    const char *dir;         /* absolute, exists: folders of runs, unacknowledged ends, sockets of kernels */
+    const char *cache_dir;   /* Spark, class archives; shared with others */
+    const char *runners_dir; /* agent/runners of the source tree, or its installed copy; NULL: shell only */
+    const char *guard;       /* path of ama-guard; NULL: no guard */
+    double cpus;             /* offered for leases */
+    uint64_t memory;         /* bytes, likewise */
+    const char *path;        /* PATH, LANG, TZ of actions; path NULL: the system's usual one, others NULL: unset */
+    const char *lang;
+    const char *tz;
+    const char *java_home;  /* for sessions; NULL: found by the scripts */
+    const char *spark_home; /* NULL: Spark is installed into the cache */
+    bool own_process;       /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    int64_t orphan_ms;      /* exits when the hub has been away so long and nothing is held; 0: never */
+    int64_t idle_ms;        /* exits when the hub has been away so long and nothing runs; 0: never */
+    uint64_t output_quota;  /* bytes of output one attempt may report; 0: 1 GiB */
+    int64_t grace_ms;       /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
+    int64_t
+        stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
+} ama_agent_conf_t;
+
+#endif

@@ -1,0 +1,209 @@
+/* ama_agent.c - the program ama-agent: hosts the agent actor for a hub in another process
+ *
+ * Started by amad and meant to outlive it: a session of its own, no terminal, its attempts go on while the hub is away. The one
+ * thread that matters is the main one, where the actor runs.
+ */
+#include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
+#include "actors/runtime/ama_node.h"
+#include "agent/agent_actor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75 };
+
+typedef struct {
+    const char *connect, *name, *cpus, *memory, *log_level;
+    bool help;
+    ama_agent_conf_t conf;
+} options_t;
+
+static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTION …]\n"
+                            "  --name NAME        the agent's name at the hub is agent/NAME (local)\n"
+                            "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
+                            "  --runners DIR      scripts of the runners\n"
+                            "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
+                            "  --cpus N           offered to runs (this machine's)\n"
+                            "  --memory SIZE      likewise, e.g. 8g\n"
+                            "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000)\n"
+                            "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
+                            "  --log-level LEVEL  error warn info debug trace (info)\n";
+
+static int parse_number (const char *text, int64_t *ret_number)
+{
+    char *end;
+
+    errno = 0;
+    *ret_number = strtoll (text, &end, 10);
+    return *end || end == text || errno || *ret_number < 0 ? -1 : 0;
+}
+
+static int parse_options (int argc, char **argv, options_t *options)
+{
+    static const struct option names[] = {
+        { "connect", required_argument, NULL, 'c' },
+        { "name", required_argument, NULL, 'n' },
+        { "dir", required_argument, NULL, 'd' },
+        { "cache", required_argument, NULL, 'C' },
+        { "runners", required_argument, NULL, 'r' },
+        { "guard", required_argument, NULL, 'g' },
+        { "cpus", required_argument, NULL, 'p' },
+        { "memory", required_argument, NULL, 'm' },
+        { "orphan-ms", required_argument, NULL, 'o' },
+        { "idle-ms", required_argument, NULL, 'i' },
+        { "log-level", required_argument, NULL, 'l' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long (argc, argv, "", names, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            options->connect = optarg;
+            break;
+        case 'n':
+            options->name = optarg;
+            break;
+        case 'd':
+            options->conf.dir = optarg;
+            break;
+        case 'C':
+            options->conf.cache_dir = optarg;
+            break;
+        case 'r':
+            options->conf.runners_dir = optarg;
+            break;
+        case 'g':
+            options->conf.guard = optarg;
+            break;
+        case 'p':
+            options->cpus = optarg;
+            break;
+        case 'm':
+            options->memory = optarg;
+            break;
+        case 'o':
+            if (parse_number (optarg, &options->conf.orphan_ms) < 0)
+                return -1;
+            break;
+        case 'i':
+            if (parse_number (optarg, &options->conf.idle_ms) < 0)
+                return -1;
+            break;
+        case 'l':
+            options->log_level = optarg;
+            break;
+        case 'h':
+            options->help = true;
+            break;
+        default:
+            return -1;
+        }
+    }
+    return options->help || (optind == argc && options->connect && options->conf.dir) ? 0 : -1;
+}
+
+static int fill_resources (options_t *options)
+{
+    char *end = NULL;
+    long pages = sysconf (_SC_PHYS_PAGES), page = sysconf (_SC_PAGESIZE);
+
+    options->conf.cpus = (double) sysconf (_SC_NPROCESSORS_ONLN);
+    options->conf.memory = (uint64_t) pages * (uint64_t) page;
+    if (options->cpus) {
+        options->conf.cpus = strtod (options->cpus, &end);
+        if (*end || !(options->conf.cpus > 0 && options->conf.cpus < 1e6))
+            return -1;
+    }
+    return options->memory ? ama_parse_size (options->memory, &options->conf.memory) : 0;
+}
+
+/* One agent per folder. The descriptor stays open until the process ends. */
+static int lock (const char *dir)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (snprintf (path, sizeof path, "%s/agent.lock", dir) >= (int) sizeof path)
+        return -1;
+    fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
+}
+
+static int run (const options_t *options)
+{
+    ama_node_conf_t conf = { .connect = options->connect, .handle_signals = true };
+    char name[64];
+    ama_err_t err = { 0 };
+    ama_node_t *node = ama_node_new (&conf, &err);
+    int rc;
+
+    (void) snprintf (name, sizeof name, "agent/%.50s", options->name);
+    if (!node) {
+        ama_log_err ("agent", &err, "can not start");
+        return EXIT_TROUBLE;
+    }
+    rc = ama_node_run_here (node, &ama_agent_def, name, &options->conf, &err);
+    if (rc < 0)
+        ama_log_err ("agent", &err, "ended");
+    ama_node_destroy (&node, 1000);
+    return rc < 0 ? EXIT_TROUBLE : 0;
+}
+
+int main (int argc, char **argv)
+{
+    options_t options = {
+        .name = "local",
+        .log_level = "info",
+        .conf = { .own_process = true,
+                  .orphan_ms = 30000,
+                  .idle_ms = 3600000,
+                  .path = getenv ("PATH"),
+                  .lang = getenv ("LANG"),
+                  .tz = getenv ("TZ"),
+                  .java_home = getenv ("JAVA_HOME"),
+                  .spark_home = getenv ("SPARK_HOME") },
+    };
+    char guard[PATH_MAX], cache[PATH_MAX], self[PATH_MAX - 16] = "";
+    ama_log_level_t level = AMA_LOG_INFO;
+    char *slash;
+
+    ama_node_prepare ();
+    if (parse_options (argc, argv, &options) < 0 || fill_resources (&options) < 0
+        || ama_log_level_parse (options.log_level, &level) < 0) {
+        (void) fputs (usage, stderr);
+        return EXIT_USAGE;
+    }
+    if (options.help)
+        return fputs (usage, stdout) < 0;
+    (void) setsid (); /* fails harmlessly for a leader of a group */
+    (void) umask (077);
+    ama_log_setup (level, false, STDERR_FILENO);
+    if (readlink ("/proc/self/exe", self, sizeof self - 1) > 0 && (slash = strrchr (self, '/'))) {
+        slash[1] = '\0';
+        (void) snprintf (guard, sizeof guard, "%sama-guard", self);
+        if (!options.conf.guard)
+            options.conf.guard = guard;
+    }
+    if (options.conf.guard && strcmp (options.conf.guard, "none") == 0)
+        options.conf.guard = NULL;
+    (void) snprintf (cache, sizeof cache, "%.4000s/cache", options.conf.dir);
+    if (!options.conf.cache_dir)
+        options.conf.cache_dir = cache;
+    if (lock (options.conf.dir) < 0) {
+        ama_log (AMA_LOG_ERROR, "agent", "%s: %s", options.conf.dir,
+                 errno == EWOULDBLOCK ? "another agent works there" : strerror (errno));
+        return errno == EWOULDBLOCK ? EXIT_SECOND : EXIT_TROUBLE;
+    }
+    return run (&options);
+}

@@ -1,0 +1,353 @@
+/* attempt.c - an attempt from its folder to its final status
+ *
+ * Called by the agent actor and by runners, on the agent's thread.
+ *
+ * Life: begin (folder, runner) → running → end (the runner says so) → cleared (no process left) → every event sent → final status → freed. The
+ * last two wait for the reporter, but not for ever: a status is worth more than the order of events.
+ */
+#include "agent/attempt.h"
+
+#include "actors/base/ama_log.h"
+#include "messages/ama_types.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNFINISHED_MS  200   /* an unfinished line waits so long for its end */
+#define REPORT_WAIT_MS 10000 /* the final status waits so long for events to be sent */
+#define STALL_MS       300000
+#define OUTPUT_QUOTA   (1u << 30)
+
+/* ---- events ---- */
+
+static char *fit (const char *text, size_t max)
+{
+    return text ? ama_text_fit (text, strlen (text), max) : NULL;
+}
+
+void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
+{
+    ama_report_event_t copy = *event;
+
+    copy.ts = ama_wall_now_ms (attempt->agent->ctx);
+    copy.action = attempt->action;
+    copy.has_attempt = true;
+    copy.attempt = attempt->no;
+    copy.file = fit (event->file, AMA_REPORT_EVENT_FILE_MAX);
+    copy.text = fit (event->text, AMA_REPORT_EVENT_TEXT_MAX);
+    copy.value = fit (event->value, AMA_REPORT_EVENT_VALUE_MAX);
+    copy.error_name = fit (event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
+    copy.error_message = fit (event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
+    if (copy.n_frames > AMA_REPORT_EVENT_FRAMES_MAX)
+        copy.n_frames = AMA_REPORT_EVENT_FRAMES_MAX;
+    ama_feed_add (attempt->feed, &copy);
+    free (copy.file);
+    free (copy.text);
+    free (copy.value);
+    free (copy.error_name);
+    free (copy.error_message);
+}
+
+void ama_attempt_warn (ama_attempt_t *attempt, uint32_t line, const char *text)
+{
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_WARNING, .text = (char *) text, .file = attempt->file };
+
+    event.has_line = line > 0;
+    event.line = line;
+    ama_attempt_post (attempt, &event);
+}
+
+void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *detail)
+{
+    ama_report_progress_t body = { .run = attempt->run };
+
+    body.event = (ama_report_event_t){
+        .type = AMA_EVENT_TYPE_PROGRESS,
+        .ts = ama_wall_now_ms (attempt->agent->ctx),
+        .action = attempt->action,
+        .has_attempt = true,
+        .attempt = attempt->no,
+        .has_line = line > 0,
+        .line = line,
+        .has_done = true,
+        .done = done,
+        .has_total = true,
+        .total = total,
+        .detail = fit (detail, AMA_REPORT_EVENT_DETAIL_MAX),
+    };
+    (void) ama_tell (attempt->agent->ctx, "reporter", AMA_MSG_REPORT_PROGRESS, &body);
+    free (body.event.detail);
+}
+
+/* ---- output ---- */
+
+static void post_gap (ama_attempt_t *attempt)
+{
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_GAP,
+                                 .has_events = true,
+                                 .events = attempt->dropped_events,
+                                 .has_bytes = true,
+                                 .bytes = attempt->dropped_bytes };
+
+    if (!attempt->dropped_events)
+        return;
+    ama_attempt_post (attempt, &event);
+    attempt->dropped_events = attempt->dropped_bytes = 0;
+}
+
+static void post_text (ama_attempt_t *attempt, const char *stream, const char *text, size_t size, bool partial)
+{
+    uint64_t quota = attempt->agent->conf.output_quota;
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_OUTPUT,
+                                 .text = (char *) text,
+                                 .stream = (char *) stream,
+                                 .has_partial = partial,
+                                 .partial = partial };
+
+    if (attempt->reported + size > quota && !attempt->over_quota) {
+        char warning[128];
+        attempt->over_quota = true;
+        (void) snprintf (warning, sizeof warning, "output beyond %llu bytes is not kept", (unsigned long long) quota);
+        ama_attempt_warn (attempt, 0, warning);
+    }
+    if (attempt->over_quota || attempt->dropping) {
+        attempt->dropped_events++;
+        attempt->dropped_bytes += size + !partial;
+        return;
+    }
+    attempt->reported += size + 1;
+    ama_attempt_post (attempt, &event);
+}
+
+static void on_stdout (const char *text, size_t size, bool partial, void *arg)
+{
+    post_text (arg, "stdout", text, size, partial);
+}
+
+static void on_stderr (const char *text, size_t size, bool partial, void *arg)
+{
+    post_text (arg, "stderr", text, size, partial);
+}
+
+static void pause_runner (ama_attempt_t *attempt, bool pause)
+{
+    if (attempt->paused == pause || attempt->outcome || !attempt->runner->pause)
+        return;
+    attempt->paused = pause;
+    attempt->runner->pause (attempt, pause);
+    if (pause)
+        ama_timer_after (attempt->stall, attempt->agent->conf.stall_ms);
+    else
+        ama_timer_cancel (attempt->stall);
+}
+
+void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size)
+{
+    ama_output_t *output = attempt->output[channel - 1];
+
+    ama_output_feed (output, bytes, size);
+    if (ama_output_pending (output))
+        ama_timer_after (attempt->timer, UNFINISHED_MS);
+    if (ama_feed_full (attempt->feed) && !attempt->dropping)
+        pause_runner (attempt, true);
+}
+
+void ama_attempt_flush (ama_attempt_t *attempt)
+{
+    for (int i = 0; i < 2; i++)
+        ama_output_flush (attempt->output[i], true);
+}
+
+/* Blocked for too long: the child goes on, its output is counted instead of kept until there is room again. */
+static void on_stall (void *arg)
+{
+    ama_attempt_t *attempt = arg;
+
+    attempt->dropping = true;
+    pause_runner (attempt, false);
+}
+
+/* ---- end ---- */
+
+static void release (ama_attempt_t *attempt)
+{
+    ama_agent_t *agent = attempt->agent;
+
+    HASH_DEL (agent->attempts, attempt);
+    if (attempt->outcome) {
+        ama_attempt_status_done (attempt->outcome);
+        free (attempt->outcome);
+    }
+    if (attempt->feed)
+        ama_feed_close (&attempt->feed);
+    for (int i = 0; i < 2; i++)
+        ama_output_destroy (&attempt->output[i]);
+    attempt->runner->done (attempt);
+    ama_timer_destroy (&attempt->timer);
+    ama_timer_destroy (&attempt->stall);
+    ama_folder_done (&attempt->folder);
+    free (attempt->action);
+    free (attempt->file);
+    free (attempt->snapshot);
+    free (attempt);
+    ama_agent_less (agent);
+}
+
+static void tell_outcome (ama_attempt_t *attempt)
+{
+    ama_agent_remember (attempt->agent, attempt->id);
+    ama_statuses_attempt (attempt->agent->statuses, attempt->outcome);
+    release (attempt);
+}
+
+static void on_feed_change (void *arg)
+{
+    ama_attempt_t *attempt = arg;
+
+    if (attempt->cleared) {
+        if (ama_feed_sent (attempt->feed))
+            tell_outcome (attempt);
+        return;
+    }
+    if (ama_feed_full (attempt->feed))
+        return;
+    if (attempt->dropping) {
+        attempt->dropping = false;
+        post_gap (attempt);
+    }
+    pause_runner (attempt, false);
+}
+
+static void on_timer (void *arg)
+{
+    ama_attempt_t *attempt = arg;
+
+    if (attempt->cleared)
+        tell_outcome (attempt);
+    else
+        for (int i = 0; i < 2; i++)
+            ama_output_flush (attempt->output[i], false);
+}
+
+static void on_cleared (bool ok, void *arg)
+{
+    ama_attempt_t *attempt = arg;
+    char id[AMA_ID_TEXT];
+
+    if (!ok)
+        ama_log (AMA_LOG_ERROR, "agent", "attempt %s of %s left processes that can not be killed",
+                 ama_id_text (attempt->id, id), attempt->action);
+    attempt->cleared = true;
+    ama_feed_flush (attempt->feed);
+    if (ama_feed_sent (attempt->feed) || attempt->agent->stopping)
+        tell_outcome (attempt);
+    else
+        ama_timer_after (attempt->timer, REPORT_WAIT_MS);
+}
+
+void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
+{
+    ama_agent_t *agent = attempt->agent;
+    bool stopped = attempt->cancelled && outcome->state != AMA_ATTEMPT_STATE_SUCCEEDED;
+    ama_attempt_status_t status = {
+        .attempt = attempt->id,
+        .run = attempt->run,
+        .state = outcome->state,
+        .cause = fit (outcome->cause ? outcome->cause : "", AMA_ATTEMPT_STATUS_CAUSE_MAX),
+        .exit = outcome->exit,
+        .error = fit (outcome->error ? outcome->error : "", AMA_ATTEMPT_STATUS_ERROR_MAX),
+        .message = fit (outcome->message ? outcome->message : "", AMA_ATTEMPT_STATUS_MESSAGE_MAX),
+        .file = fit (outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
+        .line = outcome->line,
+        .ms = ama_now_ms (agent->ctx) - attempt->started_ms,
+    };
+
+    BUG_ON (attempt->outcome != NULL);
+    ama_attempt_flush (attempt);
+    post_gap (attempt);
+    if (stopped) {
+        status.state = attempt->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED;
+        free (status.cause);
+        status.cause = ama_strdup (attempt->timed_out ? "timeout" : "");
+    }
+    attempt->outcome = ama_malloc (sizeof status);
+    *attempt->outcome = status;
+    ama_timer_cancel (attempt->timer);
+    ama_timer_cancel (attempt->stall);
+    ama_leftovers_clear (agent->leftovers,
+                         &(ama_leftovers_of_t){ .group = attempt->group,
+                                                .mark = attempt->id,
+                                                .folder = attempt->folder.path,
+                                                .last = HASH_COUNT (agent->attempts) == 1 && !agent->sessions },
+                         on_cleared, attempt);
+}
+
+bool ama_attempt_has_ended (const ama_attempt_t *attempt)
+{
+    return attempt->outcome != NULL;
+}
+
+/* ---- begin ---- */
+
+static const char *word_of (int code)
+{
+    return code == AMA_E_NOSPACE ? "no-space" : code == AMA_E_UNSUPPORTED ? "unsupported" : "start";
+}
+
+void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+{
+    ama_attempt_t *attempt = ama_calloc (1, sizeof *attempt);
+    ama_attempt_status_t running = {
+        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+    };
+    ama_err_t err = { 0 };
+    int rc;
+
+    *attempt = (ama_attempt_t){
+        .agent = agent,
+        .id = start->attempt,
+        .run = start->run,
+        .session = start->session,
+        .action = ama_strdup (start->action),
+        .no = start->no,
+        .file = ama_strdup (start->file),
+        .snapshot = ama_strdup (start->snapshot),
+        .runner = runner,
+        .started_ms = ama_now_ms (agent->ctx),
+        .feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt),
+        .timer = ama_timer_new (agent->ctx, on_timer, attempt),
+        .stall = ama_timer_new (agent->ctx, on_stall, attempt),
+        .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
+    };
+    HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
+    rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
+    if (rc == 0)
+        rc = runner->start (attempt, start, &err);
+    if (rc == 0) {
+        ama_statuses_attempt (agent->statuses, &running);
+        return;
+    }
+    ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
+                                                .cause = "error",
+                                                .exit = -1,
+                                                .error = word_of (rc),
+                                                .message = err.text,
+                                                .file = start->file });
+}
+
+void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)
+{
+    if (attempt->outcome)
+        return;
+    if (!attempt->cancelled)
+        attempt->timed_out = timed_out;
+    attempt->cancelled = true;
+    pause_runner (attempt, false);
+    attempt->runner->cancel (attempt, force);
+}
+
+void ama_attempt_drop (ama_attempt_t *attempt)
+{
+    release (attempt);
+}

@@ -1,0 +1,86 @@
+/* attempt.h - one attempt: what all runners have in common
+ *
+ * A runner does the action's work and tells what happens through the functions below; the attempt numbers, bounds and posts it, and takes care
+ * of the end: outcome, leftovers, and the order that every event is on its way before the final status is.
+ */
+#ifndef AMA_AGENT_ATTEMPT_H
+#define AMA_AGENT_ATTEMPT_H
+
+#include "agent/agent.h"
+#include "agent/runners/output.h"
+
+#include <uthash.h>
+
+typedef struct {
+    const char *name; /* of plan.action.runner */
+    /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started. start is borrowed for the call. */
+    int (*start) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
+    /* Asked to end: soon, or at once if force. May be called again with force. */
+    void (*cancel) (ama_attempt_t *attempt, bool force);
+    /* Stops producing output, if it can. May be NULL. */
+    void (*pause) (ama_attempt_t *attempt, bool pause);
+    /* Called at the end of a turn of the loop in which attempt->dirty was set. May be NULL. */
+    void (*turn) (ama_attempt_t *attempt);
+    /* Frees attempt->work. Also after a failed start. */
+    void (*done) (ama_attempt_t *attempt);
+} ama_runner_t;
+
+struct ama_attempt {
+    ama_agent_t *agent;
+    ama_id_t id, run, session;
+    char *action;
+    uint32_t no;
+    char *file;     /* relative to the snapshot */
+    char *snapshot; /* absolute */
+    ama_folder_t folder;
+    const ama_runner_t *runner;
+    void *work;                /* the runner's */
+    pid_t group;               /* process group that ends with the attempt, 0 for none */
+    bool dirty;                /* the runner wants its turn */
+    bool cancelled, timed_out; /* somebody asked for the end */
+    /* from here on: attempt.c */
+    int64_t started_ms;
+    ama_feed_t *feed;
+    ama_output_t *output[2]; /* stdout, stderr */
+    ama_timer_t *timer;      /* unfinished lines; after the end: no longer waiting for the reporter */
+    ama_timer_t *stall;
+    uint64_t reported, dropped_bytes, dropped_events; /* of output */
+    bool paused, dropping, over_quota;
+    ama_attempt_status_t *outcome; /* set when it has ended */
+    bool cleared;                  /* and nothing is left of it */
+    UT_hash_handle hh;
+};
+
+/* Starts it; whatever goes wrong becomes the attempt's end. Adds it to agent->attempts. */
+void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner);
+void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
+/* Without any message: the agent ends. */
+void ama_attempt_drop (ama_attempt_t *attempt);
+bool ama_attempt_has_ended (const ama_attempt_t *attempt);
+
+/* ---- for runners ---- */
+
+/* action, attempt and ts are filled in; strings of any length and bytes are made to fit. */
+void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event);
+/* channel 1 or 2. */
+void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size);
+/* Unfinished lines go out now. */
+void ama_attempt_flush (ama_attempt_t *attempt);
+void ama_attempt_warn (ama_attempt_t *attempt, uint32_t line, const char *text);
+/* Not kept by anybody. */
+void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *detail);
+
+/* NULL strings are empty. A cancelled attempt that did not succeed is cancelled or timed_out, whatever state says. Called once, not from inside start;
+ * the attempt may be gone when it returns. */
+typedef struct {
+    ama_attempt_state_t state;
+    const char *cause;
+    int64_t exit; /* -1: none */
+    const char *error;
+    const char *message;
+    const char *file;
+    uint32_t line;
+} ama_outcome_t;
+void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome);
+
+#endif

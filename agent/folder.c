@@ -1,0 +1,391 @@
+/* folder.c - makes an attempt's folder with its documents, and its environment
+ *
+ * Called by attempts when they start, on the agent's thread; a handful of small files, so done there and then. Documents are JSON texts
+ * inside YAML: every JSON scalar is a YAML scalar of the same meaning.
+ */
+#include "agent/folder.h"
+
+#include "actors/base/ama_str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+/* ---- settings ---- */
+
+static const char *plain_key (const char *key)
+{
+    static const char prefix[] = "configuration.";
+    return ama_str_starts (key, prefix) ? key + sizeof prefix - 1 : key;
+}
+
+typedef struct {
+    const char *key;
+    const ama_plan_setting_t *setting;
+    UT_hash_handle hh; /* in the order in which they were added */
+} merged_t;
+
+static merged_t *merge (merged_t *all, const char *key, const ama_plan_setting_t *setting)
+{
+    merged_t *one;
+
+    HASH_FIND_STR (all, key, one);
+    if (!one) {
+        one = ama_calloc (1, sizeof *one);
+        one->key = key;
+        HASH_ADD_KEYPTR (hh, all, one->key, strlen (one->key), one);
+    }
+    one->setting = setting;
+    return all;
+}
+
+/* The environment's configuration with the action's own values in place of its, then those that only the action has. */
+static void each_setting (const ama_attempt_start_t *start,
+                          void (*fn) (const char *key, const ama_plan_setting_t *setting, void *arg), void *arg)
+{
+    merged_t *all = NULL, *one, *spare;
+
+    for (size_t i = 0; i < start->environment.n_configuration; i++)
+        all = merge (all, start->environment.configuration[i].key, &start->environment.configuration[i]);
+    for (size_t i = 0; i < start->n_settings; i++)
+        all = merge (all, plain_key (start->settings[i].key), &start->settings[i]);
+    HASH_ITER (hh, all, one, spare)
+    {
+        fn (one->key, one->setting, arg);
+        HASH_DEL (all, one);
+        free (one);
+    }
+}
+
+/* ---- documents ---- */
+
+static void add_member (ama_str_t *out, const char *name, const char *value)
+{
+    ama_str_printf (out, "\"%s\":\"", name);
+    ama_str_json (out, value, strlen (value));
+    ama_str_puts (out, "\",");
+}
+
+/* A value that is not JSON text would spoil the whole document: it becomes a string. */
+static void add_value (ama_str_t *out, const char *value)
+{
+    json_t *json = json_loads (value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+
+    if (json)
+        ama_str_puts (out, value);
+    else {
+        ama_str_putc (out, '"');
+        ama_str_json (out, value, strlen (value));
+        ama_str_putc (out, '"');
+    }
+    json_decref (json);
+}
+
+static void add_setting (const char *key, const ama_plan_setting_t *setting, void *arg)
+{
+    ama_str_t *out = arg;
+
+    if (out->data[out->size - 1] != '{')
+        ama_str_putc (out, ',');
+    ama_str_putc (out, '"');
+    ama_str_json (out, key, strlen (key));
+    ama_str_puts (out, "\":");
+    add_value (out, setting->value);
+}
+
+void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out)
+{
+    const ama_plan_environment_t *env = &start->environment;
+
+    ama_str_putc (out, '{');
+    add_member (out, "name", env->name);
+    add_member (out, "label", env->label);
+    add_member (out, "master", env->master);
+    add_member (out, "inputRootPath", env->input_root);
+    add_member (out, "outputRootPath", env->output_root);
+    add_member (out, "workingDir", env->working_dir);
+    ama_str_puts (out, "\"configuration\":{");
+    each_setting (start, add_setting, out);
+    ama_str_puts (out, "},\"spark\":{");
+    for (size_t i = 0; i < env->n_spark; i++)
+        add_setting (env->spark[i].key, &env->spark[i], out);
+    ama_str_puts (out, "},\"params\":{");
+    for (size_t i = 0; i < start->n_params; i++) {
+        ama_str_puts (out, i ? ",\"" : "\"");
+        ama_str_json (out, start->params[i].name, strlen (start->params[i].name));
+        ama_str_puts (out, "\":\"");
+        ama_str_json (out, start->params[i].value, strlen (start->params[i].value));
+        ama_str_putc (out, '"');
+    }
+    ama_str_puts (out, "}}\n");
+}
+
+static void add_yaml_line (ama_str_t *out, const char *name, const char *value)
+{
+    ama_str_printf (out, "%s: \"", name);
+    ama_str_json (out, value, strlen (value));
+    ama_str_puts (out, "\"\n");
+}
+
+static void add_yaml_setting (const char *key, const ama_plan_setting_t *setting, void *arg)
+{
+    ama_str_t *out = arg;
+
+    ama_str_puts (out, "  \"");
+    ama_str_json (out, key, strlen (key));
+    ama_str_puts (out, "\": ");
+    add_value (out, setting->value);
+    ama_str_putc (out, '\n');
+}
+
+static void env_yaml (const ama_attempt_start_t *start, ama_str_t *out)
+{
+    const ama_plan_environment_t *env = &start->environment;
+
+    add_yaml_line (out, "name", env->label[0] ? env->label : env->name);
+    add_yaml_line (out, "master", env->master);
+    add_yaml_line (out, "inputRootPath", env->input_root);
+    add_yaml_line (out, "outputRootPath", env->output_root);
+    add_yaml_line (out, "workingDir", env->working_dir);
+    if (env->n_configuration + start->n_settings == 0)
+        ama_str_puts (out, "configuration: {}\n");
+    else {
+        ama_str_puts (out, "configuration:\n");
+        each_setting (start, add_yaml_setting, out);
+    }
+}
+
+/* ---- files ---- */
+
+static int io_error (ama_err_t *err, const char *path)
+{
+    int code = errno == ENOSPC || errno == EDQUOT ? AMA_E_NOSPACE : AMA_E_IO;
+    return ama_err_set (err, code, "%s: %s", path, strerror (errno));
+}
+
+static char *join (const char *a, const char *b)
+{
+    ama_str_t path = { 0 };
+    ama_str_printf (&path, "%s/%s", a, b);
+    return ama_str_take (&path);
+}
+
+int ama_folder_write (const char *folder, const char *name, const char *bytes, size_t size, ama_err_t *err)
+{
+    char *path = join (folder, name);
+    int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+    size_t at = 0;
+
+    while (fd >= 0 && at < size) {
+        ssize_t n = write (fd, bytes + at, size - at);
+        if (n <= 0)
+            break;
+        at += (size_t) n;
+    }
+    if (fd < 0 || at < size)
+        rc = io_error (err, path);
+    if (fd >= 0)
+        (void) close (fd);
+    free (path);
+    return rc;
+}
+
+static int make (const char *path, ama_err_t *err)
+{
+    return mkdir (path, 0700) < 0 && errno != EEXIST ? io_error (err, path) : 0;
+}
+
+int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t *err)
+{
+    char text[AMA_ID_TEXT];
+    ama_str_t path = { 0 };
+    char *runs = join (dir, "runs");
+    int rc;
+
+    ama_str_printf (&path, "%s/%s", runs, ama_id_text (run, text));
+    rc = make (runs, err);
+    if (rc == 0)
+        rc = make (path.data, err);
+    free (runs);
+    if (rc < 0)
+        ama_str_done (&path);
+    else
+        *ret_path = ama_str_take (&path);
+    return rc;
+}
+
+/* The leaf is tried first: most attempts find their run's folder there. */
+static int make_leaf (const char *dir, const ama_attempt_start_t *start, const char *leaf, ama_err_t *err)
+{
+    char *run = NULL, *action = NULL;
+    int rc;
+
+    if (mkdir (leaf, 0700) == 0 || errno == EEXIST)
+        return 0;
+    if (errno != ENOENT)
+        return io_error (err, leaf);
+    rc = ama_folder_of_run (dir, start->run, &run, err);
+    if (rc == 0) {
+        action = join (run, start->action);
+        rc = make (action, err);
+    }
+    if (rc == 0)
+        rc = make (leaf, err);
+    free (action);
+    free (run);
+    return rc;
+}
+
+static bool is_file_name (const char *name)
+{
+    return isalnum ((unsigned char) name[0])
+           && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == strlen (name);
+}
+
+static int write_documents (const ama_attempt_start_t *start, const ama_folder_t *folder, ama_err_t *err)
+{
+    char run[AMA_ID_TEXT];
+    ama_str_t text = { 0 };
+    int rc;
+
+    env_yaml (start, &text);
+    rc = ama_folder_write (folder->path, "env.yaml", text.data, text.size, err);
+    ama_str_clear (&text);
+    ama_str_printf (&text, "jobId: \"%s\"\nactionName: \"%s\"\n", ama_id_text (start->run, run), start->action);
+    if (rc == 0)
+        rc = ama_folder_write (folder->path, "runtime.yaml", text.data, text.size, err);
+    if (rc == 0)
+        rc = ama_folder_write (folder->path, "datasets.yaml", "{}\n", 3, err);
+    ama_str_clear (&text);
+    ama_folder_env_json (start, &text);
+    if (rc == 0)
+        rc = ama_folder_write (folder->path, ".env.json", text.data, text.size, err);
+    ama_str_done (&text);
+    return rc;
+}
+
+int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err)
+{
+    char run[AMA_ID_TEXT];
+    ama_folder_t folder;
+    ama_str_t path = { 0 };
+    int rc;
+
+    if (!is_file_name (start->action))
+        return ama_err_set (err, AMA_E_PATH, "an action can not be called \"%.64s\"", start->action);
+    ama_str_printf (&path, "%s/runs/%s/%s/%u", dir, ama_id_text (start->run, run), start->action, start->no);
+    folder.path = ama_str_take (&path);
+    folder.tmp = join (folder.path, "tmp");
+    folder.env_json = join (folder.path, ".env.json");
+    rc = make_leaf (dir, start, folder.path, err);
+    if (rc == 0)
+        rc = make (folder.tmp, err);
+    if (rc == 0)
+        rc = write_documents (start, &folder, err);
+    if (rc < 0)
+        ama_folder_done (&folder);
+    else
+        *ret_folder = folder;
+    return rc;
+}
+
+void ama_folder_done (ama_folder_t *folder)
+{
+    free (folder->path);
+    free (folder->tmp);
+    free (folder->env_json);
+    *folder = (ama_folder_t){ 0 };
+}
+
+/* ---- variables ---- */
+
+struct ama_env_entry {
+    char *name;
+    size_t at; /* in items */
+    UT_hash_handle hh;
+};
+
+void ama_env_set (ama_env_t *env, const char *name, const char *value)
+{
+    struct ama_env_entry *entry;
+    ama_str_t item = { 0 };
+
+    if (!value)
+        return;
+    ama_str_printf (&item, "%s=%s", name, value);
+    HASH_FIND_STR (env->names, name, entry);
+    if (entry)
+        free (env->items[entry->at]);
+    else {
+        entry = ama_calloc (1, sizeof *entry);
+        entry->name = ama_strdup (name);
+        entry->at = env->count;
+        HASH_ADD_KEYPTR (hh, env->names, entry->name, strlen (name), entry);
+        env->items = ama_realloc (env->items, (env->count + 2) * sizeof *env->items);
+        env->items[++env->count] = NULL;
+    }
+    env->items[entry->at] = ama_str_take (&item);
+}
+
+void ama_env_done (ama_env_t *env)
+{
+    struct ama_env_entry *entry, *spare;
+
+    HASH_ITER (hh, env->names, entry, spare)
+    {
+        HASH_DEL (env->names, entry);
+        free (entry->name);
+        free (entry);
+    }
+    for (size_t i = 0; i < env->count; i++)
+        free (env->items[i]);
+    free (env->items);
+    *env = (ama_env_t){ 0 };
+}
+
+static void set_named (ama_env_t *env, const char *prefix, const char *key, const char *value)
+{
+    ama_str_t name = { 0 };
+
+    ama_str_puts (&name, prefix);
+    for (; *key; key++)
+        ama_str_putc (&name, isalnum ((unsigned char) *key) ? (char) toupper ((unsigned char) *key) : '_');
+    ama_env_set (env, name.data, value);
+    ama_str_done (&name);
+}
+
+static void set_conf (const char *key, const ama_plan_setting_t *setting, void *arg)
+{
+    json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
+
+    set_named (arg, "AMA_CONF_", key, json_is_string (json) ? json_string_value (json) : setting->value);
+    json_decref (json);
+}
+
+void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
+{
+    char text[AMA_ID_TEXT], no[16];
+
+    (void) snprintf (no, sizeof no, "%u", start->no);
+    ama_env_set (env, "AMA_REPO", start->snapshot);
+    ama_env_set (env, "AMA_RUN", ama_id_text (start->run, text));
+    ama_env_set (env, "AMA_JOB", start->job);
+    ama_env_set (env, "AMA_ACTION", start->action);
+    ama_env_set (env, "AMA_ATTEMPT", no);
+    ama_env_set (env, "AMA_ENV", start->environment.name);
+    ama_env_set (env, "AMA_MASTER", start->environment.master);
+    ama_env_set (env, "AMA_INPUT_ROOT", start->environment.input_root);
+    ama_env_set (env, "AMA_OUTPUT_ROOT", start->environment.output_root);
+    ama_env_set (env, "AMA_WORKING_DIR", start->environment.working_dir);
+    ama_env_set (env, "AMA_ENV_JSON", folder->env_json);
+    each_setting (start, set_conf, env);
+    for (size_t i = 0; i < start->n_params; i++)
+        set_named (env, "AMA_PARAM_", start->params[i].name, start->params[i].value);
+}

@@ -1,0 +1,49 @@
+/* folder.h - the folder of an attempt, and the environment of its processes
+ *
+ * <dir>/runs/<run>/<action>/<no>/ is the working directory and HOME; it holds env.yaml, runtime.yaml and datasets.yaml (contract: What an action
+ * finds) and tmp/. <dir>/runs/<run>/.ama/ holds what the attempts of a run share.
+ */
+#ifndef AMA_AGENT_FOLDER_H
+#define AMA_AGENT_FOLDER_H
+
+#include "actors/base/ama_err.h"
+#include "messages/attempt.h"
+
+#include <stdbool.h>
+
+typedef struct {
+    char *path;     /* owned, absolute */
+    char *tmp;      /* owned */
+    char *env_json; /* owned: the environment as JSON, what AMA_ENV_JSON names */
+} ama_folder_t;
+
+/* dir: the agent's own, absolute. 0, AMA_E_PATH (an action name that is no file name), AMA_E_NOSPACE or AMA_E_IO. */
+int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err);
+void ama_folder_done (ama_folder_t *folder);
+
+/* <dir>/runs/<run>, made if absent. Returns owned in *ret_path. */
+int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t *err);
+
+/* Writes a file of our own, 0600. 0, AMA_E_NOSPACE or AMA_E_IO. */
+int ama_folder_write (const char *folder, const char *name, const char *bytes, size_t size, ama_err_t *err);
+
+/* The document of AMA_ENV_JSON: name, label, master, inputRootPath, outputRootPath, workingDir, configuration (the action's own settings over
+ * the environment's), spark, params. Appends to out. */
+void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out);
+
+/* ---- variables ---- */
+
+/* NAME=value, NULL-terminated; owned. A name set twice has its last value. */
+typedef struct {
+    char **items;
+    size_t count;
+    struct ama_env_entry *names; /* hash by name */
+} ama_env_t;
+
+void ama_env_set (ama_env_t *env, const char *name, const char *value); /* value NULL: nothing is set */
+void ama_env_done (ama_env_t *env);
+
+/* The variables of the contract for this attempt: AMA_* and AMA_CONF_*. */
+void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder);
+
+#endif

@@ -1,0 +1,423 @@
+/* shell_runner.c - a bash child per attempt
+ *
+ * Used by attempt.c, on the agent's thread.
+ *
+ * bash -e -o pipefail SCRIPT, with the prelude as BASH_ENV: it moves the trace descriptor out of the way of the script's own redirections, sets PS4
+ * (which bash run by root does not take from the environment) and turns tracing on; $0, line numbers, functions and exit codes stay as they
+ * are. What bash says on the trace descriptor goes through shell_trace.c; stdout and stderr become output events. All that came in one
+ * turn of the loop is handled together, the trace first: a command is announced before what it prints.
+ *
+ * A syntax error ends bash with code 2, as some programs do; `bash -n` then tells which it was.
+ */
+#include "agent/runners/shell/shell_runner.h"
+
+#include "actors/runtime/ama_child.h"
+#include "agent/open_beneath.h"
+#include "agent/runners/shell/shell_prelude.h"
+#include "agent/runners/shell/shell_trace.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRIPT_MAX     (4u << 20)
+#define STATEMENTS_MAX 20000
+#define TRACE          3 /* channel of the trace descriptor */
+
+static const char prelude[] = "unset BASH_ENV AMA_SHELL_PRELUDE\n"
+                              "exec {BASH_XTRACEFD}>&3 3>&-\n"
+                              "PS4=$'+\\x1d%s ${LINENO} ${BASH_LINENO[@]: -2:1}|${BASH_SOURCE[0]}\\x1d '\n"
+                              "set -x\n";
+
+typedef struct {
+    ama_attempt_t *attempt;
+    ama_child_t *child; /* bash, then perhaps bash -n; NULL between */
+    ama_child_end_t end;
+    char *path; /* of the script */
+    char *text;
+    ama_shell_split_t split;
+    ama_shell_trace_t *trace;
+    int64_t begun_ms;     /* the open statement */
+    ama_str_t waiting[4]; /* bytes of channels 1, 2, 3 of this turn */
+    ama_str_t complaint;  /* what bash -n says */
+} work_t;
+
+int ama_shell_prelude_write (const char *folder, const char *token, char **ret_path, ama_err_t *err)
+{
+    static const char name[] = "prelude.sh";
+    ama_str_t text = { 0 }, path = { 0 };
+    int rc;
+
+    ama_str_printf (&text, prelude, token);
+    rc = ama_folder_write (folder, name, text.data, text.size, err);
+    ama_str_done (&text);
+    if (rc < 0)
+        return rc;
+    ama_str_printf (&path, "%s/%s", folder, name);
+    *ret_path = ama_str_take (&path);
+    return 0;
+}
+
+/* ---- statements ---- */
+
+static ama_report_event_t statement_event (const work_t *work, size_t index, ama_event_type_t type)
+{
+    const ama_shell_statement_t *item = &work->split.items[index];
+
+    return (ama_report_event_t){
+        .type = type,
+        .file = work->attempt->file,
+        .has_line = true,
+        .line = item->line,
+        .has_end_line = true,
+        .end_line = item->end_line,
+        .text = ama_text_fit (work->text + item->offset, item->size, AMA_REPORT_EVENT_TEXT_MAX),
+    };
+}
+
+static void on_step (size_t index, bool begun, void *arg)
+{
+    work_t *work = arg;
+    int64_t now = ama_now_ms (work->attempt->agent->ctx);
+    ama_report_event_t event =
+        statement_event (work, index, begun ? AMA_EVENT_TYPE_STATEMENT_STARTED : AMA_EVENT_TYPE_STATEMENT_ENDED);
+
+    if (begun)
+        work->begun_ms = now;
+    else {
+        event.status = (char *) "ok";
+        event.has_ms = true;
+        event.ms = now - work->begun_ms;
+    }
+    ama_attempt_post (work->attempt, &event);
+    free (event.text);
+}
+
+/* A file of the snapshot by its name there, others as bash names them. */
+static char *shown_file (const work_t *work, const char *source)
+{
+    const char *snapshot = work->attempt->snapshot;
+    size_t length = strlen (snapshot);
+
+    if (strncmp (source, snapshot, length) == 0 && source[length] == '/')
+        source += length + 1;
+    return ama_text_fit (source, strlen (source), AMA_REPORT_FRAME_FILE_MAX);
+}
+
+/* The statement that was running when the script failed. */
+static void post_failed (work_t *work, const ama_shell_at_t *at, const char *name, const char *message)
+{
+    ama_report_event_t event = statement_event (work, (size_t) at->index, AMA_EVENT_TYPE_STATEMENT_ENDED);
+    char *source = shown_file (work, at->source);
+    ama_report_frame_t frames[2];
+
+    if (at->nested)
+        frames[event.n_frames++] = (ama_report_frame_t){ .file = source, .line = at->line };
+    frames[event.n_frames++] = (ama_report_frame_t){ .file = work->attempt->file, .line = event.line };
+    event.frames = frames;
+    event.status = (char *) "error";
+    event.has_ms = true;
+    event.ms = ama_now_ms (work->attempt->agent->ctx) - work->begun_ms;
+    event.error_name = (char *) name;
+    event.error_message = (char *) message;
+    ama_attempt_post (work->attempt, &event);
+    free (event.text);
+    free (source);
+}
+
+/* ---- what comes out of bash ---- */
+
+static void take_channel (work_t *work, int channel)
+{
+    ama_str_t *bytes = &work->waiting[channel];
+
+    if (!bytes->size)
+        return;
+    if (channel == TRACE)
+        ama_shell_trace_feed (work->trace, bytes->data, bytes->size);
+    else
+        ama_attempt_output (work->attempt, channel, bytes->data, bytes->size);
+    ama_str_clear (bytes);
+}
+
+static void turn (ama_attempt_t *attempt)
+{
+    work_t *work = attempt->work;
+
+    attempt->dirty = false;
+    take_channel (work, TRACE);
+    take_channel (work, 1);
+    take_channel (work, 2);
+}
+
+static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+{
+    work_t *work = arg;
+
+    (void) child;
+    if (channel < 1 || channel > TRACE || !size)
+        return;
+    ama_str_add (&work->waiting[channel], bytes, size);
+    ama_agent_dirty (work->attempt);
+}
+
+/* ---- the end ---- */
+
+static const char *signal_word (const work_t *work)
+{
+    return ama_agent_oom_seen (work->attempt->agent) ? "oom" : "killed";
+}
+
+static void finish (work_t *work, const char *cause, const char *name, const char *message, uint32_t line)
+{
+    ama_attempt_end (work->attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_FAILED,
+                                                      .cause = cause,
+                                                      .exit = work->end.code,
+                                                      .error = name,
+                                                      .message = message,
+                                                      .file = work->attempt->file,
+                                                      .line = line });
+}
+
+static void finish_failed (work_t *work)
+{
+    char message[128];
+    const char *cause = "error", *name = "exit";
+    ama_shell_at_t at;
+    uint32_t line = 0;
+
+    if (work->attempt->cancelled) {
+        name = work->attempt->timed_out ? "timeout" : "cancelled";
+        (void) snprintf (message, sizeof message, "%s while this was running", name);
+    }
+    else if (work->end.signal) {
+        cause = signal_word (work);
+        name = "signal";
+        (void) snprintf (message, sizeof message, "bash was ended by SIG%s%s", sigabbrev_np (work->end.signal),
+                         cause[0] == 'o' ? ": out of memory" : "");
+    }
+    else {
+        if (work->end.code == 128 + SIGKILL && ama_agent_oom_seen (work->attempt->agent))
+            cause = "oom";
+        (void) snprintf (message, sizeof message, "exit code %d%s", work->end.code,
+                         work->end.code == 127   ? " (command not found)"
+                         : work->end.code == 126 ? " (can not be executed)"
+                         : cause[0] == 'o'       ? " (out of memory)"
+                                                 : "");
+    }
+    ama_shell_trace_at (work->trace, &at);
+    if (at.index >= 0) {
+        line = at.nested || !at.line ? work->split.items[at.index].line : at.line;
+        post_failed (work, &at, name, message);
+    }
+    finish (work, cause, name, message, line);
+}
+
+/* "FILE: line 7: syntax error near …": the number behind the last " line ". */
+static uint32_t line_of (const char *complaint)
+{
+    const char *at = strstr (complaint, ": line ");
+    return at && isdigit ((unsigned char) at[7]) ? (uint32_t) strtoul (at + 7, NULL, 10) : 0;
+}
+
+/* Returns owned. */
+static char *source_line (const work_t *work, uint32_t line)
+{
+    const char *at = work->text;
+
+    for (; line > 1 && (at = strchr (at, '\n')); line--)
+        at++;
+    return at ? ama_text_fit (at, strcspn (at, "\n"), AMA_REPORT_EVENT_TEXT_MAX) : ama_strdup ("");
+}
+
+static void finish_syntax (work_t *work)
+{
+    char *text = work->complaint.data, *newline, *message;
+    uint32_t line = line_of (text);
+    const char *colon = line ? strchr (strstr (text, ": line ") + 7, ':') : NULL;
+    ama_shell_at_t at;
+    ama_report_event_t event = { .file = work->attempt->file, .has_line = line > 0, .line = line };
+    ama_report_frame_t frame = { .file = work->attempt->file, .line = line };
+
+    if ((newline = strchr (text, '\n')))
+        *newline = '\0';
+    message = ama_text_fit (colon ? colon + 2 : text, strlen (colon ? colon + 2 : text), 1024);
+    ama_shell_trace_at (work->trace, &at);
+    if (at.index >= 0)
+        on_step ((size_t) at.index, false, work);
+    event.type = AMA_EVENT_TYPE_STATEMENT_STARTED;
+    event.text = source_line (work, line);
+    ama_attempt_post (work->attempt, &event);
+    event.type = AMA_EVENT_TYPE_STATEMENT_ENDED;
+    event.status = (char *) "error";
+    event.error_name = (char *) "SyntaxError";
+    event.error_message = message;
+    event.frames = &frame;
+    event.n_frames = line > 0;
+    ama_attempt_post (work->attempt, &event);
+    free (event.text);
+    finish (work, "syntax", "SyntaxError", message, line);
+    free (message);
+}
+
+static void on_checked_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+{
+    work_t *work = arg;
+
+    (void) child;
+    if (channel == 2 && work->complaint.size < 4096)
+        ama_str_add (&work->complaint, bytes, size < 4096 ? size : 4096);
+}
+
+static void on_checked (ama_child_t *child, const ama_child_end_t *end, void *arg)
+{
+    work_t *work = arg;
+
+    ama_leftovers_forget (work->attempt->agent->leftovers, ama_child_pid (child));
+    work->child = NULL;
+    if (end->code != 0 && work->complaint.size && !work->attempt->cancelled)
+        finish_syntax (work);
+    else
+        finish_failed (work);
+}
+
+static bool check_syntax (work_t *work)
+{
+    ama_agent_t *agent = work->attempt->agent;
+    const char *argv[] = { agent->bash, "-n", work->path, NULL }, *env[] = { "LC_ALL=C", NULL };
+    ama_child_spec_t spec = { .argv = argv,
+                              .env = env,
+                              .cwd = work->attempt->folder.path,
+                              .timeout_ms = 10000,
+                              .on_output = on_checked_output,
+                              .on_exit = on_checked,
+                              .arg = work };
+
+    work->child = ama_child_spawn (agent->ctx, &spec, NULL);
+    if (work->child)
+        ama_leftovers_know (agent->leftovers, ama_child_pid (work->child));
+    return work->child != NULL;
+}
+
+static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
+{
+    work_t *work = arg;
+
+    ama_leftovers_forget (work->attempt->agent->leftovers, ama_child_pid (child));
+    work->child = NULL;
+    work->end = *end;
+    turn (work->attempt);
+    if (end->code == 0) {
+        ama_attempt_flush (work->attempt);
+        ama_shell_trace_end (work->trace, true);
+        ama_attempt_end (work->attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_SUCCEEDED });
+    }
+    else if (end->code != 2 || work->attempt->cancelled || !check_syntax (work)) {
+        ama_attempt_flush (work->attempt);
+        finish_failed (work);
+    }
+}
+
+/* ---- start ---- */
+
+static int spawn (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
+{
+    ama_attempt_t *attempt = work->attempt;
+    ama_agent_t *agent = attempt->agent;
+    const char *argv[] = { agent->bash, "-e", "-o", "pipefail", work->path, NULL };
+    ama_env_t env = { 0 };
+    char id[AMA_ID_TEXT];
+    ama_child_spec_t spec = { .argv = argv,
+                              .cwd = attempt->folder.path,
+                              .extra_fds = 1,
+                              .grace_ms = agent->conf.grace_ms,
+                              .on_output = on_output,
+                              .on_exit = on_ended,
+                              .arg = work };
+
+    ama_agent_base_env (agent, &env);
+    ama_env_set (&env, AMA_MARK, ama_id_text (attempt->id, id));
+    ama_env_set (&env, "HOME", attempt->folder.path);
+    ama_env_set (&env, "TMPDIR", attempt->folder.tmp);
+    ama_env_set (&env, "BASH_ENV",
+                 "${AMA_SHELL_PRELUDE}"); /* bash expands the value, so the path itself may hold anything */
+    ama_env_set (&env, "AMA_SHELL_PRELUDE", agent->prelude);
+    ama_env_add_attempt (&env, start, &attempt->folder);
+    spec.env = (const char *const *) env.items;
+    work->child = ama_child_spawn (agent->ctx, &spec, err);
+    ama_env_done (&env);
+    if (!work->child)
+        return err->code;
+    attempt->group = ama_child_pid (work->child);
+    ama_leftovers_know (agent->leftovers, attempt->group);
+    return 0;
+}
+
+static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    work_t *work = ama_calloc (1, sizeof *work);
+    ama_str_t path = { 0 };
+    size_t size;
+    int rc;
+
+    attempt->work = work;
+    work->attempt = attempt;
+    rc = ama_read_beneath (attempt->snapshot, attempt->file, SCRIPT_MAX, &work->text, &size, err);
+    if (rc < 0)
+        return rc;
+    ama_str_printf (&path, "%s/%s", attempt->snapshot, attempt->file);
+    work->path = ama_str_take (&path);
+    ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
+    work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_step, work);
+    return spawn (work, message, err);
+}
+
+static void cancel (ama_attempt_t *attempt, bool force)
+{
+    work_t *work = attempt->work;
+
+    if (work->child)
+        ama_child_kill (work->child, force);
+}
+
+static void pause_output (ama_attempt_t *attempt, bool pause)
+{
+    work_t *work = attempt->work;
+
+    if (work->child)
+        ama_child_pause (work->child, pause);
+}
+
+static void done (ama_attempt_t *attempt)
+{
+    work_t *work = attempt->work;
+
+    if (!work)
+        return;
+    if (work->child) {
+        ama_child_kill (work->child, true);
+        ama_leftovers_forget (attempt->agent->leftovers, ama_child_pid (work->child));
+        ama_child_release (&work->child);
+    }
+    ama_shell_trace_destroy (&work->trace);
+    ama_shell_split_done (&work->split);
+    for (int i = 0; i < 4; i++)
+        ama_str_done (&work->waiting[i]);
+    ama_str_done (&work->complaint);
+    free (work->path);
+    free (work->text);
+    free (work);
+    attempt->work = NULL;
+}
+
+const ama_runner_t ama_shell_runner = {
+    .name = "shell",
+    .start = start,
+    .cancel = cancel,
+    .pause = pause_output,
+    .turn = turn,
+    .done = done,
+};
