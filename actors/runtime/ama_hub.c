@@ -248,16 +248,6 @@ static void on_tick (void *arg)
 
 /* ---- joining ---- */
 
-/* What a remote peer is, as the socket knows it: "localhost:UID:GID:PID" of a Unix socket; NULL inside the process. */
-static bool peer_process (zmq_msg_t *frame, unsigned *ret_uid, int *ret_pid)
-{
-    const char *text = zmq_msg_gets (frame, "Peer-Address");
-    const char *ids = text ? strchr (text, ':') : NULL;
-    unsigned gid;
-
-    return ids && sscanf (ids, ":%u:%u:%d", ret_uid, &gid, ret_pid) == 3;
-}
-
 /* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
  * an actor that was placed in a process of its own will have to be announced here before it may take one. */
 static ama_role_t granted (const ama_control_hello_t *hello, bool remote)
@@ -337,7 +327,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
         deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
         return;
     }
-    if (remote && (!peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
+    if (remote && (!ama_peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
         role = AMA_ROLE_NONE;
     if (role == AMA_ROLE_NONE) {
         deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");

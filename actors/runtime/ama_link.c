@@ -17,13 +17,16 @@
 #include "messages/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 enum {
     TICK_MS = 1000,     /* hello again, ping when idle */
+    LAST_WORDS_MS = 20, /* between the end of the hub's process and our parting */
     NO_WAY_MS = 2000,   /* silent for so long and nothing can be sent: the connection is gone */
     SILENCE_MS = 15000, /* the hub is gone, whatever the socket says */
     FIRST_JOIN_MS = 2000,
@@ -44,6 +47,9 @@ struct ama_link {
     uint64_t hello_id, ping_id; /* envelope ids: whether an answer is to us or to the actor */
     int64_t heard_ms, hold_until_ms;
     ama_timer_t tick;
+    int hub_pidfd; /* of the hub's process, or -1 */
+    ama_watch_t *hub_watch;
+    bool hub_ended;
     ama_backlog_t backlog;
     ama_packet_t in, out;
     ama_str_t scratch;
@@ -149,8 +155,40 @@ static void give_up_holding (ama_link_t *link, const char *why)
     ama_streams_close (link->ctx, NULL);
 }
 
+static void forget_process (ama_link_t *link)
+{
+    ama_watch_destroy (&link->hub_watch);
+    if (link->hub_pidfd >= 0)
+        (void) close (link->hub_pidfd);
+    link->hub_pidfd = -1;
+    link->hub_ended = false;
+}
+
+static void on_hub_end (int fd, short revents, void *arg)
+{
+    ama_link_t *link = arg;
+
+    (void) fd, (void) revents;
+    ama_watch_destroy (&link->hub_watch);
+    link->hub_ended = true;
+    ama_timer_after (&link->tick, LAST_WORDS_MS);
+}
+
+/* The kernel tells at once when the hub's process ends; pings would take seconds. */
+static void watch_process (ama_link_t *link)
+{
+    unsigned uid;
+    int pid;
+
+    forget_process (link);
+    if (!ama_peer_process (&link->in.envelope, &uid, &pid) || pid <= 0 || (link->hub_pidfd = pidfd_open (pid, 0)) < 0)
+        return;
+    link->hub_watch = ama_loop_watch (link->loop, link->hub_pidfd, POLLIN, on_hub_end, link);
+}
+
 static void part (ama_link_t *link, const char *why)
 {
+    forget_process (link);
     ama_log (AMA_LOG_DEBUG, link->ctx->name, "parted from the hub: %s", why);
     link->state = AWAY;
     ama_backlog_clear (&link->backlog);
@@ -174,6 +212,8 @@ static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
     link->holding = false;
     link->ctx->epoch = welcome->epoch;
     link->ctx->role = welcome->role;
+    if (link->remote)
+        watch_process (link);
     flush (link);
     if (link->source)
         ama_ctx_joined (link->ctx, welcome->epoch);
@@ -222,7 +262,7 @@ static bool from_hub (ama_link_t *link, const ama_envelope_t *envelope, const vo
     case AMA_MSG_CONTROL_PING:
         if (ama_control_ping_decode (body, size, &ping, NULL) == 0) {
             ama_control_pong_t pong = { .stamp = ping.stamp };
-            (void) say (link, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &pong);
+            (void) say (link, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &pong); /* lost: the next one */
         }
         return true;
     case AMA_MSG_CONTROL_PONG:
@@ -283,7 +323,9 @@ static void tick_up (ama_link_t *link)
     int64_t silent_ms = now_ms (link) - link->heard_ms;
     ama_control_ping_t ping = { .stamp = (uint64_t) now_ms (link) };
 
-    if (silent_ms >= SILENCE_MS)
+    if (link->hub_ended)
+        part (link, "the hub's process has ended");
+    else if (silent_ms >= SILENCE_MS)
         part (link, "silence");
     else if (silent_ms >= TICK_MS && !say (link, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &ping)
              && silent_ms >= NO_WAY_MS)
@@ -332,6 +374,7 @@ ama_link_t *ama_link_new (void *zmq, const char *endpoint, ama_loop_t *loop, ama
     link->endpoint = ama_strdup (endpoint);
     link->remote = !ama_str_starts (endpoint, "inproc://");
     link->loop = loop;
+    link->hub_pidfd = -1;
     ama_packet_init (&link->in);
     ama_packet_init (&link->out);
     ama_timer_init (&link->tick, ama_loop_timers (loop), on_tick, link);
@@ -411,6 +454,7 @@ void ama_link_close (ama_link_t *link)
         (void) say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
     }
     ama_timer_cancel (&link->tick);
+    forget_process (link);
     ama_source_destroy (&link->source);
     (void) zmq_close (link->socket);
     link->socket = NULL;

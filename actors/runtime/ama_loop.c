@@ -41,6 +41,7 @@ struct ama_source {
     void (*on_writable) (void *arg);
     void *arg;
     bool hot, paused, want_out, dead;
+    bool look_again; /* asked for output while it was being served */
 };
 
 struct ama_watch {
@@ -379,7 +380,7 @@ void ama_source_touch (ama_source_t *source)
 void ama_source_want_out (ama_source_t *source, bool want)
 {
     source->want_out = want;
-    source->hot = true;
+    source->hot = source->look_again = true;
 }
 
 void ama_source_destroy (ama_source_t **source_p)
@@ -407,10 +408,11 @@ static bool writable (ama_source_t *source)
 
 static void serve (ama_source_t *source)
 {
+    source->look_again = false;
     if (source->want_out && writable (source))
         source->on_writable (source->arg);
     if (!source->dead && !source->paused)
-        source->hot = source->on_readable (source->arg, BUDGET);
+        source->hot = source->on_readable (source->arg, BUDGET) || source->look_again;
 }
 
 /* ---- a turn ---- */

@@ -188,7 +188,16 @@ void ama_backlog_clear (ama_backlog_t *backlog)
         ama_backlog_drop_first (backlog);
 }
 
-/* ---- ipc paths ---- */
+/* ---- ipc ---- */
+
+bool ama_peer_process (zmq_msg_t *frame, unsigned *ret_uid, int *ret_pid)
+{
+    const char *text = zmq_msg_gets (frame, "Peer-Address"); /* "localhost:UID:GID:PID" */
+    const char *ids = text ? strchr (text, ':') : NULL;
+    unsigned gid;
+
+    return ids && sscanf (ids, ":%u:%u:%d", ret_uid, &gid, ret_pid) == 3;
+}
 
 const char *ama_ipc_path (const char *endpoint)
 {

@@ -47,6 +47,10 @@ void ama_backlog_add (ama_backlog_t *backlog, ama_packet_t *packet); /* empties 
 void ama_backlog_drop_first (ama_backlog_t *backlog);
 void ama_backlog_clear (ama_backlog_t *backlog);
 
+/* The process at the other end of a Unix socket, as the kernel knows it, from a frame that came from there. False: it came from inside
+ * this process, or over something else. */
+bool ama_peer_process (zmq_msg_t *frame, unsigned *ret_uid, int *ret_pid);
+
 /* ipc://… : the path, else NULL. */
 const char *ama_ipc_path (const char *endpoint);
 /* A connected Unix stream socket, or -1: nobody listens there. */

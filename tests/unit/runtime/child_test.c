@@ -1,98 +1,8 @@
-/* child_test.c - child processes: how they end, what they say, how they are made to end */
-#include "tests/unit/runtime/rt_test.h"
+/* child_test.c - child processes: how they end, what they find, what they say */
+#include "tests/unit/runtime/child_scene.h"
 
-#include "actors/runtime/ama_child.h"
-
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-enum { CHANNELS = 7 };
-
-/* One child of a test, and all that it has said. */
-typedef struct {
-    driver_t *driver;
-    ama_child_t *child;
-    ama_str_t said[CHANNELS];
-    bool ended[CHANNELS]; /* its end was delivered */
-    ama_child_end_t end;
-    bool over;
-    int *left; /* counts down to the end of the driver */
-    void (*on_said) (void *kid, int channel);
-    ama_timer_t *timer;
-    int ticks;
-} kid_t;
-
-static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
-{
-    kid_t *kid = arg;
-
-    assert_ptr_equal (child, kid->child);
-    assert_false (kid->ended[channel]);
-    kid->ended[channel] = size == 0;
-    ama_str_add (&kid->said[channel], bytes, size);
-    if (kid->on_said)
-        kid->on_said (kid, channel);
-}
-
-static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
-{
-    kid_t *kid = arg;
-
-    assert_ptr_equal (child, kid->child);
-    assert_false (kid->over);
-    kid->over = true;
-    kid->end = *end;
-    kid->child = NULL;
-    if (!kid->left || --*kid->left == 0)
-        ama_exit (kid->driver->ctx, 0, NULL);
-}
-
-static void begin_kid (kid_t *kid, const ama_child_spec_t *spec)
-{
-    ama_child_spec_t full = *spec;
-    ama_err_t err = { 0 };
-
-    full.on_output = on_output;
-    full.on_exit = on_exit_;
-    full.arg = kid;
-    kid->child = ama_child_spawn (kid->driver->ctx, &full, &err);
-    if (!kid->child)
-        fail_msg ("not started: %s", err.text);
-}
-
-static const char *said (const kid_t *kid, int channel)
-{
-    return kid->said[channel].data ? kid->said[channel].data : "";
-}
-
-static void kid_done (kid_t *kid)
-{
-    for (int i = 0; i < CHANNELS; i++)
-        ama_str_done (&kid->said[i]);
-    ama_timer_destroy (&kid->timer);
-}
-
-/* Drives one child described by spec to its end. begin may do more than start it. */
-static void run_kid (kid_t *kid, void (*begin) (driver_t *driver))
-{
-    ama_node_t *node = new_node (&(ama_node_conf_t){ 0 });
-    driver_t driver = { .begin = begin, .arg = kid };
-
-    kid->driver = &driver;
-    assert_int_equal (drive (node, &driver), 0);
-    assert_string_equal (driver.log, "");
-    assert_true (kid->over);
-    ama_node_destroy (&node, 1000);
-}
-
-#define SH(script)                                                                                                     \
-    (const char *const[])                                                                                              \
-    {                                                                                                                  \
-        "sh", "-c", script, NULL                                                                                       \
-    }
 
 /* ---- ends, as a table ---- */
 
@@ -389,126 +299,6 @@ static void test_ended_while_paused (void **state)
     kid_done (&kid);
 }
 
-/* ---- the kill ladder ---- */
-
-static void kill_when_ready (void *arg, int channel)
-{
-    kid_t *kid = arg;
-
-    if (channel == 1 && !kid->ticks && strchr (said (kid, 1), '\n')) {
-        kid->ticks = 1;
-        ama_child_kill (kid->child, false);
-    }
-}
-
-typedef struct {
-    const char *name, *script;
-    int code, signal;
-    int64_t least_ms, most_ms;
-    const char *out_end; /* how the output ends */
-} ladder_case_t;
-
-static const ladder_case_t ladder[] = {
-    { "obeys", "echo ready; exec sleep 60", -1, SIGTERM, 0, 200, "ready\n" },
-    { "tidies up and obeys", "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done", 3, 0, 0, 250,
-      "bye\n" },
-    { "ignores SIGTERM", "trap '' TERM; echo ready; while :; do sleep 0.05; done", -1, SIGKILL, 290, 900, "ready\n" },
-    { "a whole family ignores it", "trap '' TERM; sleep 60 & sh -c 'sleep 60 & sleep 60' & echo ready; wait", -1,
-      SIGKILL, 290, 900, "ready\n" },
-    { "stopped", "echo ready; kill -STOP $$", -1, SIGTERM, 0, 250, "ready\n" },
-    { "obeys, but its grandchild does not", "(trap '' TERM; while :; do sleep 0.05; done) & echo ready; exec sleep 60",
-      -1, SIGTERM, 0, 250, "ready\n" },
-};
-
-static const ladder_case_t *ladder_case;
-
-static void begin_ladder (driver_t *driver)
-{
-    kid_t *kid = driver->arg;
-    ama_child_spec_t spec = { .argv = SH (ladder_case->script), .grace_ms = 300 };
-
-    kid->on_said = kill_when_ready;
-    begin_kid (kid, &spec);
-}
-
-/* No process of this group but zombies, which wait for init to reap them. */
-static bool group_is_empty_now (pid_t group)
-{
-    DIR *proc = opendir ("/proc");
-    bool empty = true;
-
-    assert_non_null (proc);
-    for (struct dirent *entry; (entry = readdir (proc));) {
-        char path[300], line[512] = "", *after_name, state;
-        int fd, parent, its_group;
-
-        (void) snprintf (path, sizeof path, "/proc/%s/stat", entry->d_name);
-        if (atoi (entry->d_name) <= 0 || (fd = open (path, O_RDONLY)) < 0)
-            continue;
-        if (read (fd, line, sizeof line - 1) > 0 && (after_name = strrchr (line, ')'))
-            && sscanf (after_name, ") %c %d %d", &state, &parent, &its_group) == 3 && its_group == group
-            && state != 'Z')
-            empty = false;
-        (void) close (fd);
-    }
-    (void) closedir (proc);
-    return empty;
-}
-
-/* A killed process needs a moment to be gone. */
-static bool group_is_empty (pid_t group)
-{
-    for (int i = 0; i < 200; i++) {
-        if (group_is_empty_now (group))
-            return true;
-        (void) usleep (5000);
-    }
-    return false;
-}
-
-static pid_t last_pid;
-
-static void begin_ladder_noting_pid (driver_t *driver)
-{
-    begin_ladder (driver);
-    last_pid = ama_child_pid (((kid_t *) driver->arg)->child);
-}
-
-static void test_ladder (void **state)
-{
-    (void) state;
-    for (size_t i = 0; i < ARRAY_SIZE (ladder); i++) {
-        kid_t kid = { 0 };
-        ladder_case = &ladder[i];
-        run_kid (&kid, begin_ladder_noting_pid);
-        if (kid.end.code != ladder[i].code || kid.end.signal != ladder[i].signal || kid.end.ms < ladder[i].least_ms
-            || !ama_str_ends (said (&kid, 1), ladder[i].out_end))
-            fail_msg ("%s: code %d signal %d %lld ms \"%s\"", ladder[i].name, kid.end.code, kid.end.signal,
-                      (long long) kid.end.ms, said (&kid, 1));
-        if (!group_is_empty (last_pid))
-            fail_msg ("%s: something is left", ladder[i].name);
-        kid_done (&kid);
-    }
-}
-
-static void begin_timeout (driver_t *driver)
-{
-    ama_child_spec_t spec = { .argv = SH ("exec sleep 60"), .timeout_ms = 60 };
-    begin_kid (driver->arg, &spec);
-}
-
-static void test_timeout (void **state)
-{
-    kid_t kid = { 0 };
-
-    (void) state;
-    run_kid (&kid, begin_timeout);
-    assert_true (kid.end.timed_out);
-    assert_int_equal (kid.end.signal, SIGTERM);
-    assert_true (kid.end.ms >= 55);
-    kid_done (&kid);
-}
-
 static void begin_memory (driver_t *driver)
 {
     ama_child_spec_t spec = { .argv = SH ("sleep 0.1; ulimit -v"), .memory_limit = 512 << 20 };
@@ -522,54 +312,6 @@ static void test_memory_limit (void **state)
     (void) state;
     run_kid (&kid, begin_memory);
     assert_string_equal (said (&kid, 1), "524288\n");
-    kid_done (&kid);
-}
-
-/* ---- children that stay, and those that must not ---- */
-
-static void begin_release (driver_t *driver)
-{
-    kid_t *kid = driver->arg;
-    ama_child_spec_t spec = { .argv = SH ("exec sleep 60") };
-
-    begin_kid (kid, &spec);
-    last_pid = ama_child_pid (kid->child);
-    ama_child_release (&kid->child);
-    assert_null (kid->child);
-    kid->over = true;
-    ama_exit (driver->ctx, 0, NULL);
-}
-
-static void test_release (void **state)
-{
-    kid_t kid = { 0 };
-
-    (void) state;
-    run_kid (&kid, begin_release);
-    assert_int_equal (kill (last_pid, 0), 0); /* it lives on */
-    (void) kill (last_pid, SIGKILL);
-    assert_int_equal (waitpid (last_pid, NULL, 0), last_pid);
-    kid_done (&kid);
-}
-
-static void begin_left_behind (driver_t *driver)
-{
-    kid_t *kid = driver->arg;
-    ama_child_spec_t spec = { .argv = SH ("trap '' TERM; sleep 60 & wait") };
-
-    begin_kid (kid, &spec);
-    last_pid = ama_child_pid (kid->child);
-    kid->over = true;
-    ama_exit (driver->ctx, 0, NULL);
-}
-
-static void test_left_behind (void **state)
-{
-    kid_t kid = { 0 };
-
-    (void) state;
-    run_kid (&kid, begin_left_behind);
-    assert_true (group_is_empty (last_pid)); /* an actor leaves no process */
     kid_done (&kid);
 }
 
@@ -621,11 +363,7 @@ int main (void)
         cmocka_unit_test (test_deaf),
         cmocka_unit_test (test_much_with_a_pause),
         cmocka_unit_test (test_ended_while_paused),
-        cmocka_unit_test (test_ladder),
-        cmocka_unit_test (test_timeout),
         cmocka_unit_test (test_memory_limit),
-        cmocka_unit_test (test_release),
-        cmocka_unit_test (test_left_behind),
         cmocka_unit_test (test_many),
     };
     ama_node_prepare ();
