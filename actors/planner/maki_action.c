@@ -164,6 +164,21 @@ static void unknown_runner (const ama_node_t *at, const char *group, const char 
     ama_str_done (&hint);
 }
 
+static void later_runner (const ama_node_t *at, const ama_runner_t *runner, ama_problems_t *problems)
+{
+    ama_str_t hint = { 0 };
+    size_t count;
+    const ama_runner_t *all = ama_runner_all (&count);
+
+    ama_str_puts (&hint, "this release runs:");
+    for (size_t i = 0; i < count; i++)
+        if (all[i].ready)
+            ama_str_printf (&hint, " %s", all[i].name);
+    (void) ama_node_error (at, AMA_E_UNSUPPORTED, problems, hint.data, "the runner %s is planned for a later release",
+                           runner->name);
+    ama_str_done (&hint);
+}
+
 static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots)
 {
     enum { IN_GROUP, IN_TYPE, IN_NAME, IN_COUNT };
@@ -205,8 +220,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
     else if (!action->runner)
         unknown_runner (at, group, type, self->problems);
     else if (!action->runner->ready)
-        (void) ama_node_error (at, AMA_E_UNSUPPORTED, self->problems, "this release runs spark-scala and shell",
-                               "the runner %s is planned for a later release", action->runner->name);
+        later_runner (at, action->runner, self->problems);
 }
 
 /* ---- file and artifact ---- */

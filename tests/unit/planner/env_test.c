@@ -1,0 +1,284 @@
+/* env_test.c - environments of every form, layered key by key, every value with its origin */
+#include "actors/planner/env.h"
+#include "actors/planner/plan_json.h"
+#include "tests/unit/planner/scratch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct {
+    const char *path, *text;
+} file_t;
+
+/* Plans a one-action job over the files; the configuration as text and, after it, the problems. */
+static char *show (const file_t *files, size_t count, const char *env, const char *action, ama_plan_reply_t *reply)
+{
+    ama_str_t out = { 0 };
+    scratch_t scratch;
+    ama_err_t err;
+
+    scratch_init (&scratch);
+    scratch_puts (&scratch, "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh}\n");
+    scratch_puts (&scratch, "src/x.sh", "true\n");
+    for (size_t i = 0; i < count; i++)
+        scratch_puts (&scratch, files[i].path, files[i].text);
+    scratch_plan (&scratch, env, reply);
+    if (reply->ok && ama_plan_config_text (&reply->plan, action, &out, &err) < 0)
+        fail_msg ("%s", err.text);
+    ama_plan_problems_text (reply->problems, reply->n_problems, &out);
+    scratch_done (&scratch);
+    return ama_str_take (&out);
+}
+
+#define SHOW(files, env, action, expect)                                                                               \
+    do {                                                                                                               \
+        ama_plan_reply_t reply;                                                                                        \
+        char *got = show (files, ARRAY_SIZE (files), env, action, &reply);                                             \
+        assert_string_equal (got, expect);                                                                             \
+        free (got);                                                                                                    \
+        ama_plan_reply_done (&reply);                                                                                  \
+    } while (0)
+
+static void test_json (void **state)
+{
+    static const file_t files[] = {
+        { "env/pier.json",
+          "{ \"name\": \"pier\", \"master\": \"local[2]\",\n"
+          "  \"inputRootPath\": \"hdfs://nn:8020/harbour/in\", \"outputRootPath\": \"hdfs://nn:8020/harbour/out\",\n"
+          "  \"workingDir\": \"hdfs://nn:8020/harbour/work\",\n"
+          "  \"configuration\": { \"limit\": 40, \"quiet\": true, \"note\": \"line one\\nline two\" } }\n" },
+    };
+
+    (void) state;
+    SHOW (files, "pier", NULL,
+          "configuration.limit = 40    env/pier.json:4\n"
+          "configuration.note = \"line one\\nline two\"    env/pier.json:4\n"
+          "configuration.quiet = true    env/pier.json:4\n"
+          "inputRootPath = \"hdfs://nn:8020/harbour/in\"    env/pier.json:2\n"
+          "master = \"local[2]\"    env/pier.json:1\n"
+          "name = \"pier\"    env/pier.json:1\n"
+          "outputRootPath = \"hdfs://nn:8020/harbour/out\"    env/pier.json:2\n"
+          "workingDir = \"hdfs://nn:8020/harbour/work\"    env/pier.json:3\n");
+}
+
+static void test_folder (void **state)
+{
+    static const file_t files[] = {
+        { "env/lab/job.yml", "name: lab\nmaster: yarn\nconfiguration:\n  station: 17\n  on: yes\n" },
+        { "env/lab/spark.yml", "spark.executor.memory: 2g\nspark.driver.cores: 2\nspark.driver.memeory: 1500mb\n" },
+        { "env/lab/spark-defaults.conf",
+          "# comment\n\nspark.executor.memory   1g\nspark.a=b c  \nspark.long = x,\\\n   y\n" },
+        { "env/lab/spark_exec_env.yml", "PYTHONPATH: lib\nN: 4\n" },
+        { "env/lab/kafka.yml", "brokers: [a, b]\ntopic: {in: x, out: y}\n" },
+        { "env/lab/.job.yml.swp", "not yaml: [" },
+        { "env/lab/notes.txt", "nothing" },
+        { "env/lab/deeper/job.yml", "master: nowhere" },
+    };
+    ama_plan_reply_t reply;
+    char *got = show (files, ARRAY_SIZE (files), "lab", NULL, &reply);
+
+    (void) state;
+    assert_string_equal (got, "configuration.on = \"yes\"    env/lab/job.yml:5\n"
+                              "configuration.station = 17    env/lab/job.yml:4\n"
+                              "kafka.brokers = [\"a\",\"b\"]    env/lab/kafka.yml:1\n"
+                              "kafka.topic.in = \"x\"    env/lab/kafka.yml:2\n"
+                              "kafka.topic.out = \"y\"    env/lab/kafka.yml:2\n"
+                              "master = \"yarn\"    env/lab/job.yml:2\n"
+                              "name = \"lab\"    env/lab/job.yml:1\n"
+                              "spark.a = \"b c\"    env/lab/spark-defaults.conf:4\n"
+                              "spark.driver.cores = \"2\"    env/lab/spark.yml:2\n"
+                              "spark.driver.memory = \"1500mb\"    env/lab/spark.yml:3\n"
+                              "spark.executor.memory = \"2g\"    env/lab/spark.yml:1\n"
+                              "spark.long = \"x,y\"    env/lab/spark-defaults.conf:5\n"
+                              "spark_exec_env.N = \"4\"    env/lab/spark_exec_env.yml:2\n"
+                              "spark_exec_env.PYTHONPATH = \"lib\"    env/lab/spark_exec_env.yml:1\n");
+    assert_string_equal (reply.plan.environment.label, "lab");
+    assert_string_equal (reply.plan.environment.master, "yarn");
+    assert_int_equal (reply.plan.environment.n_spark, 5);
+    assert_string_equal (reply.plan.environment.spark[0].key, "spark.a");
+    assert_string_equal (reply.plan.environment.spark_env[0].key, "N");
+    assert_string_equal (reply.plan.environment.configuration[0].key, "on");
+    free (got);
+    ama_plan_reply_done (&reply);
+}
+
+/* A missing key comes from default, then from the release; the name does not. */
+static void test_fallback (void **state)
+{
+    static const file_t files[] = {
+        { "env/default.json",
+          "{\"name\": \"laptop\", \"outputRootPath\": \"/tmp/out\", \"workingDir\": \"\",\n"
+          "\"configuration\": {\"limit\": 3, \"other\": \"x\", \"db\": {\"host\": \"a\", \"port\": 1}}}" },
+        { "env/default/spark.yml", "spark.sql.shuffle.partitions: 4\n" },
+        { "env/prod/job.yaml", "configuration:\n  limit: 40\n  db: {host: b}\n  empty: ~\n" },
+    };
+
+    (void) state;
+    SHOW (files, "prod", NULL,
+          "configuration.db.host = \"b\"    env/prod/job.yaml:3\n"
+          "configuration.db.port = 1    env/default.json:2\n"
+          "configuration.empty = null    env/prod/job.yaml:4\n"
+          "configuration.limit = 40    env/prod/job.yaml:2\n"
+          "configuration.other = \"x\"    env/default.json:2\n"
+          "master = \"local[*]\"    built-in\n"
+          "outputRootPath = \"/tmp/out\"    env/default.json:1\n"
+          "spark.sql.shuffle.partitions = \"4\"    env/default/spark.yml:1\n");
+}
+
+/* A map gives way to a scalar of a later layer, and the other way round. */
+static void test_shapes (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/job.yml", "configuration: {a: {b: 1, c: 2}, d: 1, list: [1, 2]}\n" },
+        { "env/dev/job.yml", "configuration: {a: off, d: {e: 2}, list: [3]}\n" },
+    };
+
+    (void) state;
+    SHOW (files, "dev", NULL,
+          "configuration.a = \"off\"    env/dev/job.yml:1\n"
+          "configuration.d.e = 2    env/dev/job.yml:1\n"
+          "configuration.list = [3]    env/dev/job.yml:1\n"
+          "master = \"local[*]\"    built-in\n");
+}
+
+static void test_spark_sections (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/job.yml", "sparkProperties: {spark.ui.enabled: false, spark.x: 1}\n"
+                                 "sparkOptions: {driver-memory: 2g, --num-executors: 3, deploy-mode: client}\n" },
+        { "env/default/spark.yml",
+          "sparkProperties:\n  spark.x: 0\n  spark.driver.memeory: 1g\n  spark.driver.memory: 3g\n"
+          "spark: {executor: {cores: 2}}\n" },
+    };
+
+    (void) state;
+    SHOW (files, "", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "spark.driver.memory = \"2g\"    env/default/job.yml:2\n"
+          "spark.executor.cores = \"2\"    env/default/spark.yml:5\n"
+          "spark.executor.instances = \"3\"    env/default/job.yml:2\n"
+          "spark.submit.deployMode = \"client\"    env/default/job.yml:2\n"
+          "spark.ui.enabled = \"false\"    env/default/job.yml:1\n"
+          "spark.x = \"1\"    env/default/job.yml:1\n");
+}
+
+static void test_two_documents (void **state)
+{
+    static const file_t files[] = {
+        { "env/default.json", "{\"master\": \"local[1]\", \"configuration\": {\"a\": 1}}" },
+        { "env/default/job.yml", "master: local[2]\n" },
+    };
+
+    (void) state;
+    SHOW (files, "", NULL,
+          "configuration.a = 1    env/default.json:1\n"
+          "master = \"local[2]\"    env/default/job.yml:1\n"
+          "env/default/job.yml: warning: the environment ‘default’ stands in env/default.json too; this one's keys win "
+          "(keep one of them) [AMA-E0020]\n");
+}
+
+/* Configuration of an action: a template, or the folders of its name, in byte order. */
+static void test_action (void **state)
+{
+    static const file_t by_folder[] = {
+        { "env/dev/job.yml", "configuration: {limit: 1, x: 1}\n" },
+        { "src/a/env/dev/20.yml", "configuration: {limit: 3}\n" },
+        { "src/a/env/dev/10.yml", "configuration: {limit: 2, y: 2}\n" },
+        { "src/a/env/prod/10.yml", "configuration: {limit: 9}\n" },
+    };
+    static const file_t by_docs_folder[] = {
+        { "env/dev/job.yml", "configuration: {limit: 1}\n" },
+        { "src/a/dev/a.json", "{\"configuration\": {\"limit\": 5}}" },
+    };
+    static const file_t by_template[] = {
+        { "maki.yml", "persist: always\nconfig: common/{env}.yml\nflow:\n  - {name: a, runner: shell, file: x.sh, "
+                      "config: 'cfg/{env}/{action_name}.yml', "
+                      "persist: never}\n" },
+        { "env/dev/job.yml", "configuration: {limit: 1}\n" },
+        { "common/dev.yml", "configuration: {common: true}\n" },
+        { "cfg/dev/a.yml", "configuration: {limit: 7}\n" },
+        { "src/a/env/dev/10.yml", "configuration: {limit: 2}\n" },
+    };
+    static const file_t missing[] = {
+        { "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh, config: 'cfg/{env}'}\n" },
+        { "env/dev/job.yml", "" },
+    };
+
+    (void) state;
+    SHOW (by_folder, "dev", "a",
+          "configuration.limit = 3    src/a/env/dev/20.yml:1\n"
+          "configuration.x = 1    env/dev/job.yml:1\n"
+          "configuration.y = 2    src/a/env/dev/10.yml:1\n"
+          "master = \"local[*]\"    built-in\n");
+    SHOW (by_docs_folder, "dev", "a",
+          "configuration.limit = 5    src/a/dev/a.json:1\n"
+          "master = \"local[*]\"    built-in\n");
+    SHOW (by_template, "dev", "a",
+          "configuration.common = true    common/dev.yml:1\n"
+          "configuration.limit = 7    cfg/dev/a.yml:1\n"
+          "master = \"local[*]\"    built-in\n"
+          "persist = \"never\"    maki.yml:4\n");
+    SHOW (missing, "dev", "a",
+          "master = \"local[*]\"    built-in\n"
+          "maki.yml:2:50: warning: config: there is no ‘cfg/dev’ [AMA-E0012]\n");
+}
+
+static void test_unknown (void **state)
+{
+    static const file_t files[] = {
+        { "env/dev/job.yml", "" },
+        { "env/production.json", "{}" },
+        { "env/production/spark.yml", "" },
+    };
+    static const file_t none[] = { { "readme", "" } };
+
+    (void) state;
+    SHOW (files, "prod", NULL,
+          "env: error: the repository has no environment ‘prod’ (it has: dev, production) [AMA-E0012]\n");
+    SHOW (files, "", NULL,
+          "env: error: the repository has no environment ‘default’ (it has: dev, production) [AMA-E0012]\n");
+    SHOW (files, "../dev", NULL,
+          "env: error: the repository has no environment ‘../dev’ (it has: dev, production) [AMA-E0012]\n");
+    SHOW (none, "", NULL,
+          "env: error: the repository has no environment ‘default’ (it has none; an empty env/default/job.yml will do) "
+          "[AMA-E0012]\n");
+}
+
+static void test_conf_format (void **state)
+{
+    static const char text[] =
+        "spark.a 1\nspark.b:2\nspark.c = 3\n  spark.d\t4\nspark.e\\ f 5\nspark.g \\u0041\\n\\\\x\n! no\n"
+        "spark.h\nspark.i 1 = 2\r\nspark.j last";
+    ama_settings_t *settings = ama_settings_new ();
+    ama_problems_t problems = { 0 };
+
+    (void) state;
+    ama_settings_layer (settings);
+    ama_env_spark_conf ("c", text, sizeof text - 1, settings, &problems);
+    assert_int_equal (problems.count, 0);
+    assert_string_equal (ama_settings_json (settings, "spark.a"), "\"1\"");
+    assert_string_equal (ama_settings_json (settings, "spark.b"), "\"2\"");
+    assert_string_equal (ama_settings_json (settings, "spark.c"), "\"3\"");
+    assert_string_equal (ama_settings_json (settings, "spark.d"), "\"4\"");
+    assert_string_equal (ama_settings_json (settings, "spark.e f"), "\"5\"");
+    assert_string_equal (ama_settings_json (settings, "spark.g"), "\"A\\n\\\\x\"");
+    assert_string_equal (ama_settings_json (settings, "spark.h"), "\"\"");
+    assert_string_equal (ama_settings_json (settings, "spark.i"), "\"1 = 2\"");
+    assert_string_equal (ama_settings_json (settings, "spark.j"), "\"last\"");
+    ama_settings_destroy (&settings);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_json),   cmocka_unit_test (test_folder),         cmocka_unit_test (test_fallback),
+        cmocka_unit_test (test_shapes), cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action), cmocka_unit_test (test_unknown),        cmocka_unit_test (test_conf_format),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
