@@ -41,6 +41,8 @@ typedef struct run {
 struct ama_broker_core {
     millis_t cpus, used_cpus;
     uint64_t memory, used_memory;
+    millis_t attempt_cpus; /* of all runs, sessions left out */
+    uint64_t attempt_memory;
     lease_t *leases;
     run_t *runs;
     run_t *turns;   /* runs with wishes; the first one is next */
@@ -102,6 +104,8 @@ static void account (ama_broker_core_t *core, run_t *run, const lease_t *lease, 
 
     core->used_cpus -= larger (run->session_cpus, run->attempt_cpus);
     core->used_memory -= larger_size (run->session_memory, run->attempt_memory);
+    core->attempt_cpus += lease->session ? 0 : sign * lease->cpus;
+    core->attempt_memory += lease->session ? 0 : (uint64_t) sign * lease->memory;
     *(lease->session ? &run->session_cpus : &run->attempt_cpus) += sign * lease->cpus;
     *(lease->session ? &run->session_memory : &run->attempt_memory) += (uint64_t) sign * lease->memory;
     core->used_cpus += larger (run->session_cpus, run->attempt_cpus);
@@ -119,8 +123,12 @@ static bool fits (const ama_broker_core_t *core, const run_t *run, const lease_t
     uint64_t memory =
         larger_size (session_memory, attempt_memory) - larger_size (run->session_memory, run->attempt_memory);
 
-    return (cpus == 0 || core->used_cpus + cpus <= core->cpus)
-           && (memory == 0 || core->used_memory + memory <= core->memory);
+    if ((cpus == 0 || core->used_cpus + cpus <= core->cpus)
+        && (memory == 0 || core->used_memory + memory <= core->memory))
+        return true;
+    /* Two runs that hold sessions, each waiting for the other's to end, would wait for ever: their attempts overlook sessions. */
+    return !lease->session && run->session_cpus && core->attempt_cpus + lease->cpus <= core->cpus
+           && core->attempt_memory + lease->memory <= core->memory;
 }
 
 /* ---- runs and their turns ---- */
@@ -229,13 +237,27 @@ static void tell_wait (ama_broker_core_t *core, const run_t *run, size_t ahead)
 
 /* ---- turns ---- */
 
+/* The first in turn, or a run that holds a session: what the first waits for may be the end of that session. */
+static run_t *next_served (const ama_broker_core_t *core)
+{
+    run_t *run;
+
+    DL_FOREACH (core->turns, run)
+    {
+        if ((run == core->turns || run->session_cpus) && fits (core, run, run->queue))
+            return run;
+    }
+    return NULL;
+}
+
 static bool grant_next (ama_broker_core_t *core)
 {
-    run_t *run = core->turns;
-    lease_t *lease = run ? run->queue : NULL;
+    run_t *run = core->agent[0] ? next_served (core) : NULL;
+    lease_t *lease;
 
-    if (!run || !core->agent[0] || !fits (core, run, lease))
+    if (!run)
         return false;
+    lease = run->queue;
     unwish (core, run, lease);
     if (run->queue) { /* its next wish waits for the others' turn */
         DL_DELETE (core->turns, run);

@@ -5,7 +5,8 @@
  * Invariants
  *  - the leases granted never add up to more than the machine has, except those that were held before this process started
  *  - a session of a run and the attempts of the same run share: the run uses the larger of the two
- *  - runs take turns, first come first served within a run; the run whose turn it is is never overtaken, however much it asks for
+ *  - runs take turns, first come first served within a run; the run whose turn it is is overtaken only by runs that hold a session,
+ *    because it may be their session's end that it waits for
  *  - every request is answered once: granted, or refused because this machine could never do it
  */
 #ifndef AMA_BROKER_CORE_H
