@@ -107,7 +107,6 @@ static int start_fetcher (ama_node_t *node, const parts_t *parts, ama_err_t *err
     const ama_fetcher_conf_t fetcher = {
         .cache_dir = conf->cache_dir,
         .helper = parts->helper,
-        .path = conf->path,
         .home = conf->home,
         .ssh_key = conf->ssh_key,
         .known_hosts = conf->known_hosts,

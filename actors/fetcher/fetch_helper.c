@@ -56,6 +56,7 @@ static void read_surroundings (void)
 {
     surroundings = (ama_fetch_surroundings_t){
         .home = getenv ("HOME"),
+        .ssh_agent = getenv ("SSH_AUTH_SOCK"),
         .ca_file = getenv ("SSL_CERT_FILE"),
         .ca_dir = getenv ("SSL_CERT_DIR"),
         .proxies = { getenv ("http_proxy"), getenv ("HTTP_PROXY"), getenv ("https_proxy"), getenv ("HTTPS_PROXY") },
@@ -87,9 +88,9 @@ static int perform (ama_fetch_work_t *work, ama_err_t *err)
     return work->order.worktree ? ama_fetch_local_folder (work, err) : ama_fetch_local_commit (work, err);
 }
 
-static void answer (ama_fetch_work_t *work, int rc, const ama_err_t *why)
+static void answer (ama_fetch_work_t *work, int rc, const ama_err_t *why, bool last)
 {
-    ama_fetch_report_t failed = { .kind = AMA_FETCH_FAILED, .code = rc };
+    ama_fetch_report_t failed = { .kind = AMA_FETCH_FAILED, .code = rc, .last = last };
     ama_str_t line = { 0 };
     size_t put = 0;
 
@@ -100,6 +101,7 @@ static void answer (ama_fetch_work_t *work, int rc, const ama_err_t *why)
     }
     else {
         work->out.kind = AMA_FETCH_DONE;
+        work->out.last = last;
         ama_fetch_report_encode (&work->out, &line);
     }
     while (put < line.size) {
@@ -122,7 +124,7 @@ static bool serve (const char *line, size_t size)
     if (rc == 0)
         rc = perform (&work, &err);
     remote = work.url.scheme != AMA_FETCH_LOCAL;
-    answer (&work, rc, &err);
+    answer (&work, rc, &err, remote);
     ama_fetch_work_done (&work);
     return !remote;
 }

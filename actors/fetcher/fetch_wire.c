@@ -50,7 +50,6 @@ static const member_t setting_members[] = {
     SETTING (cache_dir, TEXT, 0),
     SETTING (ssh_key, TEXT, 0),
     SETTING (known_hosts, TEXT, 0),
-    SETTING (ssh_agent, TEXT, 0),
     SETTING (credentials_file, TEXT, 0),
     SETTING (credential_helpers, LIST, 0),
     SETTING (local_paths, LIST, 0),
@@ -70,12 +69,19 @@ static const member_t progress_members[] = {
 };
 
 static const member_t done_members[] = {
-    REPORT (commit, TEXT, 64),   REPORT (snapshot, TEXT, 0), REPORT (ref, TEXT, AMA_FETCH_REF_MAX),
-    REPORT (subject, TEXT, 256), REPORT (files, U32, 0),     REPORT (bytes, U64, 0),
-    REPORT (dirty, FLAG, 0),     REPORT (cached, FLAG, 0),   END,
+    REPORT (commit, TEXT, 64),
+    REPORT (snapshot, TEXT, 0),
+    REPORT (ref, TEXT, AMA_FETCH_REF_MAX),
+    REPORT (subject, TEXT, 256),
+    REPORT (files, U32, 0),
+    REPORT (bytes, U64, 0),
+    REPORT (dirty, FLAG, 0),
+    REPORT (cached, FLAG, 0),
+    REPORT (last, FLAG, 0),
+    END,
 };
 
-static const member_t failed_members[] = { REPORT (text, TEXT, AMA_ERR_TEXT_MAX), END };
+static const member_t failed_members[] = { REPORT (text, TEXT, AMA_ERR_TEXT_MAX), REPORT (last, FLAG, 0), END };
 
 static const char *const kind_names[] = { "progress", "done", "failed" };
 static const member_t *const kind_members[] = { progress_members, done_members, failed_members };

@@ -33,7 +33,6 @@ typedef struct {
     char *cache_dir; /* absolute */
     char *ssh_key;
     char *known_hosts;
-    char *ssh_agent; /* path of an agent's socket */
     char *credentials_file;
     char **credential_helpers; /* NULL-terminated, or NULL */
     char **local_paths;        /* likewise; NULL: any */
@@ -70,6 +69,8 @@ typedef struct {
     /* failed */
     int code; /* ama_code_t */
     char *text;
+    /* done and failed */
+    bool last; /* the helper ends now: it has talked to a server */
 } ama_fetch_report_t;
 
 /* Limits of the shipped configuration; no paths. */

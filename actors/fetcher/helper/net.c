@@ -91,8 +91,6 @@ int ama_fetch_net_init (ama_fetch_net_t *net, ama_fetch_work_t *work, ama_err_t 
     *net = (ama_fetch_net_t){ .work = work };
     switch (work->url.scheme) {
     case AMA_FETCH_SSH:
-        if (work->settings.ssh_agent)
-            (void) setenv ("SSH_AUTH_SOCK", work->settings.ssh_agent, 1);
         return make_scratch_home (net, err);
     case AMA_FETCH_HTTPS:
         if (load_authorities (work, err) < 0)
@@ -183,32 +181,56 @@ static int give_password (ama_fetch_net_t *net, unsigned n, git_credential **ret
     return rc;
 }
 
-/* A key file, then an agent, then passwords; each is offered once. */
-static int give_for_ssh (ama_fetch_net_t *net, const char *user, unsigned types, git_credential **ret_credential)
+/* What may be offered besides passwords, in order: the configured key and nothing else; or the agent's keys, then the user's usual files. */
+static size_t ssh_keys (const ama_fetch_settings_t *settings, char keys[3][PATH_MAX])
+{
+    static const char *const usual[] = { "id_ed25519", "id_ecdsa" };
+    const ama_fetch_surroundings_t *around = ama_fetch_surroundings ();
+    size_t n = 0;
+
+    if (settings->ssh_key) {
+        (void) snprintf (keys[n++], PATH_MAX, "%s", settings->ssh_key);
+        return n;
+    }
+    if (around->ssh_agent)
+        keys[n++][0] = '\0';
+    for (size_t i = 0; around->home && i < ARRAY_SIZE (usual); i++) {
+        (void) snprintf (keys[n], PATH_MAX, "%s/.ssh/%s", around->home, usual[i]);
+        n += access (keys[n], R_OK) == 0;
+    }
+    return n;
+}
+
+static int no_key (ama_fetch_net_t *net)
 {
     const ama_fetch_settings_t *settings = &net->work->settings;
-    unsigned turn = net->asked - 1;
 
-    if ((types & GIT_CREDENTIAL_SSH_KEY) && settings->ssh_key && turn-- == 0)
-        return git_credential_ssh_key_new (ret_credential, user, NULL, settings->ssh_key, "");
-    if ((types & GIT_CREDENTIAL_SSH_KEY) && settings->ssh_agent && turn-- == 0)
-        return git_credential_ssh_key_from_agent (ret_credential, user);
-    if (types & GIT_CREDENTIAL_USERPASS_PLAINTEXT) {
-        ama_credentials_t found = { 0 };
-        int rc = ama_fetch_credential (net->work, turn, &found, NULL);
-        if (rc == 0) {
-            rc = git_credential_userpass_plaintext_new (ret_credential, user, found.password);
-            ama_credentials_done (&found);
-            return rc;
-        }
-    }
     (void) ama_err_set (&net->work->verdict, AMA_E_AUTH, "%s refused %s%s", net->work->url.normal,
-                        settings->ssh_key     ? "the key "
-                        : settings->ssh_agent ? "the keys of the ssh agent"
-                                              : "us; name a key with fetch.ssh-key",
+                        settings->ssh_key ? "the key "
+                        : net->asked > 1  ? "all keys there are; name the right one with fetch.ssh-key"
+                                          : "us, for there is no key; name one with fetch.ssh-key",
                         settings->ssh_key ? settings->ssh_key : "");
     git_error_set_str (GIT_ERROR_CALLBACK, "no credential");
     return GIT_EAUTH;
+}
+
+/* Each key is offered once, then passwords. */
+static int give_for_ssh (ama_fetch_net_t *net, const char *user, unsigned types, git_credential **ret_credential)
+{
+    char keys[3][PATH_MAX];
+    size_t n = types & GIT_CREDENTIAL_SSH_KEY ? ssh_keys (&net->work->settings, keys) : 0, turn = net->asked - 1;
+    ama_credentials_t found = { 0 };
+    int rc;
+
+    if (turn < n)
+        return keys[turn][0] ? git_credential_ssh_key_new (ret_credential, user, NULL, keys[turn], "")
+                             : git_credential_ssh_key_from_agent (ret_credential, user);
+    if (!(types & GIT_CREDENTIAL_USERPASS_PLAINTEXT)
+        || ama_fetch_credential (net->work, (unsigned) (turn - n), &found, NULL) < 0)
+        return no_key (net);
+    rc = git_credential_userpass_plaintext_new (ret_credential, user, found.password);
+    ama_credentials_done (&found);
+    return rc;
 }
 
 static int on_credentials (git_credential **ret_credential, const char *url, const char *user, unsigned types,
