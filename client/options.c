@@ -319,6 +319,12 @@ const char *ama_args_get (const ama_args_t *args, const char *option)
     return value->count ? value->items[value->count - 1] : NULL;
 }
 
+bool ama_args_given (const ama_args_t *args, const char *option)
+{
+    const value_t *value = value_of (args, option);
+    return value->count && !value->from_variable;
+}
+
 bool ama_args_flag (const ama_args_t *args, const char *option)
 {
     return value_of (args, option)->count > 0;

@@ -50,6 +50,7 @@ void ama_args_destroy (ama_args_t **args);
 /* Asking for an option that the command does not have is a mistake of ours, but answered: not given. */
 const char *ama_args_get (const ama_args_t *args, const char *option); /* NULL if not given */
 bool ama_args_flag (const ama_args_t *args, const char *option);
+bool ama_args_given (const ama_args_t *args, const char *option); /* in the words, not by its variable */
 size_t ama_args_count (const ama_args_t *args, const char *option);
 const char *ama_args_item (const ama_args_t *args, const char *option, size_t index);
 size_t ama_args_operands (const ama_args_t *args);
