@@ -208,6 +208,11 @@ int main (int argc, char **argv)
         code = EXIT_USAGE;
         rc = 1;
     }
+    if (rc == 0 && conf.data_dir && !(options.data_dir && *options.data_dir)) {
+        options.data_dir = conf.data_dir;
+        ama_paths_done (&paths);
+        rc = find_paths (&options, &paths, &err);
+    }
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
