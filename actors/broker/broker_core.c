@@ -216,7 +216,7 @@ static void tell_wait (ama_broker_core_t *core, const run_t *run, size_t ahead)
 {
     lease_t *lease = run->queue;
     ama_lease_waiting_t waiting = { .lease = lease->id, .run = run->id };
-    char text[TEXT_ROOM], cpus[40], memory[40], before[40];
+    char text[TEXT_ROOM], cpus[40], memory[40], before[64];
 
     cpus_text (lease->cpus, cpus, sizeof cpus);
     size_text (lease->memory, memory, sizeof memory);
