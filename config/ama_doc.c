@@ -6,6 +6,8 @@
  */
 #include "config/ama_doc.h"
 
+#include "config/ama_doc_text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -423,16 +425,6 @@ static int wrong_byte (builder_t *self, const char *bytes, size_t at, const char
     return wrong (self, &mark, AMA_E_SYNTAX, "save the file as UTF-8", "%s", what);
 }
 
-static size_t valid_prefix (const char *bytes, size_t size)
-{
-    size_t at = 0, n = 0;
-
-    for (; at < size && n <= 4; at += n)
-        for (n = 1; n <= 4 && (at + n > size || !ama_utf8_valid (bytes + at, n));)
-            n++;
-    return n > 4 ? at - n : at;
-}
-
 static int check_bytes (builder_t *self, const char *bytes, size_t size)
 {
     const char *nul;
@@ -443,34 +435,8 @@ static int check_bytes (builder_t *self, const char *bytes, size_t size)
     if ((nul = memchr (bytes, '\0', size)))
         return wrong_byte (self, bytes, (size_t) (nul - bytes), "a NUL character");
     if (!ama_utf8_valid (bytes, size))
-        return wrong_byte (self, bytes, valid_prefix (bytes, size), "not UTF-8");
+        return wrong_byte (self, bytes, ama_doc_valid_prefix (bytes, size), "not UTF-8");
     return 0;
-}
-
-/* JSON writes what lies above U+FFFF as two escapes; YAML knows one of eight digits. Done where the text is a JSON file. */
-static char *join_surrogates (const char *bytes, size_t size, size_t *ret_size)
-{
-    char *out = ama_malloc (size + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < size;) {
-        unsigned high, low;
-        if (bytes[i] != '\\' || i + 1 >= size) {
-            out[n++] = bytes[i++];
-            continue;
-        }
-        if (i + 12 <= size && sscanf (bytes + i, "\\u%4x\\u%4x", &high, &low) == 2 && high >= 0xd800 && high <= 0xdbff
-            && low >= 0xdc00 && low <= 0xdfff) {
-            n += (size_t) sprintf (out + n, "\\U%08x", 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-            i += 12;
-            continue;
-        }
-        out[n++] = bytes[i++];
-        out[n++] = bytes[i++];
-    }
-    out[n] = '\0';
-    *ret_size = n;
-    return out;
 }
 
 int ama_doc_parse (const char *name, const void *bytes, size_t size, const ama_doc_limits_t *limits,
@@ -478,7 +444,7 @@ int ama_doc_parse (const char *name, const void *bytes, size_t size, const ama_d
 {
     static const ama_doc_limits_t standard = AMA_DOC_LIMITS;
     builder_t self = { .limits = limits ? limits : &standard, .problems = problems };
-    char *joined = NULL;
+    char *converted = NULL;
     int rc = 0;
 
     self.doc = ama_calloc (1, sizeof *self.doc);
@@ -490,14 +456,14 @@ int ama_doc_parse (const char *name, const void *bytes, size_t size, const ama_d
     else if (size)
         rc = check_bytes (&self, bytes, size);
     if (rc == 0 && ama_str_ends (name, ".json"))
-        bytes = joined = join_surrogates (bytes, size, &size);
+        bytes = converted = ama_doc_json_to_yaml (bytes, size, &size);
     if (rc == 0)
         rc = pump (&self, size ? bytes : "", size);
     for (size_t i = 0; i < self.depth; i++) {
         free (self.frames[i].items);
         free (self.frames[i].pairs);
     }
-    free (joined);
+    free (converted);
     free (self.frames);
     free (self.anchors);
     if (rc == 0 && self.doc->root && ama_node_is_null (self.doc->root))

@@ -82,7 +82,8 @@ static void add_property (const char *key, const ama_node_t *value, const ama_no
         (void) ama_node_warn (value, AMA_E_INVALID, problems, NULL,
                               "%s is no Spark property and has no effect: it does not begin with spark.",
                               AMA_QUOTE (key));
-    set_text (settings, key, value->text, value->size, value->file, value->line, value->column, problems);
+    else
+        set_text (settings, key, value->text, value->size, value->file, value->line, value->column, problems);
 }
 
 void ama_env_spark_property (const char *key, const ama_node_t *value, ama_settings_t *settings,

@@ -34,8 +34,8 @@ static const case_t cases[] = {
     { "only a marker", "---\n", 0, "null" },
     { "only comments", "# nothing\n# here\n", 0, "null" },
     { "aliases", "a: &x [1, 2]\nb: *x\n", 0, "{\"a\":[1,2],\"b\":[1,2]}" },
-    { "JSON", "{\n\t\"a\": {\"b\":1},\n\t\"c\": \"\\ud83d\\ude00 \\/\"\n}", 0,
-      "{\"a\":{\"b\":1},\"c\":\"\U0001F600 /\"}" },
+    { "JSON", "{\n\t\"a\": {\"b\":1},\n\t\"c\": \"\\ud83d\\ude00 \\/\\\\u0041\u2028\"\n}", 0,
+      "{\"a\":{\"b\":1},\"c\":\"\U0001F600 /\\\\u0041 \"}" },
     { "duplicate key", "name: a\nflow: []\nname: b\n", 0, "3:1 AMA_E_DUPKEY first on line 1" },
     { "duplicate inside", "a:\n  - {x: 1, y: 2, x: 3}\n", 0, "2:18 AMA_E_DUPKEY first on line 2" },
     { "merge key", "a: &a {x: 1}\nb:\n  <<: *a\n", 0, "3:3 AMA_E_SYNTAX merge keys" },
