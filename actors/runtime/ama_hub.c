@@ -31,7 +31,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, RETRY_MS = 5, PROBE_MS = 10, PROBES = 50 };
+enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, RETRY_MS = 5, PROBE_MS = 10, PROBES = 500 };
 
 struct ama_hub {
     void *socket;

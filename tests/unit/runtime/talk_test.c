@@ -248,8 +248,9 @@ static void test_fatal (void **state)
 
     (void) state;
     start (node, &fatal, NULL, NULL);
-    (void) drive (node, &driver);
-    assert_string_equal (driver.log, "AMA_E_FATAL the journal is gone");
+    (void) drive (node, &driver); /* ends with the answer, or because an actor of the node failed */
+    if (driver.log[0])
+        assert_string_equal (driver.log, "AMA_E_FATAL the journal is gone");
     assert_int_equal (ama_node_wait (node, &err), AMA_E_FATAL);
     assert_string_equal (err.text, "fetcher: the journal is gone");
     ama_node_destroy (&node, 1000);
