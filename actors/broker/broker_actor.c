@@ -25,6 +25,8 @@
 
 enum { RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000, LOOK_AGAIN_MS = 1000, TRIES_BEFORE_DEAD = 3 };
 
+enum { SWEEP_MS = 180000 }; /* the supervisor renews what it holds every minute */
+
 /* Who waits for a lease. */
 typedef struct wish {
     UT_hash_handle hh;
@@ -43,7 +45,9 @@ typedef struct {
     ama_watch_t *death;
     ama_timer_t *start;
     int64_t backoff_ms;
-    unsigned tries; /* starts since the last hello */
+    unsigned tries;       /* starts since the last hello */
+    uint64_t incarnation; /* of the agent, as it said */
+    ama_timer_t *sweep;
 } broker_t;
 
 /* ---- effects ---- */
@@ -55,8 +59,11 @@ static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *e
     HASH_FIND (hh, self->wishes, &lease, sizeof lease, wish);
     if (!wish)
         return;
-    if (effect->kind == AMA_BROKER_GRANT)
-        (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, effect->granted);
+    if (effect->kind == AMA_BROKER_GRANT) {
+        ama_lease_granted_t granted = *effect->granted;
+        granted.incarnation = self->incarnation;
+        (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, &granted);
+    }
     else
         (void) ama_refuse (self->ctx, &wish->waiter, effect->error->code, "%s", effect->error->text);
     HASH_DEL (self->wishes, wish);
@@ -81,6 +88,7 @@ static void tell_change (broker_t *self, const char *agent, ama_agent_change_t c
     if (hello) {
         changed.held = hello->held;
         changed.n_held = hello->n_held;
+        changed.incarnation = hello->incarnation;
     }
     (void) ama_tell (self->ctx, "supervisor", AMA_MSG_LEASE_AGENT_CHANGED, &changed);
 }
@@ -176,6 +184,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
             self->death = ama_watch_new (ctx, self->pidfd, POLLIN, on_death, self);
     }
     (void) snprintf (self->agent, sizeof self->agent, "%s", envelope->src);
+    self->incarnation = hello->incarnation;
     self->tries = 0;
     self->backoff_ms = RESTART_MIN_MS;
     ama_timer_cancel (self->start);
@@ -246,6 +255,15 @@ static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
         agent_gone (self, AMA_AGENT_CHANGE_LOST);
 }
 
+/* Leases that nobody has asked for again for so long are held by nobody. */
+static void on_sweep (void *arg)
+{
+    broker_t *self = arg;
+
+    ama_broker_core_sweep (self->core);
+    ama_timer_after (self->sweep, SWEEP_MS);
+}
+
 /* ---- life ---- */
 
 static char **copy_list (const char *const *list)
@@ -285,6 +303,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
                         .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
     self->core = ama_broker_core_new (&(ama_broker_limits_t){ conf->cpus, conf->memory }, perform, self);
     self->start = ama_timer_new (ctx, start_agent, self);
+    self->sweep = ama_timer_new (ctx, on_sweep, self);
+    ama_timer_after (self->sweep, SWEEP_MS);
     if (self->agent_argv)
         ama_timer_after (self->start, 0);
     return 0;
@@ -299,6 +319,7 @@ static void done (void *state)
     if (self->core && self->pidfd >= 0)
         (void) close (self->pidfd);
     ama_timer_destroy (&self->start);
+    ama_timer_destroy (&self->sweep);
     ama_broker_core_destroy (&self->core);
     free_list (self->agent_argv);
     free_list (self->agent_env);

@@ -25,6 +25,7 @@ typedef struct lease {
     uint64_t memory;
     bool session;
     bool granted;
+    bool renewed;         /* granted or asked for since the last sweep */
     char told[TEXT_ROOM]; /* the last reason for waiting */
 } lease_t;
 
@@ -263,7 +264,7 @@ static bool grant_next (ama_broker_core_t *core)
         DL_DELETE (core->turns, run);
         DL_APPEND (core->turns, run);
     }
-    lease->granted = true;
+    lease->granted = lease->renewed = true;
     account (core, run, lease, 1);
     tell_grant (core, lease);
     return true;
@@ -327,6 +328,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
 
     HASH_FIND (hh, core->leases, &request->lease, sizeof request->lease, lease);
     if (lease) {
+        lease->renewed = true;
         if (lease->granted)
             tell_grant (core, lease);
         return;
@@ -341,7 +343,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
     run = run_of (core, request->run);
     run->leases++;
     if (held) {
-        lease->granted = true;
+        lease->granted = lease->renewed = true;
         account (core, run, lease, 1);
         tell_grant (core, lease);
         return;
@@ -364,6 +366,20 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t id)
 void ama_broker_core_agent (ama_broker_core_t *core, const char *name)
 {
     (void) snprintf (core->agent, sizeof core->agent, "%s", name ? name : "");
+    settle (core);
+}
+
+void ama_broker_core_sweep (ama_broker_core_t *core)
+{
+    lease_t *lease, *next;
+
+    HASH_ITER (hh, core->leases, lease, next)
+    {
+        if (lease->granted && !lease->renewed)
+            forget (core, run_of (core, lease->run), lease);
+        else
+            lease->renewed = false;
+    }
     settle (core);
 }
 

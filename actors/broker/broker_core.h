@@ -52,6 +52,9 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t lease);
 /* The agent that runs what is leased is there (name), or is not (NULL): then everybody waits. Leases stay. */
 void ama_broker_core_agent (ama_broker_core_t *core, const char *name);
 
+/* Forgets the leases that were neither granted nor asked for again since the last sweep. */
+void ama_broker_core_sweep (ama_broker_core_t *core);
+
 /* Wishes that nobody waits for any more (the supervisor went away) are dropped; granted leases stay. */
 void ama_broker_core_forget_wishes (ama_broker_core_t *core);
 

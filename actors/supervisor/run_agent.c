@@ -139,37 +139,80 @@ static bool held (const ama_lease_agent_changed_t *change, ama_id_t id)
     return false;
 }
 
-/* It is up: what it holds goes on; what it should hold and does not gets a little time for a status that is under way. */
+/* Not told of before: the same process says nothing about it because it never heard of it, or has just told its end. */
+static void repeat_start (ama_run_core_t *run, uint32_t index)
+{
+    run_action_t *action = &run->actions[index];
+
+    action->doubt = RUN_DOUBT_NONE;
+    run_effect (run, &(ama_run_effect_t){
+                         .kind = AMA_RUN_START, .action = index, .id = action->attempt, .agent = action->agent });
+}
+
+static void not_held (ama_run_core_t *run, uint32_t index, uint64_t incarnation, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+    bool known = incarnation && action->incarnation, other = known && incarnation != action->incarnation;
+
+    if (known && !other) {
+        if (!action->taken)
+            repeat_start (run, index);
+        return; /* it has it, or has just told its end: a process that lives loses nothing */
+    }
+    if ((!other && !action->taken && action->doubt == RUN_DOUBT_NONE) || action->doubt == RUN_DOUBT_NOT_HELD)
+        return;
+    /* its end may have been written down by the process that died, and be on its way from this one */
+    action->doubt = RUN_DOUBT_NOT_HELD;
+    run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_DOUBT_MS,
+                                                 .kind = RUN_TIMER_DOUBT,
+                                                 .action = index,
+                                                 .serial = (uint32_t) action->n_attempts });
+}
+
+static void session_not_held (ama_run_core_t *run, uint64_t incarnation, ama_run_now_t now)
+{
+    run_session_t *session = &run->session;
+    bool known = incarnation && session->incarnation;
+
+    if (known && incarnation != session->incarnation) {
+        run_session_end (run, AMA_SESSION_STATE_LOST, "the agent died", 0, false, now);
+        return;
+    }
+    if (session->state == RUN_SESSION_OPENING)
+        run_effect (run,
+                    &(ama_run_effect_t){ .kind = AMA_RUN_SESSION_OPEN, .id = session->id, .agent = session->agent });
+    else if (!known && session->doubt != RUN_DOUBT_NOT_HELD) {
+        session->doubt = RUN_DOUBT_NOT_HELD;
+        run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_DOUBT_MS,
+                                                     .kind = RUN_TIMER_SESSION_DOUBT,
+                                                     .serial = session->serial });
+    }
+}
+
+/* It is up: what it holds goes on; what it should hold and does not is looked at. */
 static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *change, const char *agent,
                       ama_run_now_t now)
 {
     run_session_t *session = &run->session;
 
+    run_agent_heard (run, agent, change->incarnation);
     for (size_t i = 0; i < run->open.n; i++) {
-        uint32_t index = run->open.items[i];
-        run_action_t *action = &run->actions[index];
+        run_action_t *action = &run->actions[run->open.items[i]];
         if (action->agent != agent)
             continue;
         if (held (change, action->attempt)) {
             action->taken = true;
             action->doubt = RUN_DOUBT_NONE;
         }
-        else if (action->taken || action->doubt == RUN_DOUBT_RESTART) {
-            action->doubt = RUN_DOUBT_NOT_HELD;
-            run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_DOUBT_MS,
-                                                         .kind = RUN_TIMER_DOUBT,
-                                                         .action = index,
-                                                         .serial = (uint32_t) action->n_attempts });
-        }
+        else
+            not_held (run, run->open.items[i], change->incarnation, now);
     }
-    if (session->state == RUN_SESSION_READY && session->agent == agent && !held (change, session->id)) {
-        session->doubt = RUN_DOUBT_NOT_HELD;
-        run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_DOUBT_MS,
-                                                     .kind = RUN_TIMER_SESSION_DOUBT,
-                                                     .serial = session->serial });
-    }
-    else if (session->agent == agent)
+    if (session->agent != agent || (session->state != RUN_SESSION_OPENING && session->state != RUN_SESSION_READY))
+        return;
+    if (held (change, session->id))
         session->doubt = RUN_DOUBT_NONE;
+    else
+        session_not_held (run, change->incarnation, now);
 }
 
 static void agent_dead (ama_run_core_t *run, const char *agent, ama_run_now_t now)
@@ -208,7 +251,7 @@ static int compare_indexes (const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void retake_leases (ama_run_core_t *run)
+void ama_run_core_renew (ama_run_core_t *run)
 {
     const run_session_t *session = &run->session;
 
@@ -249,10 +292,6 @@ static void resume_running (ama_run_core_t *run, ama_run_now_t now)
     for (size_t i = 0; i < run->open.n; i++) {
         run_action_t *action = &run->actions[run->open.items[i]];
         action->doubt = RUN_DOUBT_RESTART;
-        run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_RESTART_MS,
-                                                     .kind = RUN_TIMER_RESTART,
-                                                     .action = run->open.items[i],
-                                                     .serial = (uint32_t) action->n_attempts });
         if (run->stop != AMA_RUN_STOP_UNSPECIFIED
             || (run->failing >= 0 && run->plan->actions[run->open.items[i]].error_of != run->failing))
             run_attempt_stop (run, run->open.items[i], false, run->force, now);
@@ -282,7 +321,7 @@ void ama_run_core_resume (ama_run_core_t *run, ama_run_now_t now)
     if (run->state == AMA_RUN_STATE_PLANNING)
         resume_phase (run, now);
     else if (run->plan) {
-        retake_leases (run);
+        ama_run_core_renew (run);
         resume_running (run, now);
     }
     run_settle (run, now);

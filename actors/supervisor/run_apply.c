@@ -10,14 +10,35 @@
 
 const char *run_agent_name (ama_run_core_t *run, const char *name)
 {
+    run_agent_t *agent;
+
     if (!name || !*name)
         return "";
     for (size_t i = 0; i < run->n_agents; i++) {
-        if (strcmp (run->agents[i], name) == 0)
-            return run->agents[i];
+        if (strcmp (run->agents[i]->name, name) == 0)
+            return run->agents[i]->name;
     }
     run->agents = ama_realloc (run->agents, (run->n_agents + 1) * sizeof *run->agents);
-    return run->agents[run->n_agents++] = ama_strdup (name);
+    agent = run->agents[run->n_agents++] = ama_calloc (1, sizeof *agent + strlen (name) + 1);
+    memcpy (agent->name, name, strlen (name) + 1);
+    return agent->name;
+}
+
+void run_agent_heard (ama_run_core_t *run, const char *name, uint64_t incarnation)
+{
+    for (size_t i = 0; i < run->n_agents && incarnation; i++) {
+        if (strcmp (run->agents[i]->name, name) == 0)
+            run->agents[i]->incarnation = incarnation;
+    }
+}
+
+uint64_t run_agent_incarnation (const ama_run_core_t *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_agents; i++) {
+        if (strcmp (run->agents[i]->name, name) == 0)
+            return run->agents[i]->incarnation;
+    }
+    return 0;
 }
 
 void run_set_free (run_set_t **set)
@@ -147,6 +168,7 @@ static int apply_session_opened (ama_run_core_t *run, const ama_journal_session_
     session->id = body->session;
     session->lease = body->lease;
     session->agent = run_agent_name (run, body->agent);
+    session->incarnation = body->incarnation;
     session->cpus = body->cpus;
     session->memory = body->memory;
     session->serial++;
@@ -210,6 +232,7 @@ static int apply_attempt_started (ama_run_core_t *run, const ama_journal_attempt
     action->lease = body->lease;
     action->session = body->session;
     action->agent = run_agent_name (run, body->agent);
+    action->incarnation = body->incarnation;
     action->cpus = body->cpus;
     action->memory = body->memory;
     action->since_ms = now.mono_ms;

@@ -168,7 +168,8 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         if (ama_id_equal (run->actions[index].attempt, attempt))
             action = &run->actions[index];
     }
-    if (!action)
+    /* a process that died may have begun it: then it is not begun a second time under the same id */
+    if (!action || action->doubt == RUN_DOUBT_NOT_HELD)
         return false;
     planned = &run->plan->actions[index];
     *ret_body = (ama_attempt_start_t){

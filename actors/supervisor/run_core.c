@@ -150,6 +150,8 @@ void ama_run_core_fetched (ama_run_core_t *run, const ama_fetch_reply_t *reply, 
         .subject = reply->subject,
         .dirty = reply->dirty,
         .cached = reply->cached,
+        .warnings = reply->warnings,
+        .n_warnings = reply->n_warnings,
         .ms = now.mono_ms - run->phase_ms,
     };
     run_emit (run, AMA_MSG_JOURNAL_FETCHED, &fetched, now);
@@ -292,6 +294,10 @@ static void session_leased (ama_run_core_t *run, ama_id_t lease, const ama_lease
 void ama_run_core_leased (ama_run_core_t *run, ama_id_t lease, const ama_lease_granted_t *granted,
                           const ama_err_t *error, ama_run_now_t now)
 {
+    if (granted) {
+        (void) run_agent_name (run, granted->agent);
+        run_agent_heard (run, granted->agent, granted->incarnation);
+    }
     if (!ama_id_is_zero (run->session.asked_lease) && ama_id_equal (run->session.asked_lease, lease)) {
         session_leased (run, lease, granted, error, now);
         run_settle (run, now);
@@ -388,12 +394,6 @@ static void attempt_timer (ama_run_core_t *run, const run_timer_t *timer, ama_ru
     else if (timer->kind == RUN_TIMER_DOUBT && action->doubt == RUN_DOUBT_NOT_HELD)
         run_attempt_lose (run, timer->action, "node-lost", "the agent does not know the attempt",
                           AMA_ATTEMPT_STATE_LOST, false, now);
-    else if (timer->kind == RUN_TIMER_RESTART && action->doubt == RUN_DOUBT_RESTART) {
-        action->doubt = RUN_DOUBT_NONE;
-        run_effect (
-            run, &(ama_run_effect_t){
-                     .kind = AMA_RUN_START, .action = timer->action, .id = action->attempt, .agent = action->agent });
-    }
 }
 
 static void session_timer (ama_run_core_t *run, const run_timer_t *timer, ama_run_now_t now)

@@ -107,6 +107,9 @@ int ama_run_core_replay (ama_run_core_t *run, uint16_t type, const void *body, a
 /* After the last event of an open run: hands over all effects that are wanted now, first the leases that are held. */
 void ama_run_core_resume (ama_run_core_t *run, ama_run_now_t now);
 
+/* Asks again for the leases that are held, so that the broker knows that they still are. */
+void ama_run_core_renew (ama_run_core_t *run);
+
 /* ---- inputs ---- */
 
 void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, ama_run_now_t now);

@@ -94,7 +94,12 @@ void run_session_open (ama_run_core_t *run, ama_id_t lease, const char *agent, d
                        ama_run_now_t now)
 {
     ama_journal_session_opened_t opened = {
-        .session = new_id (run), .lease = lease, .agent = (char *) agent, .cpus = cpus, .memory = memory
+        .session = new_id (run),
+        .lease = lease,
+        .agent = (char *) agent,
+        .cpus = cpus,
+        .memory = memory,
+        .incarnation = run_agent_incarnation (run, agent),
     };
 
     run->session.asked_lease = no_id;
@@ -176,6 +181,7 @@ void run_attempt_start (ama_run_core_t *run, uint32_t index, ama_id_t lease, con
         .cpus = cpus,
         .memory = memory,
         .session = action->spark ? run->session.id : no_id,
+        .incarnation = run_agent_incarnation (run, agent),
     };
 
     run_emit (run, AMA_MSG_JOURNAL_ATTEMPT_STARTED, &started, now);

@@ -95,6 +95,8 @@ static void on_fetched (const sink_t *sink, const ama_journal_fetched_t *body)
 {
     ama_str_t detail = { 0 };
 
+    for (size_t i = 0; i < body->n_warnings; i++)
+        add (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_WARNING, .text = body->warnings[i] });
     run_text_fetched (body, &detail);
     add (sink, (ama_report_event_t){
                    .type = AMA_EVENT_TYPE_PHASE_ENDED,

@@ -14,11 +14,10 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS    5000  /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS         5000  /* from "the agent is up and does not hold it" to lost                  */
-#define RUN_RESTART_MS       30000 /* after a restart: agent neither up nor dead; start is then repeated   */
-#define RUN_SESSION_LOST_MS  5000  /* the agent says what became of the attempts of a lost session         */
-#define RUN_SESSION_DELAY_MS 1000  /* before a session is tried again; doubles                             */
+#define RUN_STOP_AGAIN_MS    5000 /* a cancel is a tell: repeated until it is obeyed                      */
+#define RUN_DOUBT_MS         5000 /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_SESSION_LOST_MS  5000 /* the agent says what became of the attempts of a lost session         */
+#define RUN_SESSION_DELAY_MS 1000 /* before a session is tried again; doubles                             */
 
 /* ---- lists of action indexes ---- */
 
@@ -55,7 +54,14 @@ typedef struct {
     char *text;
 } run_set_t;
 
+/* restart: decided by an earlier process of ours, which may or may not have told the agent. not held: the agent does not know it. */
 typedef enum { RUN_DOUBT_NONE, RUN_DOUBT_RESTART, RUN_DOUBT_NOT_HELD } run_doubt_t;
+
+/* incarnation: the newest that was heard of, 0 for unknown; volatile. */
+typedef struct {
+    uint64_t incarnation;
+    char name[];
+} run_agent_t;
 
 typedef struct {
     /* durable */
@@ -76,6 +82,7 @@ typedef struct {
     ama_id_t lease;
     ama_id_t session;
     const char *agent;
+    uint64_t incarnation; /* of the agent when the attempt was decided */
     double cpus;
     uint64_t memory;
     /* volatile */
@@ -102,6 +109,7 @@ typedef struct {
     ama_id_t id;
     ama_id_t lease;
     const char *agent;
+    uint64_t incarnation;
     double cpus;
     uint64_t memory;
     uint32_t tries;  /* failures in a row */
@@ -150,8 +158,8 @@ struct ama_run_core {
         double cpus;
         uint64_t memory;
     } spare;
-    char *waiting; /* the broker's word for the last lease that waits */
-    char **agents; /* names, each once */
+    char *waiting;        /* the broker's word for the last lease that waits */
+    run_agent_t **agents; /* names, each once */
     size_t n_agents;
 };
 
@@ -159,6 +167,8 @@ struct ama_run_core {
 
 int run_apply (ama_run_core_t *run, uint16_t type, const void *body, ama_run_now_t now, ama_err_t *err);
 const char *run_agent_name (ama_run_core_t *run, const char *name); /* interned; "" for NULL */
+void run_agent_heard (ama_run_core_t *run, const char *name, uint64_t incarnation);
+uint64_t run_agent_incarnation (const ama_run_core_t *run, const char *name); /* 0: not known */
 void run_set_free (run_set_t **set);
 
 /* ---- run_dag.c ---- */

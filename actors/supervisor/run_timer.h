@@ -13,7 +13,6 @@ typedef enum {
     RUN_TIMER_BACKOFF,       /* an action may be tried again                          */
     RUN_TIMER_ATTEMPT,       /* an attempt's own timeout                              */
     RUN_TIMER_STOP,          /* a cancel has not been obeyed: say it again            */
-    RUN_TIMER_RESTART,       /* after a restart nothing was heard of the agent: start again, same id */
     RUN_TIMER_DOUBT,         /* the agent does not know the attempt: lost by now      */
     RUN_TIMER_SESSION_LOST,  /* the session is lost, its attempt did not say so       */
     RUN_TIMER_SESSION_AGAIN, /* try to open a session again                           */

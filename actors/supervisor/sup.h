@@ -22,6 +22,8 @@ typedef struct sup_run sup_run_t;
 typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
 
+#define SUP_RENEW_MS 60000
+
 /* ---- a run that has not ended, or whose end is not durable yet ---- */
 
 struct sup_run {
@@ -114,6 +116,7 @@ struct sup {
     sup_posts_t *posts;  /* hash by run */
     sup_closing_t *closing_sessions;
     ama_timer_t *close_again;
+    ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
     uint64_t stale; /* statuses for what is not open any more */
 };
@@ -152,6 +155,7 @@ void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char
 bool sup_session_closed (sup_t *sup, ama_id_t session);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
+void sup_on_renew (void *arg);
 
 /* ---- sup_report.c: the outbox ---- */
 

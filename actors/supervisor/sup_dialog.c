@@ -15,10 +15,9 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS  5000
-#define PLAN_MS        (120 * 1000)
-#define FETCH_MS       (30 * 60 * 1000) /* the fetcher has deadlines of its own below it; likewise the resolver */
-#define RESOLVE_MS     (60 * 60 * 1000)
-#define START_MS       10000
+/* After this long the request is sent again: it, or its answer, may have been lost. The receivers' own deadlines are theirs. */
+#define ASK_AGAIN_MS   60000
+#define START_AGAIN_MS 10000
 #define CLOSE_AGAIN_MS 5000
 
 struct sup_ask {
@@ -122,6 +121,8 @@ static void on_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const voi
         deliver (ask, body, err);
         return;
     }
+    if (err->code == AMA_E_TIMEOUT)
+        ask->pause_ms = 0; /* the pause has been long enough */
     ask->pause_ms = ask->pause_ms ? 2 * ask->pause_ms : RETRY_FIRST_MS;
     if (ask->pause_ms > RETRY_MOST_MS)
         ask->pause_ms = RETRY_MOST_MS;
@@ -148,7 +149,7 @@ static void ask_lease (sup_ask_t *ask)
         .session = effect->session,
     };
 
-    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, 0);
+    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, ASK_AGAIN_MS);
 }
 
 static void ask_resolve (sup_ask_t *ask)
@@ -156,7 +157,7 @@ static void ask_resolve (sup_ask_t *ask)
     ama_resolve_request_t body;
 
     ama_run_core_resolve_request (ask->run->core, ask->effect.action, &body);
-    ask_with (ask, "resolver", AMA_MSG_RESOLVE_REQUEST, &body, RESOLVE_MS);
+    ask_with (ask, "resolver", AMA_MSG_RESOLVE_REQUEST, &body, ASK_AGAIN_MS);
     free (body.repositories);
     free (body.artifacts);
 }
@@ -172,11 +173,11 @@ static void send_ask (sup_ask_t *ask)
     switch (ask->effect.kind) {
     case AMA_RUN_FETCH:
         ama_run_core_fetch_request (core, &fetch);
-        ask_with (ask, "fetcher", AMA_MSG_FETCH_REQUEST, &fetch, FETCH_MS);
+        ask_with (ask, "fetcher", AMA_MSG_FETCH_REQUEST, &fetch, ASK_AGAIN_MS);
         break;
     case AMA_RUN_PLAN:
         ama_run_core_plan_request (core, &plan);
-        ask_with (ask, "planner", AMA_MSG_PLAN_REQUEST, &plan, PLAN_MS);
+        ask_with (ask, "planner", AMA_MSG_PLAN_REQUEST, &plan, ASK_AGAIN_MS);
         break;
     case AMA_RUN_RESOLVE:
         ask_resolve (ask);
@@ -186,13 +187,13 @@ static void send_ask (sup_ask_t *ask)
         break;
     case AMA_RUN_START:
         if (ama_run_core_start_request (core, ask->effect.id, &start))
-            ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_START, &start, START_MS);
+            ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_START, &start, START_AGAIN_MS);
         else
             ask_destroy (ask);
         break;
     case AMA_RUN_SESSION_OPEN:
         if (ama_run_core_open_request (core, ask->effect.id, &open))
-            ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_SESSION_OPEN, &open, START_MS);
+            ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_SESSION_OPEN, &open, START_AGAIN_MS);
         else
             ask_destroy (ask);
         break;
@@ -318,6 +319,16 @@ void sup_agent_died (sup_t *sup, const char *agent)
     }
 }
 
+void sup_on_renew (void *arg)
+{
+    sup_t *sup = arg;
+    sup_run_t *run, *next;
+
+    HASH_ITER (hh, sup->runs, run, next)
+    ama_run_core_renew (run->core);
+    ama_timer_after (sup->renew, SUP_RENEW_MS);
+}
+
 void sup_on_close_again (void *arg)
 {
     sup_t *sup = arg;
@@ -358,10 +369,8 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect)
     case AMA_RUN_RESOLVE:
     case AMA_RUN_START:
     case AMA_RUN_SESSION_OPEN:
-        ask_once (run, effect);
-        break;
     case AMA_RUN_LEASE:
-        ask_new (run, effect);
+        ask_once (run, effect);
         break;
     case AMA_RUN_UNLEASE:
         unlease (run, effect->id);

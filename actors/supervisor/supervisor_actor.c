@@ -64,6 +64,18 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
 /* ---- agents ---- */
 
+static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
+{
+    sup_run_t *run, *next;
+
+    HASH_ITER (hh, sup->runs, run, next)
+    {
+        if (ama_run_core_holds (run->core, id))
+            return run;
+    }
+    return NULL;
+}
+
 static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     sup_t *sup = state;
@@ -73,6 +85,9 @@ static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     (void) ctx;
     (void) err;
+    /* an agent that never heard of the attempt does not know its run either */
+    if (ama_id_is_zero (status->run))
+        run = holder_of (sup, status->attempt);
     if (!run || !ama_run_core_status (run->core, status, sup_now (sup)))
         sup->stale++;
     ack.name = ama_strdup (envelope->src);
@@ -243,6 +258,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup->open = sup_batch_new (sup);
     sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
+    sup->renew = ama_timer_new (ctx, sup_on_renew, sup);
+    ama_timer_after (sup->renew, SUP_RENEW_MS);
     if (open_journal (sup, conf, err) < 0 || sup_load (sup, err) < 0)
         return err->code;
     sup->worker = ama_worker_new (ctx, "journal");
@@ -298,10 +315,9 @@ static void done (void *state)
         free (closing);
     }
     sup_posts_done (sup);
-    if (sup->lazy)
-        ama_timer_destroy (&sup->lazy);
-    if (sup->close_again)
-        ama_timer_destroy (&sup->close_again);
+    ama_timer_destroy (&sup->lazy);
+    ama_timer_destroy (&sup->close_again);
+    ama_timer_destroy (&sup->renew);
     ama_journal_close (&sup->journal);
 }
 

@@ -1,6 +1,6 @@
 /* broker_core_test.c - who gets what, as a table: what happens, what the core wants done
  *
- * ask L R C M = lease L for run R: C cpus ("all"), M megabytes; session/held likewise; free L; up, down: the agent.
+ * sweep; ask L R C M = lease L for run R: C cpus ("all"), M megabytes; session/held likewise; free L; up, down: the agent.
  * Expected: grant L, refuse L, wait L TEXT (the number of runs ahead, "own" or "agent"). */
 #include "actors/broker/broker_core.h"
 #include "tests/unit/table.h"
@@ -42,6 +42,9 @@ static const row_t rows[] = {
     { "two runs with sessions do not wait for each other's end",
       "up; session s x 1 1; session t y 1 1; ask a x 2 1; ask b y 2 1; free a",
       "grant s; grant t; grant a; wait b 1; grant b" },
+    { "a lease nobody renews is free again", "up; ask a x 2 1; ask b y 2 1; sweep; sweep", "grant a; wait b 1; grant b" },
+    { "a lease that is asked for again stays", "up; ask a x 2 1; ask b y 2 1; sweep; held a x 2 1; sweep; sweep",
+      "grant a; wait b 1; grant a; grant b" },
     { "a wish is taken back", "up; ask a x 2 1; ask b y 2 1; ask c z 1 1; free b; free a",
       "grant a; wait b 1; wait c 2; wait c 1; grant c" },
     { "agent lost: leases stay, wishes wait", "up; ask a x 1 1; down; ask b x 1 1; up",
@@ -97,6 +100,8 @@ static void play (ama_broker_core_t *core, char *events)
             ama_broker_core_agent (core, "agent/local");
         else if (strcmp (verb, "down") == 0)
             ama_broker_core_agent (core, NULL);
+        else if (strcmp (verb, "sweep") == 0)
+            ama_broker_core_sweep (core);
         else if (strcmp (verb, "free") == 0)
             ama_broker_core_release (core, id_of (lease));
         else

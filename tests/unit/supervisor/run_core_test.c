@@ -195,8 +195,33 @@ static const case_t cases[] = {
     { "restart: the agent does not know it", BEGIN "plan a,b; lease; restart; up; +5000; ok a; ok b",
       "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
       "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
-    { "restart: nobody knows, start is repeated", BEGIN "plan a; lease; restart; +30000; ok a",
+    { "restart: nobody knows, it waits", BEGIN "plan a; lease; restart; +60000; ok a",
+      "fetch; plan; lease a; start a1; retake; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: the same agent never heard of it, start is repeated",
+      BEGIN "agent 1; plan a; lease; restart; up; +10000; ok a",
       "fetch; plan; lease a; start a1; retake; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: another agent does not know it", BEGIN "agent 1; plan a; lease; restart; agent 2; up; +5000; ok a",
+      "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
+      "succeeded; unlease; run succeeded 0; done" },
+    { "restart: another agent tells the end that was written down",
+      BEGIN "agent 1; plan a; lease; restart; agent 2; up; +1000; ok a; +10000",
+      "fetch; plan; lease a; start a1; retake; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "the same agent says hello again, and has just told the end",
+      BEGIN "agent 1; plan a; lease; taken a; up; +10000; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "another agent, and the start is still being asked", BEGIN "agent 1; plan a; lease; agent 2; up; +5000; ok a",
+      "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "another agent: the session is gone at once",
+      BEGIN "agent 1; plan a:; lease; ready; agent 2; up; +5000; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 lost(node-lost) free 0; lease "
+      "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "another agent: the session that opens is tried again",
+      BEGIN "agent 1; plan a:*2; lease; agent 2; up; +1000; lease; ready; ok a",
+      "fetch; plan; lease session all; open; unlease; lease session all; open; start a1; a1 succeeded; a succeeded; "
+      "run succeeded 0; close; done" },
+    { "the same agent never heard of the session", BEGIN "agent 1; plan a:; lease; up; ready; ok a",
+      "fetch; plan; lease session all; open; open; start a1; a1 succeeded; a succeeded; run succeeded 0; close; done" },
     { "restart: session and attempt go on", BEGIN "plan a:,b:; lease; ready; restart; up a session; ok a; ok b",
       "fetch; plan; lease session all; open; start a1; retake; a1 succeeded; a succeeded; start b1; b1 succeeded; b "
       "succeeded; run succeeded 0; close; done" },

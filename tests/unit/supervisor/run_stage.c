@@ -2,7 +2,7 @@
  *
  * In:  submit · activate · fetched · fetch-error CODE · plan SPEC · refused · resolved [A] · resolve-error [A] CODE · lease · lease-error ·
  *      running A · ok A · fail A [ERROR] · syntax A · end A STATE CAUSE · refuse-start A CODE · ready · session-failed · session-lost ·
- *      up [A…] · dead · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
+ *      up [A…] · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
  * SPEC: actions separated by commas. NAME{:spark}{<DEP+DEP}{!ERRORACTION}{*ATTEMPTS}{@DELAY}{~TIMEOUT}{%} ; without < it depends on the
  *      one before, "<" alone: on nothing. % gives it a dependency file of its own. A word "shared", "fail-fast", "queue=MS",
  *      "timeout=MS" or "master=…" in the list is about the plan.
@@ -464,7 +464,9 @@ static void step_session (stage_t *stage, ama_session_state_t state)
 static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
 {
     ama_lease_held_t held[SPEC_MAX];
-    ama_lease_agent_changed_t body = { .agent = (char *) "local", .change = change, .held = held };
+    ama_lease_agent_changed_t body = {
+        .agent = (char *) "local", .change = change, .held = held, .incarnation = stage->incarnation
+    };
     char *save = NULL;
 
     for (char *name = strtok_r (names, " ", &save); name; name = strtok_r (NULL, " ", &save)) {
@@ -480,7 +482,9 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
 
 static void step_lease (stage_t *stage, const char *error)
 {
-    ama_lease_granted_t granted = { .agent = (char *) "local", .cpus = 0.1, .memory = 128u << 20 };
+    ama_lease_granted_t granted = {
+        .agent = (char *) "local", .cpus = 0.1, .memory = 128u << 20, .incarnation = stage->incarnation
+    };
     ama_err_t err = { 0 };
     ama_id_t lease;
 
@@ -626,6 +630,8 @@ void stage_step (stage_t *stage, const char *step)
         more = arg + strlen (arg);
     if (strcmp (copy, "restart") == 0)
         stage_restart (stage);
+    else if (strcmp (copy, "agent") == 0)
+        stage->incarnation = (uint64_t) atoi (arg);
     else if (strcmp (copy, "no-reuse") == 0)
         stage->no_reuse = true;
     else if (strcmp (copy, "cancel") == 0 || strcmp (copy, "force") == 0)

@@ -31,7 +31,8 @@ typedef struct {
     ama_id_t session; /* the last one asked to open */
     size_t held;      /* leases granted and not given back */
     bool no_reuse;
-    bool quiet; /* no log, no reports */
+    uint64_t incarnation; /* of the agent, 0: it does not say */
+    bool quiet;           /* no log, no reports */
 } stage_t;
 
 void stage_init (stage_t *stage);

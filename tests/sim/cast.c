@@ -1,0 +1,702 @@
+/* cast.c - see cast.h. Plans are made from the run's number, so that a repeated ask gets the same answer. */
+#include "tests/sim/cast.h"
+
+#include "messages/ama_types.h"
+#include "messages/attempt.h"
+#include "messages/fetch.h"
+#include "messages/lease.h"
+#include "messages/plan.h"
+#include "messages/resolve.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTIONS_MAX 12
+#define TICK_MS     50
+#define TELL_MS     200
+
+uint64_t cast_random (cast_world_t *world)
+{
+    uint64_t x = world->random += 0x9e3779b97f4a7c15u;
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static bool chance (cast_world_t *world, unsigned percent)
+{
+    return !world->calm && cast_random (world) % 100 < percent;
+}
+
+void cast_break (cast_world_t *world, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+
+    va_start (args, format);
+    (void) vsnprintf (line, sizeof line, format, args);
+    va_end (args);
+    ama_str_printf (&world->broken, "[%lld ms] %s\n", (long long) ama_sim_now_ms (world->sim), line);
+}
+
+void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs)
+{
+    memset (world, 0, sizeof *world);
+    world->sim = sim;
+    world->random = seed * 7919 + 1;
+    world->n_runs = n_runs;
+    world->incarnation = 1;
+    for (size_t i = 0; i < n_runs; i++) {
+        (void) snprintf (world->runs[i].token, sizeof world->runs[i].token, "token-%zu", i);
+        world->runs[i].cancel_wanted = cast_random (world) % 6 == 0;
+        world->runs[i].cancel_at_ms = 1 + (int64_t) (cast_random (world) % 3000);
+    }
+}
+
+void cast_done (cast_world_t *world)
+{
+    ama_str_done (&world->broken);
+}
+
+static cast_run_t *run_by_id (cast_world_t *world, ama_id_t id)
+{
+    for (size_t i = 0; i < world->n_runs; i++) {
+        if (ama_id_equal (world->runs[i].id, id))
+            return &world->runs[i];
+    }
+    return NULL;
+}
+
+typedef struct {
+    ama_ctx_t *ctx;
+    cast_world_t *world;
+    ama_timer_t *timer, *hello;
+    uint64_t busy[CAST_RUNS]; /* client: its open ask, per run */
+} part_t;
+
+static int part_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    (void) err;
+    *(part_t *) state = (part_t){ .ctx = ctx, .world = *(cast_world_t *const *) config };
+    return 0;
+}
+
+static void part_done (void *state)
+{
+    part_t *self = state;
+    ama_timer_destroy (&self->timer);
+    ama_timer_destroy (&self->hello);
+}
+
+/* ---- fetcher, planner, resolver ---- */
+
+static int on_fetch (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_fetch_request_t *request = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    ama_fetch_reply_t reply = { .commit = (char *) "3f2c1ab",
+                                .snapshot = (char *) "/snapshot",
+                                .files = 3,
+                                .ref = (char *) "main",
+                                .subject = (char *) "x" };
+
+    if (*request->commit && strcmp (request->commit, reply.commit) != 0)
+        cast_break (self->world, "fetch asked for another commit than was answered");
+    if (chance (self->world, 3))
+        return ama_err_set (err, AMA_E_UNREACHABLE, "the host does not answer");
+    return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);
+}
+
+typedef struct {
+    ama_plan_action_t actions[2 * ACTIONS_MAX];
+    uint32_t depends[2 * ACTIONS_MAX][ACTIONS_MAX];
+    char names[2 * ACTIONS_MAX][8];
+    ama_plan_dependencies_t dependencies;
+} draft_t;
+
+static uint64_t mix (uint64_t a, uint64_t b)
+{
+    uint64_t x = a * 0x9e3779b97f4a7c15u + b + 1;
+    x = (x ^ (x >> 31)) * 0xbf58476d1ce4e5b9u;
+    return x ^ (x >> 29);
+}
+
+static void draft_action (draft_t *draft, uint32_t i, const char *kind, uint64_t r)
+{
+    ama_plan_action_t *action = &draft->actions[i];
+
+    (void) snprintf (draft->names[i], sizeof draft->names[i], "%s%u", kind, i);
+    *action = (ama_plan_action_t){
+        .name = draft->names[i],
+        .runner = (char *) (r % 3 == 0 ? "spark-scala" : "shell"),
+        .group = (char *) (r % 3 == 0 ? "spark" : "shell"),
+        .type = (char *) "",
+        .file = (char *) "src/a",
+        .error_action = -1,
+        .error_of = -1,
+        .depends = draft->depends[i],
+        .retry = { .attempts = (uint32_t) (r / 3 % 3) + 1, .delay_ms = (int64_t) (r / 9 % 4) * 100 },
+        .timeout_ms = r / 36 % 5 == 0 ? 300 : 0,
+    };
+}
+
+static void draft_plan (draft_t *draft, ama_plan_plan_t *plan, uint64_t seed)
+{
+    uint32_t n = 1 + (uint32_t) (mix (seed, 0) % 6), at = 0;
+    uint32_t ordinary[ACTIONS_MAX];
+
+    memset (draft, 0, sizeof *draft);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t r = mix (seed, i + 1);
+        uint32_t me = at++;
+        draft_action (draft, me, "a", r);
+        for (uint32_t k = 0; k < i; k++) {
+            if (mix (r, k) % 2)
+                draft->depends[me][draft->actions[me].n_depends++] = ordinary[k];
+        }
+        ordinary[i] = me;
+        if (mix (r, 99) % 3 == 0) {
+            draft_action (draft, at, "e", mix (r, 98));
+            draft->actions[at].error_of = me;
+            draft->actions[me].error_action = at++;
+        }
+    }
+    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml" };
+    *plan = (ama_plan_plan_t){ .job = (char *) "job",
+                               .env = (char *) "dev",
+                               .commit = (char *) "3f2c1ab",
+                               .actions = draft->actions,
+                               .n_actions = at,
+                               .dependencies = &draft->dependencies,
+                               .n_dependencies = mix (seed, 97) % 2,
+                               .fail_fast = mix (seed, 96) % 4 == 0,
+                               .environment = { .name = (char *) "dev",
+                                                .label = (char *) "dev",
+                                                .master = (char *) (mix (seed, 95) % 2 ? "local[*]" : "local[1]"),
+                                                .input_root = (char *) "",
+                                                .output_root = (char *) "",
+                                                .working_dir = (char *) "" } };
+}
+
+static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_plan_request_t *request = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    ama_plan_reply_t reply = { .ok = true, .has_plan = true };
+    uint64_t seed = 0;
+    draft_t *draft;
+    int rc;
+
+    (void) self;
+    (void) err;
+    for (size_t i = 0; i < sizeof request->key.b; i++)
+        seed = seed * 31 + request->key.b[i];
+    draft = ama_malloc (sizeof *draft);
+    draft_plan (draft, &reply.plan, seed);
+    rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
+    free (draft);
+    return rc;
+}
+
+static int on_resolve (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    ama_waiter_t waiter = ama_waiter (envelope);
+    ama_resolve_file_t file = { .path = (char *) "/cache/a.jar", .coordinates = (char *) "g:a:1" };
+    ama_resolve_reply_t reply = { .files = &file, .n_files = 1 };
+
+    (void) state;
+    (void) body;
+    (void) err;
+    return ama_reply (ctx, &waiter, AMA_MSG_RESOLVE_REPLY, &reply);
+}
+
+/* ---- agent ---- */
+
+static cast_attempt_t *find_attempt (cast_world_t *world, ama_id_t id)
+{
+    for (size_t i = world->n_attempts; i-- > 0;) {
+        if (ama_id_equal (world->attempts[i].id, id))
+            return &world->attempts[i];
+    }
+    return NULL;
+}
+
+static cast_session_t *find_session (cast_world_t *world, ama_id_t id)
+{
+    for (size_t i = world->n_sessions; i-- > 0;) {
+        if (ama_id_equal (world->sessions[i].id, id))
+            return &world->sessions[i];
+    }
+    return NULL;
+}
+
+static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, const char *cause)
+{
+    attempt->running = false;
+    attempt->ended = true;
+    attempt->outcome = outcome;
+    attempt->cause = cause;
+    attempt->told_ms = -TELL_MS;
+}
+
+void cast_agent_crashed (cast_world_t *world)
+{
+    world->incarnation++;
+    for (size_t i = 0; i < world->n_attempts; i++)
+        world->attempts[i].running = false;
+    for (size_t i = 0; i < world->n_sessions; i++) {
+        world->sessions[i].open = false;
+        world->sessions[i].acked = true; /* sessions are not written down */
+    }
+}
+
+/* No attempt of an action that succeeded, none beside another. */
+static void check_start (cast_world_t *world, const ama_attempt_start_t *start)
+{
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        const cast_attempt_t *other = &world->attempts[i];
+        if (!ama_id_equal (other->run, start->run) || strcmp (other->action, start->action) != 0)
+            continue;
+        if (other->ended && other->outcome == AMA_ATTEMPT_STATE_SUCCEEDED)
+            cast_break (world, "%s is started again after it succeeded", start->action);
+        if (other->running)
+            cast_break (world, "%s is started beside an attempt that runs", start->action);
+    }
+}
+
+static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    cast_world_t *world = self->world;
+    const ama_attempt_start_t *start = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    cast_attempt_t *attempt = find_attempt (world, start->attempt);
+
+    (void) err;
+    (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
+    if (attempt)
+        return 0;
+    check_start (world, start);
+    if (world->n_attempts == CAST_ATTEMPTS) {
+        cast_break (world, "too many attempts");
+        return 0;
+    }
+    attempt = &world->attempts[world->n_attempts++];
+    *attempt = (cast_attempt_t){
+        .id = start->attempt,
+        .run = start->run,
+        .session = start->session,
+        .running = true,
+        .end_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 400),
+    };
+    (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
+    if (!ama_id_is_zero (start->session)) {
+        const cast_session_t *session = find_session (world, start->session);
+        if (!session || !session->open)
+            end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+    }
+    return 0;
+}
+
+static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_attempt_cancel_t *cancel = body;
+    cast_attempt_t *attempt = find_attempt (self->world, cancel->attempt);
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (attempt && attempt->running)
+        end_attempt (attempt, cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED, "");
+    return 0;
+}
+
+static int on_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_attempt_ack_t *ack = body;
+    cast_attempt_t *attempt = find_attempt (self->world, ack->attempt);
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (attempt && attempt->ended && ack->state == attempt->outcome)
+        attempt->acked = true;
+    return 0;
+}
+
+static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                            ama_err_t *err)
+{
+    part_t *self = state;
+    cast_world_t *world = self->world;
+    const ama_attempt_session_open_t *open = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+
+    (void) err;
+    (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
+    if (find_session (world, open->session))
+        return 0;
+    if (world->n_sessions == CAST_SESSIONS) {
+        cast_break (world, "too many sessions");
+        return 0;
+    }
+    world->sessions[world->n_sessions++] =
+        (cast_session_t){ .id = open->session,
+                          .run = open->run,
+                          .open = true,
+                          .acked = true,
+                          .ready_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 300) };
+    return 0;
+}
+
+static void session_over (cast_world_t *world, cast_session_t *session, ama_session_state_t state)
+{
+    session->open = false;
+    session->state = state;
+    session->acked = false;
+    session->told_ms = -TELL_MS;
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        if (world->attempts[i].running && ama_id_equal (world->attempts[i].session, session->id))
+            end_attempt (&world->attempts[i], AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+    }
+}
+
+static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                             ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_attempt_session_close_t *close = body;
+    cast_session_t *session = find_session (self->world, close->session);
+    cast_session_t unknown = { .id = close->session };
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (!session && self->world->n_sessions < CAST_SESSIONS) {
+        session = &self->world->sessions[self->world->n_sessions++];
+        *session = unknown;
+    }
+    if (session && (session->open || session->acked))
+        session_over (self->world, session, AMA_SESSION_STATE_CLOSED);
+    return 0;
+}
+
+static int on_session_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                           ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_attempt_session_ack_t *ack = body;
+    cast_session_t *session = find_session (self->world, ack->session);
+
+    (void) ctx;
+    (void) envelope;
+    (void) err;
+    if (session && ack->state == session->state)
+        session->acked = true;
+    return 0;
+}
+
+static void finish_attempts (part_t *self, int64_t now)
+{
+    cast_world_t *world = self->world;
+
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        cast_attempt_t *attempt = &world->attempts[i];
+        if (attempt->running && now >= attempt->end_at_ms) {
+            if (chance (world, 20))
+                end_attempt (attempt, AMA_ATTEMPT_STATE_FAILED, chance (world, 20) ? "syntax" : "error");
+            else if (chance (world, 5))
+                end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "oom");
+            else
+                end_attempt (attempt, AMA_ATTEMPT_STATE_SUCCEEDED, "");
+        }
+        if (attempt->ended && !attempt->acked && now >= attempt->told_ms + TELL_MS) {
+            ama_attempt_status_t status = { .attempt = attempt->id,
+                                            .run = attempt->run,
+                                            .state = attempt->outcome,
+                                            .cause = (char *) attempt->cause,
+                                            .exit = -1 };
+            attempt->told_ms = now;
+            (void) ama_tell (self->ctx, "supervisor", AMA_MSG_ATTEMPT_STATUS, &status);
+        }
+    }
+}
+
+static void tend_sessions (part_t *self, int64_t now)
+{
+    cast_world_t *world = self->world;
+
+    for (size_t i = 0; i < world->n_sessions; i++) {
+        cast_session_t *session = &world->sessions[i];
+        if (session->open && !session->ready && now >= session->ready_at_ms) {
+            if (chance (world, 10))
+                session_over (world, session, AMA_SESSION_STATE_FAILED);
+            else {
+                session->ready = true;
+                session->state = AMA_SESSION_STATE_READY;
+                session->acked = false;
+                session->told_ms = -TELL_MS;
+            }
+        }
+        else if (session->open && session->ready && cast_random (world) % 400 == 0 && !world->calm)
+            session_over (world, session, AMA_SESSION_STATE_LOST);
+        if (!session->acked && now >= session->told_ms + TELL_MS) {
+            ama_attempt_session_status_t status = {
+                .session = session->id, .run = session->run, .state = session->state, .detail = (char *) "Spark"
+            };
+            session->told_ms = now;
+            (void) ama_tell (self->ctx, "supervisor", AMA_MSG_ATTEMPT_SESSION_STATUS, &status);
+        }
+    }
+}
+
+static void agent_tick (void *arg)
+{
+    part_t *self = arg;
+    int64_t now = ama_now_ms (self->ctx);
+
+    finish_attempts (self, now);
+    tend_sessions (self, now);
+    ama_timer_after (self->timer, TICK_MS);
+}
+
+static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                        void *arg);
+
+static void say_hello (part_t *self)
+{
+    cast_world_t *world = self->world;
+    ama_lease_held_t *held = ama_calloc (world->n_attempts + world->n_sessions, sizeof *held);
+    ama_lease_agent_hello_t hello = { .agent = (char *) "agent/local",
+                                      .cpus = 2,
+                                      .memory = 4ull << 30,
+                                      .held = held,
+                                      .incarnation = world->incarnation };
+
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        if (world->attempts[i].running)
+            held[hello.n_held++] = (ama_lease_held_t){ .id = world->attempts[i].id, .run = world->attempts[i].run };
+    }
+    for (size_t i = 0; i < world->n_sessions; i++) {
+        if (world->sessions[i].open)
+            held[hello.n_held++] =
+                (ama_lease_held_t){ .id = world->sessions[i].id, .run = world->sessions[i].run, .session = true };
+    }
+    (void) ama_ask (self->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, 500, 0, on_welcome, self);
+    free (held);
+}
+
+static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                        void *arg)
+{
+    (void) ctx;
+    (void) envelope;
+    (void) body;
+    ama_timer_after (((part_t *) arg)->hello, err ? 200 : 30000);
+}
+
+static void on_hello_time (void *arg)
+{
+    say_hello (arg);
+}
+
+static void agent_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
+{
+    part_t *self = state;
+
+    (void) epoch;
+    if (!self->timer) {
+        self->timer = ama_timer_new (ctx, agent_tick, self);
+        self->hello = ama_timer_new (ctx, on_hello_time, self);
+    }
+    ama_timer_after (self->timer, TICK_MS);
+    say_hello (self);
+}
+
+static void agent_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+{
+    part_t *self = state;
+
+    (void) ctx;
+    if (strcmp (name, "broker") == 0 && self->hello)
+        ama_timer_after (self->hello, 200);
+}
+
+/* ---- reporter ---- */
+
+static void keep (cast_world_t *world, cast_run_t *run, const ama_report_event_t *event)
+{
+    if (run->kept == CAST_EVENTS)
+        return;
+    if (run->kept == 0 && event->type != AMA_EVENT_TYPE_RUN_ACCEPTED)
+        cast_break (world, "%s: the first event is not run.accepted", run->token);
+    if (run->kept && run->types[run->kept - 1] == AMA_EVENT_TYPE_RUN_ENDED)
+        cast_break (world, "%s: an event after run.ended", run->token);
+    run->types[run->kept] = event->type;
+    (void) snprintf (run->states[run->kept], sizeof run->states[0], "%s", event->state ? event->state : "");
+    if (event->type == AMA_EVENT_TYPE_RUN_ENDED)
+        run->exit = event->exit;
+    run->kept++;
+}
+
+static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    part_t *self = state;
+    const ama_report_post_t *post = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    cast_run_t *run = run_by_id (self->world, post->run);
+    ama_report_posted_t reply = { .source = post->source };
+
+    if (!run) /* posted before its submitter heard of it */
+        return ama_err_set (err, AMA_E_BUSY, "later");
+    if (!ama_id_equal (post->run, post->source))
+        cast_break (self->world, "a post of another source");
+    for (size_t i = 0; i < post->n_events; i++) {
+        if (post->first + i == run->kept + 1)
+            keep (self->world, run, &post->events[i]);
+    }
+    reply.upto = run->kept;
+    return ama_reply (ctx, &waiter, AMA_MSG_REPORT_POSTED, &reply);
+}
+
+static int on_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    (void) ctx, (void) state, (void) envelope, (void) body, (void) err;
+    return 0;
+}
+
+/* ---- client ---- */
+
+typedef struct {
+    part_t *self;
+    size_t run;
+} asked_t;
+
+static asked_t asked_of[CAST_RUNS]; /* of the one client there is */
+
+static void on_accepted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                         void *arg)
+{
+    asked_t *asked = arg;
+    cast_world_t *world = asked->self->world;
+    cast_run_t *run = &world->runs[asked->run];
+    const ama_run_accepted_t *accepted = body;
+
+    (void) ctx;
+    (void) envelope;
+    asked->self->busy[asked->run] = 0;
+    if (err)
+        return;
+    if (!ama_id_is_zero (run->id) && !ama_id_equal (run->id, accepted->run))
+        cast_break (world, "%s became two runs", run->token);
+    run->id = accepted->run;
+}
+
+static void on_cancelled (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                          void *arg)
+{
+    asked_t *asked = arg;
+
+    (void) ctx;
+    (void) envelope;
+    (void) body;
+    asked->self->busy[asked->run] = 0;
+    if (!err)
+        asked->self->world->runs[asked->run].cancelled = true;
+}
+
+static void client_tick (void *arg)
+{
+    part_t *self = arg;
+    cast_world_t *world = self->world;
+
+    for (size_t i = 0; i < world->n_runs; i++) {
+        cast_run_t *run = &world->runs[i];
+        ama_run_submit_t submit = { .token = run->token,
+                                    .repo = (char *) "/repo",
+                                    .ref = (char *) "main",
+                                    .env = (char *) "dev",
+                                    .name = (char *) "" };
+        ama_run_cancel_t cancel = { .run = run->id, .force = i % 2 };
+        asked_of[i] = (asked_t){ self, i };
+        if (self->busy[i])
+            continue;
+        /* also again for known ones: the same token is the same run */
+        if (ama_id_is_zero (run->id) || cast_random (world) % 20 == 0)
+            self->busy[i] =
+                ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_SUBMIT, &submit, 1000, 0, on_accepted, &asked_of[i]);
+        else if (run->cancel_wanted && !run->cancelled && ama_now_ms (self->ctx) > run->cancel_at_ms)
+            self->busy[i] =
+                ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_CANCEL, &cancel, 1000, 0, on_cancelled, &asked_of[i]);
+    }
+    ama_timer_after (self->timer, 100);
+}
+
+static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
+{
+    part_t *self = state;
+
+    (void) epoch;
+    if (!self->timer)
+        self->timer = ama_timer_new (ctx, client_tick, self);
+    ama_timer_after (self->timer, 10);
+}
+
+/* ---- definitions ---- */
+
+#define PART(def_name, logical, granted, ...)                                                                          \
+    static const ama_handler_t def_name##_handlers[] = { __VA_ARGS__, AMA_HANDLER_END };                               \
+    const ama_actor_def_t def_name = {                                                                                 \
+        .name = logical,                                                                                               \
+        .role = granted,                                                                                               \
+        .state_size = sizeof (part_t),                                                                                 \
+        .init = part_init,                                                                                             \
+        .done = part_done,                                                                                             \
+        .handlers = def_name##_handlers,                                                                               \
+    }
+
+PART (cast_fetcher, "fetcher", AMA_ROLE_FETCHER, { AMA_MSG_FETCH_REQUEST, on_fetch });
+PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
+PART (cast_resolver, "resolver", AMA_ROLE_RESOLVER, { AMA_MSG_RESOLVE_REQUEST, on_resolve });
+PART (cast_reporter, "reporter", AMA_ROLE_REPORTER, { AMA_MSG_REPORT_POST, on_post },
+      { AMA_MSG_REPORT_PROGRESS, on_progress });
+
+static const ama_handler_t agent_handlers[] = {
+    { AMA_MSG_ATTEMPT_START, on_start },
+    { AMA_MSG_ATTEMPT_CANCEL, on_cancel },
+    { AMA_MSG_ATTEMPT_ACK, on_ack },
+    { AMA_MSG_ATTEMPT_SESSION_OPEN, on_session_open },
+    { AMA_MSG_ATTEMPT_SESSION_CLOSE, on_session_close },
+    { AMA_MSG_ATTEMPT_SESSION_ACK, on_session_ack },
+    AMA_HANDLER_END,
+};
+
+const ama_actor_def_t cast_agent = {
+    .name = "agent/local",
+    .role = AMA_ROLE_AGENT,
+    .state_size = sizeof (part_t),
+    .init = part_init,
+    .done = part_done,
+    .joined = agent_joined,
+    .peer_gone = agent_peer_gone,
+    .handlers = agent_handlers,
+};
+
+static const ama_handler_t client_handlers[] = { AMA_HANDLER_END };
+
+const ama_actor_def_t cast_client = {
+    .name = "client/1",
+    .role = AMA_ROLE_SUBMITTER,
+    .state_size = sizeof (part_t),
+    .init = part_init,
+    .done = part_done,
+    .joined = client_joined,
+    .handlers = client_handlers,
+};

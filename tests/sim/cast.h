@@ -1,0 +1,77 @@
+/* cast.h - stand-ins for the actors around the supervisor and the broker, for simulations
+ *
+ * Each stand-in is an actor definition; its config is the world. The world is what would be on disks and in people's memories: it lives
+ * on when an actor crashes. Promises are checked where they could be broken; a broken one is a line in `world->broken`.
+ */
+#ifndef AMA_TESTS_SIM_CAST_H
+#define AMA_TESTS_SIM_CAST_H
+
+#include "actors/base/ama_str.h"
+#include "actors/runtime/ama_actor.h"
+#include "actors/runtime/ama_sim.h"
+#include "messages/report.h"
+#include "messages/run.h"
+
+#define CAST_RUNS     12
+#define CAST_ATTEMPTS 4096
+#define CAST_SESSIONS 512
+#define CAST_EVENTS   4096
+
+/* One attempt as the agent's disk knows it. */
+typedef struct {
+    ama_id_t id, run, session;
+    char action[65];
+    bool running; /* until it ends or its agent crashes */
+    bool ended;   /* written down; told until it is acknowledged */
+    bool acked;
+    int64_t end_at_ms;
+    int64_t told_ms;
+    ama_attempt_state_t outcome;
+    const char *cause;
+} cast_attempt_t;
+
+typedef struct {
+    ama_id_t id, run;
+    bool open;
+    bool ready;
+    ama_session_state_t state; /* to be told */
+    bool acked;
+    int64_t ready_at_ms, told_ms;
+} cast_session_t;
+
+typedef struct {
+    ama_id_t id; /* zero: not accepted yet */
+    char token[32];
+    bool cancel_wanted, cancelled;
+    int64_t cancel_at_ms;
+    /* as the reporter keeps it */
+    uint64_t kept;
+    ama_event_type_t types[CAST_EVENTS];
+    char states[CAST_EVENTS][16];
+    int64_t exit;
+} cast_run_t;
+
+typedef struct {
+    ama_sim_t *sim;
+    uint64_t random;
+    uint64_t incarnation; /* of the agent */
+    bool calm;            /* no more failures of the stand-ins' own */
+    cast_run_t runs[CAST_RUNS];
+    size_t n_runs;
+    cast_attempt_t attempts[CAST_ATTEMPTS];
+    size_t n_attempts;
+    cast_session_t sessions[CAST_SESSIONS];
+    size_t n_sessions;
+    ama_str_t broken; /* promises that were broken; empty if all is well */
+} cast_world_t;
+
+extern const ama_actor_def_t cast_fetcher, cast_planner, cast_resolver, cast_agent, cast_reporter, cast_client;
+
+void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
+void cast_done (cast_world_t *world);
+uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
+/* The agent's process dies: what ran is gone, what was written down stays. */
+void cast_agent_crashed (cast_world_t *world);
+void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+
+#endif
