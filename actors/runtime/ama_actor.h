@@ -83,7 +83,8 @@ bool ama_waiter_equal (const ama_waiter_t *a, const ama_waiter_t *b);
 /* Sends; no answer is expected. 0, or AMA_E_UNREACHABLE / AMA_E_BUSY / AMA_E_LIMIT (body above AMA_BODY_MAX): not sent. */
 int ama_tell (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *body);
 
-/* Exactly one of: body (the answer; of type `type`), or err. Borrowed. Called exactly once per ask, never from inside ama_ask,
+/* Exactly one of: body (the answer; of type `type`), or err. envelope is that of the answer or refusal, whose role says whether the peer or the
+ * hub spoke, and NULL if none came (deadline, peer gone). Borrowed. Called exactly once per ask, never from inside ama_ask,
  * and not at all after ama_ask_cancel. A part of a stream comes with envelope->flags & AMA_FLAG_MORE and does not end the ask. */
 typedef void (ama_reply_fn) (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                              void *arg);

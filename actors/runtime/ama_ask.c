@@ -183,7 +183,7 @@ static void on_part (ama_ctx_t *ctx, ama_asked_t *ask, const ama_envelope_t *env
     grant (ask);
 }
 
-static void on_refusal (ama_asked_t *ask, const void *body, size_t size)
+static void on_refusal (ama_asked_t *ask, const ama_envelope_t *envelope, const void *body, size_t size)
 {
     ama_control_error_t refusal;
     ama_err_t err;
@@ -195,7 +195,7 @@ static void on_refusal (ama_asked_t *ask, const void *body, size_t size)
     (void) ama_err_set (&err, refusal.code < 0 && refusal.code > -1000 ? (int) refusal.code : AMA_E_DECODE, "%s",
                         refusal.text);
     ama_control_error_done (&refusal);
-    finish (ask, NULL, NULL, &err);
+    finish (ask, envelope, NULL, &err);
 }
 
 void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *bytes, size_t size)
@@ -214,7 +214,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     if (strcmp (envelope->src, ask->dst) != 0 && envelope->role != AMA_ROLE_HUB)
         return; /* not the one that was asked */
     if (envelope->flags & AMA_FLAG_ERROR && envelope->type == AMA_MSG_CONTROL_ERROR) {
-        on_refusal (ask, bytes, size);
+        on_refusal (ask, envelope, bytes, size);
         return;
     }
     if (envelope->type != (more ? ask->info->stream : ask->info->reply)) {
