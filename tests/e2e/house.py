@@ -145,9 +145,9 @@ class House(unittest.TestCase):
 
     def amad(self, *args):
         """Starts the daemon and waits until it serves."""
-        log = open(self.folder / "amad.log", "a")
-        daemon = subprocess.Popen([BIN / "amad", *map(str, args)], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                  start_new_session=True)
+        with open(self.folder / "amad.log", "a") as log:
+            daemon = subprocess.Popen([BIN / "amad", *map(str, args)], env=self.env, stdout=log, stderr=log,
+                                      stdin=subprocess.DEVNULL, start_new_session=True)
         self.daemons.append(daemon)
         deadline = time.monotonic() + 20
         while self.ama("list", timeout=30).returncode != 0:
