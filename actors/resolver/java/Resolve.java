@@ -1,0 +1,135 @@
+package amaterasu.resolver;
+
+import coursierapi.Artifact;
+import coursierapi.Cache;
+import coursierapi.Credentials;
+import coursierapi.Dependency;
+import coursierapi.Fetch;
+import coursierapi.FetchResult;
+import coursierapi.MavenRepository;
+import coursierapi.Repository;
+import coursierapi.error.CoursierError;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.net.ProxySelector;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Maven coordinates become files: one request on standard input, the answer on standard output, then the end. The resolver actor's
+ * child, started by resolve.sh; README.md has the lines. Exit 0 if the request was answered, 1 if it failed and said why.
+ */
+public final class Resolve {
+    private final Request request;
+    private final Lines lines;
+    private final Guard guard;
+    private final Progress progress;
+
+    private Resolve(Request request, Lines lines, Guard guard) {
+        this.request = request;
+        this.lines = lines;
+        this.guard = guard;
+        this.progress = new Progress(lines, guard, request);
+    }
+
+    public static void main(String[] args) {
+        PrintStream out = new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), false,
+            java.nio.charset.StandardCharsets.UTF_8);
+        int code = run(System.in, out);
+        out.flush();
+        // coursier's threads may still wait for something that no longer matters
+        Runtime.getRuntime().halt(code);
+    }
+
+    static int run(InputStream in, PrintStream out) {
+        Lines lines = new Lines(out);
+        try {
+            Request request = Request.read(in);
+            Guard guard = new Guard(ProxySelector.getDefault());
+            ProxySelector.setDefault(guard);
+            setUp(request);
+            new Resolve(request, lines, guard).answer();
+            return 0;
+        } catch (Failure e) {
+            lines.put("failed", e.word(), e.getMessage());
+        } catch (IOException e) {
+            boolean full = String.valueOf(e.getMessage()).contains("No space left");
+            lines.put("failed", full ? "nospace" : "io", "the cache: " + e);
+        }
+        return 1;
+    }
+
+    /** coursier reads these once, when its first class is used. */
+    private static void setUp(Request request) {
+        System.setProperty("coursier.cache", request.cache);
+        System.setProperty("coursier.exception-retry", "1");
+        System.setProperty("coursier.http.maxRedirects", "5");
+        if (request.offline)
+            System.setProperty("coursier.mode", "offline");
+        java.security.Security.setProperty("networkaddress.cache.ttl", "-1");
+    }
+
+    private void answer() throws Failure, IOException {
+        Map<Artifact, File> files = fetch();
+        if (dropDamaged(files))
+            files = fetch();
+        for (String url : progress.unchecked())
+            throw new Failure(Failure.Kind.INTEGRITY, "the repository has no SHA-1 for " + url);
+        Coordinates coordinates = new Coordinates(dependencies);
+        for (Map.Entry<Artifact, File> one : files.entrySet()) {
+            String wrong = Checksums.verify(one.getValue().toPath());
+            if (wrong != null)
+                throw new Failure(Failure.Kind.INTEGRITY, coordinates.of(one.getKey().getUrl()) + ": " + wrong);
+            lines.put("file", coordinates.of(one.getKey().getUrl()), one.getValue().length(), one.getValue().getPath());
+        }
+        lines.put("done", files.size(), progress.downloads());
+    }
+
+    private List<Dependency> dependencies = List.of();
+
+    private Map<Artifact, File> fetch() throws Failure {
+        Fetch fetch = Fetch.create().withRepositories(repositories())
+            .withCache(Cache.create().withLocation(new File(request.cache)).withLogger(progress))
+            .withResolutionParams(Provided.without());
+        for (Request.Wanted one : request.artifacts)
+            fetch.addDependencies(Dependency.of(one.group(), one.name(), one.version()));
+        try {
+            FetchResult result = fetch.fetchResult();
+            Map<Artifact, File> files = new LinkedHashMap<>();
+            for (Map.Entry<Artifact, File> one : result.getArtifacts())
+                files.putIfAbsent(one.getKey(), one.getValue());
+            dependencies = result.getDependencies();
+            return files;
+        } catch (CoursierError e) {
+            throw Errors.of(e, request, Repository.central().getBase());
+        }
+    }
+
+    private Repository[] repositories() {
+        return request.repositories.stream().map(repo -> {
+            if (repo.isCentral())
+                return Repository.central();
+            guard.allow(repo.url());
+            MavenRepository one = MavenRepository.of(repo.url());
+            return repo.user() == null ? one : one.withCredentials(Credentials.of(repo.user(), repo.password()));
+        }).toArray(Repository[]::new);
+    }
+
+    /** Files of the cache that are not what they were. True if there were any, and they can be had again. */
+    private boolean dropDamaged(Map<Artifact, File> files) throws IOException {
+        boolean dropped = false;
+        for (File file : files.values()) {
+            Path path = file.toPath();
+            if (request.offline || Checksums.verify(path) == null)
+                continue;
+            Checksums.forget(path);
+            dropped = Files.notExists(path);
+        }
+        return dropped;
+    }
+}

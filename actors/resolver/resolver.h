@@ -1,0 +1,30 @@
+/* resolver.h - the resolver as an actor: dependency files become a locked set of content-addressed jars
+ *
+ * Answers resolve.request (messages/schema/resolve.yaml). README.md of this folder tells what lies where.
+ */
+#ifndef AMA_RESOLVER_RESOLVER_H
+#define AMA_RESOLVER_RESOLVER_H
+
+#include "actors/runtime/ama_actor.h"
+
+/* Strings are copied by init. Those marked * may be NULL. */
+typedef struct {
+    const char *cache_dir;        /* absolute; shared with other systems of the same user */
+    const char *scripts_dir;      /* absolute; where resolve.sh lies: this folder, or its installed copy */
+    const char *java_home;        /* * of the child's environment, likewise below */
+    const char *path;             /* * */
+    const char *home;             /* * the user's own Maven and coursier settings (mirrors) are found there */
+    const char *lang;             /* * */
+    const char *maven_opts;       /* * */
+    const char *java_options;     /* * JAVA_TOOL_OPTIONS: proxies */
+    const char *credentials_file; /* * 0600, see actors/base/ama_credentials.h; by repository id, URL or host */
+    const char *const
+        *hosts; /* * NULL-terminated: the only hosts a job may name; "*.example.org" and host:port are understood */
+    int64_t idle_ms;  /* the child says nothing; 0: the shipped figure, likewise below */
+    int64_t total_ms; /* all tries of one set together */
+    int64_t retry_ms; /* before the second try; doubles */
+} ama_resolver_conf_t;
+
+extern const ama_actor_def_t ama_resolver_def;
+
+#endif

@@ -1,0 +1,503 @@
+/* resolver_actor.c - the resolver: Maven coordinates become a locked set of content-addressed jars
+ *
+ * Asked by the supervisor. Runs on its actor's own loop and never blocks: repositories are spoken to by a JVM in a child process
+ * (resolve.sh), jars are read by a worker thread. Holds nothing durable but the cache: after a crash the supervisor asks again, and what
+ * was locked is answered from disk.
+ */
+#include "actors/resolver/resolver.h"
+
+#include "actors/base/ama_log.h"
+#include "actors/resolver/resolve_core.h"
+#include "actors/resolver/resolve_store.h"
+#include "actors/runtime/ama_child.h"
+#include "actors/runtime/ama_worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { STDERR_KEPT = 2048, ENV_MAX = 8 };
+
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+typedef struct resolver resolver_t;
+
+/* A job that has a child, or has had one. */
+typedef struct work {
+    struct work *next;
+    resolver_t *self;
+    ama_resolve_job_id_t job;
+    ama_child_t *child; /* NULL once it is gone */
+    ama_resolve_answer_t answer;
+    ama_str_t said; /* the end of its stderr */
+    ama_err_t err;  /* why it could not be started, or was sent away */
+} work_t;
+
+/* What the worker thread is given. It touches nothing else of the actor but the store. */
+typedef struct {
+    resolver_t *self;
+    ama_resolve_job_id_t job;
+    ama_digest_t set;
+    ama_resolve_answer_t answer; /* to be stored; ended is false for a look at the lock only */
+    ama_resolve_lock_t lock;
+    int rc;
+    ama_err_t err;
+} task_t;
+
+struct resolver {
+    ama_ctx_t *ctx;
+    ama_resolve_core_t *core;
+    ama_timer_t *wake;
+    ama_worker_t *worker;
+    ama_resolve_store_t *store;
+    work_t *works;
+    bool ending;
+    char *coursier_dir, *out_dir, *script, *credentials_file;
+    char *env[ENV_MAX + 1];
+    char **hosts;
+};
+
+static char *join (const char *front, const char *back)
+{
+    ama_str_t text = { 0 };
+
+    ama_str_puts (&text, front);
+    ama_str_puts (&text, back);
+    return ama_str_take (&text);
+}
+
+/* ---- locks and files, on the worker's thread ---- */
+
+static void do_task (void *job)
+{
+    task_t *task = job;
+
+    if (task->answer.ended)
+        task->rc = ama_resolve_store_put (task->self->store, &task->set, task->answer.files, task->answer.n_files,
+                                          &task->lock, &task->err);
+    else
+        task->rc = ama_resolve_store_find (task->self->store, &task->set, &task->lock, &task->err);
+}
+
+static void make_reply (const task_t *task, ama_resolve_reply_t *reply)
+{
+    const ama_resolve_lock_t *lock = &task->lock;
+
+    *reply = (ama_resolve_reply_t){
+        .lock = ama_resolve_lock_digest (lock),
+        .files = ama_calloc (lock->n_files + 1, sizeof *reply->files),
+        .n_files = lock->n_files,
+        .cached = task->answer.downloads == 0,
+    };
+    for (size_t i = 0; i < lock->n_files; i++)
+        reply->files[i] = (ama_resolve_file_t){
+            .path = ama_resolve_store_path (task->self->store, &lock->files[i]),
+            .digest = lock->files[i].digest,
+            .coordinates = ama_strdup (lock->files[i].coordinates),
+        };
+}
+
+static void on_task (void *job)
+{
+    task_t *task = job;
+    resolver_t *self = task->self;
+    ama_resolve_reply_t reply = { 0 };
+    bool found = task->rc == 0;
+    int64_t now = ama_now_ms (self->ctx);
+
+    if (found)
+        make_reply (task, &reply);
+    if (!self->ending && task->answer.ended)
+        ama_resolve_core_stored (self->core, task->job, &reply, found ? NULL : &task->err, now);
+    else if (!self->ending)
+        ama_resolve_core_checked (self->core, task->job, found ? &reply : NULL,
+                                  found && ama_resolve_lock_is_changing (&task->lock), now);
+    ama_resolve_reply_done (&reply);
+    ama_resolve_lock_done (&task->lock);
+    ama_resolve_answer_done (&task->answer);
+    free (task);
+}
+
+static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
+{
+    task_t *task = ama_calloc (1, sizeof *task);
+
+    task->self = self;
+    task->job = effect->job;
+    task->set = effect->order->set;
+    return task;
+}
+
+/* ---- children ---- */
+
+static work_t *find_work (resolver_t *self, ama_resolve_job_id_t job)
+{
+    work_t *work;
+
+    LL_SEARCH_SCALAR (self->works, work, job, job);
+    return work;
+}
+
+static void drop_work (work_t *work)
+{
+    LL_DELETE (work->self->works, work);
+    ama_resolve_answer_done (&work->answer);
+    ama_str_done (&work->said);
+    free (work);
+}
+
+static void size_text (uint64_t bytes, char *buf, size_t size)
+{
+    if (bytes < 1000 * 1000)
+        (void) snprintf (buf, size, "%.0f kB", (double) bytes / 1e3);
+    else
+        (void) snprintf (buf, size, bytes < 1000 * 1000 * 1000 ? "%.1f MB" : "%.2f GB",
+                         (double) bytes / (bytes < 1000 * 1000 * 1000 ? 1e6 : 1e9));
+}
+
+static void on_step (const ama_resolve_step_t *step, void *arg)
+{
+    work_t *work = arg;
+    char text[AMA_RESOLVE_NOTE_MAX + 64], size[32];
+    ama_resolve_progress_t progress = { .text = text, .bytes = step->bytes };
+
+    size_text (step->bytes, size, sizeof size);
+    if (step->note)
+        (void) snprintf (text, sizeof text, "%.*s", AMA_RESOLVE_PROGRESS_TEXT_MAX - 64, step->note);
+    else if (step->total)
+        (void) snprintf (text, sizeof text, "%llu of %llu files, %s", (unsigned long long) step->done,
+                         (unsigned long long) step->total, size);
+    else
+        (void) snprintf (text, sizeof text, "reading descriptions: %llu", (unsigned long long) step->done);
+    ama_resolve_core_progress (work->self->core, work->job, &progress, ama_now_ms (work->self->ctx));
+}
+
+static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+{
+    work_t *work = arg;
+
+    if (channel == 2) {
+        ama_str_add (&work->said, bytes, size);
+        if (work->said.size > STDERR_KEPT)
+            ama_str_cut (&work->said, work->said.size - STDERR_KEPT);
+        return;
+    }
+    if (ama_resolve_answer_feed (&work->answer, bytes, size, on_step, work, &work->err) < 0)
+        ama_child_kill (child, true);
+}
+
+/* What the child's last words were, if it has ended without an answer. */
+static void explain_death (const work_t *work, const ama_child_end_t *end, ama_err_t *err)
+{
+    const char *said = work->said.data ? work->said.data : "", *line;
+    ama_str_t text = { 0 };
+    size_t size = strlen (said);
+
+    while (size && said[size - 1] == '\n')
+        size--;
+    line = size ? memrchr (said, '\n', size) : NULL;
+    line = line ? line + 1 : said;
+    ama_str_escape (&text, line, size - (size_t) (line - said), 300);
+    if (work->answer.broken)
+        (void) ama_err_set (err, AMA_E_CHILD, "%s", work->err.text);
+    else if (end->signal)
+        (void) ama_err_set (err, AMA_E_CHILD, "the resolver's child was ended by signal %d%s%s", end->signal,
+                            text.size ? ": " : "", text.size ? text.data : "");
+    else
+        (void) ama_err_set (err, AMA_E_CHILD, "the resolver's child ended with code %d and without an answer%s%s",
+                            end->code, text.size ? ": " : "", text.size ? text.data : "");
+    ama_str_done (&text);
+}
+
+static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
+{
+    work_t *work = arg;
+    resolver_t *self = work->self;
+    ama_err_t err = { 0 };
+    int rc = ama_resolve_answer_end (&work->answer, &err);
+
+    (void) child;
+    work->child = NULL;
+    if (rc == AMA_E_CHILD)
+        explain_death (work, end, &err);
+    ama_resolve_core_child_done (self->core, work->job, rc < 0 ? &err : NULL, ama_now_ms (self->ctx));
+    /* whether the answer was taken over or not: the job has no child any more */
+    drop_work (work);
+}
+
+static void on_not_started (void *arg)
+{
+    work_t *work = arg;
+    ama_err_t err = work->err;
+    ama_resolve_job_id_t job = work->job;
+    resolver_t *self = work->self;
+
+    drop_work (work);
+    ama_resolve_core_child_done (self->core, job, &err, ama_now_ms (self->ctx));
+}
+
+/* One entry per repository, without user where there are none. */
+static int find_credentials (const resolver_t *self, const ama_resolve_request_t *request, ama_credentials_t *found,
+                             ama_err_t *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; self->credentials_file && rc == 0 && i < request->n_repositories; i++) {
+        const ama_plan_repository_t *one = &request->repositories[i];
+        if (!*one->url)
+            continue;
+        rc = ama_credentials_find (self->credentials_file, one->id, one->url, &found[i], err);
+        if (rc == AMA_E_NOT_FOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+static int spawn (work_t *work, const ama_resolve_order_t *order, ama_err_t *err)
+{
+    resolver_t *self = work->self;
+    const size_t n = order->request.n_repositories;
+    ama_credentials_t *credentials = ama_calloc (n, sizeof *credentials);
+    const char *argv[] = { "bash", self->script, self->out_dir, NULL };
+    ama_str_t input = { 0 };
+    int rc = find_credentials (self, &order->request, credentials, err);
+
+    if (rc == 0) {
+        ama_resolve_order_encode (order, self->coursier_dir, credentials, &input);
+        work->child = ama_child_spawn (self->ctx,
+                                       &(ama_child_spec_t){
+                                           .argv = argv,
+                                           .env = (const char *const *) self->env,
+                                           .cwd = "/",
+                                           .input = input.data,
+                                           .input_size = input.size,
+                                           .on_output = on_output,
+                                           .on_exit = on_exit_,
+                                           .arg = work,
+                                       },
+                                       err);
+        rc = work->child ? 0 : err->code;
+        explicit_bzero (input.data, input.size);
+    }
+    for (size_t i = 0; i < n; i++)
+        ama_credentials_done (&credentials[i]);
+    free (credentials);
+    ama_str_done (&input);
+    return rc;
+}
+
+static void start_child (resolver_t *self, const ama_resolve_effect_t *effect)
+{
+    work_t *work = ama_calloc (1, sizeof *work);
+
+    work->self = self;
+    work->job = effect->job;
+    LL_APPEND (self->works, work);
+    if (spawn (work, effect->order, &work->err) < 0)
+        ama_defer (self->ctx, on_not_started, work);
+}
+
+/* ---- effects: the core decided, we do ---- */
+
+static void store (resolver_t *self, const ama_resolve_effect_t *effect)
+{
+    task_t *task = new_task (self, effect);
+    work_t *work = find_work (self, effect->job);
+
+    BUG_ON (!work);
+    task->answer = work->answer;
+    work->answer = (ama_resolve_answer_t){ 0 };
+    ama_worker_submit (self->worker, do_task, on_task, task);
+}
+
+static void kill_child (resolver_t *self, ama_resolve_job_id_t job)
+{
+    work_t *work = find_work (self, job);
+
+    if (work && work->child)
+        ama_child_kill (work->child, true);
+}
+
+static void answer (resolver_t *self, const ama_resolve_effect_t *effect)
+{
+    const ama_waiter_t *waiter = &effect->asker->waiter;
+    int rc = ama_reply (self->ctx, waiter, AMA_MSG_RESOLVE_REPLY, effect->reply);
+
+    if (rc == AMA_E_LIMIT)
+        (void) ama_refuse (self->ctx, waiter, AMA_E_LIMIT, "%zu files are more than one answer can hold",
+                           effect->reply->n_files);
+}
+
+static void perform (const ama_resolve_effect_t *effect, void *arg)
+{
+    resolver_t *self = arg;
+
+    switch (effect->kind) {
+    case AMA_RESOLVE_CHECK:
+        ama_worker_submit (self->worker, do_task, on_task, new_task (self, effect));
+        break;
+    case AMA_RESOLVE_START_CHILD:
+        start_child (self, effect);
+        break;
+    case AMA_RESOLVE_KILL_CHILD:
+        kill_child (self, effect->job);
+        break;
+    case AMA_RESOLVE_STORE:
+        store (self, effect);
+        break;
+    case AMA_RESOLVE_TELL:
+        (void) ama_tell (self->ctx, effect->asker->waiter.name, AMA_MSG_RESOLVE_PROGRESS, effect->progress);
+        break;
+    case AMA_RESOLVE_ANSWER:
+        answer (self, effect);
+        break;
+    case AMA_RESOLVE_REFUSE:
+        (void) ama_refuse (self->ctx, &effect->asker->waiter, effect->error->code, "%s", effect->error->text);
+        break;
+    case AMA_RESOLVE_WAKE_AT:
+        ama_timer_at (self->wake, effect->when_ms);
+        break;
+    }
+}
+
+/* ---- messages ---- */
+
+static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    resolver_t *self = state;
+    const ama_resolve_request_t *request = body;
+    ama_resolve_asker_t asker = { .waiter = ama_waiter (envelope), .key = request->key };
+    ama_resolve_order_t order;
+    int rc = ama_resolve_order_init (request, (const char *const *) self->hosts, &order, err);
+
+    if (rc < 0)
+        return rc;
+    if (!order.request.n_artifacts) {
+        ama_resolve_reply_t none = { .cached = true, .lock = ama_resolve_lock_digest (&(ama_resolve_lock_t){ 0 }) };
+        ama_resolve_order_done (&order);
+        return ama_reply (ctx, &asker.waiter, AMA_MSG_RESOLVE_REPLY, &none);
+    }
+    return ama_resolve_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
+}
+
+static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+{
+    resolver_t *self = state;
+
+    ama_resolve_core_forget (self->core, name, ama_now_ms (ctx));
+}
+
+static void on_wake (void *arg)
+{
+    resolver_t *self = arg;
+
+    ama_resolve_core_tick (self->core, ama_now_ms (self->ctx));
+}
+
+/* ---- life ---- */
+
+static void set_env (resolver_t *self, const ama_resolver_conf_t *conf)
+{
+    const struct {
+        const char *name, *value;
+    } all[] = {
+        { "PATH=", conf->path ? conf->path : default_path },
+        { "LANG=", conf->lang ? conf->lang : "C.UTF-8" },
+        { "HOME=", conf->home },
+        { "JAVA_HOME=", conf->java_home },
+        { "MAVEN_OPTS=", conf->maven_opts },
+        { "JAVA_TOOL_OPTIONS=", conf->java_options },
+    };
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE (all); i++)
+        if (all[i].value)
+            self->env[n++] = join (all[i].name, all[i].value);
+}
+
+static char **copy_list (const char *const *list)
+{
+    size_t n = 0;
+    char **copy;
+
+    if (!list)
+        return NULL;
+    while (list[n])
+        n++;
+    copy = ama_calloc (n + 1, sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = ama_strdup (list[i]);
+    return copy;
+}
+
+static void free_list (char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free (list[i]);
+}
+
+static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    resolver_t *self = state;
+    const ama_resolver_conf_t *conf = config;
+    ama_resolve_rules_t rules;
+
+    if (!conf->cache_dir || *conf->cache_dir != '/' || !conf->scripts_dir || *conf->scripts_dir != '/')
+        return ama_err_set (err, AMA_E_INVALID, "the resolver needs absolute folders for its cache and its scripts");
+    ama_resolve_rules_init (&rules);
+    rules.idle_ms = conf->idle_ms ? conf->idle_ms : rules.idle_ms;
+    rules.total_ms = conf->total_ms ? conf->total_ms : rules.total_ms;
+    rules.retry_ms = conf->retry_ms ? conf->retry_ms : rules.retry_ms;
+    self->ctx = ctx;
+    self->coursier_dir = join (conf->cache_dir, "/coursier");
+    self->out_dir = join (conf->cache_dir, "/resolver");
+    self->script = join (conf->scripts_dir, "/resolve.sh");
+    self->credentials_file = conf->credentials_file ? ama_strdup (conf->credentials_file) : NULL;
+    self->hosts = copy_list (conf->hosts);
+    set_env (self, conf);
+    self->store = ama_resolve_store_new (conf->cache_dir);
+    self->core = ama_resolve_core_new (&rules, perform, self);
+    self->wake = ama_timer_new (ctx, on_wake, self);
+    self->worker = ama_worker_new (ctx, "resolver-store");
+    return 0;
+}
+
+static void done (void *state)
+{
+    resolver_t *self = state;
+
+    self->ending = true;
+    if (self->store)
+        ama_resolve_store_stop (self->store);
+    ama_worker_destroy (&self->worker);
+    ama_timer_destroy (&self->wake);
+    while (self->works) {
+        /* no callback may find it: the actor is gone when its children are ended */
+        drop_work (self->works);
+    }
+    ama_resolve_core_destroy (&self->core);
+    ama_resolve_store_destroy (&self->store);
+    free_list (self->env);
+    free_list (self->hosts);
+    free (self->hosts);
+    free (self->coursier_dir);
+    free (self->out_dir);
+    free (self->script);
+    free (self->credentials_file);
+}
+
+static const ama_handler_t handlers[] = {
+    { AMA_MSG_RESOLVE_REQUEST, on_request },
+    AMA_HANDLER_END,
+};
+
+const ama_actor_def_t ama_resolver_def = {
+    .name = "resolver",
+    .role = AMA_ROLE_RESOLVER,
+    .state_size = sizeof (resolver_t),
+    .init = init,
+    .done = done,
+    .peer_gone = on_peer_gone,
+    .handlers = handlers,
+};
