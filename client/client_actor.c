@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { JOIN_MS = 2000, KEEP_MS = 2000 };
+enum { JOIN_MS = 2000, KEEP_MS = 2000, KEEP_AGAIN_MS = 2000 };
 
 /* ---- the end ---- */
 
@@ -82,6 +82,8 @@ static void on_shown (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void
         ama_local_keep (client->conf->shown_file, body);
     if (client->has_code)
         ama_client_exit (client, client->code);
+    else
+        ama_timer_after (client->deadline, KEEP_AGAIN_MS);
 }
 
 /* Keeps what the supervisor says about the run. */
@@ -133,6 +135,41 @@ void ama_client_follow (ama_client_t *client, uint64_t from)
     client->follow = ama_follow_new (client->ctx, &conf);
     if (client->conf->shown_file)
         keep_shown (client, true);
+}
+
+/* ---- finding ---- */
+
+static bool is_local_meant (const ama_client_t *client, const ama_run_shown_t *shown, const ama_err_t *err)
+{
+    const ama_client_conf_t *conf = client->conf;
+
+    if (!conf->has_known_run)
+        return false;
+    return err ? err->code == AMA_E_NOT_FOUND : ama_id_compare (conf->known_run, shown->summary.run) > 0;
+}
+
+static void on_found (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+{
+    ama_client_t *client = arg;
+
+    (void) ctx;
+    (void) envelope;
+    if (client->ending)
+        return;
+    if (is_local_meant (client, body, err))
+        ama_client_exit (client, AMA_CLIENT_GO_LOCAL);
+    else if (err)
+        ama_client_fail (client, err);
+    else
+        client->on_found (client, body);
+}
+
+void ama_client_find (ama_client_t *client, bool brief, void (*fn) (ama_client_t *client, const ama_run_shown_t *shown))
+{
+    ama_run_show_t body = { .selector = (char *) client->conf->selector, .brief = brief };
+
+    client->on_found = fn;
+    (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_SHOW, &body, AMA_CLIENT_ASK_MS, 0, on_found, client);
 }
 
 /* ---- signals ---- */
@@ -189,6 +226,12 @@ static void on_deadline (void *arg)
     ama_client_t *client = arg;
     ama_err_t err;
 
+    if (client->joined) { /* from then on it is for keeping what is known of our own run */
+        if (!client->has_code)
+            keep_shown (client, true);
+        return;
+    }
+
     ama_err_set (&err, AMA_E_UNREACHABLE, "amad at %s does not answer", client->conf->endpoint);
     ama_client_fail (client, &err);
 }
@@ -241,6 +284,7 @@ static void done (void *state)
         client->conf->client = NULL;
     ama_follow_destroy (&client->follow);
     ama_timer_destroy (&client->deadline);
+    ama_timer_destroy (&client->again);
     ama_str_done (&client->token);
 }
 

@@ -2,6 +2,7 @@
 #include "client/client.h"
 
 #include "client/exit_code.h"
+#include "client/local.h"
 #include "client/show.h"
 #include "messages/ama_types.h"
 #include "messages/run.h"
@@ -10,74 +11,76 @@
 
 /* ---- list ---- */
 
-static void on_listed (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                       void *arg)
+static int newest_first (const void *a, const void *b)
 {
-    const ama_run_listed_t *listed = body;
-    ama_client_t *client = arg;
+    return ama_id_compare (((const ama_run_summary_t *) b)->run, ((const ama_run_summary_t *) a)->run);
+}
+
+/* amad's runs and those of `ama run`, newest first. The former are borrowed. */
+static void print_list (ama_client_t *client, const ama_run_listed_t *listed)
+{
+    const ama_client_conf_t *conf = client->conf;
+    ama_run_summary_t *local = NULL, *all;
+    size_t n_local = conf->local_state ? ama_local_summaries (conf->local_state, conf->limit, &local) : 0;
+    size_t count = listed->n_runs + n_local, shown = count < conf->limit ? count : conf->limit;
     ama_str_t out = { 0 };
 
-    (void) envelope;
-    if (err) {
-        ama_client_fail (client, err);
-        return;
-    }
-    if (client->conf->json)
-        ama_show_list_json (listed->runs, listed->n_runs, &out);
-    else if (listed->n_runs)
-        ama_show_list_text (listed->runs, listed->n_runs, &client->conf->render.term, ama_wall_now_ms (ctx), &out);
+    all = ama_calloc (count + 1, sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        all[i] = i < n_local ? local[i] : listed->runs[i - n_local];
+    qsort (all, count, sizeof *all, newest_first);
+    if (conf->json)
+        ama_show_list_json (all, shown, &out);
+    else if (shown)
+        ama_show_list_text (all, shown, &conf->render.term, ama_wall_now_ms (client->ctx), &out);
     else
         ama_client_say (client, "no runs yet");
     ama_client_print (client, &out);
     ama_str_done (&out);
+    free (all);
+    ama_local_summaries_free (&local, n_local);
+}
+
+static void on_listed (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                       void *arg)
+{
+    ama_client_t *client = arg;
+
+    (void) ctx;
+    (void) envelope;
+    if (err)
+        ama_client_fail (client, err);
+    else
+        print_list (client, body);
 }
 
 void ama_cmd_list (ama_client_t *client)
 {
-    const char *limit = ama_args_get (client->conf->args, "limit");
-    ama_run_list_t body = { .limit = limit ? (uint32_t) strtoul (limit, NULL, 10) : 0 };
+    ama_run_list_t body = { .limit = client->conf->limit };
 
     (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_LIST, &body, AMA_CLIENT_ASK_MS, 0, on_listed, client);
 }
 
 /* ---- show ---- */
 
-static void on_shown (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+static void on_shown (ama_client_t *client, const ama_run_shown_t *shown)
 {
-    ama_client_t *client = arg;
     ama_str_t out = { 0 };
 
-    (void) envelope;
-    if (err) {
-        ama_client_fail (client, err);
-        return;
-    }
     if (client->conf->json)
-        ama_show_run_json (body, &out);
+        ama_show_run_json (shown, &out);
     else
-        ama_show_run_text (body, &client->conf->render.term, ama_wall_now_ms (ctx), &out);
+        ama_show_run_text (shown, &client->conf->render.term, ama_wall_now_ms (client->ctx), &out);
     ama_client_print (client, &out);
     ama_str_done (&out);
 }
 
-static void ask_for_run (ama_client_t *client, bool brief, ama_reply_fn *fn)
-{
-    ama_run_show_t body = { .selector = (char *) ama_args_operand (client->conf->args, 0), .brief = brief };
-
-    (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_SHOW, &body, AMA_CLIENT_ASK_MS, 0, fn, client);
-}
-
 void ama_cmd_show (ama_client_t *client)
 {
-    ask_for_run (client, false, on_shown);
+    ama_client_find (client, false, on_shown);
 }
 
 /* ---- cancel ---- */
-
-static bool is_over (ama_run_state_t state)
-{
-    return state >= AMA_RUN_STATE_SUCCEEDED;
-}
 
 static void on_cancelled (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                           void *arg)
@@ -92,27 +95,21 @@ static void on_cancelled (ama_ctx_t *ctx, const ama_envelope_t *envelope, const 
         ama_client_fail (client, err);
         return;
     }
-    if (is_over (cancelled->state) && cancelled->state != AMA_RUN_STATE_CANCELLED)
+    if (cancelled->state >= AMA_RUN_STATE_SUCCEEDED && cancelled->state != AMA_RUN_STATE_CANCELLED)
         ama_client_say (client, "run %s has ended already: %s", ama_id_text (client->run, id),
                         ama_run_state_name (cancelled->state));
     ama_client_exit (client, AMA_EXIT_OK);
 }
 
-static void on_found (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+static void on_found (ama_client_t *client, const ama_run_shown_t *shown)
 {
-    ama_client_t *client = arg;
-    ama_run_cancel_t ask = { .force = ama_args_flag (client->conf->args, "force") };
+    ama_run_cancel_t body = { .run = shown->summary.run, .force = ama_args_flag (client->conf->args, "force") };
 
-    (void) envelope;
-    if (err) {
-        ama_client_fail (client, err);
-        return;
-    }
-    client->run = ask.run = ((const ama_run_shown_t *) body)->summary.run;
-    (void) ama_ask (ctx, "supervisor", AMA_MSG_RUN_CANCEL, &ask, AMA_CLIENT_ASK_MS, 0, on_cancelled, client);
+    client->run = body.run;
+    (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_CANCEL, &body, AMA_CLIENT_ASK_MS, 0, on_cancelled, client);
 }
 
 void ama_cmd_cancel (ama_client_t *client)
 {
-    ask_for_run (client, true, on_found);
+    ama_client_find (client, true, on_found);
 }

@@ -42,9 +42,9 @@ static void on_accepted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const v
     if (err && (err->code == AMA_E_UNREACHABLE || err->code == AMA_E_TIMEOUT)
         && ama_now_ms (ctx) < client->submit_until_ms) {
         /* accepted or not, nobody knows; with the same token it is one run in any case */
-        ama_timer_destroy (&client->deadline);
-        client->deadline = ama_timer_new (ctx, on_again, client);
-        ama_timer_after (client->deadline, SUBMIT_AGAIN_MS);
+        if (!client->again)
+            client->again = ama_timer_new (ctx, on_again, client);
+        ama_timer_after (client->again, SUBMIT_AGAIN_MS);
         return;
     }
     if (err) {
@@ -135,28 +135,19 @@ void ama_cmd_submit (ama_client_t *client)
 
 /* ---- attach ---- */
 
-static void on_found (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+static void on_found (ama_client_t *client, const ama_run_shown_t *shown)
 {
-    const ama_run_shown_t *shown = body;
-    const char *from;
-    ama_client_t *client = arg;
-
-    (void) ctx;
-    (void) envelope;
-    if (client->ending)
-        return;
-    if (err) {
-        ama_client_fail (client, err);
-        return;
-    }
     have_run (client, shown->summary.run);
-    from = ama_args_get (client->conf->args, "from");
-    ama_client_follow (client, from ? strtoull (from, NULL, 10) : 0);
+    ama_client_follow (client, client->conf->from);
 }
 
 void ama_cmd_attach (ama_client_t *client)
 {
-    ama_run_show_t body = { .selector = word (ama_args_operand (client->conf->args, 0)), .brief = true };
+    ama_client_find (client, true, on_found);
+}
 
-    (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_SHOW, &body, AMA_CLIENT_ASK_MS, 0, on_found, client);
+void ama_cmd_attach_known (ama_client_t *client)
+{
+    have_run (client, client->conf->known_run);
+    ama_client_follow (client, client->conf->from);
 }

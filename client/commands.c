@@ -19,7 +19,8 @@ static const ama_option_t data_dir = {
     "data-dir", 0, VALUE, "DIR", NULL, "folder of amad's data, if not the usual one"
 };
 static const ama_option_t verbose = { "verbose", 'v', FLAG, NULL, NULL, "tell on stderr what is being done" };
-static const ama_option_t server = { "server", 0, VALUE, "ENDPOINT", NULL, "amad to talk to; absent: this user's own" };
+static const ama_option_t server = { "server",   0,    VALUE,
+                                     "ENDPOINT", NULL, "amad to talk to; default: this user's own, and nothing else" };
 static const ama_option_t key = { "key", 0, VALUE, "FILE", NULL, "secret key for a remote amad" };
 static const ama_option_t server_key = { "server-key", 0, VALUE, "PUB", NULL, "public key of a remote amad" };
 

@@ -57,18 +57,21 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
     return rc;
 }
 
-static int run_in (const char *dir, ama_client_conf_t *conf, const ama_paths_t *paths, const ama_host_env_t *env,
-                   ama_err_t *err)
+static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const ama_paths_t *paths,
+                   const ama_host_env_t *env, ama_err_t *err)
 {
-    ama_node_conf_t node_conf = { .handle_signals = true, .on_signal = ama_client_signal, .arg = conf };
+    const char *listen[] = { local->endpoint, NULL };
+    ama_node_conf_t node_conf = {
+        .listen = local->endpoint ? listen : NULL, .handle_signals = true, .on_signal = ama_client_signal, .arg = conf
+    };
     ama_journal_t *journal = NULL;
     ama_node_t *node = NULL;
-    int rc = ama_system_claim (dir, &journal, &node_conf.epoch, err);
+    int rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
 
     if (rc < 0)
         return rc;
     node = ama_node_new (&node_conf, err);
-    rc = node ? start_system (node, dir, paths, env, &journal, err) : err->code;
+    rc = node ? start_system (node, local->dir, paths, env, &journal, err) : err->code;
     if (rc == 0)
         rc = ama_node_run_here (node, &ama_client_def, "client/run", &conf, err);
     ama_node_destroy (&node, STOP_GRACE_MS);
@@ -90,7 +93,7 @@ int ama_host_run (ama_client_conf_t *conf, const ama_paths_t *paths, const ama_h
     conf->on_run = ama_local_name;
     conf->arg = &local;
     conf->shown_file = local.shown;
-    rc = run_in (local.dir, conf, paths, env, err);
+    rc = run_in (&local, conf, paths, env, err);
     ama_local_done (&local);
     return rc;
 }

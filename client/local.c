@@ -15,6 +15,7 @@
 #include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { WORD = 10, SHOWN_MAX = 16 * 1024 * 1024 };
@@ -25,6 +26,17 @@ static char *below (const char *dir, const char *name)
 
     ama_str_printf (&path, "%s/%s", dir, name);
     return ama_str_take (&path);
+}
+
+/* NULL if a socket can not have that path. */
+static char *endpoint_in (const char *dir)
+{
+    ama_str_t endpoint = { 0 };
+
+    if (strlen (dir) + sizeof "/hub.sock" > sizeof ((struct sockaddr_un *) 0)->sun_path)
+        return NULL;
+    ama_str_printf (&endpoint, "ipc://%s/hub.sock", dir);
+    return ama_str_take (&endpoint);
 }
 
 /* ---- making ---- */
@@ -40,6 +52,7 @@ int ama_local_make (const char *state, ama_local_dir_t *ret_local, ama_err_t *er
     /* the random end of an id: sockets lie below, and their paths must be short */
     ret_local->dir = below (ret_local->root, text + sizeof text - 1 - WORD);
     ret_local->shown = below (ret_local->dir, "shown");
+    ret_local->endpoint = endpoint_in (ret_local->dir);
     rc = ama_paths_mkdir (ret_local->dir, err);
     if (rc < 0)
         ama_local_done (ret_local);
@@ -62,6 +75,7 @@ void ama_local_done (ama_local_dir_t *local)
     free (local->root);
     free (local->dir);
     free (local->shown);
+    free (local->endpoint);
     *local = (ama_local_dir_t){ 0 };
 }
 
@@ -127,6 +141,16 @@ static char *run_path (const char *state, ama_id_t run, const char *name)
 char *ama_local_reports (const char *state, ama_id_t run)
 {
     return run_path (state, run, "reports");
+}
+
+/* The folder itself, since the link's name is longer than a socket may have. */
+char *ama_local_endpoint (const char *state, ama_id_t run)
+{
+    char *link = run_path (state, run, "."), *dir = realpath (link, NULL), *endpoint = dir ? endpoint_in (dir) : NULL;
+
+    free (link);
+    free (dir);
+    return endpoint ? endpoint : ama_strdup ("ipc://");
 }
 
 static int read_file (const char *path, ama_str_t *out, ama_err_t *err)
@@ -219,4 +243,29 @@ int ama_local_find (const char *state, const char *selector, ama_id_t *ret_run, 
     if (found > 1)
         return ama_err_set (err, AMA_E_INVALID, "several runs begin with %s", selector);
     return 0;
+}
+
+size_t ama_local_summaries (const char *state, size_t max, ama_run_summary_t **ret_runs)
+{
+    ama_id_t *ids;
+    size_t count = ama_local_list (state, max, &ids), known = 0;
+
+    *ret_runs = ama_calloc (count + 1, sizeof **ret_runs);
+    for (size_t i = 0; i < count; i++) {
+        ama_run_shown_t shown;
+        if (ama_local_shown (state, ids[i], &shown, NULL) < 0)
+            continue;
+        ama_run_summary_copy (&shown.summary, &(*ret_runs)[known++]);
+        ama_run_shown_done (&shown);
+    }
+    free (ids);
+    return known;
+}
+
+void ama_local_summaries_free (ama_run_summary_t **runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ama_run_summary_done (&(*runs)[i]);
+    free (*runs);
+    *runs = NULL;
 }

@@ -11,9 +11,10 @@
 #include "messages/run.h"
 
 typedef struct {
-    char *root;  /* <state>/local */
-    char *dir;   /* the folder */
-    char *shown; /* the file in it */
+    char *root;     /* <state>/local */
+    char *dir;      /* the folder */
+    char *shown;    /* the file in it */
+    char *endpoint; /* where its hub listens while it lives; NULL: the path would be too long */
 } ama_local_dir_t;
 
 /* A new folder below <state>/local. AMA_E_IO, AMA_E_NOSPACE. */
@@ -31,7 +32,12 @@ size_t ama_local_list (const char *state, size_t max, ama_id_t **ret_runs);
 int ama_local_shown (const char *state, ama_id_t run, ama_run_shown_t *ret_shown, ama_err_t *err);
 /* The run that a selector names: id, its beginning, @latest, @failed. 0; AMA_E_NOT_FOUND; AMA_E_INVALID: several begin so. */
 int ama_local_find (const char *state, const char *selector, ama_id_t *ret_run, ama_err_t *err);
-/* Folder of the run's reports; owned. */
+/* Folder of the run's reports, and the endpoint of its process; owned. */
 char *ama_local_reports (const char *state, ama_id_t run);
+char *ama_local_endpoint (const char *state, ama_id_t run);
+
+/* What is known of the runs that are there, newest first; at most max. Owned. */
+size_t ama_local_summaries (const char *state, size_t max, ama_run_summary_t **ret_runs);
+void ama_local_summaries_free (ama_run_summary_t **runs, size_t count);
 
 #endif

@@ -5,7 +5,7 @@
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "client/host.h"
-#include "client/place.h"
+#include "client/route.h"
 #include "client/setup.h"
 #include "config/ama_paths.h"
 
@@ -80,29 +80,6 @@ static int complain (const ama_err_t *err)
     return ama_exit_of_error (err->code);
 }
 
-/* The command as an actor that talks to amad. */
-static int run_remote (ama_client_conf_t *conf, const ama_paths_t *paths, ama_err_t *err)
-{
-    const char *server = ama_args_get (conf->args, "server");
-    ama_node_conf_t node_conf = { .handle_signals = true, .on_signal = ama_client_signal, .arg = conf };
-    char id[AMA_ID_TEXT], name[64];
-    ama_node_t *node;
-    int rc;
-
-    conf->endpoint = server ? server : paths->hub_endpoint;
-    if ((rc = ama_place_probe (conf->endpoint, err)) < 0)
-        return rc;
-    node_conf.connect = conf->endpoint;
-    ama_node_prepare ();
-    node = ama_node_new (&node_conf, err);
-    if (!node)
-        return err->code;
-    (void) snprintf (name, sizeof name, "client/%s", ama_id_text (ama_id_new (ama_wall_ms (ama_clock_system ())), id));
-    rc = ama_node_run_here (node, &ama_client_def, name, &conf, err);
-    ama_node_destroy (&node, 1000);
-    return rc;
-}
-
 static int show_help (const ama_args_t *args, const char *program)
 {
     ama_str_t out = { 0 };
@@ -163,7 +140,7 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
     for (size_t i = 0; i < ARRAY_SIZE (remote); i++)
         if (strcmp (remote[i].name, command->name) == 0) {
             conf.start = remote[i].start;
-            rc = run_remote (&conf, &paths, err);
+            rc = ama_route (command, &conf, &paths, err);
         }
     if (strcmp (command->name, "run") == 0)
         rc = ama_host_run (&conf, &paths, &env, err);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PATIENCE_MS = 10 * 60 * 1000 };
+enum { PATIENCE_MS = 10 * 60 * 1000, LIST_MAX = 100 };
 
 int ama_setup_report (const ama_args_t *args, bool is_tty, ama_render_conf_t *ret_render, ama_err_t *err)
 {
@@ -71,13 +71,17 @@ int ama_setup (const ama_command_t *command, const ama_args_t *args, const ama_t
     int rc;
 
     *ret_repo = NULL;
-    *ret_conf = (ama_client_conf_t){ .args = args,
-                                     .json = output && strcasecmp (output, "json") == 0,
-                                     .patience_ms = PATIENCE_MS };
+    *ret_conf = (ama_client_conf_t){
+        .args = args, .json = output && strcasecmp (output, "json") == 0, .patience_ms = PATIENCE_MS, .limit = LIST_MAX
+    };
     ama_term_decide (facts, &ret_conf->render.term);
     if ((rc = ama_setup_report (args, facts->is_tty, &ret_conf->render, err)) < 0
         || (rc = check_number (args, "from", 1000000000000000000ULL, err)) < 0
         || (rc = check_number (args, "limit", 10000, err)) < 0)
         return rc;
+    if (ama_args_get (args, "from"))
+        ret_conf->from = strtoull (ama_args_get (args, "from"), NULL, 10);
+    if (ama_args_get (args, "limit"))
+        ret_conf->limit = (uint32_t) strtoul (ama_args_get (args, "limit"), NULL, 10);
     return takes_run || strcmp (command->name, "list") == 0 ? 0 : setup_repo (command, args, ret_conf, ret_repo, err);
 }

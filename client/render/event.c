@@ -1,8 +1,6 @@
 /* event.c - JSON of a report item to fields. Called by the renderers; pure. */
 #include "client/render/event.h"
 
-#include "actors/base/ama_str.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -111,6 +109,13 @@ void ama_event_done (ama_event_t *event)
 {
     json_decref (event->object);
     *event = (ama_event_t){ 0 };
+}
+
+void ama_event_error (const ama_event_t *event, ama_str_t *out)
+{
+    if (!ama_str_starts (event->error_message, event->error_name))
+        ama_str_printf (out, "%s%s", event->error_name, *event->error_message ? ": " : "");
+    ama_str_puts (out, event->error_message);
 }
 
 bool ama_event_frame (const ama_event_t *event, size_t index, const char **ret_file, uint32_t *ret_line)

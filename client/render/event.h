@@ -2,6 +2,7 @@
 #ifndef AMA_CLIENT_RENDER_EVENT_H
 #define AMA_CLIENT_RENDER_EVENT_H
 
+#include "actors/base/ama_str.h"
 #include "messages/ama_types.h"
 
 #include <jansson.h>
@@ -29,6 +30,9 @@ typedef struct {
 /* members: the text of report.item.json. False if it is no JSON; unknown types read as AMA_EVENT_TYPE_UNSPECIFIED. */
 bool ama_event_read (const char *members, ama_event_t *ret_event);
 void ama_event_done (ama_event_t *event);
+
+/* "java.lang.ArithmeticException: / by zero"; a message that says the name itself is not given it twice. Adds nothing if there is no error. */
+void ama_event_error (const ama_event_t *event, ama_str_t *out);
 
 /* One of the frames; false behind the last. */
 bool ama_event_frame (const ama_event_t *event, size_t index, const char **ret_file, uint32_t *ret_line);

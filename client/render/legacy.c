@@ -30,10 +30,7 @@ static void statement (const ama_term_t *term, const ama_event_t *event, ama_str
         return;
     }
     lines (term, "31", event->text, out);
-    ama_str_puts (&message, event->error_name);
-    if (*event->error_name && *event->error_message)
-        ama_str_puts (&message, ": ");
-    ama_str_puts (&message, event->error_message);
+    ama_event_error (event, &message);
     if (message.size)
         lines (term, "31", message.data, out);
     ama_str_done (&message);

@@ -131,23 +131,38 @@ void ama_row_text (ama_row_t *row, ama_style_t style, const char *text)
     ama_str_done (&clean);
 }
 
-void ama_row_fill (ama_row_t *row, ama_style_t style, const char *text)
+static void fill_clean (ama_row_t *row, ama_style_t style, const ama_str_t *clean)
 {
     const char *dots = ama_signs (row->term)->dots;
-    size_t taken = row->left_columns + (row->right_columns ? row->right_columns + 2 : 0), room, n_dots = strlen (dots);
+    size_t taken = row->left_columns + (row->right_columns ? row->right_columns + 2 : 0), n_dots = strlen (dots);
+    size_t room = row->term->width > taken ? row->term->width - taken : 0;
+
+    if (!row->term->tty || ama_show_columns (clean->data, clean->size) <= room)
+        add_left (row, style, clean->data, clean->size);
+    else if (room > n_dots) {
+        size_t fit = ama_show_fit (clean->data, clean->size, room - ama_show_columns (dots, n_dots));
+        while (fit && clean->data[fit - 1] == ' ')
+            fit--;
+        add_left (row, style, clean->data, fit);
+        add_left (row, AMA_STYLE_DIM, dots, n_dots);
+    }
+}
+
+void ama_row_fill (ama_row_t *row, ama_style_t style, const char *text)
+{
     ama_str_t clean = { 0 };
 
     ama_show_clean_line (row->term, text, strlen (text), &clean);
-    room = row->term->width > taken ? row->term->width - taken : 0;
-    if (!row->term->tty || ama_show_columns (clean.data, clean.size) <= room)
-        add_left (row, style, clean.data, clean.size);
-    else if (room > n_dots) {
-        size_t fit = ama_show_fit (clean.data, clean.size, room - ama_show_columns (dots, n_dots));
-        while (fit && clean.data[fit - 1] == ' ')
-            fit--;
-        add_left (row, style, clean.data, fit);
-        add_left (row, AMA_STYLE_DIM, dots, n_dots);
-    }
+    fill_clean (row, style, &clean);
+    ama_str_done (&clean);
+}
+
+void ama_row_statement (ama_row_t *row, ama_style_t style, const char *text)
+{
+    ama_str_t clean = { 0 };
+
+    ama_show_statement (row->term, text, strlen (text), &clean);
+    fill_clean (row, style, &clean);
     ama_str_done (&clean);
 }
 

@@ -33,7 +33,9 @@ void ama_row_sign (ama_row_t *row, ama_style_t style, const char *sign);
 /* Text of somebody else, made harmless, on one line. On a terminal it is cut to what is left beside the right part, which must
  * have been added before. */
 void ama_row_fill (ama_row_t *row, ama_style_t style, const char *text);
-/* The same, never cut. */
+/* The same for a statement, where one sees its line breaks. */
+void ama_row_statement (ama_row_t *row, ama_style_t style, const char *text);
+/* As ama_row_fill, never cut. */
 void ama_row_text (ama_row_t *row, ama_style_t style, const char *text);
 /* Text that was made harmless already, as it is. */
 void ama_row_styled (ama_row_t *row, ama_style_t style, const char *text, size_t size);

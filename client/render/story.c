@@ -68,17 +68,20 @@ static void forget_failure (ama_story_t *story, const char *action)
     }
 }
 
-static void set_error (ama_failure_t *failure, const char *name, const char *message)
+/* The first line of it. */
+static void set_error (ama_failure_t *failure, const char *text)
+{
+    free (failure->error);
+    failure->error = ama_strndup (text, strcspn (text, "\r\n"));
+}
+
+static void learn_error (ama_failure_t *failure, const ama_event_t *event)
 {
     ama_str_t text = { 0 };
-    size_t size = strcspn (message, "\r\n");
 
-    ama_str_puts (&text, name);
-    if (*name && size)
-        ama_str_puts (&text, ": ");
-    ama_str_add (&text, message, size);
-    free (failure->error);
-    failure->error = ama_str_take (&text);
+    ama_event_error (event, &text);
+    set_error (failure, text.data);
+    ama_str_done (&text);
 }
 
 static void on_attempt_ended (ama_story_t *story, const ama_event_t *event)
@@ -93,9 +96,9 @@ static void on_attempt_ended (ama_story_t *story, const ama_event_t *event)
     failure->attempt = event->attempt;
     learn (&failure->state, event->state);
     if (*event->error_name || *event->error_message)
-        set_error (failure, event->error_name, event->error_message);
+        learn_error (failure, event);
     else if (!*failure->error)
-        set_error (failure, "", event->cause);
+        set_error (failure, event->cause);
 }
 
 static void on_action_ended (ama_story_t *story, const ama_event_t *event)
@@ -172,7 +175,7 @@ void ama_story_event (ama_story_t *story, const ama_event_t *event)
         break;
     case AMA_EVENT_TYPE_STATEMENT_ENDED:
         if (strcmp (event->status, "error") == 0)
-            set_error (failure_of (story, event->action), event->error_name, event->error_message);
+            learn_error (failure_of (story, event->action), event);
         else
             story->statements++;
         break;

@@ -256,7 +256,8 @@ void ama_show_clean (const ama_term_t *term, const char *text, size_t size, bool
         ama_str_puts (out, "");
 }
 
-void ama_show_clean_line (const ama_term_t *term, const char *text, size_t size, ama_str_t *out)
+/* One line of it: runs of blanks become one; lines are joined by `joint`, or by nothing in front of a dot (a chain of calls). */
+static void clean_joined (const ama_term_t *term, const char *text, size_t size, const char *joint, ama_str_t *out)
 {
     ama_str_t one = { 0 };
     bool space = false, broken = false;
@@ -267,13 +268,25 @@ void ama_show_clean_line (const ama_term_t *term, const char *text, size_t size,
             broken = broken || text[i] == '\n';
             continue;
         }
-        if (space && !(broken && text[i] == '.')) /* a.b()<LF>.c() is read as one chain */
+        if (space && broken)
+            ama_str_puts (&one, text[i] == '.' ? "" : joint);
+        else if (space)
             ama_str_putc (&one, ' ');
         space = broken = false;
         ama_str_putc (&one, text[i]);
     }
     ama_show_clean (term, one.data ? one.data : "", one.size, false, out);
     ama_str_done (&one);
+}
+
+void ama_show_clean_line (const ama_term_t *term, const char *text, size_t size, ama_str_t *out)
+{
+    clean_joined (term, text, size, " ", out);
+}
+
+void ama_show_statement (const ama_term_t *term, const char *text, size_t size, ama_str_t *out)
+{
+    clean_joined (term, text, size, term->utf8 ? " ⏎ " : " \\ ", out);
 }
 
 /* ---- numbers ---- */

@@ -50,6 +50,9 @@ void ama_show_clean (const ama_term_t *term, const char *text, size_t size, bool
 /* The same on one line: runs of white space become one space. */
 void ama_show_clean_line (const ama_term_t *term, const char *text, size_t size, ama_str_t *out);
 
+/* A statement on one line: where its lines end shows, but not in a chain of calls. */
+void ama_show_statement (const ama_term_t *term, const char *text, size_t size, ama_str_t *out);
+
 /* "38ms", "2.6s", "1m 04s", "2h 05m". */
 void ama_show_duration (int64_t ms, ama_str_t *out);
 /* Where a tenth of a second does not matter: "16s", "1m 04s". */

@@ -131,11 +131,14 @@ static void end_reason (const ama_event_t *event, ama_str_t *out)
 {
     bool plain = strcmp (event->cause, "error") == 0
                  || (strcmp (event->cause, "timeout") == 0 && strcmp (event->state, "timed_out") == 0);
-    const char *const parts[] = { plain ? "" : event->cause, event->error_name, event->error_message };
+    ama_str_t error = { 0 };
 
-    for (size_t i = 0; i < ARRAY_SIZE (parts); i++)
-        if (*parts[i])
-            ama_str_printf (out, "%s%s", out->size ? ": " : "", parts[i]);
+    ama_event_error (event, &error);
+    if (!plain)
+        ama_str_puts (out, event->cause);
+    if (error.size)
+        ama_str_printf (out, "%s%s", out->size ? ": " : "", error.data);
+    ama_str_done (&error);
     if (!*event->error_name && !*event->error_message && event->exit)
         ama_str_printf (out, "%sexit code %" PRId64, out->size ? ": " : "", event->exit);
     if (out->size && *event->file && event->line)
@@ -143,7 +146,8 @@ static void end_reason (const ama_event_t *event, ama_str_t *out)
     ama_str_puts (out, "");
 }
 
-static void attempt_end_row (ama_text_t *text, const ama_event_t *event, bool good)
+/* told: its last statement has said why. */
+static void attempt_end_row (ama_text_t *text, const ama_event_t *event, bool good, bool told)
 {
     bool stopped = strcmp (event->state, "cancelled") == 0;
     ama_style_t style = good ? AMA_STYLE_GREEN : stopped ? AMA_STYLE_YELLOW : AMA_STYLE_RED;
@@ -151,7 +155,7 @@ static void attempt_end_row (ama_text_t *text, const ama_event_t *event, bool go
     char *more;
     ama_row_t row;
 
-    if (!good)
+    if (!good && !(told && (stopped || strcmp (event->state, "timed_out") == 0)))
         end_reason (event, &reason);
     more = reason.data ? strchr (reason.data, '\n') : NULL;
     if (more)
@@ -208,7 +212,7 @@ void ama_text_on_attempt_ended (ama_text_t *text, const ama_event_t *event)
 
     ama_text_forget (text, attempt);
     if (good ? !shown : !told || strcmp (event->state, "failed") != 0)
-        attempt_end_row (text, event, good);
+        attempt_end_row (text, event, good, told);
     if (event->has_retry)
         retry_row (text, event);
 }
@@ -262,7 +266,7 @@ static void announce (ama_text_t *text, ama_text_attempt_t *attempt)
     if (attempt->in_statement && !attempt->announced) {
         ama_row_start (&row, &text->conf.term);
         start_statement_row (text, &row, AMA_STYLE_BLUE, text->signs->going, attempt->line);
-        ama_row_fill (&row, AMA_STYLE_PLAIN, attempt->statement);
+        ama_row_statement (&row, AMA_STYLE_PLAIN, attempt->statement);
         ama_row_end (&row, ama_text_sink (text));
         attempt->announced = true;
     }
@@ -325,10 +329,7 @@ static void error_rows (ama_text_t *text, const ama_event_t *event)
     const char *file;
     uint32_t line;
 
-    ama_str_puts (&message, event->error_name);
-    if (*event->error_name && *event->error_message)
-        ama_str_puts (&message, ": ");
-    ama_str_puts (&message, event->error_message);
+    ama_event_error (event, &message);
     ama_text_block (text, AMA_STYLE_RED, message.data, ERROR_LINES);
     for (size_t i = 0; i < FRAMES && ama_event_frame (event, i, &file, &line); i++)
         ama_str_printf (&frames, "  at %s:%u\n", file, line);
@@ -355,7 +356,7 @@ void ama_text_on_statement_ended (ama_text_t *text, const ama_event_t *event)
     ama_row_right (&row, AMA_STYLE_DIM, "%s", ms.data);
     start_statement_row (text, &row, ok ? AMA_STYLE_GREEN : AMA_STYLE_RED, ok ? text->signs->ok : text->signs->bad,
                          number);
-    ama_row_fill (&row, attempt->announced ? AMA_STYLE_DIM : AMA_STYLE_PLAIN, first);
+    ama_row_statement (&row, attempt->announced ? AMA_STYLE_DIM : AMA_STYLE_PLAIN, first);
     ama_row_end (&row, ama_text_sink (text));
     if (whole)
         source_rows (text, statement, number);

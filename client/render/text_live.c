@@ -151,7 +151,7 @@ static void add_statement (ama_text_t *text, const ama_text_attempt_t *attempt, 
     tail.left_columns -= row->left_columns + 16;
     if (attempt->going.text && row->left_columns + 8 + tail.left_columns + kept < row->term->width)
         row->right_columns += tail.left_columns;
-    ama_row_fill (row, AMA_STYLE_PLAIN, attempt->statement);
+    ama_row_statement (row, AMA_STYLE_PLAIN, attempt->statement);
     row->right_columns = kept;
     if (attempt->going.text) {
         ama_str_add (&row->left, tail.left.data, tail.left.size);
