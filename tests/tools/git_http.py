@@ -98,7 +98,7 @@ class GitHttp(http.server.ThreadingHTTPServer):
         pass  # a client that hangs up is part of many tests
 
     def __enter__(self):
-        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
         return self
 

@@ -18,7 +18,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { MANY_PACKS = 50 };
+enum { MANY_PACKS = 30 };
 
 int ama_fetch_mirror_init (ama_fetch_work_t *work, ama_fetch_mirror_t *ret_mirror, ama_err_t *err)
 {

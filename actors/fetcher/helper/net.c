@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { KNOWN_HOSTS_MAX = 4 << 20, OBJECTS_MAX = 20 * 1000 * 1000 };
@@ -181,6 +183,23 @@ static int give_password (ama_fetch_net_t *net, unsigned n, git_credential **ret
     return rc;
 }
 
+/* libgit2 gives up on an agent that does not answer, so it is offered only if somebody listens. */
+static bool agent_listens (const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd;
+    bool listens;
+
+    if (!path || !*path || strlen (path) >= sizeof address.sun_path)
+        return false;
+    (void) memcpy (address.sun_path, path, strlen (path));
+    fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listens = fd >= 0 && connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
+    if (fd >= 0)
+        (void) close (fd);
+    return listens;
+}
+
 /* What may be offered besides passwords, in order: the configured key and nothing else; or the agent's keys, then the user's usual files. */
 static size_t ssh_keys (const ama_fetch_settings_t *settings, char keys[3][PATH_MAX])
 {
@@ -192,7 +211,7 @@ static size_t ssh_keys (const ama_fetch_settings_t *settings, char keys[3][PATH_
         (void) snprintf (keys[n++], PATH_MAX, "%s", settings->ssh_key);
         return n;
     }
-    if (around->ssh_agent)
+    if (agent_listens (around->ssh_agent))
         keys[n++][0] = '\0';
     for (size_t i = 0; around->home && i < ARRAY_SIZE (usual); i++) {
         (void) snprintf (keys[n], PATH_MAX, "%s/.ssh/%s", around->home, usual[i]);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 5, CLOSE = 3 };
+enum { SHOWN = 5, GUESSES = 3 };
 
 static bool is_hex (const char *text)
 {
@@ -51,12 +51,19 @@ typedef struct {
     unsigned distance;
 } guess_t;
 
+/* Edits that still look like a slip of the fingers. */
+static unsigned slip (const char *ref)
+{
+    size_t size = strlen (ref);
+    return size <= 4 ? 1 : size <= 8 ? 2 : 3;
+}
+
 static unsigned distance (const char *ref, const char *name)
 {
     unsigned edits = ama_str_distance (ref, name);
 
-    if (strlen (ref) >= 3 && (strcasestr (name, ref) || strcasestr (ref, name)) && edits > CLOSE)
-        return CLOSE;
+    if (edits > slip (ref) && strlen (ref) >= 2 && strcasestr (name, ref))
+        return slip (ref); /* a part of the name was given */
     return edits;
 }
 
@@ -93,7 +100,7 @@ int ama_fetch_ref_missing (const char *url, const char *ref, const char *const *
             guesses[count++] = (guess_t){ name, distance (ref, name) };
         }
     qsort (guesses, count, sizeof *guesses, by_distance);
-    while (close < count && close < CLOSE && guesses[close].distance <= CLOSE)
+    while (close < count && close < GUESSES && guesses[close].distance <= slip (ref))
         close++;
     if (close) {
         ama_str_puts (&hint, "did you mean ");

@@ -318,12 +318,8 @@ static bool is_mirrored (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, git
 {
     const char *hex = wanted_commit (&work->order);
 
-    if (!hex || ama_fetch_mirror_lock (work, mirror, false, NULL) < 0
-        || ama_fetch_mirror_open (work, mirror, false, NULL) < 0 || !has_commit (mirror, hex, ret_id))
-        return false;
-    if (ama_fetch_ref_kind (work->order.ref) == AMA_FETCH_REF_NAME)
-        set_ref (work, work->order.ref);
-    return true;
+    return hex && ama_fetch_mirror_lock (work, mirror, false, NULL) == 0
+           && ama_fetch_mirror_open (work, mirror, false, NULL) == 0 && has_commit (mirror, hex, ret_id);
 }
 
 int ama_fetch_remote_commit (ama_fetch_work_t *work, ama_err_t *err)
@@ -335,6 +331,8 @@ int ama_fetch_remote_commit (ama_fetch_work_t *work, ama_err_t *err)
     if (rc < 0)
         return rc;
     work->out.cached = true;
+    if (work->order.commit[0] && ama_fetch_ref_kind (work->order.ref) == AMA_FETCH_REF_NAME)
+        set_ref (work, work->order.ref);
     if (!is_mirrored (work, &mirror, &id)) {
         rc = update_mirror (work, &mirror, &id, err);
         if (rc == 0)
