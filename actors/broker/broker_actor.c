@@ -25,7 +25,7 @@
 
 enum { RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000, LOOK_AGAIN_MS = 1000, TRIES_BEFORE_DEAD = 3 };
 
-enum { SWEEP_MS = 180000 }; /* the supervisor renews what it holds every minute */
+enum { SWEEP_MS = 100000 }; /* the supervisor asks again every 30 s for what it holds and wants */
 
 /* Who waits for a lease. */
 typedef struct wish {

@@ -25,7 +25,7 @@ typedef struct lease {
     uint64_t memory;
     bool session;
     bool granted;
-    bool renewed;         /* granted or asked for since the last sweep */
+    bool renewed;         /* asked for or granted since the last sweep */
     char told[TEXT_ROOM]; /* the last reason for waiting */
 } lease_t;
 
@@ -337,7 +337,12 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
         return;
     lease = ama_calloc (1, sizeof *lease);
     *lease = (lease_t){
-        .id = request->lease, .run = request->run, .cpus = cpus, .memory = request->memory, .session = request->session
+        .id = request->lease,
+        .run = request->run,
+        .cpus = cpus,
+        .memory = request->memory,
+        .session = request->session,
+        .renewed = true,
     };
     HASH_ADD (hh, core->leases, id, sizeof lease->id, lease);
     run = run_of (core, request->run);
@@ -375,7 +380,7 @@ void ama_broker_core_sweep (ama_broker_core_t *core)
 
     HASH_ITER (hh, core->leases, lease, next)
     {
-        if (lease->granted && !lease->renewed)
+        if (!lease->renewed)
             forget (core, run_of (core, lease->run), lease);
         else
             lease->renewed = false;

@@ -52,7 +52,8 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t lease);
 /* The agent that runs what is leased is there (name), or is not (NULL): then everybody waits. Leases stay. */
 void ama_broker_core_agent (ama_broker_core_t *core, const char *name);
 
-/* Forgets the leases that were neither granted nor asked for again since the last sweep. */
+/* Forgets leases and wishes that were neither granted nor asked for again since the last sweep: whoever had them is gone, or what
+ * gave them back was lost. */
 void ama_broker_core_sweep (ama_broker_core_t *core);
 
 /* Wishes that nobody waits for any more (the supervisor went away) are dropped; granted leases stay. */

@@ -22,7 +22,7 @@ typedef struct sup_run sup_run_t;
 typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
 
-#define SUP_RENEW_MS 60000
+#define SUP_RENEW_MS 30000
 
 /* ---- a run that has not ended, or whose end is not durable yet ---- */
 

@@ -149,7 +149,7 @@ static void ask_lease (sup_ask_t *ask)
         .session = effect->session,
     };
 
-    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, ASK_AGAIN_MS);
+    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, SUP_RENEW_MS);
 }
 
 static void ask_resolve (sup_ask_t *ask)
