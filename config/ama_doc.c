@@ -81,7 +81,7 @@ static void *arena_copy (ama_doc_t *doc, const void *bytes, size_t size)
 {
     void *copy = arena (doc, size ? size : 1);
 
-    if (size)
+    if (bytes && size)
         memcpy (copy, bytes, size);
     return copy;
 }
@@ -148,6 +148,7 @@ static int attach (builder_t *self, const ama_node_t *node, size_t height)
     if (height > top->height)
         top->height = height;
     if (top->node->kind == AMA_NODE_LIST) {
+        /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         top->items = grow (top->items, top->node->count, &top->room, sizeof *top->items);
         top->items[top->node->count++] = node;
     }
@@ -327,6 +328,7 @@ static int on_close (builder_t *self)
     int rc = 0;
 
     if (node->kind == AMA_NODE_LIST)
+        /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         node->items = arena_copy (self->doc, top->items, node->count * sizeof *top->items);
     else {
         node->pairs = arena_copy (self->doc, top->pairs, node->count * sizeof *top->pairs);
@@ -334,7 +336,7 @@ static int on_close (builder_t *self)
     }
     free (top->items);
     free (top->pairs);
-    if (top->anchor) {
+    if (self->anchors && top->anchor) {
         anchor_t *anchor = &self->anchors[top->anchor - 1];
         *anchor = (anchor_t){ anchor->name, node, self->nodes - top->nodes_before, height };
     }

@@ -24,8 +24,7 @@ static unsigned escape_at (const char *at)
     if (at[0] != '\\' || at[1] != 'u')
         return 0;
     for (int i = 2; i < 6; i++) {
-        const char *digit = memchr ("0123456789abcdefABCDEF", at[i], 22);
-        if (!digit)
+        if (!at[i] || !strchr ("0123456789abcdefABCDEF", at[i]))
             return 0;
         value = value * 16 + (at[i] <= '9' ? (unsigned) (at[i] - '0') : (unsigned) ((at[i] | 0x20) - 'a' + 10));
     }

@@ -88,7 +88,7 @@ static bool is_json_number (const char *text)
 
 static void scalar_json (const ama_node_t *node, ama_str_t *out)
 {
-    if (ama_node_is_null (node))
+    if (!node || ama_node_is_null (node))
         ama_str_puts (out, "null");
     else if (!node->quoted
              && (strcmp (node->text, "true") == 0 || strcmp (node->text, "false") == 0 || is_json_number (node->text)))
@@ -188,7 +188,7 @@ int ama_node_text (const ama_node_t *node, const char *what, size_t max, const c
 
 int ama_node_line (const ama_node_t *node, const char *what, size_t max, const char **ret, ama_problems_t *problems)
 {
-    const char *text;
+    const char *text = "";
     ama_str_t shown = { 0 };
     bool odd;
     int rc = ama_node_text (node, what, max, &text, problems);

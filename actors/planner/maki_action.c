@@ -336,18 +336,19 @@ static void read_exports (maki_parse_t *self, ama_maki_action_t *action, const a
     plan->exports = ama_calloc (node->count, sizeof *plan->exports);
     for (size_t i = 0; i < node->count; i++) {
         const ama_node_t *name = node->kind == AMA_NODE_MAP ? node->pairs[i].key : node->items[i];
-        const ama_node_t *format = node->kind == AMA_NODE_MAP ? node->pairs[i].value : NULL;
+        const ama_node_t *value = node->kind == AMA_NODE_MAP ? node->pairs[i].value : NULL;
+        const ama_node_t *format = value && !ama_node_is_null (value) ? value : NULL;
         if (check_dataset (name, "the dataset", self->problems) < 0)
             continue;
-        if (!ama_node_is_null (format) && check_dataset (format, "the format", self->problems) < 0)
+        if (format && check_dataset (format, "the format", self->problems) < 0)
             continue;
-        if (!ama_node_is_null (format) && format->size > AMA_PLAN_EXPORT_FORMAT_MAX) {
+        if (format && format->size > AMA_PLAN_EXPORT_FORMAT_MAX) {
             (void) ama_node_error (format, AMA_E_LIMIT, self->problems, NULL, "a format of %zu bytes", format->size);
             continue;
         }
         plan->exports[plan->n_exports++] = (ama_plan_export_t){
             .name = ama_strdup (name->text),
-            .format = ama_strdup (ama_node_is_null (format) ? "parquet" : format->text),
+            .format = ama_strdup (format ? format->text : "parquet"),
         };
     }
 }

@@ -195,12 +195,13 @@ void ama_plan_flow (plan_build_t *self)
 
 void ama_plan_flow_done (plan_build_t *self)
 {
-    plan_name_t *entry, *next;
+    plan_name_t *entry = self->names;
 
-    HASH_ITER (hh, self->names, entry, next)
-    {
-        HASH_DEL (self->names, entry);
+    HASH_CLEAR (hh, self->names); /* the entries stay linked */
+    while (entry) {
+        plan_name_t *next = entry->hh.next;
         free (entry);
+        entry = next;
     }
     ama_dag_done (&self->dag);
     free (self->order);

@@ -38,14 +38,16 @@ static void free_entry (entry_t *entry)
 
 void ama_settings_destroy (ama_settings_t **settings)
 {
-    entry_t *entry, *next;
+    entry_t *entry;
 
     if (!*settings)
         return;
-    HASH_ITER (hh, (*settings)->entries, entry, next)
-    {
-        HASH_DEL ((*settings)->entries, entry);
+    entry = (*settings)->entries;
+    HASH_CLEAR (hh, (*settings)->entries); /* the entries stay linked */
+    while (entry) {
+        entry_t *next = entry->hh.next;
         free_entry (entry);
+        entry = next;
     }
     free (*settings);
     *settings = NULL;
