@@ -10,7 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WINDOW = 1024 * 1024, RETRY_MS = 100, RETRY_MAX_MS = 2000, SAY_GONE_AFTER_MS = 1500 };
+enum {
+    WINDOW = 1024 * 1024,
+    SILENCE_MS = 45000, /* the reporter gives a sign of life every ten seconds */
+    RETRY_MS = 100,
+    RETRY_MAX_MS = 2000,
+    SAY_GONE_AFTER_MS = 1500,
+    HOLES_MAX = 20, /* in a row, with nothing new between: then it is no accident of the way */
+};
 
 struct ama_follow {
     ama_ctx_t *ctx;
@@ -18,10 +25,13 @@ struct ama_follow {
     ama_render_t *render;
     ama_sink_t *out;
     ama_timer_t *draw, *retry;
-    uint64_t ask;  /* 0: waiting for amad */
-    uint64_t last; /* number of the last event that was rendered */
-    bool any;      /* there was one */
+    uint64_t ask;    /* 0: waiting for amad */
+    uint64_t last;   /* number of the last event that was rendered */
+    bool any;        /* there was one */
+    bool knows_last; /* the next event must follow `last`: not so at level execution before the first one */
+    bool has_end;    /* it was run.ended */
     bool held, ended, said_gone;
+    unsigned holes;
     int64_t gone_since, retry_ms;
 };
 
@@ -88,14 +98,29 @@ static int take (ama_follow_t *self, const ama_report_item_t *item, ama_err_t *e
     if (item->seq) {
         if (item->seq <= self->last)
             return 0; /* again, after an interruption */
-        if (self->any && item->prev != self->last)
+        if (self->knows_last && item->prev != self->last)
             return ama_err_set (err, AMA_E_INTEGRITY, "the report is not whole: event %llu follows %llu",
                                 (unsigned long long) item->seq, (unsigned long long) self->last);
         self->last = item->seq;
-        self->any = true;
+        self->any = self->knows_last = true;
+        self->has_end = strstr (item->json, "\"type\":\"run.ended\"") != NULL; /* quotes in texts are escaped */
+        self->holes = 0;
     }
     ama_render_item (self->render, item);
     return 0;
+}
+
+/* What is missing may have got lost on the way: it is asked for again. */
+static void on_hole (ama_follow_t *self, const ama_err_t *err)
+{
+    if (++self->holes > HOLES_MAX) {
+        end (self, 0, err);
+        return;
+    }
+    if (self->ask)
+        ama_ask_cancel (self->ctx, self->ask);
+    self->ask = 0;
+    ama_timer_after (self->retry, self->holes * RETRY_MS);
 }
 
 static void on_batch (ama_follow_t *self, const ama_report_batch_t *batch)
@@ -110,11 +135,11 @@ static void on_batch (ama_follow_t *self, const ama_report_batch_t *batch)
     self->said_gone = false;
     for (size_t i = 0; rc == 0 && i < batch->n_items; i++)
         rc = take (self, &batch->items[i], &err);
-    if (batch->caught_up)
+    if (rc == 0 && batch->caught_up)
         ama_render_caught_up (self->render);
     flush (self);
     if (rc < 0)
-        end (self, 0, &err);
+        on_hole (self, &err);
     else if (ama_sink_is_full (self->out))
         on_sink_change (self);
 }
@@ -131,6 +156,10 @@ static void wait_for_it (ama_follow_t *self, const ama_err_t *err)
 
     if (!self->gone_since)
         self->gone_since = now;
+    if (self->held) { /* it is we who take nothing */
+        ask (self);
+        return;
+    }
     if (!is_worth_waiting (err->code) || now - self->gone_since >= self->conf.patience_ms) {
         end (self, 0, err);
         return;
@@ -153,7 +182,12 @@ static void on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void
         return;
     }
     self->ask = 0;
-    if (err)
+    if (!err && !self->has_end && (self->any || self->conf.from <= 1)) {
+        ama_err_t hole;
+        ama_err_set (&hole, AMA_E_INTEGRITY, "the report is not whole: its end is missing");
+        on_hole (self, &hole);
+    }
+    else if (err)
         wait_for_it (self, err);
     else
         end (self, ((const ama_report_end_t *) body)->exit, NULL);
@@ -163,7 +197,7 @@ static void ask (ama_follow_t *self)
 {
     ama_report_follow_t body = {
         .run = self->conf.run,
-        .from = self->any ? self->last + 1 : self->conf.from,
+        .from = self->knows_last ? self->last + 1 : self->conf.from,
         .level = ama_render_wants (&self->conf.render),
         .progress = ama_render_wants_progress (&self->conf.render),
     };
@@ -171,7 +205,7 @@ static void ask (ama_follow_t *self)
     if (self->ended || self->ask)
         return;
     ama_timer_cancel (self->retry);
-    self->ask = ama_ask (self->ctx, "reporter", AMA_MSG_REPORT_FOLLOW, &body, 0, WINDOW, on_reply, self);
+    self->ask = ama_ask (self->ctx, "reporter", AMA_MSG_REPORT_FOLLOW, &body, SILENCE_MS, WINDOW, on_reply, self);
     if (self->held)
         ama_ask_hold (self->ctx, self->ask, true);
 }
@@ -198,6 +232,8 @@ ama_follow_t *ama_follow_new (ama_ctx_t *ctx, const ama_follow_conf_t *conf)
     self->ctx = ctx;
     self->conf = *conf;
     self->retry_ms = RETRY_MS;
+    self->last = conf->from > 1 ? conf->from - 1 : 0;
+    self->knows_last = conf->from <= 1 || ama_render_wants (&conf->render) == AMA_REPORT_LEVEL_CODE;
     self->render = ama_render_new (&conf->render);
     self->out = ama_sink_new (ctx, conf->out, on_sink_change, self);
     self->draw = ama_timer_new (ctx, on_draw, self);

@@ -94,8 +94,8 @@ static json_t *action_json (const ama_run_shown_t *run, const ama_run_action_inf
         json_array_append_new (attempts, attempt);
     }
     json_object_set_new (object, "attempts", attempts);
-    if (error)
-        json_object_set_new (object, "error", action_json (run, error));
+    if (!*action->error_of)
+        json_object_set_new (object, "error", error ? action_json (run, error) : json_null ());
     return object;
 }
 

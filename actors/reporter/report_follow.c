@@ -14,6 +14,7 @@
 enum {
     CHUNK = 128 * 1024, /* bytes of one batch, unless a single line is longer */
     ITEMS_MAX = 2048,
+    IDLE_MS = 10000,      /* a reader that hears nothing for several times as long asks again */
     CHUNKS_PER_TURN = 32, /* so that a follower who filters gigabytes away does not hold up the others */
 };
 
@@ -223,7 +224,8 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
         .progress = follow->progress,
     };
     DL_APPEND (run->followers, follower);
-    reports->n_followers++;
+    if (!reports->n_followers++)
+        ama_timer_after (reports->idle, IDLE_MS);
     pump (follower);
     return 0;
 }
@@ -243,6 +245,27 @@ void ama_report_follow_more (void *arg)
 
     HASH_ITER (hh, reports->runs, run, next)
     ama_report_follow_pump (run);
+}
+
+static void say_alive (const ama_report_run_t *run)
+{
+    const ama_report_batch_t empty = { 0 };
+    ama_report_follower_t *follower, *next;
+
+    DL_FOREACH_SAFE (run->followers, follower, next)
+    if (follower->caught_up)
+        (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &empty);
+}
+
+void ama_report_follow_idle (void *arg)
+{
+    ama_reports_t *reports = arg;
+    ama_report_run_t *run, *next;
+
+    HASH_ITER (hh, reports->runs, run, next)
+    say_alive (run);
+    if (reports->n_followers)
+        ama_timer_after (reports->idle, IDLE_MS);
 }
 
 void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t *event)

@@ -31,6 +31,7 @@ struct ama_reports {
     bool read_only;
     ama_report_run_t *runs; /* used last at the end */
     unsigned n_runs, n_followers;
+    ama_timer_t *idle; /* while somebody follows: a sign of life now and then */
     ama_timer_t *more; /* some follower has more to read than fits into one turn */
     ama_str_t chunk;   /* what was read for the follower at hand */
 };
@@ -49,7 +50,8 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
 /* Tells the run's followers what they have not read yet, as far as they can take it. */
 void ama_report_follow_pump (ama_report_run_t *run);
 void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t *event);
-/* Timer: all followers of all runs. */
+/* Timers: all followers of all runs. */
 void ama_report_follow_more (void *reports);
+void ama_report_follow_idle (void *reports);
 
 #endif

@@ -282,6 +282,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     if (rc < 0)
         return rc;
     self->reports.more = ama_timer_new (ctx, ama_report_follow_more, &self->reports);
+    self->reports.idle = ama_timer_new (ctx, ama_report_follow_idle, &self->reports);
     self->worker = ama_worker_new (ctx, "reports");
     return 0;
 }
@@ -302,6 +303,7 @@ static void done (void *state)
 
     ama_worker_destroy (&self->worker);
     ama_timer_destroy (&self->reports.more);
+    ama_timer_destroy (&self->reports.idle);
     sync_destroy (self->next);
     ama_report_runs_done (&self->reports);
     ama_report_store_close (&self->reports.store);
