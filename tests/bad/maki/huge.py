@@ -5,8 +5,8 @@ import sys
 FLOW = "flow:\n  - {name: a, runner: shell, file: x.sh}\n"
 ACTION = "  - {{name: a{0}, runner: shell, file: x.sh}}\n"
 HUGE = {
-    "size": lambda: FLOW + "x: " + "y" * (100 << 20),
-    "comment": lambda: FLOW + "#" * (100 << 20),
+    "size": lambda: FLOW + "x: " + "y" * (8 << 20),
+    "comment": lambda: FLOW + "#" * (8 << 20),
     "scalar": lambda: "job-name: " + "y" * 65537 + "\n" + FLOW,
     "brackets": lambda: "[" * 50000,
     "questions": lambda: "? " * 20000,
