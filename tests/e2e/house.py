@@ -169,6 +169,18 @@ class House(unittest.TestCase):
         self.assertEqual(events[-1]["type"], "run.ended")
         return events
 
+    def finish(self, process, limit=LIMIT):
+        """The rest of its stdout, and its stderr; waits for its end. (communicate would lose what wait_for_line has buffered.)"""
+        timer = threading.Timer(limit, process.kill)
+        timer.start()
+        try:
+            with process.stdout, process.stderr:
+                rest, err = process.stdout.read(), process.stderr.read()
+            process.wait(limit)
+            return rest, err
+        finally:
+            timer.cancel()
+
     def wait_for_line(self, process, want, limit=LIMIT):
         """Reads the process' stdout until a line holds `want`; returns all that was read."""
         read = []

@@ -97,7 +97,7 @@ class Run(House):
             run = self.start("run", repo, "--report-format", "ndjson")
             head = self.wait_for_line(run, '"text":"up')
             run.send_signal(number)
-            tail, err = run.communicate(timeout=30)
+            tail, err = self.finish(run, 30)
             events = self.checked(head + tail)
             self.assertEqual(events[-1]["state"], "cancelled", err)
             self.assertIn(run.returncode, (4, code))
@@ -108,7 +108,7 @@ class Run(House):
         run = self.start("run", repo, "--report-format", "ndjson")
         self.wait_for_line(run, '"text":"up')
         run.kill()
-        run.communicate(timeout=30)
+        self.finish(run, 30)
         deadline = time.monotonic() + 10
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -124,7 +124,7 @@ class Run(House):
         names = events.find("output", action="probe")[0]["text"].split()
         allowed = {"PATH", "LANG", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "BASH_XTRACEFD", "LC_ALL", "PS4"}
         self.assertEqual([n for n in names if not n.startswith("AMA_") and n not in allowed], [])
-        lines = [e["text"] for e in events.find("output", action="show")]
+        lines = "\n".join(e["text"] for e in events.find("output", action="show")).splitlines()
         self.assertEqual(lines[0], "job|show|1|dev|/tmp/out of dev|local[*]|40|a b")
         self.assertEqual(lines[1:4], ["datasets.yaml", "env.yaml", "runtime.yaml"])
         self.assertEqual(lines[-1], "40")

@@ -115,7 +115,7 @@ class Spark(House):
         for pid, command in self.processes():
             if "java" in command.split(" ")[0]:
                 os.kill(pid, signal.SIGKILL)
-        tail, err = run.communicate(timeout=120)
+        tail, err = self.finish(run, 120)
         events = self.checked(head + tail)
         ended = events.find("attempt.ended", action="b")
         self.assertEqual(ended[0]["state"], "errored", err)
@@ -128,7 +128,7 @@ class Spark(House):
         run = self.start("run", repo, "--report-format", "ndjson")
         head = self.wait_for_line(run, '"text":"up')
         run.send_signal(signal.SIGINT)
-        tail, _ = run.communicate(timeout=60)
+        tail, _ = self.finish(run, 60)
         self.assertEqual(self.checked(head + tail)[-1]["state"], "cancelled")
         self.assertEqual(self.processes(), [])
 
@@ -145,7 +145,7 @@ class Spark(House):
         daemon.wait(10)
         self.amad()
         go.write_text("")
-        tail, err = follower.communicate(timeout=120)
+        tail, err = self.finish(follower, 120)
         self.assertEqual(follower.returncode, 0, err)
         events = self.checked(head + tail)
         self.assertEqual(len(events.find("attempt.started")), 2)
