@@ -247,6 +247,12 @@ void ama_report_follow_more (void *arg)
     ama_report_follow_pump (run);
 }
 
+void ama_report_follow_drop (ama_report_run_t *run)
+{
+    while (run->followers)
+        forget (run->followers);
+}
+
 static void say_alive (const ama_report_run_t *run)
 {
     const ama_report_batch_t empty = { 0 };

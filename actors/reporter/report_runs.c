@@ -34,6 +34,7 @@ static void forget (ama_report_run_t *run)
 {
     HASH_DEL (run->reports->runs, run);
     run->reports->n_runs--;
+    ama_report_follow_drop (run);
     ama_report_run_unload (run);
     free (run);
 }

@@ -50,6 +50,8 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
 /* Tells the run's followers what they have not read yet, as far as they can take it. */
 void ama_report_follow_pump (ama_report_run_t *run);
 void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t *event);
+/* Forgets the run's followers; their streams are gone or go by themselves. */
+void ama_report_follow_drop (ama_report_run_t *run);
 /* Timers: all followers of all runs. */
 void ama_report_follow_more (void *reports);
 void ama_report_follow_idle (void *reports);
