@@ -13,20 +13,51 @@
 #define ALL_FLAGS (AMA_FLAG_REQUEST | AMA_FLAG_REPLY | AMA_FLAG_MORE | AMA_FLAG_ERROR)
 #define ROLES     32 /* roles are bits of a word in ama_message_info_t */
 
+/* Every message passes here at both ends, so the frame is laid out in one go; the bytes are those of ama_mp's writer. */
+static uint8_t *put_number (uint8_t *at, uint64_t value)
+{
+    unsigned size = value > UINT32_MAX ? 8 : value > UINT16_MAX ? 4 : value > UINT8_MAX ? 2 : value > 0x7f ? 1 : 0;
+
+    if (size)
+        *at++ = (uint8_t) (size == 8 ? 0xcf : size == 4 ? 0xce : size == 2 ? 0xcd : 0xcc);
+    else
+        *at++ = (uint8_t) value;
+    while (size)
+        *at++ = (uint8_t) (value >> 8 * --size);
+    return at;
+}
+
+static uint8_t *put_name (uint8_t *at, const char *name)
+{
+    size_t size = strnlen (name, AMA_NAME_MAX - 1);
+
+    if (size < 32)
+        *at++ = (uint8_t) (0xa0 | size);
+    else {
+        *at++ = 0xd9;
+        *at++ = (uint8_t) size;
+    }
+    memcpy (at, name, size);
+    return at + size;
+}
+
 void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
 {
-    ama_mp_put_array (out, ITEMS);
-    ama_mp_put_u64 (out, AMA_ENVELOPE_MAGIC);
-    ama_mp_put_u64 (out, AMA_ENVELOPE_VERSION);
-    ama_mp_put_u64 (out, envelope->type);
-    ama_mp_put_u64 (out, envelope->flags);
-    ama_mp_put_str (out, envelope->src, strnlen (envelope->src, AMA_NAME_MAX - 1));
-    ama_mp_put_str (out, envelope->dst, strnlen (envelope->dst, AMA_NAME_MAX - 1));
-    ama_mp_put_u64 (out, envelope->id);
-    ama_mp_put_u64 (out, envelope->corr);
-    ama_mp_put_u64 (out, envelope->epoch);
-    ama_mp_put_u64 (out, envelope->role);
-    ama_mp_put_u64 (out, envelope->window);
+    uint8_t bytes[AMA_ENVELOPE_MAX], *at = bytes;
+
+    *at++ = 0x90 | ITEMS;
+    at = put_number (at, AMA_ENVELOPE_MAGIC);
+    at = put_number (at, AMA_ENVELOPE_VERSION);
+    at = put_number (at, envelope->type);
+    at = put_number (at, envelope->flags);
+    at = put_name (at, envelope->src);
+    at = put_name (at, envelope->dst);
+    at = put_number (at, envelope->id);
+    at = put_number (at, envelope->corr);
+    at = put_number (at, envelope->epoch);
+    at = put_number (at, envelope->role);
+    at = put_number (at, envelope->window);
+    ama_str_add (out, bytes, (size_t) (at - bytes));
 }
 
 static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
@@ -38,11 +69,12 @@ static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *r
 
 static bool is_name (const char *text, size_t size)
 {
+    /* letters, digits and . _ / @ - : one bit per character of ASCII */
+    static const uint64_t allowed[4] = { 0x03ffe00000000000U, 0x07fffffe87ffffffU, 0, 0 };
+
     for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_'
-                  || c == '/' || c == '@' || c == '-';
-        if (!ok)
+        uint8_t c = (uint8_t) text[i];
+        if (!(allowed[c >> 6] >> (c & 63) & 1U))
             return false;
     }
     return true;
@@ -50,9 +82,17 @@ static bool is_name (const char *text, size_t size)
 
 static int get_name (ama_mp_t *mp, const char *what, char *ret_name, ama_err_t *err)
 {
-    const char *text;
+    const char *text = (const char *) mp->at + 1;
     size_t size;
-    int rc = ama_mp_get_str (mp, AMA_NAME_MAX - 1, &text, &size);
+    int rc = 0;
+
+    if (ama_mp_left (mp) > 32
+        && (*mp->at & 0xe0) == 0xa0) { /* a short string, all of which is there; is_name is stricter than UTF-8 */
+        size = *mp->at & 0x1fU;
+        mp->at += 1 + size;
+    }
+    else
+        rc = ama_mp_get_str (mp, AMA_NAME_MAX - 1, &text, &size);
 
     if (rc < 0)
         return ama_err_set (err, rc, "envelope: %s: %s", what, mp->why);

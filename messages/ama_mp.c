@@ -15,7 +15,15 @@
 
 static int add (void *out, const char *bytes, size_t size)
 {
-    ama_str_add (out, bytes, size);
+    ama_str_t *str = out;
+
+    if (size >= str->room - str->size) {
+        ama_str_add (str, bytes, size);
+        return 0;
+    }
+    memcpy (str->data + str->size, bytes, size); /* nearly always there is room: then no call is worth it */
+    str->size += size;
+    str->data[str->size] = '\0';
     return 0;
 }
 
@@ -241,9 +249,13 @@ int ama_mp_get_array (ama_mp_t *mp, size_t least, uint32_t max, uint32_t *ret_co
 int ama_mp_get_u64 (ama_mp_t *mp, uint64_t max, uint64_t *ret_value)
 {
     head_t h;
-    int rc = head (mp, &h);
+    int rc;
 
-    if (rc < 0)
+    if (mp->at < mp->end && *mp->at < 0x80 && *mp->at <= max) { /* keys and most values */
+        *ret_value = *mp->at++;
+        return 0;
+    }
+    if ((rc = head (mp, &h)) < 0)
         return rc;
     if (h.kind != UINT && h.kind != NEGATIVE)
         return fail (mp, AMA_E_DECODE, "not an integer");
