@@ -22,6 +22,7 @@ ama_ctx_t *ama_ctx_new (const ama_actor_def_t *def, const char *name, ama_loop_t
 
     *ctx = (ama_ctx_t){ .def = def, .role = def->role, .loop = loop, .ops = ops, .port = port };
     (void) snprintf (ctx->name, sizeof ctx->name, "%s", name ? name : def->name);
+    ama_asks_init (ctx);
     ctx->state = ama_calloc (1, def->state_size ? def->state_size : 1);
     return ctx;
 }

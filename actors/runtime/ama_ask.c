@@ -11,30 +11,114 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 struct ama_asked {
     uint64_t id;
+    ama_asked_t *next;
     ama_ctx_t *ctx;
     const ama_message_info_t *info;
-    int64_t timeout_ms;
+    int64_t timeout_ms, due_ms; /* due: INT64_MAX without a deadline */
     uint32_t window;
     uint64_t owed; /* bytes of parts that were handled and not granted again yet */
     bool held;
     int failed; /* code, told at the end of the turn */
-    ama_timer_t timer;
     ama_reply_fn *fn;
     void *arg;
-    UT_hash_handle hh;
     char dst[AMA_NAME_MAX];
 };
 
+/* ---- the table: lists by the low bits of the number; numbers rise by one, so the lists are short ---- */
+
+enum { FIRST_ROOM = 64 };
+
+static ama_asked_t **list_of (const ama_asks_t *asks, uint64_t id)
+{
+    return &asks->lists[id & (asks->room - 1)];
+}
+
+static ama_asked_t *find (const ama_asks_t *asks, uint64_t id)
+{
+    ama_asked_t *ask = asks->room ? *list_of (asks, id) : NULL;
+
+    while (ask && ask->id != id)
+        ask = ask->next;
+    return ask;
+}
+
+static void put (ama_asks_t *asks, ama_asked_t *ask)
+{
+    ama_asked_t **list = list_of (asks, ask->id);
+
+    ask->next = *list;
+    *list = ask;
+}
+
+static void grow (ama_asks_t *asks)
+{
+    ama_asks_t old = *asks;
+
+    asks->room = old.room ? 2 * old.room : FIRST_ROOM;
+    asks->lists = ama_calloc (asks->room, sizeof *asks->lists);
+    for (size_t i = 0; i < old.room; i++)
+        for (ama_asked_t *ask = old.lists[i], *next; ask; ask = next) {
+            next = ask->next;
+            put (asks, ask);
+        }
+    free (old.lists);
+}
+
+static void add (ama_asks_t *asks, ama_asked_t *ask)
+{
+    if (asks->count == asks->room)
+        grow (asks);
+    put (asks, ask);
+    asks->count++;
+}
+
+static void take_out (ama_asks_t *asks, const ama_asked_t *ask)
+{
+    ama_asked_t **at = list_of (asks, ask->id);
+
+    while (*at != ask)
+        at = &(*at)->next;
+    *at = ask->next;
+    asks->count--;
+}
+
 static void forget (ama_asked_t *ask)
 {
-    ama_timer_cancel (&ask->timer);
-    HASH_DEL (ask->ctx->asks, ask);
+    ama_asks_t *asks = &ask->ctx->asks;
+
+    take_out (asks, ask);
+    if (!asks->count)
+        ama_timer_cancel (&asks->timer);
     free (ask);
 }
+
+static int compare_ids (const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+
+    return x < y ? -1 : x > y;
+}
+
+typedef bool (choice_fn) (const ama_asked_t *ask, const void *arg);
+
+/* Numbers of the asks that were chosen, in the order of asking; the caller frees them. Callbacks may change the table meanwhile. */
+static uint64_t *choose (const ama_asks_t *asks, choice_fn *choice, const void *arg, size_t *ret_count)
+{
+    uint64_t *ids = ama_calloc (asks->count + 1, sizeof *ids);
+
+    *ret_count = 0;
+    for (size_t i = 0; i < asks->room; i++)
+        for (const ama_asked_t *ask = asks->lists[i]; ask; ask = ask->next)
+            if (choice (ask, arg))
+                ids[(*ret_count)++] = ask->id;
+    qsort (ids, *ret_count, sizeof *ids, compare_ids);
+    return ids;
+}
+
+/* ---- the end of an ask ---- */
 
 static void finish (ama_asked_t *ask, const ama_envelope_t *envelope, const void *body, const ama_err_t *err)
 {
@@ -64,9 +148,24 @@ static void send_about (ama_ctx_t *ctx, const char *dst, uint64_t id, uint16_t t
     (void) ama_ctx_send (ctx, &envelope, body);
 }
 
-static void on_deadline (void *arg)
+/* ---- deadlines: one timer for all, set to the earliest there was; asks that are answered do not touch it ---- */
+
+static void set_deadline (ama_asked_t *ask)
 {
-    ama_asked_t *ask = arg;
+    ama_timer_t *timer = &ask->ctx->asks.timer;
+
+    ask->due_ms = ask->timeout_ms > 0 && !ask->held ? ama_now_ms (ask->ctx) + ask->timeout_ms : INT64_MAX;
+    if (ask->due_ms != INT64_MAX && (!timer->place || ask->due_ms < timer->due_ms))
+        ama_timer_at (timer, ask->due_ms);
+}
+
+static bool is_due (const ama_asked_t *ask, const void *arg)
+{
+    return ask->due_ms <= *(const int64_t *) arg;
+}
+
+static void time_out (ama_asked_t *ask)
+{
     char text[64];
 
     if (ask->window)
@@ -75,6 +174,29 @@ static void on_deadline (void *arg)
     finish_with (ask, AMA_E_TIMEOUT, text);
 }
 
+static void on_deadline (void *arg)
+{
+    ama_ctx_t *ctx = arg;
+    ama_asks_t *asks = &ctx->asks;
+    int64_t now_ms = ama_now_ms (ctx), next_ms = INT64_MAX;
+    size_t n;
+    uint64_t *ids = choose (asks, is_due, &now_ms, &n);
+
+    for (size_t i = 0; i < n && !ctx->exiting; i++) {
+        ama_asked_t *ask = find (asks, ids[i]);
+        if (ask && ask->due_ms <= now_ms)
+            time_out (ask);
+    }
+    free (ids);
+    for (size_t i = 0; i < asks->room; i++)
+        for (const ama_asked_t *ask = asks->lists[i]; ask; ask = ask->next)
+            next_ms = ask->due_ms < next_ms ? ask->due_ms : next_ms;
+    if (next_ms != INT64_MAX)
+        ama_timer_at (&asks->timer, next_ms);
+}
+
+/* ---- asking ---- */
+
 static const char *why_not_sent (int code)
 {
     return code == AMA_E_LIMIT  ? "the message is too big"
@@ -82,17 +204,24 @@ static const char *why_not_sent (int code)
                                 : "the hub can not be reached";
 }
 
+static bool has_failed (const ama_asked_t *ask, const void *arg)
+{
+    (void) arg;
+    return ask->failed;
+}
+
 static void tell_failed (void *arg)
 {
     ama_ctx_t *ctx = arg;
+    size_t n;
+    uint64_t *ids = choose (&ctx->asks, has_failed, NULL, &n);
 
-    for (ama_asked_t *ask = ctx->asks, *next; ask && !ctx->exiting; ask = next) {
-        next = ask->hh.next;
-        if (!ask->failed)
-            continue;
-        finish_with (ask, ask->failed, why_not_sent (ask->failed));
-        next = ctx->asks; /* the callback may have changed the table */
+    for (size_t i = 0; i < n && !ctx->exiting; i++) {
+        ama_asked_t *ask = find (&ctx->asks, ids[i]);
+        if (ask)
+            finish_with (ask, ask->failed, why_not_sent (ask->failed));
     }
+    free (ids);
 }
 
 uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *body, int64_t timeout_ms, uint32_t window,
@@ -113,27 +242,19 @@ uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *bo
     ask->fn = fn;
     ask->arg = arg;
     (void) memcpy (ask->dst, envelope.dst, strlen (envelope.dst) + 1);
-    ama_timer_init (&ask->timer, ama_loop_timers (ctx->loop), on_deadline, ask);
-    HASH_ADD (hh, ctx->asks, id, sizeof ask->id, ask);
+    ask->due_ms = INT64_MAX;
+    add (&ctx->asks, ask);
     ask->failed = ama_ctx_send (ctx, &envelope, body);
     if (ask->failed)
         ama_loop_defer (ctx->loop, tell_failed, ctx);
     else if (timeout_ms > 0)
-        ama_timer_after (&ask->timer, timeout_ms);
+        set_deadline (ask);
     return ask->id;
-}
-
-static ama_asked_t *find (ama_ctx_t *ctx, uint64_t id)
-{
-    ama_asked_t *ask;
-
-    HASH_FIND (hh, ctx->asks, &id, sizeof id, ask);
-    return ask;
 }
 
 void ama_ask_cancel (ama_ctx_t *ctx, uint64_t id)
 {
-    ama_asked_t *ask = find (ctx, id);
+    ama_asked_t *ask = find (&ctx->asks, id);
 
     if (!ask)
         return;
@@ -155,15 +276,12 @@ static void grant (ama_asked_t *ask)
 
 void ama_ask_hold (ama_ctx_t *ctx, uint64_t id, bool hold)
 {
-    ama_asked_t *ask = find (ctx, id);
+    ama_asked_t *ask = find (&ctx->asks, id);
 
     if (!ask || ask->held == hold)
         return;
     ask->held = hold;
-    if (hold)
-        ama_timer_cancel (&ask->timer); /* the silence is our own wish */
-    else if (ask->timeout_ms > 0)
-        ama_timer_after (&ask->timer, ask->timeout_ms);
+    set_deadline (ask); /* while we hold, the silence is our own wish */
     grant (ask);
 }
 
@@ -173,10 +291,9 @@ static void on_part (ama_ctx_t *ctx, ama_asked_t *ask, const ama_envelope_t *env
 {
     uint64_t id = ask->id;
 
-    if (ask->timeout_ms > 0 && !ask->held)
-        ama_timer_after (&ask->timer, ask->timeout_ms);
+    set_deadline (ask);
     ask->fn (ctx, envelope, body, NULL, ask->arg);
-    ask = find (ctx, id); /* it may have been cancelled */
+    ask = find (&ctx->asks, id); /* it may have been cancelled */
     if (!ask)
         return;
     ask->owed += size + AMA_PART_COST;
@@ -200,7 +317,7 @@ static void on_refusal (ama_asked_t *ask, const ama_envelope_t *envelope, const 
 
 void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *bytes, size_t size)
 {
-    ama_asked_t *ask = find (ctx, envelope->corr);
+    ama_asked_t *ask = find (&ctx->asks, envelope->corr);
     bool more = envelope->flags & AMA_FLAG_MORE;
     const ama_message_info_t *info;
     ama_err_t err = { 0 };
@@ -237,21 +354,40 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 
 /* ---- ends ---- */
 
+static bool is_asked (const ama_asked_t *ask, const void *dst)
+{
+    return !dst || strcmp (ask->dst, dst) == 0;
+}
+
 void ama_asks_fail (ama_ctx_t *ctx, const char *dst, int code, const char *text)
 {
-    uint64_t last = ctx->last_id; /* what the callbacks ask anew is not meant */
+    size_t n;
+    uint64_t *ids = choose (&ctx->asks, is_asked, dst, &n);
 
-    for (ama_asked_t *ask = ctx->asks, *next; ask && !ctx->exiting; ask = next) {
-        next = ask->hh.next;
-        if (ask->id > last || (dst && strcmp (ask->dst, dst) != 0))
-            continue;
-        finish_with (ask, code, text);
-        next = ctx->asks;
+    for (size_t i = 0; i < n && !ctx->exiting; i++) {
+        ama_asked_t *ask = find (&ctx->asks, ids[i]);
+        if (ask)
+            finish_with (ask, code, text);
     }
+    free (ids);
+}
+
+void ama_asks_init (ama_ctx_t *ctx)
+{
+    ama_timer_init (&ctx->asks.timer, ama_loop_timers (ctx->loop), on_deadline, ctx);
 }
 
 void ama_asks_done (ama_ctx_t *ctx)
 {
-    while (ctx->asks)
-        forget (ctx->asks);
+    ama_asks_t *asks = &ctx->asks;
+
+    ama_timer_cancel (&asks->timer);
+    for (size_t i = 0; i < asks->room; i++)
+        while (asks->lists[i]) {
+            ama_asked_t *ask = asks->lists[i];
+            asks->lists[i] = ask->next;
+            free (ask);
+        }
+    free (asks->lists);
+    *asks = (ama_asks_t){ 0 };
 }

@@ -17,6 +17,14 @@ typedef struct {
 } ama_port_ops_t;
 
 typedef struct ama_asked ama_asked_t;
+
+/* The open asks by their number, see ama_ask.c. */
+typedef struct {
+    ama_asked_t **lists;
+    size_t room, count; /* room: a power of two */
+    ama_timer_t timer;  /* of the earliest deadline, or of one that was */
+} ama_asks_t;
+
 typedef struct ama_child ama_child_t;
 
 struct ama_ctx {
@@ -31,7 +39,7 @@ struct ama_ctx {
     ama_str_t out; /* body being sent */
     void *in;      /* body being handled, decoded */
     size_t in_room;
-    ama_asked_t *asks;     /* hash by id */
+    ama_asks_t asks;
     ama_stream_t *streams; /* hash by reader */
     ama_child_t *children; /* list, see ama_child.c */
     bool up;               /* between joined and parted */
@@ -70,6 +78,7 @@ void *ama_ctx_decode (ama_ctx_t *ctx, const ama_message_info_t *info, const void
 void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, size_t size);
 /* Fails the asks to dst (NULL: all), now. */
 void ama_asks_fail (ama_ctx_t *ctx, const char *dst, int code, const char *text);
+void ama_asks_init (ama_ctx_t *ctx);
 void ama_asks_done (ama_ctx_t *ctx);
 void ama_streams_on_credit (ama_ctx_t *ctx, const ama_envelope_t *envelope, uint64_t bytes);
 void ama_streams_on_cancel (ama_ctx_t *ctx, const ama_envelope_t *envelope);

@@ -15,7 +15,7 @@
 
 #include "actors/base/ama_clock.h"
 #include "actors/base/ama_log.h"
-#include "actors/runtime/ama_loop.h"
+#include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_members.h"
 #include "actors/runtime/ama_wire.h"
 #include "messages/ama_message.h"
@@ -110,11 +110,14 @@ static sent_t send_to (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packe
 /* A message of the hub's own. */
 static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
 {
-    ama_envelope_t envelope = { .type = type, .flags = flags, .src = "hub", .corr = corr, .role = AMA_ROLE_HUB };
+    ama_envelope_t envelope;
 
+    ama_envelope_to (&envelope, dst, type, flags);
+    memcpy (envelope.src, "hub", sizeof "hub");
     envelope.id = ++hub->last_id;
+    envelope.corr = corr;
     envelope.epoch = hub->epoch;
-    (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst);
+    envelope.role = AMA_ROLE_HUB;
     ama_str_clear (&hub->body);
     if (body)
         ama_message_info (type)->encode (body, &hub->body);

@@ -109,7 +109,7 @@ static bool say (ama_link_t *link, uint16_t type, uint32_t flags, uint64_t corr,
     bool sent;
 
     ama_envelope_to (&envelope, "hub", type, flags);
-    (void) snprintf (envelope.src, sizeof envelope.src, "%s", link->ctx->name);
+    memcpy (envelope.src, link->ctx->name, sizeof envelope.src);
     envelope.id = ++link->ctx->last_id;
     envelope.corr = corr;
     envelope.role = link->ctx->role;
