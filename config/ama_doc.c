@@ -14,7 +14,8 @@
 #include <string.h>
 #include <yaml.h>
 
-#define CHUNK (64u << 10)
+#define CHUNK          (64u << 10)
+#define MAX_DIRECTIVES 8
 
 typedef struct chunk {
     struct chunk *next;
@@ -427,6 +428,16 @@ static int wrong_byte (builder_t *self, const char *bytes, size_t at, const char
     return wrong (self, &mark, AMA_E_SYNTAX, "save the file as UTF-8", "%s", what);
 }
 
+static size_t count_directives (const char *bytes, size_t size)
+{
+    const char *end = bytes + size;
+    size_t count = size && *bytes == '%';
+
+    for (const char *at = bytes; (at = memmem (at, (size_t) (end - at), "\n%", 2)); at++)
+        count++;
+    return count;
+}
+
 static int check_bytes (builder_t *self, const char *bytes, size_t size)
 {
     const char *nul;
@@ -436,6 +447,8 @@ static int check_bytes (builder_t *self, const char *bytes, size_t size)
         return wrong_byte (self, bytes, 0, "UTF-16 or UTF-32 is not supported");
     if ((nul = memchr (bytes, '\0', size)))
         return wrong_byte (self, bytes, (size_t) (nul - bytes), "a NUL character");
+    if (count_directives (bytes, size) > MAX_DIRECTIVES) /* libyaml compares each with all before it */
+        return wrong_byte (self, bytes, 0, "more than 8 directives");
     if (!ama_utf8_valid (bytes, size))
         return wrong_byte (self, bytes, ama_doc_valid_prefix (bytes, size), "not UTF-8");
     return 0;

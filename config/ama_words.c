@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_MAX_SIZE = 64, CANDIDATES = 96 };
+/* After so many problems nobody reads a "did you mean" any more, and each costs time. */
+enum { NAME_MAX_SIZE = 64, CANDIDATES = 96, HINTS = 200 };
 
 const char *ama_word_normal (const char *key, char *buf, size_t room)
 {
@@ -54,7 +55,8 @@ static int stranger (const ama_node_t *key, const char *where, const ama_word_t 
 
     for (size_t i = 0; i < count && i < CANDIDATES; i++)
         candidates[i] = words[i].name;
-    near = ama_nearest (key->text, candidates, count < CANDIDATES ? count : CANDIDATES);
+    near =
+        problems->count < HINTS ? ama_nearest (key->text, candidates, count < CANDIDATES ? count : CANDIDATES) : NULL;
     if (near)
         (void) snprintf (hint, sizeof hint, "did you mean %s?", near);
     else if (strangers == AMA_STRANGERS_ERROR) {

@@ -265,13 +265,12 @@ int ama_deps_parse (const ama_node_t *root, const char *file, ama_plan_dependenc
     return problems->errors > errors ? AMA_E_INVALID : 0;
 }
 
-int ama_deps_read (const ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps,
-                   ama_problems_t *problems)
+int ama_deps_read (ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps, ama_problems_t *problems)
 {
     static const ama_doc_limits_t limits = { AMA_DEPS_DOCUMENT_MAX, 32, 50000, 64u << 10, 100 };
     ama_doc_t *doc = NULL;
     ama_err_t err;
-    int fd = ama_repo_open_file (repo, path, AMA_DEPS_DOCUMENT_MAX, true, &err), rc;
+    int fd = ama_repo_open_document (repo, path, AMA_DEPS_DOCUMENT_MAX, &err), rc;
 
     if (fd == AMA_E_NOT_FOUND)
         return 0;

@@ -17,8 +17,7 @@ int ama_deps_parse (const ama_node_t *root, const char *file, ama_plan_dependenc
                     ama_problems_t *problems);
 
 /* From a file of the repository. 1, 0 if there is no such file (then ret_deps is not set), negative after adding an error. */
-int ama_deps_read (const ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps,
-                   ama_problems_t *problems);
+int ama_deps_read (ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps, ama_problems_t *problems);
 
 /* Coordinates: 0, AMA_E_PATH or AMA_E_INVALID and why. */
 int ama_deps_check_artifact (const ama_plan_artifact_t *artifact, ama_err_t *err);

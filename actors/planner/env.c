@@ -34,7 +34,7 @@ static const size_t fixed_max[] = { [NAME] = AMA_PLAN_ENVIRONMENT_LABEL_MAX,
                                     [WORKING] = AMA_PLAN_ENVIRONMENT_WORKING_DIR_MAX };
 
 typedef struct {
-    const ama_repo_t *repo;
+    ama_repo_t *repo;
     const char *env; /* whose documents are read now */
     bool chosen;     /* it is the one asked for, not `default` behind it */
     bool strict;
@@ -45,11 +45,11 @@ typedef struct {
 /* ---- one document ---- */
 
 /* NULL without a problem if there is no such file; NULL with one if it can not be read. */
-static ama_doc_t *read_doc (const ama_repo_t *repo, const char *path, ama_problems_t *problems)
+static ama_doc_t *read_doc (ama_repo_t *repo, const char *path, ama_problems_t *problems)
 {
     ama_doc_t *doc = NULL;
     ama_err_t err;
-    int fd = ama_repo_open_file (repo, path, AMA_ENV_DOCUMENT_MAX, true, &err);
+    int fd = ama_repo_open_document (repo, path, AMA_ENV_DOCUMENT_MAX, &err);
 
     if (fd == AMA_E_NOT_FOUND)
         return NULL;
@@ -284,7 +284,7 @@ static bool read_env (reader_t *self)
 
 /* ---- which there are ---- */
 
-void ama_env_names (const ama_repo_t *repo, ama_str_t *out)
+void ama_env_names (ama_repo_t *repo, ama_str_t *out)
 {
     ama_repo_list_t list;
     const char *last = "";
@@ -308,7 +308,7 @@ void ama_env_names (const ama_repo_t *repo, ama_str_t *out)
     ama_repo_list_done (&list);
 }
 
-static int no_such_env (const ama_repo_t *repo, const char *name, ama_problems_t *problems)
+static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *problems)
 {
     ama_str_t has = { 0 }, hint = { 0 };
     int rc;
@@ -336,8 +336,7 @@ static bool is_env_name (const char *name)
 /* ---- paths that a job names ---- */
 
 /* 1, 0 if there is no such file, negative after an error. */
-static int merge_file (const ama_repo_t *repo, const char *path, ama_env_document_fn *fn, void *arg,
-                       ama_problems_t *problems)
+static int merge_file (ama_repo_t *repo, const char *path, ama_env_document_fn *fn, void *arg, ama_problems_t *problems)
 {
     size_t errors = problems->errors;
     ama_doc_t *doc = read_doc (repo, path, problems);
@@ -350,7 +349,7 @@ static int merge_file (const ama_repo_t *repo, const char *path, ama_env_documen
     return 1;
 }
 
-static int merge_folder (const ama_repo_t *repo, const char *path, const ama_repo_list_t *list, ama_env_document_fn *fn,
+static int merge_folder (ama_repo_t *repo, const char *path, const ama_repo_list_t *list, ama_env_document_fn *fn,
                          void *arg, ama_problems_t *problems)
 {
     int found = 0;
@@ -369,8 +368,8 @@ static int merge_folder (const ama_repo_t *repo, const char *path, const ama_rep
     return found;
 }
 
-int ama_env_merge_path (const ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn,
-                        void *arg, ama_problems_t *problems)
+int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn, void *arg,
+                        ama_problems_t *problems)
 {
     char *clean = ama_strdup (path);
     size_t size = strlen (clean);
@@ -469,7 +468,7 @@ static void take (const ama_settings_t *settings, const char *name, ama_plan_env
                                  AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX);
 }
 
-int ama_env_read (const ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
+int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems)
 {
     size_t errors = problems->errors;

@@ -17,19 +17,19 @@
 /* name: as asked for, never empty. maki: for config, job-config and persist of the job. 0 and an owned environment, or negative after adding an
  * error; ret_env is set in any case and the caller's to clear. AMA_E_NOT_FOUND if the repository has no such environment: the problem lists those
  * that it has. */
-int ama_env_read (const ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
+int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems);
 
 /* The names of the environments, in byte order, as a text for people: "dev, production". Appends. */
-void ama_env_names (const ama_repo_t *repo, ama_str_t *out);
+void ama_env_names (ama_repo_t *repo, ama_str_t *out);
 
 /* One document of a path; root is borrowed for the call. */
 typedef void (ama_env_document_fn) (const ama_node_t *root, void *arg);
 
 /* Calls fn for every document that a path names: a file, or the *.yml, *.yaml and *.json of a folder in byte order. 1 if there were any, 0 if the
  * path does not exist, negative after adding an error, at `at` (may be NULL) if it is the path's. */
-int ama_env_merge_path (const ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn,
-                        void *arg, ama_problems_t *problems);
+int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn, void *arg,
+                        ama_problems_t *problems);
 
 /* Spark's properties format (that of Java) into the layer, keys as they stand. Pure. */
 void ama_env_spark_conf (const char *name, const char *text, size_t size, ama_settings_t *settings,

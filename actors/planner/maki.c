@@ -122,7 +122,7 @@ static void read_job (maki_parse_t *self, const ama_node_t *root)
     if ((node = ama_slot_value (&slots[JOB_NAME])))
         (void) ama_node_line (node, "job-name", AMA_PLAN_PLAN_JOB_MAX, &text, problems);
     maki->job = ama_strdup (text);
-    ama_maki_retry (&slots[RETRY], &slots[RETRIES], &self->retry, problems);
+    ama_maki_retry (self, &slots[RETRY], &slots[RETRIES], &self->retry);
     ama_maki_timeout (&slots[TIMEOUT], &maki->run_timeout_ms, &maki->queue_timeout_ms, problems);
     ama_maki_resources (&slots[RESOURCES], &self->cpus, &self->memory, problems);
     ama_maki_labels (&slots[LABELS], &maki->labels, &maki->n_labels, problems);

@@ -390,7 +390,7 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     action->deps = ama_maki_scalars (&slots[DEPS], "deps", AMA_PLAN_ACTION_DEPENDENCIES_MAX - 2, problems);
     action->persist = ama_maki_persist (&slots[PERSIST], problems);
     ama_plan_retry_copy (&self->retry, &action->plan.retry);
-    ama_maki_retry (&slots[RETRY], &slots[RETRIES], &action->plan.retry, problems);
+    ama_maki_retry (self, &slots[RETRY], &slots[RETRIES], &action->plan.retry);
     ama_maki_timeout (&slots[TIMEOUT], &action->plan.timeout_ms, NULL, problems);
     action->plan.cpus = self->cpus;
     action->plan.memory = self->memory;

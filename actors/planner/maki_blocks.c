@@ -10,6 +10,9 @@
 #define DELAY_MAX    DAY_MS
 #define TIMEOUT_MAX  (365 * DAY_MS)
 #define ATTEMPTS_MAX 100
+#define MAX_WORK     10000 /* of one expression */
+#define MAX_PATTERNS 1000  /* expressions of a job */
+#define MAX_RULES    16384 /* bytes of text in the rules of one block; every action may inherit them */
 
 /* ---- lists of scalars ---- */
 
@@ -65,7 +68,7 @@ static char **add_text (char **list, size_t *count, const char *text)
 /* What the C library's expressions can blow up on: nested repetitions with counts, and references back. */
 static bool is_tame (const char *pattern)
 {
-    unsigned long work = 1;
+    unsigned long work = strlen (pattern);
 
     for (const char *at = pattern; *at; at++) {
         if (*at == '\\' && at[1]) {
@@ -82,8 +85,8 @@ static bool is_tame (const char *pattern)
                     most = n > most ? n : most;
                     at = end - 1;
                 }
-            work = most > 1000 ? 1001 : work * most;
-            if (work > 1000)
+            work = most > MAX_WORK ? MAX_WORK + 1 : work * most;
+            if (work > MAX_WORK)
                 return false;
             if (!*at)
                 break;
@@ -92,14 +95,22 @@ static bool is_tame (const char *pattern)
     return true;
 }
 
-static void add_message (ama_plan_rule_t *rule, const ama_node_t *node, const char *text, ama_problems_t *problems)
+static void add_message (maki_parse_t *self, ama_plan_rule_t *rule, const ama_node_t *node, const char *text)
 {
+    ama_problems_t *problems = self->problems;
     char why[128];
     regex_t compiled;
     int rc;
 
+    if (++self->patterns > MAX_PATTERNS) {
+        if (self->patterns == MAX_PATTERNS + 1)
+            (void) ama_node_error (node, AMA_E_LIMIT, problems, NULL, "more than %d expressions in a job",
+                                   MAX_PATTERNS);
+        return;
+    }
     if (!is_tame (text)) {
-        (void) ama_node_error (node, AMA_E_LIMIT, problems, "repeat at most 1000 times in all, without \\1",
+        (void) ama_node_error (node, AMA_E_LIMIT, problems,
+                               "its length times its {n} is at most 10000, and it has no \\1",
                                "the expression %s is too costly", AMA_QUOTE (text));
         return;
     }
@@ -135,8 +146,9 @@ static void add_cause (ama_plan_rule_t *rule, const ama_node_t *node, ama_proble
 }
 
 /* {error: GLOB}, {message: REGEX}, {exit: [N]}; each value one or a list. */
-static void add_match (ama_plan_rule_t *rule, const ama_node_t *node, ama_problems_t *problems)
+static void add_match (maki_parse_t *self, ama_plan_rule_t *rule, const ama_node_t *node)
 {
+    ama_problems_t *problems = self->problems;
     enum { ERROR, MESSAGE, EXIT, COUNT };
     static const ama_word_t words[COUNT] = { { "error", NULL, 0 }, { "message", NULL, 0 }, { "exit", NULL, 0 } };
     const ama_node_t *list, *item;
@@ -152,7 +164,7 @@ static void add_match (ama_plan_rule_t *rule, const ama_node_t *node, ama_proble
     list = ama_maki_scalars (&slots[MESSAGE], "message", AMA_PLAN_RULE_MESSAGES_MAX, problems);
     for (size_t i = 0; (item = ama_maki_scalar_at (list, i)); i++)
         if (ama_node_line (item, "message", AMA_PLAN_RULE_MESSAGES_ITEM_MAX, &text, problems) == 0)
-            add_message (rule, item, text, problems);
+            add_message (self, rule, item, text);
     list = ama_maki_scalars (&slots[EXIT], "exit", AMA_PLAN_RULE_EXITS_MAX, problems);
     for (size_t i = 0; (item = ama_maki_scalar_at (list, i)); i++)
         if (ama_node_int (item, "exit", 0, 255, &number, problems) == 0) {
@@ -161,8 +173,9 @@ static void add_match (ama_plan_rule_t *rule, const ama_node_t *node, ama_proble
         }
 }
 
-static void read_on (ama_plan_rule_t *rule, const ama_node_t *on, ama_problems_t *problems)
+static void read_on (maki_parse_t *self, ama_plan_rule_t *rule, const ama_node_t *on)
 {
+    ama_problems_t *problems = self->problems;
     size_t count = on->kind == AMA_NODE_LIST ? on->count : 1;
 
     if (count > AMA_PLAN_RULE_CAUSES_MAX) {
@@ -173,7 +186,7 @@ static void read_on (ama_plan_rule_t *rule, const ama_node_t *on, ama_problems_t
     for (size_t i = 0; i < count; i++) {
         const ama_node_t *item = on->kind == AMA_NODE_LIST ? on->items[i] : on;
         if (item->kind == AMA_NODE_MAP)
-            add_match (rule, item, problems);
+            add_match (self, rule, item);
         else if (item->kind == AMA_NODE_SCALAR && !ama_node_is_null (item))
             add_cause (rule, item, problems);
         else
@@ -186,8 +199,9 @@ static void read_on (ama_plan_rule_t *rule, const ama_node_t *on, ama_problems_t
         (void) ama_node_error (on, AMA_E_LIMIT, problems, "split it into several rules", "on holds too many entries");
 }
 
-static void read_rule (ama_plan_rule_t *rule, const ama_node_t *node, ama_problems_t *problems)
+static void read_rule (maki_parse_t *self, ama_plan_rule_t *rule, const ama_node_t *node)
 {
+    ama_problems_t *problems = self->problems;
     enum { ON, DO, DELAY, FREE, RESOURCES, COUNT };
     static const ama_word_t words[COUNT] = { { "on", NULL, 0 },
                                              { "do", NULL, 0 },
@@ -203,7 +217,7 @@ static void read_rule (ama_plan_rule_t *rule, const ama_node_t *node, ama_proble
         return;
     (void) ama_words_match (node, "a retry rule", words, COUNT, slots, AMA_STRANGERS_ERROR, problems);
     if ((value = ama_slot_value (&slots[ON])))
-        read_on (rule, value, problems);
+        read_on (self, rule, value);
     else
         (void) ama_node_error (node, AMA_E_SYNTAX, problems, "on: says which failures it is for",
                                "a retry rule without on");
@@ -218,8 +232,24 @@ static void read_rule (ama_plan_rule_t *rule, const ama_node_t *node, ama_proble
         (void) ama_node_bool (value, "free", &rule->free, problems);
 }
 
-static void read_rules (const ama_node_t *list, ama_plan_retry_t *out, ama_problems_t *problems)
+static size_t rule_bytes (const ama_plan_rule_t *rule)
 {
+    size_t bytes = 32 + 8 * rule->n_exits;
+
+    for (size_t i = 0; i < rule->n_causes; i++)
+        bytes += strlen (rule->causes[i]) + 2;
+    for (size_t i = 0; i < rule->n_errors; i++)
+        bytes += strlen (rule->errors[i]) + 2;
+    for (size_t i = 0; i < rule->n_messages; i++)
+        bytes += strlen (rule->messages[i]) + 2;
+    return bytes;
+}
+
+static void read_rules (maki_parse_t *self, const ama_node_t *list, ama_plan_retry_t *out)
+{
+    ama_problems_t *problems = self->problems;
+    size_t bytes = 0;
+
     if (ama_node_is_list (list, "rules", problems) < 0)
         return;
     if (list->count > AMA_PLAN_RETRY_RULES_MAX) {
@@ -233,11 +263,17 @@ static void read_rules (const ama_node_t *list, ama_plan_retry_t *out, ama_probl
     out->rules = ama_calloc (list->count, sizeof *out->rules);
     out->n_rules = list->count;
     for (size_t i = 0; i < list->count; i++)
-        read_rule (&out->rules[i], list->items[i], problems);
+        read_rule (self, &out->rules[i], list->items[i]);
+    for (size_t i = 0; i < out->n_rules; i++)
+        bytes += rule_bytes (&out->rules[i]);
+    if (bytes > MAX_RULES)
+        (void) ama_node_error (list, AMA_E_LIMIT, problems, NULL, "retry rules with %zu bytes, the limit is %d", bytes,
+                               MAX_RULES);
 }
 
-static void read_retry (const ama_node_t *node, ama_plan_retry_t *out, ama_problems_t *problems)
+static void read_retry (maki_parse_t *self, const ama_node_t *node, ama_plan_retry_t *out)
 {
+    ama_problems_t *problems = self->problems;
     enum { ATTEMPTS, DELAY, BACKOFF, MAX_DELAY, JITTER, RULES, COUNT };
     static const ama_word_t words[COUNT] = { { "attempts", NULL, 0 },
                                              { "delay", NULL, 0 },
@@ -268,7 +304,7 @@ static void read_retry (const ama_node_t *node, ama_plan_retry_t *out, ama_probl
     if ((value = ama_slot_value (&slots[MAX_DELAY])))
         (void) ama_node_duration (value, "max-delay", 0, DELAY_MAX, &out->max_delay_ms, problems);
     if ((value = ama_slot_value (&slots[RULES])))
-        read_rules (value, out, problems);
+        read_rules (self, value, out);
     out->attempts = (uint32_t) attempts;
     out->backoff = (ama_backoff_t) backoff;
     if (out->max_delay_ms < out->delay_ms) {
@@ -280,14 +316,14 @@ static void read_retry (const ama_node_t *node, ama_plan_retry_t *out, ama_probl
     }
 }
 
-void ama_maki_retry (const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out,
-                     ama_problems_t *problems)
+void ama_maki_retry (maki_parse_t *self, const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out)
 {
+    ama_problems_t *problems = self->problems;
     const ama_node_t *extra = ama_slot_value (retries), *block = ama_slot_value (retry);
     int64_t more;
 
     if (block)
-        read_retry (block, out, problems);
+        read_retry (self, block, out);
     if (!extra || ama_node_int (extra, "retries (runs after the first)", 0, ATTEMPTS_MAX - 1, &more, problems) < 0)
         return;
     if (block && block->kind == AMA_NODE_MAP && ama_node_get (block, "attempts"))

@@ -13,6 +13,7 @@ typedef struct {
     double cpus;               /* likewise; 0: the runner's default */
     uint64_t memory;
     size_t room;
+    size_t patterns; /* regular expressions so far */
 } maki_parse_t;
 
 #define MAKI_RETRY_DEFAULT                                                                                             \
@@ -21,8 +22,7 @@ typedef struct {
     }
 
 /* retry: and retries:; either slot may be empty. retry holds the defaults and is overwritten key by key. */
-void ama_maki_retry (const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out,
-                     ama_problems_t *problems);
+void ama_maki_retry (maki_parse_t *self, const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out);
 
 /* timeout: a duration or {queue, run}. queue_ms NULL: there is no queue here. */
 void ama_maki_timeout (const ama_slot_t *slot, int64_t *run_ms, int64_t *queue_ms, ama_problems_t *problems);

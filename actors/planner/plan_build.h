@@ -7,7 +7,13 @@
 #include "actors/planner/repo.h"
 #include "messages/plan.h"
 
-typedef struct plan_name plan_name_t; /* hash entry, in plan_flow.c */
+typedef struct plan_name plan_name_t; /* hash entries, in plan_flow.c */
+typedef struct plan_edge_key plan_edge_key_t;
+
+/* After so many problems nobody reads a "did you mean" any more, and each costs time. */
+#define PLAN_HINTS 100
+/* Bytes of all sources that are looked through for datasets. */
+#define PLAN_SCAN_MAX (64u << 20)
 
 typedef struct {
     ama_repo_t *repo;
@@ -26,6 +32,8 @@ typedef struct {
     size_t n_dependencies, dependencies_for_all, dependencies_room;
     ama_plan_edge_t *edges; /* owned */
     size_t n_edges, edges_room;
+    plan_edge_key_t *edge_keys; /* those that are there */
+    size_t scanned;
 } plan_build_t;
 
 /* plan_flow.c: names, depends-on, order. Afterwards every action has a name or an error stands in the problems. */

@@ -34,8 +34,11 @@ static int open_source (plan_build_t *self, const char *file, char *path, ama_er
 
 static void propose_file (const plan_build_t *self, const char *path, char *hint, size_t room)
 {
-    const char **names = ama_calloc (self->src.count, sizeof *names), *near, *base = path + strlen ("src/");
+    const char **names, *near, *base = path + strlen ("src/");
 
+    if (self->problems.count >= PLAN_HINTS)
+        return;
+    names = ama_calloc (self->src.count, sizeof *names);
     for (size_t i = 0; i < self->src.count; i++)
         names[i] = self->src.items[i].folder ? NULL : self->src.items[i].name;
     near = strchr (base, '/') ? NULL : ama_nearest (base, names, self->src.count);
@@ -50,6 +53,23 @@ static void read_all (int fd, ama_str_t *out)
 
     while ((got = read (fd, part, sizeof part)) > 0 && out->size <= AMA_PLAN_SOURCE_MAX)
         ama_str_add (out, part, (size_t) got);
+}
+
+static void scan (plan_build_t *self, size_t index, int fd)
+{
+    ama_str_t text = { 0 };
+
+    if (self->scanned > PLAN_SCAN_MAX)
+        return;
+    read_all (fd, &text);
+    self->scanned += text.size + 1;
+    if (self->scanned > PLAN_SCAN_MAX)
+        (void) ama_node_warn (self->maki.actions[index].node, AMA_E_LIMIT, &self->problems, "declare them with reads:",
+                              "the sources have more than %u MiB; datasets are not looked for from here on",
+                              PLAN_SCAN_MAX >> 20);
+    else
+        ama_plan_scan_source (self, index, text.data ? text.data : "", text.size);
+    ama_str_done (&text);
 }
 
 static void check_source (plan_build_t *self, size_t index)
@@ -71,10 +91,7 @@ static void check_source (plan_build_t *self, size_t index)
     free (action->plan.file);
     action->plan.file = ama_strdup (path);
     if (action->runner && strcmp (action->runner->name, "spark-scala") == 0) {
-        ama_str_t text = { 0 };
-        read_all (fd, &text);
-        ama_plan_scan_source (self, index, text.data ? text.data : "", text.size);
-        ama_str_done (&text);
+        scan (self, index, fd);
     }
     (void) close (fd);
 }

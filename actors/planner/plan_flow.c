@@ -13,6 +13,11 @@ struct plan_name {
     size_t action;
 };
 
+struct plan_edge_key {
+    UT_hash_handle hh;
+    char key[];
+};
+
 enum { CYCLE_SHOWN = 12 };
 
 static const ama_maki_action_t *action_at (const plan_build_t *self, size_t i)
@@ -93,8 +98,12 @@ static void warn_of_case (plan_build_t *self)
 /* "did you mean", over the names of the flow; "" if nothing is near. */
 static void propose (const plan_build_t *self, const char *name, char *hint, size_t room)
 {
-    const char **names = ama_calloc (self->maki.n_actions, sizeof *names), *near;
+    const char **names, *near;
 
+    *hint = '\0';
+    if (self->problems.count >= PLAN_HINTS)
+        return;
+    names = ama_calloc (self->maki.n_actions, sizeof *names);
     for (size_t i = 0; i < self->maki.n_actions; i++)
         names[i] = action_at (self, i)->error_of < 0 ? action_at (self, i)->plan.name : NULL;
     near = ama_nearest (name, names, self->maki.n_actions);
@@ -196,12 +205,20 @@ void ama_plan_flow (plan_build_t *self)
 void ama_plan_flow_done (plan_build_t *self)
 {
     plan_name_t *entry = self->names;
+    plan_edge_key_t *edge;
 
     HASH_CLEAR (hh, self->names); /* the entries stay linked */
     while (entry) {
         plan_name_t *next = entry->hh.next;
         free (entry);
         entry = next;
+    }
+    edge = self->edge_keys;
+    HASH_CLEAR (hh, self->edge_keys);
+    while (edge) {
+        plan_edge_key_t *next = edge->hh.next;
+        free (edge);
+        edge = next;
     }
     ama_dag_done (&self->dag);
     free (self->order);
@@ -215,15 +232,29 @@ static bool comes_before (const plan_build_t *self, size_t first, size_t second)
     return !self->ancestors || (self->ancestors[second * self->words + first / 64] >> (first % 64) & 1);
 }
 
+static bool is_new_edge (plan_build_t *self, size_t source, const char *dataset, size_t target)
+{
+    char key[AMA_PLAN_EDGE_DATASET_MAX + 64];
+    int size = snprintf (key, sizeof key, "%zu %zu %s", source, target, dataset);
+    plan_edge_key_t *found;
+
+    HASH_FIND (hh, self->edge_keys, key, (size_t) size, found);
+    if (found)
+        return false;
+    found = ama_calloc (1, sizeof *found + (size_t) size + 1);
+    memcpy (found->key, key, (size_t) size + 1);
+    HASH_ADD_KEYPTR (hh, self->edge_keys, found->key, (size_t) size, found);
+    return true;
+}
+
 static void add_edge (plan_build_t *self, size_t source, const char *dataset, size_t target)
 {
     const char *from = action_at (self, source)->plan.name, *to = action_at (self, target)->plan.name;
 
     if (!from || !to)
         return;
-    for (size_t i = self->n_edges; i-- && strcmp (self->edges[i].target, to) == 0;)
-        if (strcmp (self->edges[i].source, from) == 0 && strcmp (self->edges[i].dataset, dataset) == 0)
-            return;
+    if (!is_new_edge (self, source, dataset, target))
+        return;
     if (self->n_edges >= AMA_PLAN_PLAN_EDGES_MAX) {
         if (self->n_edges == AMA_PLAN_PLAN_EDGES_MAX && self->edges_room)
             (void) ama_node_error (action_at (self, target)->node, AMA_E_LIMIT, &self->problems, NULL,
@@ -258,7 +289,7 @@ static void declared_read (plan_build_t *self, size_t index, const ama_node_t *i
     ptrdiff_t source = split_read (self, item->text, &dataset);
     char hint[160], name[AMA_MAKI_NAME_MAX + 1];
 
-    if (!dot || dot == item->text || !dot[1]) /* told already */
+    if (!dot || dot == item->text || !dot[1] || item->size > AMA_PLAN_ACTION_READS_ITEM_MAX) /* told already */
         return;
     if (source < 0) {
         (void) snprintf (name, sizeof name, "%.*s", (int) (dot - item->text < 64 ? dot - item->text : 64), item->text);

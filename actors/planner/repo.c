@@ -22,6 +22,7 @@ enum { MAX_ENTRIES = 10000 };
 
 struct ama_repo {
     int fd;
+    size_t spent; /* of AMA_REPO_BUDGET_MAX */
 };
 
 int ama_repo_open (const char *root, ama_repo_t **ret_repo, ama_err_t *err)
@@ -93,6 +94,15 @@ int ama_repo_check_path (const char *path, ama_err_t *err)
 }
 
 /* ---- opening ---- */
+
+static int spend (ama_repo_t *repo, size_t bytes, ama_err_t *err)
+{
+    repo->spent += bytes;
+    if (repo->spent <= AMA_REPO_BUDGET_MAX)
+        return 0;
+    return ama_err_set (err, AMA_E_LIMIT, "is one document too many: the job's documents have more than %u MiB in all",
+                        AMA_REPO_BUDGET_MAX >> 20);
+}
 
 /* The same as openat2 below, for kernels and sandboxes without it. The path has passed the grammar. */
 static int open_by_parts (int root, const char *path, int flags)
@@ -188,9 +198,23 @@ int ama_repo_open_file (const ama_repo_t *repo, const char *path, size_t max, bo
     return fd;
 }
 
-int ama_repo_read (const ama_repo_t *repo, const char *path, size_t max, ama_str_t *out, ama_err_t *err)
+int ama_repo_open_document (ama_repo_t *repo, const char *path, size_t max, ama_err_t *err)
 {
-    int fd = ama_repo_open_file (repo, path, max, true, err), rc = 0;
+    int fd = AMA_E_LIMIT, rc = spend (repo, 0, err);
+    struct stat st;
+
+    if (rc < 0 || (fd = ama_repo_open_file (repo, path, max, true, err)) < 0)
+        return fd;
+    rc = spend (repo, 512 + (fstat (fd, &st) == 0 ? (size_t) st.st_size : 0), err);
+    if (rc == 0)
+        return fd;
+    (void) close (fd);
+    return rc;
+}
+
+int ama_repo_read (ama_repo_t *repo, const char *path, size_t max, ama_str_t *out, ama_err_t *err)
+{
+    int fd = ama_repo_open_document (repo, path, max, err), rc = 0;
     size_t start = out->size;
 
     if (fd < 0)
@@ -257,13 +281,13 @@ static int read_folder (DIR *dir, ama_repo_list_t *list, ama_err_t *err)
     return 0;
 }
 
-int ama_repo_list (const ama_repo_t *repo, const char *folder, ama_repo_list_t *ret_list, ama_err_t *err)
+int ama_repo_list (ama_repo_t *repo, const char *folder, ama_repo_list_t *ret_list, ama_err_t *err)
 {
     int rc = ama_repo_check_path (folder, err), fd;
     DIR *dir;
 
     *ret_list = (ama_repo_list_t){ 0 };
-    if (rc < 0)
+    if (rc < 0 || (rc = spend (repo, 0, err)) < 0)
         return rc;
     if ((fd = open_below (repo, folder, O_RDONLY | O_DIRECTORY)) < 0)
         return open_failed (err);
@@ -273,6 +297,8 @@ int ama_repo_list (const ama_repo_t *repo, const char *folder, ama_repo_list_t *
     }
     rc = read_folder (dir, ret_list, err);
     (void) closedir (dir);
+    if (rc == 0)
+        rc = spend (repo, 64 * (ret_list->count + 1), err);
     if (ret_list->count)
         qsort (ret_list->items, ret_list->count, sizeof *ret_list->items, by_name);
     return rc;

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define AMA_REPO_PATH_MAX 1024 /* bytes of a path that a job may name */
+#define AMA_REPO_PATH_MAX   1024        /* bytes of a path that a job may name */
+#define AMA_REPO_BUDGET_MAX (16u << 20) /* bytes of all documents; each counts 512 more, each entry of a list 64 */
 
 typedef struct ama_repo ama_repo_t;
 
@@ -29,8 +30,12 @@ int ama_repo_check_path (const char *path, ama_err_t *err);
  * AMA_E_PATH (a link, a folder, a device, too large, empty, grammar) or AMA_E_IO; err says why without the path. */
 int ama_repo_open_file (const ama_repo_t *repo, const char *path, size_t max, bool empty_ok, ama_err_t *err);
 
-/* Appends the file's bytes to out. 0 or as above. */
-int ama_repo_read (const ama_repo_t *repo, const char *path, size_t max, ama_str_t *out, ama_err_t *err);
+/* The same for a document that will be read as a whole: empty is fine, and all documents and lists of one repository together have a budget, so that
+ * no job can name more of them than can be read in a moment. AMA_E_LIMIT when it is used up. */
+int ama_repo_open_document (ama_repo_t *repo, const char *path, size_t max, ama_err_t *err);
+
+/* Appends the file's bytes to out; counts as a document. 0 or as above. */
+int ama_repo_read (ama_repo_t *repo, const char *path, size_t max, ama_str_t *out, ama_err_t *err);
 
 typedef struct {
     char *name;
@@ -43,8 +48,8 @@ typedef struct {
 } ama_repo_list_t;
 
 /* What a folder holds, without names that begin with a dot, end in ~ or are no UTF-8. AMA_E_NOT_FOUND (no such folder), AMA_E_PATH (a link), AMA_E_LIMIT
- * (more than 10,000 entries), AMA_E_IO. list is set in any case. */
-int ama_repo_list (const ama_repo_t *repo, const char *folder, ama_repo_list_t *ret_list, ama_err_t *err);
+ * (more than 10,000 entries, or the budget), AMA_E_IO. list is set in any case. */
+int ama_repo_list (ama_repo_t *repo, const char *folder, ama_repo_list_t *ret_list, ama_err_t *err);
 void ama_repo_list_done (ama_repo_list_t *list);
 /* The entry of that name, NULL if there is none. */
 const ama_repo_entry_t *ama_repo_list_find (const ama_repo_list_t *list, const char *name);

@@ -50,7 +50,7 @@ static void write_file (const char *name, const uint8_t *data, size_t size)
     (void) close (fd);
 }
 
-static void plan_one (const ama_repo_t *repo)
+static void plan_one (ama_repo_t *repo)
 {
     ama_maki_t maki = { 0 };
     ama_problems_t problems = { 0 };
@@ -74,16 +74,18 @@ static void plan_one (const ama_repo_t *repo)
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-    static ama_repo_t *repo;
+    static bool ready;
+    ama_repo_t *repo = NULL;
     ama_problems_t problems = { 0 };
     ama_settings_t *settings = ama_settings_new ();
 
-    if (!repo) {
+    if (!ready) {
         BUG_ON (!mkdtemp (root) || atexit (remove_all) != 0);
         for (size_t i = 0; i < ARRAY_SIZE (folders); i++)
             BUG_ON (mkdir (path_of (folders[i]), 0700) != 0);
-        BUG_ON (ama_repo_open (root, &repo, NULL) < 0);
+        ready = true;
     }
+    BUG_ON (ama_repo_open (root, &repo, NULL) < 0); /* with a fresh budget */
     /* all at once, or one alone, so that the others' errors do not hide its result */
     for (size_t i = 0; i < ARRAY_SIZE (files); i++)
         if (size % 8 == ARRAY_SIZE (files) || size % 8 == i)
@@ -91,6 +93,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         else
             (void) unlink (path_of (files[i]));
     plan_one (repo);
+    ama_repo_close (&repo);
     ama_settings_layer (settings);
     ama_env_spark_conf ("c", (const char *) data, size, settings, &problems);
     ama_settings_destroy (&settings);
