@@ -37,8 +37,9 @@ typedef struct reporter {
     ama_ctx_t *ctx;
     ama_reports_t reports;
     ama_worker_t *worker;
-    sync_t *next; /* collects; NULL: nothing to sync */
-    bool syncing, stopping;
+    sync_t *next;    /* collects; NULL: nothing to sync */
+    sync_t *running; /* the worker has it; NULL: it has nothing to do */
+    bool stopping;
 } reporter_t;
 
 /* ---- the disk ---- */
@@ -71,7 +72,7 @@ static void sync_completed (void *job)
     sync_t *sync = job;
     reporter_t *self = sync->reporter;
 
-    self->syncing = false;
+    self->running = NULL;
     if (sync->error) {
         /* What is on the disk is unknown now, and the kernel will not try again: whoever starts us again reads the file. */
         ama_log (AMA_LOG_ERROR, "reporter", "reports can not be made durable: %s", strerror (sync->error));
@@ -100,7 +101,7 @@ static void start_sync (reporter_t *self)
     sync_t *sync = self->next;
     ama_report_run_t *run, *next;
 
-    if (self->syncing || !sync)
+    if (self->running || !sync)
         return;
     self->next = NULL;
     HASH_ITER (hh, self->reports.runs, run, next)
@@ -112,7 +113,7 @@ static void start_sync (reporter_t *self)
     }
     if (sync->n_fds)
         add_fd (sync, fcntl (ama_report_store_dir_fd (self->reports.store), F_DUPFD_CLOEXEC, 0));
-    self->syncing = true;
+    self->running = sync;
     ama_worker_submit (self->worker, sync_work, sync_completed, sync);
 }
 
@@ -301,7 +302,9 @@ static void done (void *state)
 {
     reporter_t *self = state;
 
+    self->stopping = true;
     ama_worker_destroy (&self->worker);
+    sync_destroy (self->running);
     ama_timer_destroy (&self->reports.more);
     ama_timer_destroy (&self->reports.idle);
     sync_destroy (self->next);

@@ -274,7 +274,8 @@ static void run_seed (uint64_t seed)
     char command[64];
 
     /* what is synced thousands of times lies in memory where that is possible */
-    snprintf (world.dir, sizeof world.dir, "%s/ama-report-XXXXXX", access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf (world.dir, sizeof world.dir, "%s/ama-report-XXXXXX",
+              access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null (mkdtemp (world.dir));
     world.sim = ama_sim_new (
         &(ama_sim_conf_t){ .seed = seed, .loss = 0.03, .duplicate = 0.1, .delay_ms = 40, .reorder = seed % 2 });
