@@ -147,7 +147,7 @@ class Daemon(House):
         run = self.submit(repo)
         follower = self.start("attach", run, "--report-format", "ndjson")
         head = self.wait_for_line(follower, '"text":"up 1')
-        agents = [pid for pid, command in self.processes() if "ama-agent" in command and "--guard" not in command]
+        agents = [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
         for pid in agents:
             os.kill(pid, signal.SIGKILL)
         tail, err = self.finish(follower, 90)
@@ -201,7 +201,10 @@ class Daemon(House):
             self.assertIn("space", refused.stderr)
             self.assertIsNone(daemon.poll())
             filler.unlink()
-            self.assertEqual(self.attach(self.submit(repo))[0], 0)
+            deadline = time.monotonic() + 30
+            while (again := self.ama("--repo", repo, "--detach", program="ama-submit")).returncode and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertEqual(self.attach(again.stdout.strip())[0], 0)
         finally:
             for d in self.daemons:
                 d.terminate()
