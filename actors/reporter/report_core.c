@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uthash.h>
 
+enum { JOB_MAX = 255 };
+
 typedef struct {
     ama_id_t id;
     uint64_t upto;
@@ -122,6 +124,23 @@ void ama_report_core_restore_ended (ama_report_core_t *core, const ama_report_re
 
 /* ---- posts ---- */
 
+/* Until a plan says what the job is called, it goes by the last part of its repository's name. */
+static void name_by_repo (ama_report_core_t *core, const char *repo)
+{
+    size_t size = strlen (repo), start;
+    char *name;
+
+    while (size && repo[size - 1] == '/')
+        size--;
+    for (start = size; start && repo[start - 1] != '/' && repo[start - 1] != ':'; start--)
+        continue;
+    if (size - start > 4 && memcmp (repo + size - 4, ".git", 4) == 0)
+        size -= 4;
+    name = ama_strndup (repo + start, size - start < JOB_MAX ? size - start : JOB_MAX);
+    replace (&core->job, name);
+    free (name);
+}
+
 static void keep_event (ama_report_core_t *core, source_t *source, const ama_report_event_t *event,
                         ama_report_keep_fn *keep, void *arg)
 {
@@ -140,6 +159,8 @@ static void keep_event (ama_report_core_t *core, source_t *source, const ama_rep
         replace (&core->job, event->job);
     if (event->env && *event->env)
         replace (&core->env, event->env);
+    if (!*core->job && event->repo)
+        name_by_repo (core, event->repo);
     ama_report_json (core->run, core->job, core->env, event, &json);
     record.json = json.data;
     record.json_size = json.size;

@@ -87,7 +87,7 @@ void ama_text_header (ama_text_t *text)
 
 static void on_phase_started (ama_text_t *text, const ama_event_t *event)
 {
-    if (strcmp (event->phase, "fetch") != 0 && strcmp (event->phase, "plan") != 0)
+    if (strcmp (event->phase, "session") == 0) /* the others come before the job is known well enough for the header */
         ama_text_header (text);
     free (text->phase);
     text->phase = ama_strdup (event->phase);
@@ -136,7 +136,6 @@ static void on_warning (ama_text_t *text, const ama_event_t *event)
     ama_style_t style = is_error ? AMA_STYLE_RED : AMA_STYLE_YELLOW;
     ama_row_t row;
 
-    ama_text_header (text);
     ama_row_start (&row, &text->conf.term);
     ama_row_add (&row, AMA_STYLE_PLAIN, "  ");
     ama_row_sign (&row, style, is_error ? text->signs->bad : text->signs->warn);

@@ -170,6 +170,46 @@ static void test_ended_core_knows_the_end_only (void **state)
     ama_report_core_destroy (&core);
 }
 
+static void take_json (const ama_report_record_t *record, void *arg)
+{
+    ama_str_add (arg, record->json, record->json_size);
+    ama_str_putc (arg, '\n');
+}
+
+static void test_job_goes_by_its_repository_until_it_has_a_name (void **state)
+{
+    static const struct {
+        const char *repo, *job;
+    } rows[] = {
+        { "https://git.example/team/counts.git", "counts" },
+        { "git@git.example:counts", "counts" },
+        { "/home/me/counts/", "counts" },
+        { "/", "" },
+        { ".git", ".git" },
+        { "", "" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (rows); i++) {
+        ama_report_event_t events[] = {
+            { .type = AMA_EVENT_TYPE_RUN_ACCEPTED, .repo = (char *) rows[i].repo, .job = (char *) "" },
+            { .type = AMA_EVENT_TYPE_RUN_STARTED, .job = (char *) "real" },
+        };
+        ama_report_post_t post = { .source = source_id ('A'), .first = 1, .events = events, .n_events = 2 };
+        ama_report_core_t *core = ama_report_core_new (source_id ('R'));
+        ama_str_t json = { 0 }, member = { 0 };
+        size_t late;
+
+        ama_report_core_post (core, &post, take_json, &json, &late);
+        ama_str_printf (&member, "\"job\":\"%s\"", rows[i].job);
+        ROW_ASSERT (rows[i].repo, strstr (json.data, member.data) != NULL);
+        ROW_ASSERT (rows[i].repo, strstr (strchr (json.data, '\n'), "\"job\":\"real\"") != NULL);
+        ama_str_done (&json);
+        ama_str_done (&member);
+        ama_report_core_destroy (&core);
+    }
+}
+
 /* ---- JSON ---- */
 
 static char *json_of (const ama_report_event_t *event)
@@ -311,6 +351,7 @@ int main (void)
         cmocka_unit_test (test_table),
         cmocka_unit_test (test_restored_core_goes_on),
         cmocka_unit_test (test_ended_core_knows_the_end_only),
+        cmocka_unit_test (test_job_goes_by_its_repository_until_it_has_a_name),
         cmocka_unit_test (test_json),
         cmocka_unit_test (test_json_is_bounded),
         cmocka_unit_test (test_line_notices_every_flipped_bit),
