@@ -63,7 +63,7 @@ static const ama_option_t markdown = { "markdown", 0, FLAG, NULL, NULL, "everyth
 static const ama_option_t *const common[] = { COMMON, NULL };
 static const ama_option_t *const submit_options[] = { &repo, SOURCE, &token, REPORT, &detach,
                                                       &keep, REMOTE, COMMON, NULL };
-static const ama_option_t *const run_options[] = { &repo, SOURCE, REPORT, COMMON, NULL };
+static const ama_option_t *const run_options[] = { &repo, SOURCE, &token, REPORT, COMMON, NULL };
 static const ama_option_t *const attach_options[] = { &from, REPORT, REMOTE, COMMON, NULL };
 static const ama_option_t *const list_options[] = { &output, &limit, REMOTE, COMMON, NULL };
 static const ama_option_t *const show_options[] = { &output, REMOTE, COMMON, NULL };
@@ -79,7 +79,9 @@ static const ama_command_t commands[] = {
     { "run", "[DIR|URL]", 0, 1, "run a job here, in this process, and follow it",
       "A folder runs as it lies there, uncommitted changes included; --ref takes that commit instead. Without an "
       "operand: the\n"
-      "current folder. Nothing is left running. Ctrl-C cancels the run, a second one kills it.",
+      "current folder. Nothing is left running: a run that is to go on without you is submitted. Ctrl-C cancels the "
+      "run, a second\n"
+      "one kills it.",
       run_options },
     { "submit", "[URL|PATH]", 0, 1, "give a job to amad and follow it",
       "The answer is the run's own exit code. Ctrl-C cancels the run, a second one kills it; with --keep-running, or "
