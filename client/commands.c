@@ -80,8 +80,8 @@ static const ama_command_t commands[] = {
       "A folder runs as it lies there, uncommitted changes included; --ref takes that commit instead. Without an "
       "operand: the\n"
       "current folder. Nothing is left running: a run that is to go on without you is submitted. Ctrl-C cancels the "
-      "run, a second\n"
-      "one kills it.",
+      "run, a\n"
+      "second one kills it.",
       run_options },
     { "submit", "[URL|PATH]", 0, 1, "give a job to amad and follow it",
       "The answer is the run's own exit code. Ctrl-C cancels the run, a second one kills it; with --keep-running, or "
