@@ -16,6 +16,7 @@ typedef struct ama_agent {
     ama_ctx_t *ctx;
     ama_agent_conf_t conf; /* its strings are owned */
     char token[33];        /* value of AMA_GUARD in every child */
+    uint64_t incarnation;  /* of this process: tells its hellos from those of an earlier one */
     char *bash;            /* absolute path */
     char *prelude;         /* path of the shell prelude */
     char trace_token[33];

@@ -23,7 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HELLO_MS 5000
+#define HELLO_MS       5000
+#define HELLO_AGAIN_MS 30000
 
 static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
 
@@ -124,24 +125,29 @@ void ama_agent_less (ama_agent_t *agent)
 static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                         void *arg);
 
+static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, void *arg)
+{
+    ama_lease_agent_hello_t *hello = arg;
+
+    (void) session;
+    hello->held[hello->n_held++] = (ama_lease_held_t){ .id = id, .run = run, .session = true };
+}
+
 static void say_hello (ama_agent_t *agent)
 {
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
                                       .pid = (uint32_t) getpid (),
                                       .cpus = agent->conf.cpus,
-                                      .memory = agent->conf.memory };
-    ama_attempt_t *attempt, *next_attempt;
-    ama_session_t *session, *next_session;
+                                      .memory = agent->conf.memory,
+                                      .incarnation = agent->incarnation };
+    ama_attempt_t *attempt, *spare;
 
-    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + HASH_COUNT (agent->sessions), sizeof *hello.held);
-    HASH_ITER (hh, agent->attempts, attempt, next_attempt)
+    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL), sizeof *hello.held);
+    HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
-    HASH_ITER (hh, agent->sessions, session, next_session)
-    {
-        hello.held[hello.n_held++] = (ama_lease_held_t){ .id = session->id, .run = session->run, .session = true };
-    }
+    (void) ama_session_list (agent, hold_session, &hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -150,7 +156,7 @@ static void on_hello_again (void *arg)
 {
     ama_agent_t *agent = arg;
 
-    if (agent->hello_open)
+    if (agent->hello_open || !agent->parted_ms)
         say_hello (agent);
 }
 
@@ -160,8 +166,10 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     ama_agent_t *agent = arg;
 
     (void) ctx, (void) envelope, (void) body;
-    if (!err)
+    if (!err) {
         agent->hello_open = false;
+        ama_timer_after (agent->hello, HELLO_AGAIN_MS); /* what the broker told of it may have been lost */
+    }
     else if (!agent->parted_ms) /* the broker is not there yet */
         ama_timer_after (agent->hello, 200);
 }
@@ -348,7 +356,7 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     if (rc < 0)
         return rc;
     if (session)
-        ama_session_close (session, false);
+        ama_session_close (session);
     else if (!ama_statuses_repeat (agent->statuses, close_it->session)
              && !ama_agent_remembers (agent, close_it->session)) {
         ama_attempt_session_status_t status = { .session = close_it->session, .state = AMA_SESSION_STATE_CLOSED };
@@ -437,6 +445,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     copy_conf (&agent->conf, config);
     random_hex (agent->token, sizeof agent->token);
     random_hex (agent->trace_token, sizeof agent->trace_token);
+    randombytes_buf (&agent->incarnation, sizeof agent->incarnation);
     agent->oom_kills = count_oom_kills ();
     agent->idle = ama_timer_new (ctx, consider_leaving, agent);
     agent->hello = ama_timer_new (ctx, on_hello_again, agent);
@@ -454,23 +463,25 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     return rc;
 }
 
+static void close_session (ama_session_t *session, ama_id_t id, ama_id_t run, void *arg)
+{
+    (void) id, (void) run, (void) arg;
+    ama_session_close (session);
+}
+
 /* Everything is cancelled at once; the last one to end lets the actor go. */
 static void stop (ama_ctx_t *ctx, void *state)
 {
     ama_agent_t *agent = state;
-    ama_attempt_t *attempt, *next_attempt;
-    ama_session_t *session, *next_session;
+    ama_attempt_t *attempt, *spare;
 
     (void) ctx;
     agent->stopping = true;
-    HASH_ITER (hh, agent->attempts, attempt, next_attempt)
+    HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         ama_attempt_cancel (attempt, false, true);
     }
-    HASH_ITER (hh, agent->sessions, session, next_session)
-    {
-        ama_session_close (session, false);
-    }
+    (void) ama_session_list (agent, close_session, NULL);
     ama_timer_after (agent->idle, 0);
 }
 

@@ -290,9 +290,32 @@ bool ama_attempt_has_ended (const ama_attempt_t *attempt)
 
 /* ---- begin ---- */
 
-static const char *word_of (int code)
+/* It could not be started. */
+static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
 {
-    return code == AMA_E_NOSPACE ? "no-space" : code == AMA_E_UNSUPPORTED ? "unsupported" : "start";
+    ama_outcome_t outcome = { .state = AMA_ATTEMPT_STATE_ERRORED,
+                              .cause = "error",
+                              .exit = -1,
+                              .error = "start",
+                              .message = err->text,
+                              .file = attempt->file };
+
+    switch (err->code) {
+    case AMA_E_NOSPACE:
+        outcome.error = "no-space";
+        break;
+    case AMA_E_UNREACHABLE:
+        outcome.cause = outcome.error = "session-lost";
+        break;
+    case AMA_E_SYNTAX:
+        outcome.state = AMA_ATTEMPT_STATE_FAILED;
+        outcome.cause = "syntax";
+        outcome.error = "SyntaxError";
+        break;
+    default:
+        break;
+    }
+    ama_attempt_end (attempt, &outcome);
 }
 
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
@@ -328,12 +351,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
         ama_statuses_attempt (agent->statuses, &running);
         return;
     }
-    ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
-                                                .cause = "error",
-                                                .exit = -1,
-                                                .error = word_of (rc),
-                                                .message = err.text,
-                                                .file = start->file });
+    end_at_once (attempt, &err);
 }
 
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)

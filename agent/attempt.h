@@ -13,7 +13,8 @@
 
 typedef struct {
     const char *name; /* of plan.action.runner */
-    /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started. start is borrowed for the call. */
+    /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
+     * start is borrowed for the call. */
     int (*start) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
     /* Asked to end: soon, or at once if force. May be called again with force. */
     void (*cancel) (ama_attempt_t *attempt, bool force);

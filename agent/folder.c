@@ -73,8 +73,7 @@ static void add_member (ama_str_t *out, const char *name, const char *value)
     ama_str_puts (out, "\",");
 }
 
-/* A value that is not JSON text would spoil the whole document: it becomes a string. */
-static void add_value (ama_str_t *out, const char *value)
+void ama_folder_add_value (ama_str_t *out, const char *value)
 {
     json_t *json = json_loads (value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
 
@@ -97,7 +96,7 @@ static void add_setting (const char *key, const ama_plan_setting_t *setting, voi
     ama_str_putc (out, '"');
     ama_str_json (out, key, strlen (key));
     ama_str_puts (out, "\":");
-    add_value (out, setting->value);
+    ama_folder_add_value (out, setting->value);
 }
 
 void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out)
@@ -141,7 +140,7 @@ static void add_yaml_setting (const char *key, const ama_plan_setting_t *setting
     ama_str_puts (out, "  \"");
     ama_str_json (out, key, strlen (key));
     ama_str_puts (out, "\": ");
-    add_value (out, setting->value);
+    ama_folder_add_value (out, setting->value);
     ama_str_putc (out, '\n');
 }
 

@@ -31,6 +31,9 @@ int ama_folder_write (const char *folder, const char *name, const char *bytes, s
  * the environment's), spark, params. Appends to out. */
 void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out);
 
+/* Appends a setting's value, which should be JSON text; what is not becomes a string, as it would spoil the whole document. */
+void ama_folder_add_value (ama_str_t *out, const char *value);
+
 /* ---- variables ---- */
 
 /* NAME=value, NULL-terminated; owned. A name set twice has its last value. */

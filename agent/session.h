@@ -1,20 +1,38 @@
-/* session.h - what the agent knows of a Spark session: opened, found, closed (internal to agent/) */
+/* session.h - Spark sessions: one JVM with the kernel of runners/spark, shared by the Scala attempts of a run (internal to agent/) */
 #ifndef AMA_AGENT_SESSION_H
 #define AMA_AGENT_SESSION_H
 
 #include "agent/attempt.h"
+#include "agent/runners/jupyter/client.h"
 
-/* The first members of every session; the rest is runners/spark's. */
-struct ama_session {
-    ama_id_t id, run;
-    UT_hash_handle hh;
-};
+/* ---- for the agent ---- */
 
+/* Installs what is missing, starts the kernel, tells the supervisor; whatever goes wrong becomes the session's end. */
 void ama_session_open (ama_agent_t *agent, const ama_attempt_session_open_t *open);
 ama_session_t *ama_session_find (const ama_agent_t *agent, ama_id_t id);
-void ama_session_close (ama_session_t *session, bool force);
+/* Ends it: asked for at first, killed after a while. */
+void ama_session_close (ama_session_t *session);
+/* At once, without any message: the agent ends. */
 void ama_session_drop (ama_session_t *session);
 
+/* Every session of the agent, whether it is open, opening or ending; returns how many there are. */
+size_t ama_session_list (const ama_agent_t *agent,
+                         void (*fn) (ama_session_t *session, ama_id_t id, ama_id_t run, void *arg), void *arg);
+
+/* ---- for the runner ---- */
+
 extern const ama_runner_t ama_scala_runner;
+
+bool ama_session_is_ready (const ama_session_t *session);
+/* The kernel's first connection: control requests go here. Borrowed; gone when the session ends, before its attempts are told. */
+ama_jupyter_t *ama_session_control (ama_session_t *session);
+/* Where another connection's sockets may lie; returns owned. */
+char *ama_session_prefix (ama_session_t *session);
+const char *ama_session_key (const ama_session_t *session);
+/* The JVM does not obey: it is killed, and the session is lost for this reason. */
+void ama_session_kill (ama_session_t *session, const char *reason);
+
+/* By the session, to each of its attempts: it has ended. */
+void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
 
 #endif

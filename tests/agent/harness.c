@@ -152,7 +152,9 @@ static int on_session_status (ama_ctx_t *ctx, void *state, const ama_envelope_t 
     (void) pthread_mutex_lock (&harness->lock);
     heard = harness_heard_of (harness, status->session);
     heard->told[status->state % 16]++;
-    heard->session = ama_malloc (sizeof *heard->session); /* earlier ones may be in use: they leak with the test */
+    heard->session = ama_malloc (sizeof *heard->session);
+    heard->told_sessions = ama_realloc (heard->told_sessions, (heard->n_sessions + 1) * sizeof *heard->told_sessions);
+    heard->told_sessions[heard->n_sessions++] = heard->session;
     ama_attempt_session_status_copy (status, heard->session);
     if (!harness->supervisor_mute)
         (void) ama_tell (ctx, envelope->src, AMA_MSG_ATTEMPT_SESSION_ACK, &ack);
@@ -361,9 +363,11 @@ static void forget (heard_t *heard)
     if (heard->end)
         ama_attempt_status_done (heard->end);
     free (heard->end);
-    if (heard->session)
-        ama_attempt_session_status_done (heard->session);
-    free (heard->session);
+    for (size_t i = 0; i < heard->n_sessions; i++) {
+        ama_attempt_session_status_done (heard->told_sessions[i]);
+        free (heard->told_sessions[i]);
+    }
+    free (heard->told_sessions);
     for (size_t i = 1; i <= heard->n_events; i++)
         if (heard->events[i]) {
             ama_report_event_done (heard->events[i]);

@@ -11,9 +11,11 @@
 typedef struct heard {
     ama_id_t id;
     ama_attempt_status_t *end;
-    unsigned told[16]; /* by state */
-    ama_attempt_session_status_t *session;
-    ama_report_event_t **events; /* by number, from 1; NULL: not here yet */
+    unsigned told[16];                            /* by state */
+    ama_attempt_session_status_t **told_sessions; /* every status; earlier ones may be in use */
+    size_t n_sessions;
+    ama_attempt_session_status_t *session; /* the last of them */
+    ama_report_event_t **events;           /* by number, from 1; NULL: not here yet */
     size_t n_events;
     struct heard *next;
 } heard_t;

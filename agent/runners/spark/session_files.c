@@ -1,0 +1,296 @@
+/* session_files.c - see session_files.h; called by session.c, on the agent's thread */
+#include "agent/runners/spark/session_files.h"
+
+#include "agent/runners/jupyter/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SOCKETS_MAX                                                                                                    \
+    90 /* bytes of the folder's path: a socket's path has 107, and the number of the connection needs some */
+#define LOG_TAIL 8192 /* bytes of the log that are looked at */
+
+static char *join (const char *a, const char *b)
+{
+    ama_str_t path = { 0 };
+    ama_str_printf (&path, "%s/%s", a, b);
+    return ama_str_take (&path);
+}
+
+static int make (const char *path, ama_err_t *err)
+{
+    if (mkdir (path, 0700) < 0 && errno != EEXIST)
+        return ama_err_set (err, errno == ENOSPC ? AMA_E_NOSPACE : AMA_E_IO, "%s: %s", path, strerror (errno));
+    return 0;
+}
+
+/* mkdtemp makes it 0700. */
+static int make_sockets (const ama_agent_t *agent, ama_session_files_t *files, ama_err_t *err)
+{
+    files->sockets = join (agent->conf.dir, "agent/s-XXXXXX");
+    if (strlen (files->sockets) > SOCKETS_MAX) {
+        free (files->sockets);
+        files->sockets = ama_strdup (P_tmpdir "/ama-XXXXXX");
+    }
+    if (mkdtemp (files->sockets))
+        return 0;
+    (void) ama_err_set (err, AMA_E_IO, "%s: %s", files->sockets, strerror (errno));
+    free (files->sockets);
+    files->sockets = NULL;
+    return AMA_E_IO;
+}
+
+/* ---- documents ---- */
+
+static void add_property (ama_str_t *out, const char *prefix, const char *key, const char *value)
+{
+    ama_str_puts (out, out->size > 1 ? ",\"" : "\"");
+    ama_str_puts (out, prefix);
+    ama_str_json (out, key, strlen (key));
+    ama_str_puts (out, "\":");
+    ama_folder_add_value (out, value);
+}
+
+static void add_text (ama_str_t *out, const char *key, const char *text)
+{
+    ama_str_printf (out, "%s\"%s\":\"", out->size > 1 ? "," : "", key);
+    ama_str_json (out, text, strlen (text));
+    ama_str_putc (out, '"');
+}
+
+/* The master is the environment's alone; the rest is as the environment says. */
+static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t *out)
+{
+    const ama_plan_environment_t *env = &open->environment;
+    bool named = false;
+
+    ama_str_putc (out, '{');
+    for (size_t i = 0; i < env->n_spark; i++) {
+        if (strcmp (env->spark[i].key, "spark.master") == 0)
+            continue;
+        named |= strcmp (env->spark[i].key, "spark.app.name") == 0;
+        add_property (out, "", env->spark[i].key, env->spark[i].value);
+    }
+    for (size_t i = 0; i < env->n_spark_env; i++)
+        add_property (out, "spark.executorEnv.", env->spark_env[i].key, env->spark_env[i].value);
+    if (env->master[0])
+        add_text (out, "spark.master", env->master);
+    if (!named && open->job[0])
+        add_text (out, "spark.app.name", open->job);
+    ama_str_puts (out, "}\n");
+}
+
+static void take_extra (const ama_attempt_session_open_t *open, ama_session_files_t *files)
+{
+    for (size_t i = 0; i < open->environment.n_spark_env; i++) {
+        const ama_plan_setting_t *setting = &open->environment.spark_env[i];
+        json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
+
+        if (setting->key[0] && !strchr (setting->key, '='))
+            ama_env_set (&files->extra, setting->key,
+                         json_is_string (json) ? json_string_value (json) : setting->value);
+        json_decref (json);
+    }
+}
+
+static int write_documents (const ama_attempt_session_open_t *open, const ama_session_files_t *files, ama_err_t *err)
+{
+    ama_attempt_start_t like = { .environment = open->environment };
+    ama_str_t text = { 0 };
+    int rc;
+
+    spark_properties (open, &text);
+    rc = ama_folder_write (files->folder, "spark.json", text.data, text.size, err);
+    ama_str_clear (&text);
+    ama_folder_env_json (&like, &text);
+    if (rc == 0)
+        rc = ama_folder_write (files->folder, "env.json", text.data, text.size, err);
+    ama_str_done (&text);
+    return rc;
+}
+
+int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
+                            ama_session_files_t *files, ama_err_t *err)
+{
+    char id[AMA_ID_TEXT], name[64], *run;
+    int rc;
+
+    if (!agent->conf.runners_dir)
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "this agent has no runners but shell");
+    rc = ama_folder_of_run (agent->conf.dir, open->run, &run, err);
+    if (rc < 0)
+        return rc;
+    (void) snprintf (name, sizeof name, "session-%s", ama_id_text (open->session, id));
+    files->folder = join (run, name);
+    free (run);
+    files->tmp = join (files->folder, "tmp");
+    files->log = join (files->folder, "kernel.log");
+    files->spark_json = join (files->folder, "spark.json");
+    files->env_json = join (files->folder, "env.json");
+    files->connection = join (files->folder, "connection.json");
+    files->install = join (agent->conf.runners_dir, "spark/install.sh");
+    files->kernel = join (agent->conf.runners_dir, "spark/kernel.sh");
+    files->run = ama_strdup (ama_id_text (open->run, id));
+    files->memory = open->memory;
+    files->jars = json_array ();
+    for (size_t i = 0; i < open->n_jars; i++)
+        (void) json_array_append_new (files->jars, json_string (open->jars[i]));
+    take_extra (open, files);
+    rc = make (files->folder, err);
+    if (rc == 0)
+        rc = make (files->tmp, err);
+    if (rc == 0)
+        rc = make_sockets (agent, files, err);
+    return rc == 0 ? write_documents (open, files, err) : rc;
+}
+
+static void remove_sockets (const char *folder)
+{
+    char *pattern = join (folder, "*");
+    glob_t found;
+
+    if (glob (pattern, GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            (void) unlink (found.gl_pathv[i]);
+        globfree (&found);
+    }
+    (void) rmdir (folder);
+    free (pattern);
+}
+
+void ama_session_files_done (ama_session_files_t *files)
+{
+    char *const strings[] = { files->folder,     files->tmp,        files->log,        files->spark_json,
+                              files->env_json,   files->connection, files->sockets,    files->install,
+                              files->kernel,     files->run,        files->spark_home, files->kernel_jar,
+                              files->cds_archive };
+
+    if (files->sockets)
+        remove_sockets (files->sockets);
+    for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
+        free (strings[i]);
+    ama_env_done (&files->extra);
+    json_decref (files->jars);
+    *files = (ama_session_files_t){ 0 };
+}
+
+/* ---- the kernel ---- */
+
+/* The rest of the line that begins with name; NULL if there is none. Returns owned. */
+static char *value_of (const char *said, const char *name)
+{
+    size_t length = strlen (name);
+
+    for (const char *at = said; at && *at; at = strchr (at, '\n') ? strchr (at, '\n') + 1 : NULL)
+        if (strncmp (at, name, length) == 0 && at[length] == '=')
+            return ama_strndup (at + length + 1, strcspn (at + length + 1, "\n"));
+    return NULL;
+}
+
+int ama_session_take_installed (ama_session_files_t *files, const char *said, ama_err_t *err)
+{
+    files->spark_home = value_of (said, "SPARK_HOME");
+    files->kernel_jar = value_of (said, "AMA_KERNEL_JAR");
+    files->cds_archive = value_of (said, "AMA_CDS_ARCHIVE");
+    if (!files->spark_home || !files->kernel_jar)
+        return ama_err_set (err, AMA_E_CHILD, "the installation of Spark did not say where it is");
+    return 0;
+}
+
+int ama_session_write_connection (const ama_session_files_t *files, const char *prefix, const char *key, ama_err_t *err)
+{
+    json_t *json = ama_jupyter_connection (prefix, key);
+    char *text = json_dumps (json, JSON_COMPACT);
+    int rc = ama_folder_write (files->folder, "connection.json", text, strlen (text), err);
+
+    free (text);
+    json_decref (json);
+    return rc;
+}
+
+void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t *agent, ama_id_t session,
+                             ama_env_t *env)
+{
+    char id[AMA_ID_TEXT], memory[32], parent[16];
+
+    for (size_t i = 0; i < files->extra.count; i++) {
+        char *name = ama_strndup (files->extra.items[i], strcspn (files->extra.items[i], "="));
+        ama_env_set (env, name, files->extra.items[i] + strlen (name) + 1);
+        free (name);
+    }
+    ama_agent_base_env (agent, env);
+    (void) snprintf (parent, sizeof parent, "%d", (int) getpid ());
+    if (files->memory) {
+        (void) snprintf (memory, sizeof memory, "%llum", (unsigned long long) (files->memory >> 20));
+        ama_env_set (env, "AMA_DRIVER_MEMORY", memory);
+    }
+    ama_env_set (env, AMA_MARK, ama_id_text (session, id));
+    ama_env_set (env, "HOME", files->folder);
+    ama_env_set (env, "TMPDIR", files->tmp);
+    ama_env_set (env, "JAVA_HOME", agent->conf.java_home);
+    ama_env_set (env, "SPARK_HOME", files->spark_home);
+    ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
+    ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
+    ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
+    ama_env_set (env, "AMA_ENV_JSON", files->env_json);
+    ama_env_set (env, "AMA_RUN", files->run);
+    ama_env_set (env, "JPY_PARENT_PID", parent);
+}
+
+/* ---- the end ---- */
+
+/* The last bytes of the log. Returns owned. */
+static char *log_tail (const char *path)
+{
+    char *text = ama_calloc (1, LOG_TAIL + 1);
+    int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    off_t size = fd < 0 ? 0 : lseek (fd, 0, SEEK_END);
+    ssize_t n = fd < 0 ? 0 : pread (fd, text, LOG_TAIL, size > LOG_TAIL ? size - LOG_TAIL : 0);
+
+    text[n < 0 ? 0 : n] = '\0';
+    if (fd >= 0)
+        (void) close (fd);
+    for (ssize_t i = 0; i < n; i++)
+        if (!text[i])
+            text[i] = ' ';
+    return text;
+}
+
+/* Where the last few lines begin. */
+static const char *last_lines (char *text, int lines)
+{
+    size_t at = strlen (text);
+
+    while (at && text[at - 1] == '\n')
+        text[--at] = '\0';
+    while (at && (text[at - 1] != '\n' || --lines > 0))
+        at--;
+    return text + at;
+}
+
+char *ama_session_explain (const ama_session_files_t *files, const ama_child_end_t *how, bool oom_seen, bool *ret_oom)
+{
+    char *tail = log_tail (files->log);
+    const char *lines;
+    ama_str_t text = { 0 };
+
+    *ret_oom = strstr (tail, "OutOfMemoryError") || (how->signal == SIGKILL && oom_seen);
+    if (how->signal)
+        ama_str_printf (&text, "the Spark driver was ended by SIG%s%s", sigabbrev_np (how->signal),
+                        *ret_oom ? ": out of memory" : "");
+    else
+        ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
+                        *ret_oom ? ": out of memory" : "");
+    lines = last_lines (tail, 5);
+    if (*lines)
+        ama_str_printf (&text, "\n%s", lines);
+    free (tail);
+    return ama_str_take (&text);
+}

@@ -1,0 +1,42 @@
+/* session_files.h - the folders and files of a Spark session, and what its kernel is told by them (internal to agent/)
+ *
+ * <dir>/runs/<run>/session-<id>/ holds kernel.log, spark.json (properties), env.json (the environment document), connection.json and tmp/; the
+ * sockets lie in a folder of their own whose path is short enough for them.
+ */
+#ifndef AMA_AGENT_SESSION_FILES_H
+#define AMA_AGENT_SESSION_FILES_H
+
+#include "actors/runtime/ama_child.h"
+#include "agent/agent.h"
+
+#include <jansson.h>
+
+typedef struct {
+    char *folder, *tmp, *log, *spark_json, *env_json, *connection; /* all owned */
+    char *sockets;
+    char *install, *kernel; /* the scripts */
+    json_t *jars;           /* array of paths */
+    char *run;
+    uint64_t memory;
+    ama_env_t extra;                             /* spark_exec_env.yml */
+    char *spark_home, *kernel_jar, *cds_archive; /* from install.sh */
+} ama_session_files_t;
+
+/* 0, AMA_E_UNSUPPORTED (no scripts), AMA_E_NOSPACE or AMA_E_IO. */
+int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
+                            ama_session_files_t *files, ama_err_t *err);
+/* Also removes the sockets. */
+void ama_session_files_done (ama_session_files_t *files);
+
+/* What install.sh has said on its standard output. 0 or AMA_E_CHILD. */
+int ama_session_take_installed (ama_session_files_t *files, const char *said, ama_err_t *err);
+
+int ama_session_write_connection (const ama_session_files_t *files, const char *prefix, const char *key,
+                                  ama_err_t *err);
+void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t *agent, ama_id_t session,
+                             ama_env_t *env);
+
+/* Why the kernel ended, for a person, with the last lines of its log. *ret_oom: for want of memory. Returns owned. */
+char *ama_session_explain (const ama_session_files_t *files, const ama_child_end_t *how, bool oom_seen, bool *ret_oom);
+
+#endif
