@@ -50,8 +50,11 @@ struct ama_node {
     char *endpoint; /* of the hub the actors connect to */
     void *zmq;
     ama_hub_t *hub;
-    int locks[LISTEN_MAX];
-    size_t n_locks;
+    struct {
+        char *path;
+        int lock;
+    } claims[LISTEN_MAX]; /* ipc paths that are ours */
+    size_t n_claims;
     int wake, signals; /* eventfd, signalfd or -1 */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -353,12 +356,12 @@ static int open_node (ama_node_t *node, ama_err_t *err)
     for (; listen && *listen; listen++) {
         const char *path = ama_ipc_path (*listen);
         int rc;
-        if (!path || node->n_locks == LISTEN_MAX)
+        if (!path || node->n_claims == LISTEN_MAX)
             return ama_err_set (err, AMA_E_INVALID, "%s: only ipc:// endpoints are served, and at most %d", *listen,
                                 LISTEN_MAX);
-        if ((rc = ama_ipc_claim (path, &node->locks[node->n_locks], err)) < 0)
+        if ((rc = ama_ipc_claim (path, &node->claims[node->n_claims].lock, err)) < 0)
             return rc;
-        node->n_locks++;
+        node->claims[node->n_claims++].path = ama_strdup (path);
     }
     node->hub = ama_hub_new (node->zmq, node->conf.listen, node->conf.epoch, err);
     return node->hub ? 0 : AMA_E_IO;
@@ -417,9 +420,12 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
     ama_hub_destroy (&node->hub);
     if (node->zmq)
         (void) zmq_ctx_term (node->zmq);
-    /* only now: closing an ipc socket takes its path away, which must not be a successor's */
-    while (node->n_locks)
-        (void) close (node->locks[--node->n_locks]);
+    while (node->n_claims) { /* only now, when the sockets are truly closed, may a successor bind */
+        node->n_claims--;
+        (void) unlink (node->claims[node->n_claims].path);
+        free (node->claims[node->n_claims].path);
+        (void) close (node->claims[node->n_claims].lock);
+    }
     if (node->wake >= 0)
         (void) close (node->wake);
     if (node->signals >= 0)
