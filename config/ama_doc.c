@@ -433,7 +433,7 @@ static size_t count_directives (const char *bytes, size_t size)
     const char *end = bytes + size;
     size_t count = size && *bytes == '%';
 
-    for (const char *at = bytes; (at = memmem (at, (size_t) (end - at), "\n%", 2)); at++)
+    for (const char *at = bytes; count <= MAX_DIRECTIVES && (at = memmem (at, (size_t) (end - at), "\n%", 2)); at++)
         count++;
     return count;
 }

@@ -13,7 +13,7 @@ typedef struct plan_edge_key plan_edge_key_t;
 /* After so many problems nobody reads a "did you mean" any more, and each costs time. */
 #define PLAN_HINTS 100
 /* Bytes of all sources that are looked through for datasets. */
-#define PLAN_SCAN_MAX (64u << 20)
+#define PLAN_SCAN_MAX (32u << 20)
 
 typedef struct {
     ama_repo_t *repo;

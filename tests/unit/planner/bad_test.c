@@ -242,7 +242,7 @@ static void test_floods (void **state)
         make_huge (floods[i], &text);
         scratch_put (&scratch, "maki.yml", text.data, text.size);
         if (strcmp (floods[i], "scan") == 0)
-            for (int n = 0; n < 400000; n++)
+            for (int n = 0; n < 200000; n++)
                 ama_str_printf (&source, "AmaContext.getRDD(\"a%d\",\"x%d\")\n", n % 3000, n % 12000);
         scratch_put (&scratch, "src/flood.scala", source.data ? source.data : "", source.size);
         for (int n = 0; n < 2000 && strcmp (floods[i], "config") == 0; n++) {
