@@ -2,7 +2,7 @@
 # Prepares the resolver once: fetches coursier's one jar with Maven, compiles java/, archives the classes for a quick start.
 # usage: build.sh OUT_DIR    (absolute; <cache>/resolver). Prints what it does as answer lines; says nothing if nothing is to be done.
 # Safe to call at any time, from several processes at once: there is a lock, and a folder appears whole or not at all.
-. "$(dirname "$0")/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 out=${1:?usage: build.sh OUT_DIR}
 find_java
 done_dir=$out/$(build_name)
@@ -17,19 +17,17 @@ trap 'rm -rf "$tmp"' EXIT
 rm -rf "$out"/tmp.*
 mkdir "$tmp"
 
-# Maven's own folder, if it has nowhere else to be.
-maven_options() {
-    case " ${MAVEN_OPTS:-} " in
-    *" -Dmaven.repo.local="*) ;;
-    *) if [ -z "${HOME:-}" ]; then printf ' -Dmaven.repo.local=%s' "$out/maven"; fi ;;
-    esac
-}
-
 fetch_jar() {
     say "preparing the resolver: fetching coursier $coursier_version"
     command -v mvn >/dev/null || fail setup "no mvn was found on PATH: the resolver's one jar is fetched with Maven"
-    (cd "$tmp" && MAVEN_OPTS="${MAVEN_OPTS:-}$(maven_options)" mvn -q -B dependency:copy \
-        -Dartifact="io.get-coursier:interface:$coursier_version" -DoutputDirectory="$tmp/made") >"$tmp/maven.log" 2>&1 </dev/null ||
+    local home=()
+    # without a home of the user's, Maven needs one of ours
+    case " ${MAVEN_OPTS:-} " in
+    *" -Dmaven.repo.local="*) ;;
+    *) if [ -z "${HOME:-}" ]; then home=("-Dmaven.repo.local=$out/maven"); fi ;;
+    esac
+    (cd "$tmp" && mvn -q -B "${home[@]}" dependency:copy -Dartifact="io.get-coursier:interface:$coursier_version" \
+        -DoutputDirectory="$tmp/made") >"$tmp/maven.log" 2>&1 </dev/null ||
         fail unreachable "the resolver could not be prepared: Maven did not get io.get-coursier:interface:$coursier_version: $(
             sed -e 's/\x1b\[[0-9;]*m//g' -e 's/^\[ERROR\] *//' "$tmp/maven.log" | grep -v '^$' | head -n 2)"
     echo "$coursier_sha256  $tmp/made/$coursier_jar" | sha256sum -c --status ||
@@ -37,10 +35,12 @@ fetch_jar() {
 }
 
 compile() {
+    local tools=${java%/*}
     say "preparing the resolver: compiling"
-    local tools
-    tools=$(dirname "$java")
-    if [ ! -x "$tools/javac" ]; then tools=$(dirname "$(command -v javac || fail setup "no javac was found: the resolver needs a JDK, 17 or later")"); fi
+    if [ ! -x "$tools/javac" ]; then
+        tools=$(command -v javac) || fail setup "no javac was found: the resolver needs a JDK, 17 or later"
+        tools=${tools%/*}
+    fi
     "$tools/javac" --release 17 -nowarn -cp "$tmp/made/$coursier_jar" -d "$tmp/classes" "$here"/java/*.java >"$tmp/javac.log" 2>&1 ||
         fail setup "the resolver could not be compiled: $(head -n 2 "$tmp/javac.log")"
     "$tools/jar" --create --file "$tmp/made/resolve.jar" -C "$tmp/classes" .

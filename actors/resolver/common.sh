@@ -1,6 +1,8 @@
 # common.sh - what build.sh and resolve.sh share; sourced, never run. Sets `here`, `java`, and functions. No output of its own.
 set -euo pipefail
+export LC_ALL=C.UTF-8 # else java can not name files outside ASCII
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+unset COURSIER_MODE COURSIER_CACHE # the request says it
 
 # The library, pinned. Newer versions (seen up to 1.0.29-M1) download jars into another cache than the one they are given.
 coursier_version=1.0.22

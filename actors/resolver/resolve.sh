@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Resolves one request: standard input to standard output, see README.md. usage: resolve.sh OUT_DIR
-. "$(dirname "$0")/common.sh"
-out=${1:?usage: resolve.sh OUT_DIR}
+# Resolves one request: standard input to standard output, see README.md. usage: resolve.sh OUT_DIR [NAME=VALUE...] (environment)
+out=${1:?usage: resolve.sh OUT_DIR [NAME=VALUE...]}
+shift
+for pair; do export "${pair?}"; done
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 find_java
 made=$out/$(build_name)
 archive=$made/$(archive_name)

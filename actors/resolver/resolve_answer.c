@@ -122,8 +122,12 @@ static int take_file (ama_resolve_answer_t *answer, const values_t *values, ama_
         return void_ (err, "something that is no file");
     if (values->value[2][0] != '/' || strlen (values->value[2]) > AMA_RESOLVE_FILE_PATH_MAX)
         return void_ (err, "a path that is not one");
-    if (answer->n_files == AMA_RESOLVE_REPLY_FILES_MAX)
-        return ama_err_set (err, AMA_E_LIMIT, "more than %d files", AMA_RESOLVE_REPLY_FILES_MAX);
+    if (answer->n_files == AMA_RESOLVE_REPLY_FILES_MAX) {
+        (void) snprintf (answer->text, sizeof answer->text, "these dependencies are more than %d files",
+                         AMA_RESOLVE_REPLY_FILES_MAX);
+        answer->code = AMA_E_LIMIT;
+        return ama_err_set (err, AMA_E_LIMIT, "%s", answer->text);
+    }
     if ((answer->n_files & (answer->n_files - 1)) == 0)
         answer->files = ama_realloc (answer->files, (answer->n_files ? 2 * answer->n_files : 1) * sizeof found);
     found.coordinates = ama_strdup (values->value[0]);
@@ -229,9 +233,11 @@ int ama_resolve_answer_feed (ama_resolve_answer_t *answer, const char *bytes, si
 
 int ama_resolve_answer_end (const ama_resolve_answer_t *answer, ama_err_t *err)
 {
+    if (answer->code)
+        return ama_err_set (err, answer->code, "%s", answer->text);
     if (answer->broken || !answer->ended)
         return ama_err_set (err, AMA_E_CHILD, "the resolver's child ended without an answer");
-    return answer->code ? ama_err_set (err, answer->code, "%s", answer->text) : 0;
+    return 0;
 }
 
 void ama_resolve_answer_done (ama_resolve_answer_t *answer)

@@ -89,8 +89,9 @@ static int check_host (const char *url, const char *authority, size_t size, bool
     else if (!https && !is_loopback (host))
         rc = refuse (err, AMA_E_URL, url, "is plain http: anybody on the way could change the files");
     else if (!listed)
-        rc = refuse (err, AMA_E_URL, url,
-                     "is not among the hosts this system allows; to allow it, add its host to fetch.hosts");
+        rc = ama_err_set (
+            err, AMA_E_URL,
+            "the host %.200s is not allowed here; to allow it, add to amad.yaml: fetch: {hosts: [%.200s]}", host, host);
     free (host);
     free (place);
     return rc;

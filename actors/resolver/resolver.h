@@ -9,14 +9,12 @@
 
 /* Strings are copied by init. Those marked * may be NULL. */
 typedef struct {
-    const char *cache_dir;        /* absolute; shared with other systems of the same user */
-    const char *scripts_dir;      /* absolute; where resolve.sh lies: this folder, or its installed copy */
-    const char *java_home;        /* * of the child's environment, likewise below */
-    const char *path;             /* * */
-    const char *home;             /* * the user's own Maven and coursier settings (mirrors) are found there */
-    const char *lang;             /* * */
-    const char *maven_opts;       /* * */
-    const char *java_options;     /* * JAVA_TOOL_OPTIONS: proxies */
+    const char *cache_dir;   /* absolute; shared with other systems of the same user */
+    const char *scripts_dir; /* absolute; where resolve.sh lies: this folder, or its installed copy */
+    /* Of the child's environment; *: as this process has it, as all the rest (proxies, certificate authorities, MAVEN_OPTS). */
+    const char *java_home;
+    const char *path;
+    const char *home;
     const char *credentials_file; /* * 0600, see actors/base/ama_credentials.h; by repository id, URL or host */
     const char *const
         *hosts; /* * NULL-terminated: the only hosts a job may name; "*.example.org" and host:port are understood */

@@ -17,9 +17,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { STDERR_KEPT = 2048, ENV_MAX = 8 };
-
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+enum { STDERR_KEPT = 2048, ARGV_MAX = 6 };
 
 typedef struct resolver resolver_t;
 
@@ -53,8 +51,8 @@ struct resolver {
     ama_resolve_store_t *store;
     work_t *works;
     bool ending;
-    char *coursier_dir, *out_dir, *script, *credentials_file;
-    char *env[ENV_MAX + 1];
+    char *coursier_dir, *credentials_file;
+    char *argv[ARGV_MAX + 1]; /* of every child */
     char **hosts;
 };
 
@@ -259,7 +257,6 @@ static int spawn (work_t *work, const ama_resolve_order_t *order, ama_err_t *err
     resolver_t *self = work->self;
     const size_t n = order->request.n_repositories;
     ama_credentials_t *credentials = ama_calloc (n, sizeof *credentials);
-    const char *argv[] = { "bash", self->script, self->out_dir, NULL };
     ama_str_t input = { 0 };
     int rc = find_credentials (self, &order->request, credentials, err);
 
@@ -267,8 +264,7 @@ static int spawn (work_t *work, const ama_resolve_order_t *order, ama_err_t *err
         ama_resolve_order_encode (order, self->coursier_dir, credentials, &input);
         work->child = ama_child_spawn (self->ctx,
                                        &(ama_child_spec_t){
-                                           .argv = argv,
-                                           .env = (const char *const *) self->env,
+                                           .argv = (const char *const *) self->argv,
                                            .cwd = "/",
                                            .input = input.data,
                                            .input_size = input.size,
@@ -397,23 +393,20 @@ static void on_wake (void *arg)
 
 /* ---- life ---- */
 
-static void set_env (resolver_t *self, const ama_resolver_conf_t *conf)
+/* bash resolve.sh OUT_DIR NAME=VALUE... */
+static void set_argv (resolver_t *self, const ama_resolver_conf_t *conf)
 {
     const struct {
         const char *name, *value;
-    } all[] = {
-        { "PATH=", conf->path ? conf->path : default_path },
-        { "LANG=", conf->lang ? conf->lang : "C.UTF-8" },
-        { "HOME=", conf->home },
-        { "JAVA_HOME=", conf->java_home },
-        { "MAVEN_OPTS=", conf->maven_opts },
-        { "JAVA_TOOL_OPTIONS=", conf->java_options },
-    };
+    } given[] = { { "PATH=", conf->path }, { "HOME=", conf->home }, { "JAVA_HOME=", conf->java_home } };
     size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE (all); i++)
-        if (all[i].value)
-            self->env[n++] = join (all[i].name, all[i].value);
+    self->argv[n++] = ama_strdup ("bash");
+    self->argv[n++] = join (conf->scripts_dir, "/resolve.sh");
+    self->argv[n++] = join (conf->cache_dir, "/resolver");
+    for (size_t i = 0; i < ARRAY_SIZE (given); i++)
+        if (given[i].value)
+            self->argv[n++] = join (given[i].name, given[i].value);
 }
 
 static char **copy_list (const char *const *list)
@@ -451,11 +444,9 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     rules.retry_ms = conf->retry_ms ? conf->retry_ms : rules.retry_ms;
     self->ctx = ctx;
     self->coursier_dir = join (conf->cache_dir, "/coursier");
-    self->out_dir = join (conf->cache_dir, "/resolver");
-    self->script = join (conf->scripts_dir, "/resolve.sh");
     self->credentials_file = conf->credentials_file ? ama_strdup (conf->credentials_file) : NULL;
     self->hosts = copy_list (conf->hosts);
-    set_env (self, conf);
+    set_argv (self, conf);
     self->store = ama_resolve_store_new (conf->cache_dir);
     self->core = ama_resolve_core_new (&rules, perform, self);
     self->wake = ama_timer_new (ctx, on_wake, self);
@@ -478,12 +469,10 @@ static void done (void *state)
     }
     ama_resolve_core_destroy (&self->core);
     ama_resolve_store_destroy (&self->store);
-    free_list (self->env);
+    free_list (self->argv);
     free_list (self->hosts);
     free (self->hosts);
     free (self->coursier_dir);
-    free (self->out_dir);
-    free (self->script);
     free (self->credentials_file);
 }
 

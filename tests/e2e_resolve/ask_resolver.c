@@ -201,6 +201,7 @@ int main (int argc, char **argv)
     ama_resolver_conf_t conf = { .retry_ms = 100 };
     ama_node_t *node;
     ama_err_t err = { 0 };
+    const char *idle = getenv ("ASK_IDLE_MS");
     int code = 1;
 
     if (argc < 3) {
@@ -210,10 +211,7 @@ int main (int argc, char **argv)
     conf.cache_dir = argv[1];
     conf.scripts_dir = argv[2];
     conf.credentials_file = argc > 3 ? argv[3] : NULL;
-    conf.path = getenv ("PATH");
-    conf.home = getenv ("HOME");
-    conf.java_home = getenv ("JAVA_HOME");
-    conf.maven_opts = getenv ("MAVEN_OPTS");
+    conf.idle_ms = idle ? atoi (idle) : 0;
     ama_node_prepare ();
     node = ama_node_new (&(ama_node_conf_t){ .epoch = 1 }, &err);
     if (node && ama_node_start (node, &ama_resolver_def, NULL, &conf, &err) == 0)

@@ -2,6 +2,7 @@ package amaterasu.resolver;
 
 import coursierapi.Artifact;
 import coursierapi.CacheLogger;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,6 +36,15 @@ final class Progress implements CacheLogger {
     /** Files that are there without a checksum from their repository. */
     Iterable<String> unchecked() {
         return have.stream().filter(url -> isDescription(url) && !have.contains(url + ".sha1")).sorted().toList();
+    }
+
+    /** The address of a description that was read, by the folder it lies in; NULL if there was none. */
+    String description(String place) {
+        return have.stream().filter(url -> isDescription(url) && url.contains("/" + place + "/")).findFirst().orElse(null);
+    }
+
+    List<String> descriptions() {
+        return have.stream().filter(Progress::isDescription).sorted().toList();
     }
 
     static boolean isChecksum(String url) {

@@ -1,5 +1,6 @@
 package amaterasu.resolver;
 
+import coursierapi.Credentials;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -13,6 +14,11 @@ final class Request {
     record Repo(String id, String url, String user, String password) {
         boolean isCentral() {
             return url.isEmpty();
+        }
+
+        /** NULL if there are none. */
+        Credentials credentials() {
+            return user == null ? null : Credentials.of(user, password);
         }
     }
 

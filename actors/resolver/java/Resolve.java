@@ -16,9 +16,13 @@ import java.io.PrintStream;
 import java.net.ProxySelector;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Maven coordinates become files: one request on standard input, the answer on standard output, then the end. The resolver actor's
@@ -29,6 +33,7 @@ public final class Resolve {
     private final Lines lines;
     private final Guard guard;
     private final Progress progress;
+    private List<Dependency> dependencies = List.of();
 
     private Resolve(Request request, Lines lines, Guard guard) {
         this.request = request;
@@ -64,13 +69,14 @@ public final class Resolve {
         return 1;
     }
 
-    /** coursier reads these once, when its first class is used. */
+    /** coursier reads these once, when its first class is used. Where it was packed into one jar, their names changed with its own. */
     private static void setUp(Request request) {
-        System.setProperty("coursier.cache", request.cache);
-        System.setProperty("coursier.exception-retry", "1");
-        System.setProperty("coursier.http.maxRedirects", "5");
+        String prefix = "coursierapi.shaded.coursier.";
+        System.setProperty(prefix + "cache", request.cache);
+        System.setProperty(prefix + "exception-retry", "1");
+        System.setProperty(prefix + "http.maxRedirects", "5");
         if (request.offline)
-            System.setProperty("coursier.mode", "offline");
+            System.setProperty(prefix + "mode", "offline");
         java.security.Security.setProperty("networkaddress.cache.ttl", "-1");
     }
 
@@ -81,6 +87,7 @@ public final class Resolve {
         for (String url : progress.unchecked())
             throw new Failure(Failure.Kind.INTEGRITY, "the repository has no SHA-1 for " + url);
         Coordinates coordinates = new Coordinates(dependencies);
+        refuseGaps(coordinates, files);
         for (Map.Entry<Artifact, File> one : files.entrySet()) {
             String wrong = Checksums.verify(one.getValue().toPath());
             if (wrong != null)
@@ -90,11 +97,12 @@ public final class Resolve {
         lines.put("done", files.size(), progress.downloads());
     }
 
-    private List<Dependency> dependencies = List.of();
+    private Cache cache() {
+        return Cache.create().withLocation(new File(request.cache)).withLogger(progress);
+    }
 
     private Map<Artifact, File> fetch() throws Failure {
-        Fetch fetch = Fetch.create().withRepositories(repositories())
-            .withCache(Cache.create().withLocation(new File(request.cache)).withLogger(progress))
+        Fetch fetch = Fetch.create().withRepositories(repositories()).withCache(cache())
             .withResolutionParams(Provided.without());
         for (Request.Wanted one : request.artifacts)
             fetch.addDependencies(Dependency.of(one.group(), one.name(), one.version()));
@@ -107,7 +115,33 @@ public final class Resolve {
             return files;
         } catch (CoursierError e) {
             throw Errors.of(e, request, Repository.central().getBase());
+        } catch (OutOfMemoryError e) {
+            throw e;
+        } catch (Throwable e) { // what a description says is checked by assertions, too
+            throw unusable(e);
         }
+    }
+
+    private Failure unusable(Throwable e) {
+        Throwable why = e;
+        List<String> broken = new ArrayList<>();
+        while (why.getCause() != null)
+            why = why.getCause();
+        for (String url : progress.descriptions())
+            try {
+                Description.read(file(url));
+            } catch (IOException | RuntimeException unread) {
+                broken.add(url);
+            }
+        return new Failure(Failure.Kind.INTEGRITY, (broken.isEmpty() ? "a description" : String.join(", ", broken))
+            + " can not be used: " + why.getMessage());
+    }
+
+    /** Of an address that was read before, from the cache. */
+    private Path file(String url) {
+        Credentials credentials = request.repositories.stream().filter(repo -> !repo.isCentral() && url.startsWith(repo.url()))
+            .findFirst().map(Request.Repo::credentials).orElse(null);
+        return cache().get(Artifact.of(url, false, false, credentials)).toPath();
     }
 
     private Repository[] repositories() {
@@ -115,9 +149,26 @@ public final class Resolve {
             if (repo.isCentral())
                 return Repository.central();
             guard.allow(repo.url());
-            MavenRepository one = MavenRepository.of(repo.url());
-            return repo.user() == null ? one : one.withCredentials(Credentials.of(repo.user(), repo.password()));
+            return MavenRepository.of(repo.url()).withCredentials(repo.credentials());
         }).toArray(Repository[]::new);
+    }
+
+    /** A library whose description is there and whose jar is not: coursier goes on without it, and the job would fail later. */
+    private void refuseGaps(Coordinates coordinates, Map<Artifact, File> files) throws Failure, IOException {
+        List<String> gaps = new ArrayList<>();
+        Set<String> places = new HashSet<>();
+        files.keySet().forEach(file -> places.add(coordinates.place(file.getUrl())));
+        for (Dependency one : dependencies) {
+            String place = Coordinates.place(one), url = progress.description(place);
+            if (places.contains(place) || url == null || !Description.isJarType(one.getType()))
+                continue;
+            if (Description.read(file(url)).promisesJar())
+                gaps.add(one.getModule().getOrganization() + ":" + one.getModule().getName() + ":" + one.getVersion());
+        }
+        if (!gaps.isEmpty())
+            throw new Failure(Failure.Kind.NOT_FOUND, "the jar of " + String.join(", ", gaps) + " not found in "
+                + request.repositories.stream().map(Request.Repo::id).collect(Collectors.joining(", "))
+                + (request.offline ? " (offline)" : ""));
     }
 
     /** Files of the cache that are not what they were. True if there were any, and they can be had again. */
