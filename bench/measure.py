@@ -62,7 +62,8 @@ class Place:
         log = open(self.folder / "amad.log", "w")
         daemon = subprocess.Popen([BIN / "amad"], env=self.env, stdout=log, stderr=log, start_new_session=True)
         try:
-            while self.run(BIN / "ama", "list", check=None).returncode:
+            while "serving on" not in (self.folder / "amad.log").read_text():
+                time.sleep(0.005)
                 if daemon.poll() is not None:
                     raise RuntimeError((self.folder / "amad.log").read_text())
             yield daemon
