@@ -69,7 +69,9 @@ static void setup_process (void)
 
     (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
     (void) setrlimit (RLIMIT_CORE, &none); /* it may hold a password */
+#ifndef __SANITIZE_ADDRESS__ /* whose search for leaks is a tracer */
     (void) prctl (PR_SET_DUMPABLE, 0);
+#endif
     (void) signal (SIGPIPE, SIG_IGN);
     (void) umask (022);
 }

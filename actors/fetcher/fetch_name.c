@@ -53,8 +53,6 @@ int ama_fetch_name_check (const char *name, size_t size, ama_err_t *err)
         why = "leads out of its folder";
     else if (memchr (name, '/', size) || memchr (name, '\0', size))
         why = "holds a slash or NUL";
-    else if (!ama_utf8_valid (name, size))
-        why = "is not UTF-8";
     else if (is_dot_git (name, size))
         why = "could be taken for .git";
     for (size_t i = 0; !why && i < size; i++)

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* 0, or AMA_E_PATH: empty, "." or "..", a slash, NUL or control character, longer than 255 bytes, not UTF-8, or .git in one of the
- * spellings that some file system takes for it. */
+/* 0, or AMA_E_PATH: empty, "." or "..", a slash, NUL or control character, longer than 255 bytes, or .git in one of the spellings that some
+ * file system takes for it. Bytes need not be UTF-8: git does not ask for that either. */
 int ama_fetch_name_check (const char *name, size_t size, ama_err_t *err);
 
 /* True if a link with this target, lying `depth` folders below the root (0: in the root), stays inside: relative, every ".." in front

@@ -171,12 +171,14 @@ class Folders(FetchTest):
         self.assertRefused(self.take(), "AMA_E_IO", "maki.yml")
 
     def test_odd_names(self):
-        for name in ("a\nb", "\udcff"):
-            path = os.path.join(self.work, name).encode("utf-8", "surrogateescape")
-            with open(path, "w"):
-                pass
-            self.assertRefused(self.take(), "AMA_E_PATH")
+        for name in ("a\nb", ".GIT", "git~1"):
+            path = write(self.work, name)
+            self.assertRefused(self.take(), "AMA_E_PATH", "the name")
             os.unlink(path)
+        latin = os.path.join(os.fsencode(self.work), b"caf\xe9")
+        with open(latin, "w"):
+            pass
+        self.assertEqual(os.listdir(os.fsencode(self.take()["snapshot"])).count(b"caf\xe9"), 1)
 
     def test_only_folders_of_this_machine(self):
         drive = self.drive()

@@ -16,6 +16,8 @@ typedef struct {
     ama_fetch_work_t *work;
     git_repository *repo;
     git_odb *odb;
+    bool
+        dry; /* the first pass: only names and limits, so that a tree that is too large is refused before anything is written */
     ama_str_t path;
     ama_err_t *err;
 } writer_t;
@@ -42,7 +44,7 @@ static int write_blob (writer_t *writer, const git_tree_entry *entry, int dir_fd
     if (rc < 0 || type != GIT_OBJECT_BLOB)
         return rc < 0 ? object_error (writer, rc) : ama_err_set (writer->err, AMA_E_INTEGRITY, "%s is no file", path);
     rc = ama_fetch_count_entry (writer->work, path, depth, size, writer->err);
-    if (rc < 0)
+    if (rc < 0 || writer->dry)
         return rc;
     rc = git_odb_read (&object, writer->odb, git_tree_entry_id (entry));
     if (rc < 0)
@@ -63,32 +65,42 @@ static int write_blob (writer_t *writer, const git_tree_entry *entry, int dir_fd
     return rc;
 }
 
-static int write_folder (writer_t *writer, const git_tree_entry *entry, int dir_fd, uint32_t depth, bool submodule,
+static int write_folder (writer_t *writer, const git_tree_entry *entry, int dir_fd, uint32_t depth,
                          ama_fetch_listing_t *listing)
 {
     const char *name = git_tree_entry_name (entry);
     int rc = ama_fetch_count_entry (writer->work, writer->path.data, depth, 0, writer->err), fd;
-    ama_fetch_listing_t empty = { 0 };
     ama_digest_t digest;
 
-    if (rc < 0)
-        return rc;
+    if (rc < 0 || writer->dry)
+        return rc < 0 ? rc : write_tree (writer, git_tree_entry_id (entry), -1, depth + 1, &digest);
     fd = ama_fetch_folder_make (dir_fd, name, writer->path.data, writer->err);
     if (fd < 0)
         return fd;
-    if (submodule) {
-        ama_fetch_warn (writer->work, "%s: submodules are not fetched, the folder is empty", writer->path.data);
-        digest = ama_fetch_listing_end (&empty);
-    }
-    else {
-        rc = write_tree (writer, git_tree_entry_id (entry), fd, depth + 1, &digest);
-    }
+    rc = write_tree (writer, git_tree_entry_id (entry), fd, depth + 1, &digest);
     if (rc == 0 && fchmod (fd, 0555) < 0)
         rc = ama_fetch_os_error (writer->path.data, writer->err);
     (void) close (fd);
     if (rc == 0)
         ama_fetch_listing_add (listing, AMA_FETCH_FOLDER, name, digest);
     return rc;
+}
+
+/* Submodules are not fetched: an empty folder, as git leaves it too. */
+static int write_submodule (writer_t *writer, const git_tree_entry *entry, int dir_fd, uint32_t depth,
+                            ama_fetch_listing_t *listing)
+{
+    const char *name = git_tree_entry_name (entry), *path = writer->path.data;
+    int rc = ama_fetch_count_entry (writer->work, path, depth, 0, writer->err);
+    ama_fetch_listing_t empty = { 0 };
+
+    if (rc < 0 || writer->dry)
+        return rc;
+    ama_fetch_warn (writer->work, "%s: submodules are not fetched, the folder is empty", path);
+    if (mkdirat (dir_fd, name, 0555) < 0)
+        return ama_fetch_create_error (path, writer->err);
+    ama_fetch_listing_add (listing, AMA_FETCH_FOLDER, name, ama_fetch_listing_end (&empty));
+    return 0;
 }
 
 static int write_entry (writer_t *writer, const git_tree_entry *entry, int dir_fd, uint32_t depth,
@@ -107,9 +119,9 @@ static int write_entry (writer_t *writer, const git_tree_entry *entry, int dir_f
     case GIT_FILEMODE_LINK:
         return write_blob (writer, entry, dir_fd, depth, true, listing);
     case GIT_FILEMODE_TREE:
-        return write_folder (writer, entry, dir_fd, depth, false, listing);
+        return write_folder (writer, entry, dir_fd, depth, listing);
     case GIT_FILEMODE_COMMIT:
-        return write_folder (writer, entry, dir_fd, depth, true, listing);
+        return write_submodule (writer, entry, dir_fd, depth, listing);
     default:
         return ama_err_set (writer->err, AMA_E_PATH, "%s: the mode %o is none of git's", writer->path.data,
                             (unsigned) git_tree_entry_filemode_raw (entry));
@@ -141,9 +153,22 @@ static int write_tree (writer_t *writer, const git_oid *id, int dir_fd, uint32_t
     return rc;
 }
 
+static int one_pass (writer_t *writer, const git_oid *tree, int fd, ama_digest_t *ret_digest)
+{
+    int rc;
+
+    writer->dry = fd < 0;
+    ama_fetch_begin_pass (writer->work, writer->dry ? "counting files" : "writing files");
+    ama_str_puts (&writer->path, "");
+    rc = write_tree (writer, tree, fd, 0, ret_digest);
+    ama_str_done (&writer->path);
+    return rc;
+}
+
 static int make_snapshot (ama_fetch_work_t *work, git_repository *repo, git_commit *commit, const char *hex,
                           ama_err_t *err)
 {
+    const git_oid *tree = git_commit_tree_id (commit);
     writer_t writer = { .work = work, .repo = repo, .err = err };
     ama_fetch_stage_t stage;
     ama_digest_t digest;
@@ -151,16 +176,16 @@ static int make_snapshot (ama_fetch_work_t *work, git_repository *repo, git_comm
 
     if (rc < 0)
         return ama_fetch_git_error (work, rc, "opening its objects", err);
-    rc = ama_fetch_stage_open (work, &stage, err);
+    rc = one_pass (&writer, tree, -1, &digest);
+    work->expected = work->files;
+    if (rc == 0)
+        rc = ama_fetch_stage_open (work, &stage, err);
     if (rc == 0) {
-        ama_fetch_begin_pass (work, "writing files");
-        ama_str_puts (&writer.path, "");
-        rc = write_tree (&writer, git_commit_tree_id (commit), stage.tree_fd, 0, &digest);
+        rc = one_pass (&writer, tree, stage.tree_fd, &digest);
         if (rc == 0)
             rc = ama_fetch_stage_publish (work, &stage, hex, &digest, err);
         else
             ama_fetch_stage_drop (&stage);
-        ama_str_done (&writer.path);
     }
     git_odb_free (writer.odb);
     return rc;

@@ -36,8 +36,7 @@ static int write_all (int fd, const char *bytes, size_t size)
     return 0;
 }
 
-/* A name that stands twice in a tree, or an entry that somebody put there meanwhile. */
-static int create_error (const char *path, ama_err_t *err)
+int ama_fetch_create_error (const char *path, ama_err_t *err)
 {
     if (errno == EEXIST)
         return ama_err_set (err, AMA_E_PATH, "%s: two entries of this name", path);
@@ -48,7 +47,7 @@ static int file_create (int dir_fd, const char *name, bool program, const char *
 {
     int fd = openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, program ? 0555 : 0444);
 
-    return fd < 0 ? create_error (path, err) : fd;
+    return fd < 0 ? ama_fetch_create_error (path, err) : fd;
 }
 
 int ama_fetch_file_write (int dir_fd, const char *name, bool program, const void *bytes, size_t size, const char *path,
@@ -78,7 +77,7 @@ int ama_fetch_link_write (ama_fetch_work_t *work, int dir_fd, const char *name, 
     memcpy (text, target, size);
     text[size] = '\0';
     if (dir_fd >= 0 && symlinkat (text, dir_fd, name) < 0)
-        return create_error (path, err);
+        return ama_fetch_create_error (path, err);
     return 0;
 }
 
@@ -87,7 +86,7 @@ int ama_fetch_folder_make (int dir_fd, const char *name, const char *path, ama_e
     int fd;
 
     if (mkdirat (dir_fd, name, 0755) < 0)
-        return create_error (path, err);
+        return ama_fetch_create_error (path, err);
     fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? ama_fetch_os_error (path, err) : fd;
 }
@@ -113,7 +112,7 @@ static int copy_bytes (walk_t *walk, int from, int to, const char *path, uint64_
         ama_digest_add (&state, block, (size_t) got);
         if (to >= 0 && write_all (to, block, (size_t) got) < 0)
             return ama_fetch_os_error (path, walk->err);
-        ama_fetch_tell (walk->work, walk->work->pass, walk->work->files, 0, walk->work->bytes);
+        ama_fetch_tell (walk->work, walk->work->pass, walk->work->files, walk->work->expected, walk->work->bytes);
     }
     *ret_digest = ama_digest_end (&state);
     return 0;

@@ -20,6 +20,9 @@ typedef struct {
 int ama_fetch_folder_read (ama_fetch_work_t *work, int from_fd, int to_fd, const ama_fetch_folder_rules_t *rules,
                            ama_digest_t *ret_digest, ama_err_t *err);
 
+/* Of errno after something could not be made: AMA_E_PATH for a name that stands twice, else as ama_fetch_os_error. */
+int ama_fetch_create_error (const char *path, ama_err_t *err);
+
 /* One file of a snapshot: mode 0444 or 0555, must not exist. */
 int ama_fetch_file_write (int dir_fd, const char *name, bool program, const void *bytes, size_t size, const char *path,
                           ama_err_t *err);

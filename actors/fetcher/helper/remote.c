@@ -170,17 +170,20 @@ static int fetch_head (session_t *session, const git_remote_head *head, git_oid 
     free (spec);
     if (rc < 0)
         return git_no (session, rc, "receiving");
+    if (git_object_lookup (&object, session->mirror->repo, &head->oid, GIT_OBJECT_ANY) < 0) {
+        session->work->broken = true;
+        return ama_err_set (session->err, AMA_E_INTEGRITY, "%s: what the server sent for %s can not be used",
+                            session->work->url.normal, ama_fetch_ref_short (head->name));
+    }
     rc = ama_fetch_mirror_remember (session->work, session->mirror, head->name, &head->oid, session->err);
-    if (rc < 0)
-        return rc;
-    rc = git_object_lookup (&object, session->mirror->repo, &head->oid, GIT_OBJECT_ANY);
-    if (rc < 0)
-        return git_no (session, rc, "what was received");
-    rc = git_object_peel (&commit, object, GIT_OBJECT_COMMIT);
+    if (rc == 0 && git_object_peel (&commit, object, GIT_OBJECT_COMMIT) < 0)
+        rc = AMA_E_NOT_FOUND;
     git_object_free (object);
-    if (rc < 0)
+    if (rc == AMA_E_NOT_FOUND)
         return ama_err_set (session->err, AMA_E_NOT_FOUND, "%s: %s names no commit", session->work->url.normal,
                             ama_fetch_ref_short (head->name));
+    if (rc < 0)
+        return rc;
     git_oid_cpy (ret_id, git_object_id (commit));
     git_object_free (commit);
     return 0;
@@ -297,8 +300,6 @@ static int update_mirror (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, gi
     if (rc == 0)
         rc = fetch_wanted (&session, ret_id);
     session_close (&session);
-    if (rc < 0 && mirror->made) /* an address that was wrong leaves nothing */
-        ama_fetch_mirror_discard (work, mirror);
     return rc;
 }
 
@@ -308,8 +309,6 @@ static int snapshot (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, const g
     int rc = ama_fetch_commit_snapshot (work, mirror->repo, id, err);
 
     work->out.cached = work->out.cached && nothing_came;
-    if (rc == AMA_E_INTEGRITY) /* an object is missing or not what its id says: fetching again can not mend that */
-        ama_fetch_mirror_discard (work, mirror);
     return rc;
 }
 
@@ -335,11 +334,15 @@ int ama_fetch_remote_commit (ama_fetch_work_t *work, ama_err_t *err)
         set_ref (work, work->order.ref);
     if (!is_mirrored (work, &mirror, &id)) {
         rc = update_mirror (work, &mirror, &id, err);
+        mirror.made = mirror.made && rc < 0;
         if (rc == 0)
             rc = ama_fetch_mirror_lock (work, &mirror, false, err);
     }
     if (rc == 0)
         rc = snapshot (work, &mirror, &id, err);
+    /* an address that was wrong leaves nothing; and what is broken, fetching more can not mend */
+    if (rc < 0 && (mirror.made || work->broken))
+        ama_fetch_mirror_discard (work, &mirror);
     ama_fetch_mirror_done (&mirror);
     return rc;
 }

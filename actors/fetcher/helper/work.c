@@ -135,7 +135,7 @@ static int code_of_ssh (const char *text)
     return code_of_net (text);
 }
 
-static int code_of (int rc, const git_error *last)
+static int code_of (const ama_fetch_work_t *work, int rc, const git_error *last)
 {
     const char *text = last && last->message ? last->message : "";
 
@@ -163,7 +163,11 @@ static int code_of (int rc, const git_error *last)
     case GIT_ERROR_TREE:
     case GIT_ERROR_TAG:
     case GIT_ERROR_SHA1:
+    case GIT_ERROR_CONFIG:  /* of a repository that is not ours */
+    case GIT_ERROR_INVALID: /* an object of another kind than its tree says */
         return strstr (text, "too large") || strstr (text, "exceed") ? AMA_E_LIMIT : AMA_E_INTEGRITY;
+    case GIT_ERROR_NONE:
+        return work->url.scheme == AMA_FETCH_LOCAL ? AMA_E_IO : AMA_E_UNREACHABLE;
     default:
         return AMA_E_IO;
     }
@@ -181,9 +185,10 @@ int ama_fetch_git_error (ama_fetch_work_t *work, int rc, const char *what, ama_e
     while (size && raw[size - 1] == '\n')
         size--;
     ama_str_escape (&text, raw, size, 400);
-    (void) ama_err_set (err, code_of (rc, last), "%s: %s: %s", work->url.normal, what, text.data);
+    (void) ama_err_set (err, code_of (work, rc, last), "%s: %s: %s", work->url.normal, what, text.data);
     ama_str_done (&text);
-    return code_of (rc, last);
+    work->broken = work->broken || code_of (work, rc, last) == AMA_E_INTEGRITY;
+    return code_of (work, rc, last);
 }
 
 int ama_fetch_os_error (const char *path, ama_err_t *err)
@@ -220,6 +225,6 @@ int ama_fetch_count_entry (ama_fetch_work_t *work, const char *path, uint32_t de
     if (work->bytes > limit->tree_bytes)
         return ama_err_set (err, AMA_E_LIMIT, "more than %llu bytes in all files",
                             (unsigned long long) limit->tree_bytes);
-    ama_fetch_tell (work, work->pass, work->files, 0, work->bytes);
+    ama_fetch_tell (work, work->pass, work->files, work->expected, work->bytes);
     return 0;
 }

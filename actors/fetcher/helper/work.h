@@ -18,9 +18,11 @@ typedef struct {
     ama_fetch_report_t out; /* the outcome, filled step by step */
     ama_err_t verdict;      /* set by a callback of libgit2: why it said no; wins over libgit2's own error */
     bool connected;
-    int64_t told_ms;  /* when something was told last */
-    const char *pass; /* what is done with the entries of a snapshot: "writing files" */
-    uint32_t files;   /* of the snapshot being made */
+    bool broken;       /* an object was missing, or not what its id says */
+    int64_t told_ms;   /* when something was told last */
+    const char *pass;  /* what is done with the entries of a snapshot: "writing files" */
+    uint32_t files;    /* of the snapshot being made */
+    uint32_t expected; /* how many there will be; 0 while unknown */
     uint64_t bytes;
 } ama_fetch_work_t;
 

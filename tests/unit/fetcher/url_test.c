@@ -272,7 +272,7 @@ static void names (void **state)
         { ".g\xe2\x80\x8ci\xef\xbb\xbft", false },
         { "\xe2\x80\xae.git", false },
         { "a\nb", false },
-        { "\xff", false },
+        { "\xff\xfe", true },
         { "a\x7f", false },
     };
     char long_name[256];
@@ -322,6 +322,69 @@ static void links (void **state)
     assert_false (ama_fetch_link_inside ("a\0b", 3, 3));
 }
 
+/* ---- tests/bad/repo/urls ---- */
+
+static size_t read_bad (const char *name, char *buf, size_t room)
+{
+    char path[512];
+    FILE *file;
+    size_t size;
+
+    (void) snprintf (path, sizeof path, "%s/tests/bad/repo/urls/%s", getenv ("AMA_SOURCE_DIR"), name);
+    file = fopen (path, "rb");
+    ROW_ASSERT (path, file != NULL);
+    size = fread (buf, 1, room - 1, file);
+    (void) fclose (file);
+    buf[size] = '\0';
+    return size;
+}
+
+static void make_policy (const char *name, ama_fetch_policy_t *policy)
+{
+    bool own = strcmp (name, "own") == 0;
+
+    assert_int_equal (ama_fetch_policy_init (policy, own ? NULL : LIST ("https", "ssh"),
+                                             own ? NULL : LIST ("git.example.org"),
+                                             strcmp (name, "rooted") == 0 ? LIST ("/srv/jobs") : NULL, NULL),
+                      0);
+}
+
+static void bad_row (const char *name, const char *policy_name, const char *code, const char *fragment)
+{
+    char text[AMA_FETCH_URL_MAX + 1];
+    size_t size = read_bad (name, text, sizeof text);
+    ama_fetch_policy_t policy;
+    ama_fetch_url_t url = { 0 };
+    ama_err_t err = { 0 };
+    int rc = ama_fetch_url_parse (text, size, &url, &err);
+
+    make_policy (policy_name, &policy);
+    if (rc == 0)
+        rc = ama_fetch_policy_allow (&policy, &url, &err);
+    ROW_EQUAL (name, rc == 0 ? "ok" : ama_err_name (rc), code);
+    ROW_ASSERT (name, strstr (rc == 0 ? url.normal : err.text, fragment));
+    ROW_ASSERT (name, !strstr (err.text, "hunter2"));
+    ama_fetch_url_done (&url);
+    ama_fetch_policy_done (&policy);
+}
+
+static void bad_urls (void **state)
+{
+    char expect[16384], name[64], policy[16], code[32], fragment[128], *rest = expect;
+    size_t rows = 0;
+
+    (void) state;
+    assert_in_range (read_bad ("EXPECT", expect, sizeof expect), 1000, sizeof expect - 2);
+    for (char *line; (line = strsep (&rest, "\n"));) {
+        if (*line == '#' || !*line)
+            continue;
+        ROW_ASSERT (line, sscanf (line, "%63s %15s %31s %127[^\n]", name, policy, code, fragment) == 4);
+        bad_row (name, policy, code, fragment);
+        rows++;
+    }
+    assert_in_range (rows, 30, 100);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +396,7 @@ int main (void)
         cmocka_unit_test (bad_policies),
         cmocka_unit_test (names),
         cmocka_unit_test (links),
+        cmocka_unit_test (bad_urls),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
