@@ -46,47 +46,39 @@ missing() {
 }
 
 install_spark() {
-    local temp python=${PYTHON:-python3} seconds=$SECONDS
+    local temp pip python=${PYTHON:-python3} begun=$SECONDS
     [ -z "${SPARK_HOME:-}" ] || { say "SPARK_HOME=$SPARK_HOME has no folder jars"; return 1; }
-    "$python" -m pip --version >/dev/null 2>&1 || { say "pip for $python is wanted to install PySpark $version; or set SPARK_HOME"; return 1; }
+    "$python" -m pip --version >/dev/null 2>&1 || { say "$python has no pip, which is to install PySpark $version; or set SPARK_HOME"; return 1; }
     temp=$(mktemp -d "$cache/.pyspark-XXXXXX")
-    trap 'rm -rf "$temp"' EXIT
+    # shellcheck disable=SC2064  # the folder's name of now
+    trap "rm -rf '$temp'" EXIT
     say "installing PySpark $version, about 460 MB to fetch"
-    watch_growth "$temp" &
-    local watcher=$!
-    if ! TMPDIR=$temp "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile --no-cache-dir \
-        --target "$temp/package" "pyspark==$version" >&2; then
-        kill "$watcher" 2>/dev/null || true
-        say "PySpark $version could not be installed"
-        return 1
-    fi
-    kill "$watcher" 2>/dev/null || true
+    TMPDIR=$temp "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile --no-cache-dir --root-user-action=ignore \
+        --target "$temp/package" "pyspark==$version" >&2 &
+    pip=$!
+    while ! timeout 5 tail --pid=$pip -f /dev/null; do
+        say "  $(du -sm "$temp" 2>/dev/null | cut -f1) MB on disk after $((SECONDS - begun)) s"
+    done
+    wait $pip || { say "PySpark $version could not be installed"; return 1; }
     mv "$temp/package" "$package"
     rm -rf "$temp"
     trap - EXIT
-    say "PySpark $version installed in $((SECONDS - seconds)) s, kept in $package"
-}
-
-# Bytes on disk, while pip says nothing.
-watch_growth() {
-    while sleep 5; do
-        say "  $(du -sm "$1" 2>/dev/null | cut -f1) MB on disk"
-    done
+    say "PySpark $version installed in $((SECONDS - begun)) s, kept in $package"
 }
 
 build_jar() {
-    local seconds=$SECONDS
+    local begun=$SECONDS
     say "building the kernel"
     SPARK_HOME=$spark "$here/build.sh" "$jar" >&2
-    say "kernel built in $((SECONDS - seconds)) s"
+    say "kernel built in $((SECONDS - begun)) s"
 }
 
 # Without it everything works; so its failure is told, remembered, and no failure.
 make_archive() {
-    local seconds=$SECONDS log=$cache/.archive.log
+    local begun=$SECONDS log=$cache/.archive.log
     say "writing the class archive (about 200 MB; makes every later start faster)"
     if SPARK_HOME=$spark AMA_KERNEL_JAR=$jar "$here/archive.sh" "$archive" 2>"$log"; then
-        say "class archive written in $((SECONDS - seconds)) s"
+        say "class archive written in $((SECONDS - begun)) s"
     else
         tail -n 20 "$log" >"$archive.failed"
         say "no class archive: $(tail -n 1 "$log")"

@@ -24,6 +24,7 @@ object ConnectionInfo {
     if (transport != "ipc" && transport != "tcp") refuse(s"transport $transport is neither ipc nor tcp")
     if (text("signature_scheme", "hmac-sha256") != "hmac-sha256") refuse("the only signature scheme is hmac-sha256")
     if (text("ip", "").isEmpty) refuse("ip is missing")
+    if (text("key", "").isEmpty) refuse("key is missing: unsigned messages are not taken")
     val ports = Sockets.map { s =>
       val port = json.path(s"${s}_port")
       if (!port.isInt || port.asInt < 1 || port.asInt > 65535) refuse(s"${s}_port is not a port number")

@@ -78,7 +78,7 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
       val source = rest.next()
       if (cancelled()) failure = Some(Failure.interrupted)
       else {
-        failure = interpreter.run(source) match {
+        failure = interpreter.run(source, cancelled) match {
           case Value(v) =>
             if (v.nonEmpty && text.length <= MaxValue) text.append(if (text.isEmpty) "" else "\n").append(v)
             None

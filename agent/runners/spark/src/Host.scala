@@ -156,10 +156,19 @@ object Host {
     try future.get
     catch { case e: ExecutionException => throw e.getCause }
 
-  private def delete(folder: Path): Unit =
-    try Files.walkFileTree(folder, new SimpleFileVisitor[Path] {
-      override def visitFile(file: Path, a: BasicFileAttributes): FileVisitResult = { Files.deleteIfExists(file); FileVisitResult.CONTINUE }
-      override def postVisitDirectory(d: Path, e: IOException): FileVisitResult   = { Files.deleteIfExists(d); FileVisitResult.CONTINUE }
-    })
-    catch { case _: IOException => }
+  /** Somebody may still be writing there: what cannot be deleted is left, and tried again for a moment. */
+  private def delete(folder: Path): Unit = {
+    def attempt(f: => Unit): FileVisitResult = { try f catch { case _: IOException => }; FileVisitResult.CONTINUE }
+    val visitor = new SimpleFileVisitor[Path] {
+      override def visitFile(file: Path, a: BasicFileAttributes): FileVisitResult     = attempt(Files.deleteIfExists(file))
+      override def postVisitDirectory(d: Path, e: IOException): FileVisitResult       = attempt(Files.deleteIfExists(d))
+      override def visitFileFailed(file: Path, e: IOException): FileVisitResult       = FileVisitResult.CONTINUE
+    }
+    var tries = 0
+    while (Files.exists(folder) && tries < 20) {
+      attempt(Files.walkFileTree(folder, visitor))
+      tries += 1
+      if (Files.exists(folder)) Thread.sleep(20)
+    }
+  }
 }

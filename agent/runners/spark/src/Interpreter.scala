@@ -4,7 +4,7 @@ import java.io.{OutputStream, PrintWriter}
 import java.nio.file.Path
 import scala.reflect.NameTransformer
 import scala.reflect.internal.util.{CodeAction, Position}
-import scala.runtime.ScalaRunTime
+import scala.runtime.{BoxedUnit, ScalaRunTime}
 import scala.tools.nsc.GenericRunnerSettings
 import scala.tools.nsc.interpreter.{IMain, Naming}
 import scala.tools.nsc.interpreter.shell.{ReplReporterImpl, ShellConfig}
@@ -81,19 +81,22 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   /** The compiler's warnings about the statement that ran last. */
   def lastWarnings: List[Warning] = warnings.reverse
 
-  def run(source: Source): Outcome = {
+  def run(source: Source, cancelled: () => Boolean = () => false): Outcome = {
     learnJars()
     errors = Nil
     warnings = Nil
     val shift  = if (source.line <= MaxPadding) 0 else source.line - 1
     val padded = "\n" * (source.line - 1 - shift) + " " * (source.column - 1).min(MaxPadding) + source.code
     try imain.withLabel(source.file)(compile(padded)) match {
-      case Some(request) =>
+      case Compiled(request) =>
         val last = source.line + source.code.count(_ == '\n')
         origins.put(request.lineRep.lineId, Origin(source.file, source.line, last, shift))
-        evaluate(request)
-      case None if errors.isEmpty => Value("")      // nothing but comments
-      case None                   => NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
+        // an interrupt that came while the compiler was at work may have been swallowed by it
+        if (cancelled()) Thrown(new InterruptedException) else evaluate(request)
+      case Blank => Value("")
+      case Wrong =>
+        if (errors.isEmpty) errors ::= CompileError(0, 0, "the statement is not complete, or the compiler was interrupted", "")
+        NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
     } finally {
       reporter.reset()
       global.currentRun.reporting.clearAllConditionalWarnings()
@@ -107,22 +110,26 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     jarsKnown = all.length
   }
 
-  private def compile(code: String): Option[imain.Request] = {
+  private sealed trait Compilation
+  private case class Compiled(request: imain.Request) extends Compilation
+  private case object Blank                                 extends Compilation      // nothing but comments
+  private case object Wrong                                 extends Compilation
+
+  private def compile(code: String): Compilation = {
     global.currentRun.reporting.clearSuspendedMessages()
     imain.parse(code) match {
-      case Right((trees, xml, parsed)) if trees.nonEmpty =>
+      case Left(_)            => Wrong
+      case Right((Nil, _, _)) => Blank
+      case Right((trees, xml, parsed)) =>
         val request = new imain.Request(code, trees, parsed, xml)
         if (ReplClass.interpreterOf(request.lineRep.lineId) != number) throw new IllegalStateException("too many statements in one attempt")
         reporter.currentRequest = request
-        Option.when(request.lineRep.compile(request.mkUnit)) {
+        if (!request.lineRep.compile(request.mkUnit)) Wrong
+        else {
           request.typesOfDefinedTerms                 // to be remembered now: later runs of the compiler see other types
           for (handler <- request.defHandlers; symbol <- request.definedSymbols.get(handler.member.name)) handler.member.setSymbol(symbol)
-          request
+          Compiled(request)
         }
-      case Right(_) => None
-      case Left(_)  =>
-        if (errors.isEmpty) errors ::= CompileError(0, 0, "the statement is not complete", "")
-        None
     }
   }
 
@@ -149,7 +156,9 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     private def moduleOf(name: String): AnyRef = Class.forName(name, true, loader).getField("MODULE$").get(null)
 
     private def invoke(on: AnyRef, method: String): Option[AnyRef] =
-      on.getClass.getMethods.find(m => m.getName == method && m.getParameterCount == 0).map(_.invoke(on))
+      on.getClass.getMethods.find(m => m.getName == method && m.getParameterCount == 0).map { m =>
+        if (m.getReturnType == Void.TYPE) { m.invoke(on); BoxedUnit.UNIT } else m.invoke(on)
+      }
   }
 
   /** What a REPL says of a definition or value. */

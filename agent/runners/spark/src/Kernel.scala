@@ -93,17 +93,16 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
   private def execute(m: Message): Unit = {
     val request = ExecuteRequest(m)
     val before  = System.nanoTime
+    val state   = new Running(m)
+    lock.synchronized { running = state }
     parent = m.rawHeader
     if (!request.silent) {
       if (request.storeHistory) count += 1
       publish("execute_input", Json.obj("code" -> request.code, "execution_count" -> count))
     }
-    val state  = new Running(m)
     val result =
-      try {
-        lock.synchronized { running = state }
-        new Execution(host, this, m, state.group, () => state.cancelled).run(request, s"<cell $count>")
-      } catch {
+      try new Execution(host, this, m, state.group, () => state.cancelled).run(request, s"<cell $count>")
+      catch {
         case _ if state.cancelled => Result.failed(Failure.interrupted)
         case e: SessionError      => Result.failed(Failure.session(e.getMessage))
         case e: Throwable         => Log(s"$scope: statement", e); Result.failed(Failure.runtime(e, host.origins))
@@ -198,12 +197,15 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
     }
   }
 
-  /** The process is about to end because the statement under way said so. */
-  def lastWords(): Unit = Option(running).filter(_ => thread.getStackTrace.exists(f => f.getClassName == "java.lang.Shutdown")).foreach { r =>
-    val text = "the code called System.exit: the session of the whole run ended with it"
-    answer(r.request, ExecuteRequest(r.request), Result.failed(Failure("runtime", "SystemExit", text, Nil, Seq(text))), 0)
-    connection.close()
-  }
+  /** The process is about to end. If it is because the statement under way said so, its client must hear that. */
+  def lastWords(): Unit =
+    Option(running).filter(_ => thread.getStackTrace.exists(_.getClassName == "java.lang.Shutdown")).foreach { r =>
+      val text = "the code called System.exit: the session of the whole run ended with it"
+      outlet.flush()
+      answer(r.request, ExecuteRequest(r.request), Result.failed(Failure("runtime", "SystemExit", text, Nil, Seq(text))), 0)
+      status("idle", r.request.rawHeader)
+      connection.close()
+    }
 
   /** Ends the statement under way, if any, and all that the attempt left running. No further request is done. */
   def end(): Unit = {

@@ -20,16 +20,13 @@ final case class Message(
 /** The Jupyter wire format: identities, delimiter, HMAC-SHA256 signature, header, parent header, metadata, content. Thread-safe. */
 final class Codec(key: String) {
   import Codec._
-  private val blank   = Option.when(key.nonEmpty) {
-    val mac = Mac.getInstance("HmacSHA256")
-    mac.init(new SecretKeySpec(key.getBytes(UTF_8), "HmacSHA256"))
-    mac
-  }
+  private val blank   = Mac.getInstance("HmacSHA256")
+  blank.init(new SecretKeySpec(key.getBytes(UTF_8), "HmacSHA256"))
   private val session = UUID.randomUUID.toString.replace("-", "")
   private val serial  = new AtomicLong
 
-  private def sign(parts: Seq[Array[Byte]]): Array[Byte] = blank.fold(Array.emptyByteArray) { b =>
-    val mac = b.clone().asInstanceOf[Mac]
+  private def sign(parts: Seq[Array[Byte]]): Array[Byte] = {
+    val mac = blank.clone().asInstanceOf[Mac]
     parts.foreach(mac.update)
     hex(mac.doFinal())
   }

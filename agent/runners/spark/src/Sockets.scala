@@ -199,6 +199,7 @@ final class Echo(address: Address) extends Server("REP", address) {
 
 /** Where a socket is bound. */
 sealed trait Address {
+  protected val Backlog = 128
   def isTcp: Boolean
   def bind(): ServerSocketChannel
   def unlink(): Unit
@@ -209,7 +210,7 @@ final case class Tcp(host: String, port: Int) extends Address {
   def unlink(): Unit = ()
   def bind(): ServerSocketChannel = {
     val s = ServerSocketChannel.open()
-    try s.bind(new InetSocketAddress(host, port))
+    try s.bind(new InetSocketAddress(host, port), Backlog)
     catch { case e: IOException => s.close(); throw new IOException(s"cannot bind tcp port $port of $host: ${e.getMessage}") }
   }
 }
@@ -228,7 +229,7 @@ final case class Ipc(path: Path) extends Address {
       Files.delete(path)
     }
     val s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)
-    try s.bind(address)
+    try s.bind(address, Backlog)
     catch { case e: IOException => s.close(); throw new IOException(s"cannot bind $path: ${e.getMessage}") }
     Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"))
     s
