@@ -62,44 +62,44 @@ static bool is_endpoint (const char *text)
 }
 
 /* One line of text as the option wants it; owned, or NULL after a problem. */
-static char *read_line (loader_t *self, const ama_option_t *option, const ama_node_t *node)
+static char *read_line (loader_t *self, const ama_option_t *option, const ama_yaml_t *node)
 {
     bool path = option->type == AMA_OPTION_PATH || option->type == AMA_OPTION_PATHS;
     bool endpoint = option->type == AMA_OPTION_ENDPOINT || option->type == AMA_OPTION_ENDPOINTS;
     const char *text;
 
-    if (ama_node_line (node, option->key, TEXT_MAX, &text, self->problems) < 0)
+    if (ama_yaml_line (node, option->key, TEXT_MAX, &text, self->problems) < 0)
         return NULL;
     if (endpoint && !is_endpoint (text)) {
-        (void) ama_node_error (node, AMA_E_INVALID, self->problems, "tcp://HOST:PORT or ipc:///PATH",
+        (void) ama_yaml_error (node, AMA_E_INVALID, self->problems, "tcp://HOST:PORT or ipc:///PATH",
                                "%s: %s is no endpoint", option->key, AMA_QUOTE (text));
         return NULL;
     }
     if (option->values && !is_word_of (option->values, text)) {
-        (void) ama_node_error (node, AMA_E_INVALID, self->problems, NULL, "%s: %s is none of: %s", option->key,
+        (void) ama_yaml_error (node, AMA_E_INVALID, self->problems, NULL, "%s: %s is none of: %s", option->key,
                                AMA_QUOTE (text), option->values);
         return NULL;
     }
     return path ? absolute (self, text) : ama_strdup (text);
 }
 
-static void read_list (loader_t *self, const ama_option_t *option, const ama_node_t *node, char ***ret)
+static void read_list (loader_t *self, const ama_option_t *option, const ama_yaml_t *node, char ***ret)
 {
-    size_t count = node->kind == AMA_NODE_LIST ? node->count : 1, n = 0;
+    size_t count = node->kind == AMA_YAML_LIST ? node->count : 1, n = 0;
     char **list;
 
-    if (node->kind == AMA_NODE_MAP) {
-        (void) ama_node_is_list (node, option->key, self->problems);
+    if (node->kind == AMA_YAML_MAP) {
+        (void) ama_yaml_is_list (node, option->key, self->problems);
         return;
     }
     if (count > LIST_MAX) {
-        (void) ama_node_error (node, AMA_E_LIMIT, self->problems, NULL, "%s has %zu entries, the limit is %d",
+        (void) ama_yaml_error (node, AMA_E_LIMIT, self->problems, NULL, "%s has %zu entries, the limit is %d",
                                option->key, count, LIST_MAX);
         return;
     }
     list = ama_calloc (count + 1, sizeof *list);
     for (size_t i = 0; i < count; i++)
-        if ((list[n] = read_line (self, option, node->kind == AMA_NODE_LIST ? node->items[i] : node)))
+        if ((list[n] = read_line (self, option, node->kind == AMA_YAML_LIST ? node->items[i] : node)))
             n++;
     *ret = list;
 }
@@ -110,20 +110,20 @@ static void add_pair (ama_conf_pairs_t *pairs, const char *name, const char *val
     pairs->items[pairs->count++] = (ama_conf_pair_t){ ama_strdup (name), ama_strdup (value) };
 }
 
-static void read_pairs (loader_t *self, const ama_option_t *option, const ama_node_t *node, ama_conf_pairs_t *ret)
+static void read_pairs (loader_t *self, const ama_option_t *option, const ama_yaml_t *node, ama_conf_pairs_t *ret)
 {
-    if (ama_node_is_map (node, option->key, self->problems) < 0)
+    if (ama_yaml_is_map (node, option->key, self->problems) < 0)
         return;
     for (size_t i = 0; i < node->count; i++) {
         const ama_pair_t *pair = &node->pairs[i];
         const char *value;
         if (option->keys && !is_word_of (option->keys, pair->key->text))
-            (void) ama_node_error (pair->key, AMA_E_INVALID, self->problems, NULL, "%s: %s is none of: %s", option->key,
+            (void) ama_yaml_error (pair->key, AMA_E_INVALID, self->problems, NULL, "%s: %s is none of: %s", option->key,
                                    AMA_QUOTE (pair->key->text), option->keys);
-        else if (ama_node_line (pair->value, option->key, TEXT_MAX, &value, self->problems) < 0)
+        else if (ama_yaml_line (pair->value, option->key, TEXT_MAX, &value, self->problems) < 0)
             continue;
         else if (option->values && !is_word_of (option->values, value))
-            (void) ama_node_error (pair->value, AMA_E_INVALID, self->problems, NULL, "%s.%s: %s is none of: %s",
+            (void) ama_yaml_error (pair->value, AMA_E_INVALID, self->problems, NULL, "%s.%s: %s is none of: %s",
                                    option->key, pair->key->text, AMA_QUOTE (value), option->values);
         else
             add_pair (ret, pair->key->text, value);
@@ -131,19 +131,19 @@ static void read_pairs (loader_t *self, const ama_option_t *option, const ama_no
 }
 
 /* Recursion is bounded by the depth of the document. */
-static void read_tree (loader_t *self, const char *prefix, const ama_node_t *node, ama_conf_pairs_t *ret)
+static void read_tree (loader_t *self, const char *prefix, const ama_yaml_t *node, ama_conf_pairs_t *ret)
 {
     const char *text;
 
-    if (node->kind == AMA_NODE_SCALAR) {
-        if (!ama_node_is_null (node) && ama_node_text (node, prefix, TEXT_MAX, &text, self->problems) == 0)
+    if (node->kind == AMA_YAML_SCALAR) {
+        if (!ama_yaml_is_null (node) && ama_yaml_text (node, prefix, TEXT_MAX, &text, self->problems) == 0)
             add_pair (ret, prefix, text);
         return;
     }
     for (size_t i = 0; i < node->count; i++) {
         ama_str_t name = { 0 };
-        const ama_node_t *value = node->kind == AMA_NODE_MAP ? node->pairs[i].value : node->items[i];
-        if (node->kind == AMA_NODE_MAP)
+        const ama_yaml_t *value = node->kind == AMA_YAML_MAP ? node->pairs[i].value : node->items[i];
+        if (node->kind == AMA_YAML_MAP)
             ama_str_printf (&name, "%s%s%s", prefix, *prefix ? "." : "", node->pairs[i].key->text);
         else
             ama_str_printf (&name, "%s.%zu", prefix, i);
@@ -152,7 +152,7 @@ static void read_tree (loader_t *self, const char *prefix, const ama_node_t *nod
     }
 }
 
-static void read_number (loader_t *self, const ama_option_t *option, const ama_node_t *node, void *field)
+static void read_number (loader_t *self, const ama_option_t *option, const ama_yaml_t *node, void *field)
 {
     uint64_t low = 0, high = 0;
     int64_t from = 0, to = 0;
@@ -160,24 +160,24 @@ static void read_number (loader_t *self, const ama_option_t *option, const ama_n
     switch (option->type) {
     case AMA_OPTION_SIZE:
         BUG_ON (ama_parse_size (option->min, &low) < 0 || ama_parse_size (option->max, &high) < 0);
-        (void) ama_node_size (node, option->key, low, high, field, self->problems);
+        (void) ama_yaml_size (node, option->key, low, high, field, self->problems);
         break;
     case AMA_OPTION_DURATION:
         BUG_ON (ama_parse_duration (option->min, &from) < 0 || ama_parse_duration (option->max, &to) < 0);
-        (void) ama_node_duration (node, option->key, from, to, field, self->problems);
+        (void) ama_yaml_duration (node, option->key, from, to, field, self->problems);
         break;
     case AMA_OPTION_DOUBLE:
-        (void) ama_node_double (node, option->key, strtod (option->min, NULL), strtod (option->max, NULL), field,
+        (void) ama_yaml_double (node, option->key, strtod (option->min, NULL), strtod (option->max, NULL), field,
                                 self->problems);
         break;
     default:
-        (void) ama_node_int (node, option->key, strtoll (option->min, NULL, 10), strtoll (option->max, NULL, 10), field,
+        (void) ama_yaml_int (node, option->key, strtoll (option->min, NULL, 10), strtoll (option->max, NULL, 10), field,
                              self->problems);
         break;
     }
 }
 
-static void read_value (loader_t *self, const ama_option_t *option, const ama_node_t *node)
+static void read_value (loader_t *self, const ama_option_t *option, const ama_yaml_t *node)
 {
     void *field = self->conf + option->offset;
     int choice;
@@ -197,14 +197,14 @@ static void read_value (loader_t *self, const ama_option_t *option, const ama_no
         read_pairs (self, option, node, field);
         break;
     case AMA_OPTION_TREE:
-        if (ama_node_is_map (node, option->key, self->problems) == 0)
+        if (ama_yaml_is_map (node, option->key, self->problems) == 0)
             read_tree (self, "", node, field);
         break;
     case AMA_OPTION_BOOL:
-        (void) ama_node_bool (node, option->key, field, self->problems);
+        (void) ama_yaml_bool (node, option->key, field, self->problems);
         break;
     case AMA_OPTION_CHOICE:
-        if (ama_node_choice (node, option->key, option->values, &choice, self->problems) == 0)
+        if (ama_yaml_choice (node, option->key, option->values, &choice, self->problems) == 0)
             *(unsigned *) field = (unsigned) choice;
         break;
     default:
@@ -217,7 +217,7 @@ static void set_standards (loader_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         const ama_option_t *option = &self->options[i];
-        ama_node_t node = { .kind = AMA_NODE_SCALAR, .file = "default", .text = option->standard };
+        ama_yaml_t node = { .kind = AMA_YAML_SCALAR, .file = "default", .text = option->standard };
         if (!option->standard)
             continue;
         node.size = strlen (option->standard);
@@ -238,7 +238,7 @@ static bool in_section (const ama_option_t *option, const char *section)
 
 static void clear_field (const ama_option_t *option, char *conf);
 
-static void read_section (loader_t *self, const char *section, const ama_node_t *map)
+static void read_section (loader_t *self, const char *section, const ama_yaml_t *map)
 {
     ama_word_t words[MAX_WORDS];
     ama_slot_t slots[MAX_WORDS];
@@ -246,7 +246,7 @@ static void read_section (loader_t *self, const char *section, const ama_node_t 
     size_t count = 0, skip = *section ? strlen (section) + 1 : 0;
     char sections[MAX_WORDS][KEY_ROOM];
 
-    if (ama_node_is_map (map, *section ? section : "amad.yaml", self->problems) < 0)
+    if (ama_yaml_is_map (map, *section ? section : "amad.yaml", self->problems) < 0)
         return;
     for (size_t i = 0; i < self->count; i++) {
         const ama_option_t *option = &self->options[i];
@@ -268,7 +268,7 @@ static void read_section (loader_t *self, const char *section, const ama_node_t 
     (void) ama_words_match (map, *section ? section : "amad.yaml", words, count, slots, AMA_STRANGERS_ERROR,
                             self->problems);
     for (size_t i = 0; i < count; i++) {
-        const ama_node_t *value = ama_slot_value (&slots[i]);
+        const ama_yaml_t *value = ama_slot_value (&slots[i]);
         if (value && options[i]) {
             clear_field (options[i], self->conf);
             read_value (self, options[i], value);
@@ -278,7 +278,7 @@ static void read_section (loader_t *self, const char *section, const ama_node_t 
     }
 }
 
-static int load (loader_t *self, const ama_node_t *root)
+static int load (loader_t *self, const ama_yaml_t *root)
 {
     size_t errors = self->problems->errors;
 

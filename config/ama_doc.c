@@ -25,22 +25,22 @@ typedef struct chunk {
 
 struct ama_doc {
     char *name;
-    const ama_node_t *root;
+    const ama_yaml_t *root;
     chunk_t *chunks;
 };
 
 typedef struct {
     const char *name;
-    const ama_node_t *node; /* NULL while it is open */
+    const ama_yaml_t *node; /* NULL while it is open */
     size_t nodes;           /* of the subtree */
     size_t height;          /* levels of lists and maps in it, 0 for a scalar */
 } anchor_t;
 
 typedef struct {
-    ama_node_t *node;
-    const ama_node_t *key; /* map: waits for its value */
+    ama_yaml_t *node;
+    const ama_yaml_t *key; /* map: waits for its value */
     ama_pair_t *pairs;     /* heap while open */
-    const ama_node_t **items;
+    const ama_yaml_t **items;
     size_t room;
     size_t anchor; /* index + 1, 0 for none */
     size_t nodes_before;
@@ -137,7 +137,7 @@ static void *grow (void *items, size_t count, size_t *room, size_t item)
 }
 
 /* The finished node (a scalar, an alias, or a collection that was closed) goes to its parent. */
-static int attach (builder_t *self, const ama_node_t *node, size_t height)
+static int attach (builder_t *self, const ama_yaml_t *node, size_t height)
 {
     frame_t *top;
 
@@ -148,17 +148,17 @@ static int attach (builder_t *self, const ama_node_t *node, size_t height)
     top = &self->frames[self->depth - 1];
     if (height > top->height)
         top->height = height;
-    if (top->node->kind == AMA_NODE_LIST) {
+    if (top->node->kind == AMA_YAML_LIST) {
         /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         top->items = grow (top->items, top->node->count, &top->room, sizeof *top->items);
         top->items[top->node->count++] = node;
     }
     else if (!top->key) {
-        if (node->kind != AMA_NODE_SCALAR)
-            return ama_node_error (node, AMA_E_SYNTAX, self->problems, "keys are words", "a key that is %s",
-                                   ama_node_kind_text (node));
+        if (node->kind != AMA_YAML_SCALAR)
+            return ama_yaml_error (node, AMA_E_SYNTAX, self->problems, "keys are words", "a key that is %s",
+                                   ama_yaml_kind_text (node));
         if (!node->quoted && strcmp (node->text, "<<") == 0)
-            return ama_node_error (node, AMA_E_SYNTAX, self->problems, "write the keys out",
+            return ama_yaml_error (node, AMA_E_SYNTAX, self->problems, "write the keys out",
                                    "merge keys are not supported");
         top->key = node;
     }
@@ -170,7 +170,7 @@ static int attach (builder_t *self, const ama_node_t *node, size_t height)
     return 0;
 }
 
-static int add_anchor (builder_t *self, const yaml_char_t *name, const yaml_mark_t *mark, const ama_node_t *node,
+static int add_anchor (builder_t *self, const yaml_char_t *name, const yaml_mark_t *mark, const ama_yaml_t *node,
                        size_t *ret_anchor)
 {
     *ret_anchor = 0;
@@ -213,7 +213,7 @@ static int on_scalar (builder_t *self, const yaml_event_t *event)
 {
     const yaml_mark_t *mark = &event->start_mark;
     size_t size = event->data.scalar.length, anchor;
-    ama_node_t *node;
+    ama_yaml_t *node;
     bool text;
     int rc;
 
@@ -225,8 +225,8 @@ static int on_scalar (builder_t *self, const yaml_event_t *event)
     if (memchr (event->data.scalar.value, '\0', size))
         return wrong (self, mark, AMA_E_SYNTAX, NULL, "a NUL character");
     node = arena (self->doc, sizeof *node);
-    *node = (ama_node_t){
-        .kind = AMA_NODE_SCALAR,
+    *node = (ama_yaml_t){
+        .kind = AMA_YAML_SCALAR,
         .quoted = text || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE,
         .line = clamp (mark->line + 1),
         .column = clamp (mark->column + 1),
@@ -265,13 +265,13 @@ static int on_alias (builder_t *self, const yaml_event_t *event)
     return attach (self, anchor->node, anchor->height);
 }
 
-static int on_open (builder_t *self, const yaml_event_t *event, ama_node_kind_t kind)
+static int on_open (builder_t *self, const yaml_event_t *event, ama_yaml_kind_t kind)
 {
     const yaml_mark_t *mark = &event->start_mark;
     const yaml_char_t *name =
-        kind == AMA_NODE_MAP ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
-    const yaml_char_t *tag = kind == AMA_NODE_MAP ? event->data.mapping_start.tag : event->data.sequence_start.tag;
-    ama_node_t *node;
+        kind == AMA_YAML_MAP ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
+    const yaml_char_t *tag = kind == AMA_YAML_MAP ? event->data.mapping_start.tag : event->data.sequence_start.tag;
+    ama_yaml_t *node;
     size_t anchor;
     bool text;
     int rc;
@@ -282,7 +282,7 @@ static int on_open (builder_t *self, const yaml_event_t *event, ama_node_kind_t 
         || (rc = add_anchor (self, name, mark, NULL, &anchor)) < 0)
         return rc;
     node = arena (self->doc, sizeof *node);
-    *node = (ama_node_t){
+    *node = (ama_yaml_t){
         .kind = kind,
         .line = clamp (mark->line + 1),
         .column = clamp (mark->column + 1),
@@ -303,7 +303,7 @@ static int by_key (const void *a, const void *b, void *arg)
 }
 
 /* Sorts the keys for look-up and finds those that stand twice. */
-static int index_map (builder_t *self, ama_node_t *node)
+static int index_map (builder_t *self, ama_yaml_t *node)
 {
     uint32_t *sorted = arena (self->doc, node->count * sizeof *sorted + 1);
     int rc = 0;
@@ -312,9 +312,9 @@ static int index_map (builder_t *self, ama_node_t *node)
         sorted[i] = i;
     qsort_r (sorted, node->count, sizeof *sorted, by_key, (void *) node->pairs);
     for (size_t i = 1; i < node->count; i++) {
-        const ama_node_t *first = node->pairs[sorted[i - 1]].key, *second = node->pairs[sorted[i]].key;
+        const ama_yaml_t *first = node->pairs[sorted[i - 1]].key, *second = node->pairs[sorted[i]].key;
         if (strcmp (first->text, second->text) == 0)
-            rc = ama_node_error (second, AMA_E_DUPKEY, self->problems, "keep one of them",
+            rc = ama_yaml_error (second, AMA_E_DUPKEY, self->problems, "keep one of them",
                                  "the key %s stands twice, first on line %u", AMA_QUOTE (second->text), first->line);
     }
     node->sorted = sorted;
@@ -325,10 +325,10 @@ static int on_close (builder_t *self)
 {
     frame_t *top = &self->frames[--self->depth];
     size_t height = top->height + 1;
-    ama_node_t *node = top->node;
+    ama_yaml_t *node = top->node;
     int rc = 0;
 
-    if (node->kind == AMA_NODE_LIST)
+    if (node->kind == AMA_YAML_LIST)
         /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
         node->items = arena_copy (self->doc, top->items, node->count * sizeof *top->items);
     else {
@@ -357,9 +357,9 @@ static int on_event (builder_t *self, const yaml_event_t *event)
     case YAML_ALIAS_EVENT:
         return on_alias (self, event);
     case YAML_SEQUENCE_START_EVENT:
-        return on_open (self, event, AMA_NODE_LIST);
+        return on_open (self, event, AMA_YAML_LIST);
     case YAML_MAPPING_START_EVENT:
-        return on_open (self, event, AMA_NODE_MAP);
+        return on_open (self, event, AMA_YAML_MAP);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         return on_close (self);
@@ -481,7 +481,7 @@ int ama_doc_parse (const char *name, const void *bytes, size_t size, const ama_d
     free (converted);
     free (self.frames);
     free (self.anchors);
-    if (rc == 0 && self.doc->root && ama_node_is_null (self.doc->root))
+    if (rc == 0 && self.doc->root && ama_yaml_is_null (self.doc->root))
         self.doc->root = NULL;
     if (rc < 0)
         ama_doc_destroy (&self.doc);
@@ -503,7 +503,7 @@ void ama_doc_destroy (ama_doc_t **doc)
     *doc = NULL;
 }
 
-const ama_node_t *ama_doc_root (const ama_doc_t *doc)
+const ama_yaml_t *ama_doc_root (const ama_doc_t *doc)
 {
     return doc->root;
 }

@@ -4,14 +4,14 @@
  * otherwise: size, depth, nodes, scalars and alias expansion are bounded while the events arrive. Refused: duplicate keys,
  * merge keys, tags other than the core ones, several documents, UTF-16, invalid UTF-8, NUL, keys that are not scalars.
  *
- * There is no guessing of types: a plain scalar is its text, and the reader of a key decides (ama_node.h). `on`, `yes` and 1.10
+ * There is no guessing of types: a plain scalar is its text, and the reader of a key decides (ama_yaml.h). `on`, `yes` and 1.10
  * stay what they look like.
  */
 #ifndef AMA_CONFIG_DOC_H
 #define AMA_CONFIG_DOC_H
 
-#include "config/ama_node.h"
 #include "config/ama_problems.h"
+#include "config/ama_yaml.h"
 
 #include <stddef.h>
 
@@ -45,7 +45,7 @@ int ama_doc_load (const char *path, const ama_doc_limits_t *limits, ama_doc_t **
 void ama_doc_destroy (ama_doc_t **doc);
 
 /* NULL for an empty document. Borrowed from doc. */
-const ama_node_t *ama_doc_root (const ama_doc_t *doc);
+const ama_yaml_t *ama_doc_root (const ama_doc_t *doc);
 const char *ama_doc_name (const ama_doc_t *doc);
 
 #endif

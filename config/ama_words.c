@@ -47,7 +47,7 @@ static size_t find (const ama_word_t *words, size_t count, const char *name)
     return i;
 }
 
-static int stranger (const ama_node_t *key, const char *where, const ama_word_t *words, size_t count,
+static int stranger (const ama_yaml_t *key, const char *where, const ama_word_t *words, size_t count,
                      ama_strangers_t strangers, ama_problems_t *problems)
 {
     const char *candidates[CANDIDATES], *near;
@@ -65,20 +65,20 @@ static int stranger (const ama_node_t *key, const char *where, const ama_word_t 
             used += (size_t) snprintf (hint + used, sizeof hint - used, " %s", words[i].name);
     }
     if (strangers == AMA_STRANGERS_WARN) {
-        (void) ama_node_warn (key, AMA_E_INVALID, problems, hint, "unknown key %s in %s", AMA_QUOTE (key->text), where);
+        (void) ama_yaml_warn (key, AMA_E_INVALID, problems, hint, "unknown key %s in %s", AMA_QUOTE (key->text), where);
         return 0;
     }
-    return ama_node_error (key, AMA_E_INVALID, problems, hint, "unknown key %s in %s", AMA_QUOTE (key->text), where);
+    return ama_yaml_error (key, AMA_E_INVALID, problems, hint, "unknown key %s in %s", AMA_QUOTE (key->text), where);
 }
 
-int ama_words_match (const ama_node_t *map, const char *where, const ama_word_t *words, size_t count, ama_slot_t *slots,
+int ama_words_match (const ama_yaml_t *map, const char *where, const ama_word_t *words, size_t count, ama_slot_t *slots,
                      ama_strangers_t strangers, ama_problems_t *problems)
 {
     int rc = 0;
 
     memset (slots, 0, count * sizeof *slots);
     for (size_t i = 0; i < map->count; i++) {
-        const ama_node_t *key = map->pairs[i].key;
+        const ama_yaml_t *key = map->pairs[i].key;
         char name[NAME_MAX_SIZE];
         size_t at = find (words, count, ama_word_normal (key->text, name, sizeof name));
 
@@ -87,20 +87,20 @@ int ama_words_match (const ama_node_t *map, const char *where, const ama_word_t 
             rc = bad < 0 ? bad : rc;
         }
         else if (slots[at].key)
-            rc = ama_node_error (key, AMA_E_DUPKEY, problems, "two spellings of one key; keep one of them",
+            rc = ama_yaml_error (key, AMA_E_DUPKEY, problems, "two spellings of one key; keep one of them",
                                  "%s is the same key as %s on line %u", AMA_QUOTE (key->text),
                                  AMA_QUOTE (slots[at].key->text), slots[at].key->line);
         else {
             slots[at] = (ama_slot_t){ .key = key, .value = map->pairs[i].value };
-            if ((words[at].flags & AMA_WORD_LATER) && !ama_node_is_null (map->pairs[i].value))
-                (void) ama_node_warn (key, AMA_E_UNSUPPORTED, problems, "it has no effect", "%s is not used yet",
+            if ((words[at].flags & AMA_WORD_LATER) && !ama_yaml_is_null (map->pairs[i].value))
+                (void) ama_yaml_warn (key, AMA_E_UNSUPPORTED, problems, "it has no effect", "%s is not used yet",
                                       words[at].name);
         }
     }
     return rc;
 }
 
-const ama_node_t *ama_slot_value (const ama_slot_t *slot)
+const ama_yaml_t *ama_slot_value (const ama_slot_t *slot)
 {
-    return ama_node_is_null (slot->value) ? NULL : slot->value;
+    return ama_yaml_is_null (slot->value) ? NULL : slot->value;
 }

@@ -6,7 +6,7 @@
 #ifndef AMA_CONFIG_WORDS_H
 #define AMA_CONFIG_WORDS_H
 
-#include "config/ama_node.h"
+#include "config/ama_yaml.h"
 
 typedef enum {
     AMA_WORD_PLAIN = 0,
@@ -21,8 +21,8 @@ typedef struct {
 
 /* What a map holds for a word; NULLs if nothing. */
 typedef struct {
-    const ama_node_t *key;
-    const ama_node_t *value;
+    const ama_yaml_t *key;
+    const ama_yaml_t *value;
 } ama_slot_t;
 
 typedef enum {
@@ -32,11 +32,11 @@ typedef enum {
 
 /* Fills slots (count of them, one per word) from the map. where is how a person calls the map: "retry", "the action". Keys whose
  * value is null stay in their slot. 0, or negative if an error was added; slots are filled in any case. */
-int ama_words_match (const ama_node_t *map, const char *where, const ama_word_t *words, size_t count, ama_slot_t *slots,
+int ama_words_match (const ama_yaml_t *map, const char *where, const ama_word_t *words, size_t count, ama_slot_t *slots,
                      ama_strangers_t strangers, ama_problems_t *problems);
 
 /* The slot's value unless it is missing or null. */
-const ama_node_t *ama_slot_value (const ama_slot_t *slot);
+const ama_yaml_t *ama_slot_value (const ama_slot_t *slot);
 
 /* Writes key in lower-case-hyphen into buf, cut to room. Returns buf. */
 const char *ama_word_normal (const char *key, char *buf, size_t room);

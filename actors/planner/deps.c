@@ -56,15 +56,15 @@ static bool split (const char *text, ama_plan_artifact_t *out)
 
 static char *text_of (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     const char *text = "";
 
     if (node)
-        (void) ama_node_line (node, what, max, &text, problems);
+        (void) ama_yaml_line (node, what, max, &text, problems);
     return ama_strdup (text);
 }
 
-static int read_artifact (const ama_node_t *node, ama_plan_artifact_t *out, ama_problems_t *problems)
+static int read_artifact (const ama_yaml_t *node, ama_plan_artifact_t *out, ama_problems_t *problems)
 {
     enum { GROUP, NAME, VERSION, TYPE, SCOPE, CLASSIFIER, EXCLUSIONS, COUNT };
     static const ama_word_t words[COUNT] = { { "group-id", "groupid group", 0 },
@@ -79,13 +79,13 @@ static int read_artifact (const ama_node_t *node, ama_plan_artifact_t *out, ama_
     ama_err_t err;
     int rc;
 
-    if (node->kind == AMA_NODE_SCALAR) {
+    if (node->kind == AMA_YAML_SCALAR) {
         if (!split (node->text, out))
-            return ama_node_error (node, AMA_E_SYNTAX, problems, "groupId, artifactId and version", "%s is no artifact",
+            return ama_yaml_error (node, AMA_E_SYNTAX, problems, "groupId, artifactId and version", "%s is no artifact",
                                    AMA_QUOTE (node->text));
     }
     else {
-        if ((rc = ama_node_is_map (node, "an artifact", problems)) < 0)
+        if ((rc = ama_yaml_is_map (node, "an artifact", problems)) < 0)
             return rc;
         (void) ama_words_match (node, "the artifact", words, COUNT, slots, AMA_STRANGERS_WARN, problems);
         *out = (ama_plan_artifact_t){
@@ -95,19 +95,19 @@ static int read_artifact (const ama_node_t *node, ama_plan_artifact_t *out, ama_
         };
     }
     if (problems->errors == errors && (rc = ama_deps_check_artifact (out, &err)) < 0)
-        (void) ama_node_error (node, rc, problems,
+        (void) ama_yaml_error (node, rc, problems,
                                strstr (err.text, "range") ? "name one version, so that every run has the same files"
                                                           : NULL,
                                "the artifact %s", err.text);
     if (strlen (out->group) > AMA_PLAN_ARTIFACT_GROUP_MAX || strlen (out->name) > AMA_PLAN_ARTIFACT_NAME_MAX
         || strlen (out->version) > AMA_PLAN_ARTIFACT_VERSION_MAX)
-        (void) ama_node_error (node, AMA_E_LIMIT, problems, NULL, "the artifact's coordinates are too long");
+        (void) ama_yaml_error (node, AMA_E_LIMIT, problems, NULL, "the artifact's coordinates are too long");
     if (problems->errors > errors) {
         ama_plan_artifact_done (out);
         return AMA_E_INVALID;
     }
     if (ama_str_ends (out->version, "-SNAPSHOT"))
-        (void) ama_node_warn (node, AMA_E_INVALID, problems, "a released version stays what it is",
+        (void) ama_yaml_warn (node, AMA_E_INVALID, problems, "a released version stays what it is",
                               "%s is a snapshot: its files may change from run to run", AMA_QUOTE (out->version));
     return 0;
 }
@@ -163,7 +163,7 @@ int ama_deps_check_url (const char *url, bool *ret_central, ama_err_t *err)
     return 0;
 }
 
-static int read_repository (const ama_node_t *node, ama_plan_repository_t *out, ama_problems_t *problems)
+static int read_repository (const ama_yaml_t *node, ama_plan_repository_t *out, ama_problems_t *problems)
 {
     enum { ID, TYPE, URL, COUNT };
     static const ama_word_t words[COUNT] = { { "id", "name", 0 }, { "type", NULL, 0 }, { "url", NULL, 0 } };
@@ -173,7 +173,7 @@ static int read_repository (const ama_node_t *node, ama_plan_repository_t *out, 
     ama_err_t err;
     int rc;
 
-    if ((rc = ama_node_is_map (node, "a repository", problems)) < 0)
+    if ((rc = ama_yaml_is_map (node, "a repository", problems)) < 0)
         return rc;
     (void) ama_words_match (node, "the repository", words, COUNT, slots, AMA_STRANGERS_WARN, problems);
     *out = (ama_plan_repository_t){
@@ -182,11 +182,11 @@ static int read_repository (const ama_node_t *node, ama_plan_repository_t *out, 
     };
     central = strcmp (out->id, "central") == 0;
     if (problems->errors == errors && !*out->url && !central)
-        (void) ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "a repository without url");
+        (void) ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "a repository without url");
     else if (problems->errors == errors && *out->url) {
         bool default_host;
         if ((rc = ama_deps_check_url (out->url, &default_host, &err)) < 0 && !central)
-            (void) ama_node_error (slots[URL].value, rc, problems, "https://HOST/PATH", "the address %s %s",
+            (void) ama_yaml_error (slots[URL].value, rc, problems, "https://HOST/PATH", "the address %s %s",
                                    AMA_QUOTE (out->url), err.text);
         central = central || (rc == 0 && default_host);
     }
@@ -207,19 +207,19 @@ static int read_repository (const ama_node_t *node, ama_plan_repository_t *out, 
 
 /* ---- the document ---- */
 
-static const ama_node_t *list_of (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems)
+static const ama_yaml_t *list_of (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
 
-    if (!node || ama_node_is_list (node, what, problems) < 0)
+    if (!node || ama_yaml_is_list (node, what, problems) < 0)
         return NULL;
     if (node->count <= max)
         return node;
-    (void) ama_node_error (node, AMA_E_LIMIT, problems, NULL, "%zu %s, the limit is %zu", node->count, what, max);
+    (void) ama_yaml_error (node, AMA_E_LIMIT, problems, NULL, "%zu %s, the limit is %zu", node->count, what, max);
     return NULL;
 }
 
-static void add_repository (ama_plan_dependencies_t *deps, const ama_node_t *node, ama_problems_t *problems)
+static void add_repository (ama_plan_dependencies_t *deps, const ama_yaml_t *node, ama_problems_t *problems)
 {
     ama_plan_repository_t *next = &deps->repositories[deps->n_repositories];
 
@@ -228,7 +228,7 @@ static void add_repository (ama_plan_dependencies_t *deps, const ama_node_t *nod
     for (size_t i = 0; i < deps->n_repositories; i++)
         if (strcmp (deps->repositories[i].id, next->id) == 0) {
             if (strcmp (deps->repositories[i].url, next->url) != 0)
-                (void) ama_node_error (node, AMA_E_DUPKEY, problems, "give them different ids",
+                (void) ama_yaml_error (node, AMA_E_DUPKEY, problems, "give them different ids",
                                        "two repositories with the id %s", AMA_QUOTE (next->id));
             ama_plan_repository_done (next);
             return;
@@ -236,19 +236,19 @@ static void add_repository (ama_plan_dependencies_t *deps, const ama_node_t *nod
     deps->n_repositories++;
 }
 
-int ama_deps_parse (const ama_node_t *root, const char *file, ama_plan_dependencies_t *ret_deps,
+int ama_deps_parse (const ama_yaml_t *root, const char *file, ama_plan_dependencies_t *ret_deps,
                     ama_problems_t *problems)
 {
     enum { REPOS, ARTIFACTS, COUNT };
     static const ama_word_t words[COUNT] = { { "repos", "repositories repo", 0 }, { "artifacts", "artifact", 0 } };
     size_t errors = problems->errors;
-    const ama_node_t *list;
+    const ama_yaml_t *list;
     ama_slot_t slots[COUNT];
 
     *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (file) };
     if (!root)
         return 0;
-    if (ama_node_is_map (root, "a dependency file", problems) < 0)
+    if (ama_yaml_is_map (root, "a dependency file", problems) < 0)
         return AMA_E_SYNTAX;
     (void) ama_words_match (root, "the dependencies", words, COUNT, slots, AMA_STRANGERS_WARN, problems);
     if ((list = list_of (&slots[REPOS], "repos", AMA_PLAN_DEPENDENCIES_REPOSITORIES_MAX, problems))) {

@@ -13,7 +13,7 @@
 #define AMA_DEPS_DOCUMENT_MAX (1u << 20)
 
 /* From a document; root NULL is an empty set. ret_deps->file is set from the root or file. 0 or negative after adding an error; ret_deps is the caller's to clear. */
-int ama_deps_parse (const ama_node_t *root, const char *file, ama_plan_dependencies_t *ret_deps,
+int ama_deps_parse (const ama_yaml_t *root, const char *file, ama_plan_dependencies_t *ret_deps,
                     ama_problems_t *problems);
 
 /* From a file of the repository. 1, 0 if there is no such file (then ret_deps is not set), negative after adding an error. */

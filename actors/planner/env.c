@@ -62,7 +62,7 @@ static ama_doc_t *read_doc (ama_repo_t *repo, const char *path, ama_problems_t *
     return doc;
 }
 
-static void check_master (const ama_node_t *node, ama_problems_t *problems)
+static void check_master (const ama_yaml_t *node, ama_problems_t *problems)
 {
     static const char *const prefixes[] = { "local[", "local-cluster[", "spark://",  "mesos://",
                                             "k8s://", "yarn",           "kubernetes" };
@@ -73,21 +73,21 @@ static void check_master (const ama_node_t *node, ama_problems_t *problems)
         if (ama_str_starts (node->text, prefixes[i])
             && (!strchr (prefixes[i], '[') || node->text[node->size - 1] == ']'))
             return;
-    (void) ama_node_error (node, AMA_E_INVALID, problems,
+    (void) ama_yaml_error (node, AMA_E_INVALID, problems,
                            "local[*], local[N], mesos://HOST:PORT, yarn or spark://HOST:PORT",
                            "the master %s is of no known kind", AMA_QUOTE (node->text));
 }
 
-static void read_fixed (reader_t *self, int word, const ama_node_t *node)
+static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
 {
     ama_str_t json = { 0 };
     const char *text;
 
-    if (node->kind == AMA_NODE_SCALAR && !node->size) /* an empty string is a missing key, as it always was */
+    if (node->kind == AMA_YAML_SCALAR && !node->size) /* an empty string is a missing key, as it always was */
         return;
     if (word == NAME && !self->chosen) /* a name is not inherited */
         return;
-    if (ama_node_line (node, fixed_keys[word], fixed_max[word], &text, self->problems) < 0)
+    if (ama_yaml_line (node, fixed_keys[word], fixed_max[word], &text, self->problems) < 0)
         return;
     if (word == MASTER)
         check_master (node, self->problems);
@@ -99,27 +99,27 @@ static void read_fixed (reader_t *self, int word, const ama_node_t *node)
     ama_str_done (&json);
 }
 
-static void read_env_document (const ama_node_t *root, void *arg)
+static void read_env_document (const ama_yaml_t *root, void *arg)
 {
     reader_t *self = arg;
     ama_slot_t slots[WORDS];
-    const ama_node_t *node;
+    const ama_yaml_t *node;
     char name[64];
     int choice;
 
     ama_settings_layer (self->settings);
-    if (ama_node_is_map (root, "an environment", self->problems) < 0)
+    if (ama_yaml_is_map (root, "an environment", self->problems) < 0)
         return;
     (void) ama_words_match (root, "the environment", words, WORDS, slots,
                             self->strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN, self->problems);
     for (int i = 0; i < (int) ARRAY_SIZE (fixed_keys); i++)
         if ((node = ama_slot_value (&slots[i])))
             read_fixed (self, i, node);
-    if ((node = ama_slot_value (&slots[CONFIGURATION])) && ama_node_is_map (node, "configuration", self->problems) == 0
+    if ((node = ama_slot_value (&slots[CONFIGURATION])) && ama_yaml_is_map (node, "configuration", self->problems) == 0
         && node->count)
         ama_settings_add (self->settings, "configuration", node, self->problems);
     if ((node = ama_slot_value (&slots[PERSIST]))
-        && ama_node_choice (node, "persist", "auto always never", &choice, self->problems) == 0)
+        && ama_yaml_choice (node, "persist", "auto always never", &choice, self->problems) == 0)
         ama_settings_add (self->settings, "persist", node, self->problems);
     if ((node = ama_slot_value (&slots[SPARK_PROPERTIES])))
         ama_env_spark_map (node, false, self->settings, self->problems);
@@ -141,9 +141,9 @@ static void read_env_document (const ama_node_t *root, void *arg)
 
 /* ---- the documents of one environment ---- */
 
-static void read_spark_env (reader_t *self, const ama_node_t *root)
+static void read_spark_env (reader_t *self, const ama_yaml_t *root)
 {
-    if (ama_node_is_map (root, "spark_exec_env", self->problems) < 0)
+    if (ama_yaml_is_map (root, "spark_exec_env", self->problems) < 0)
         return;
     for (size_t i = 0; i < root->count; i++) {
         const ama_pair_t *pair = &root->pairs[i];
@@ -151,9 +151,9 @@ static void read_spark_env (reader_t *self, const ama_node_t *root)
         ama_str_t full = { 0 }, json = { 0 };
         if (!*key || (*key >= '0' && *key <= '9')
             || key[strspn (key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")])
-            (void) ama_node_error (pair->key, AMA_E_INVALID, self->problems, "letters, digits and _",
+            (void) ama_yaml_error (pair->key, AMA_E_INVALID, self->problems, "letters, digits and _",
                                    "%s is no name of an environment variable", AMA_QUOTE (key));
-        else if (ama_node_text (pair->value, key, 32768, &text, self->problems) == 0) {
+        else if (ama_yaml_text (pair->value, key, 32768, &text, self->problems) == 0) {
             ama_str_printf (&full, "spark_exec_env.%s", key);
             ama_str_putc (&json, '"');
             ama_str_json (&json, text, strlen (text));
@@ -203,7 +203,7 @@ static bool is_fixed (const char *key)
 static void read_other (reader_t *self, const char *path, const char *base)
 {
     ama_doc_t *doc = read_doc (self->repo, path, self->problems);
-    const ama_node_t *root = doc ? ama_doc_root (doc) : NULL;
+    const ama_yaml_t *root = doc ? ama_doc_root (doc) : NULL;
 
     if (root && ama_env_is_datasets (base))
         ama_env_check_datasets (root, self->problems);
@@ -211,11 +211,11 @@ static void read_other (reader_t *self, const char *path, const char *base)
         ama_env_spark_yml (root, self->settings, self->problems);
     else if (root && strcmp (base, "spark_exec_env") == 0)
         read_spark_env (self, root);
-    else if (root && root->kind == AMA_NODE_MAP && root->count && !is_fixed (base))
+    else if (root && root->kind == AMA_YAML_MAP && root->count && !is_fixed (base))
         ama_settings_add (self->settings, base, root, self->problems);
     else if (root && root->count)
-        (void) ama_node_warn (root, AMA_E_INVALID, self->problems, NULL, "the file has no effect: %s",
-                              root->kind == AMA_NODE_MAP ? "its name is that of a key" : "it is no map");
+        (void) ama_yaml_warn (root, AMA_E_INVALID, self->problems, NULL, "the file has no effect: %s",
+                              root->kind == AMA_YAML_MAP ? "its name is that of a key" : "it is no map");
     ama_doc_destroy (&doc);
 }
 
@@ -368,7 +368,7 @@ static int merge_folder (ama_repo_t *repo, const char *path, const ama_repo_list
     return found;
 }
 
-int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn, void *arg,
+int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_yaml_t *at, ama_env_document_fn *fn, void *arg,
                         ama_problems_t *problems)
 {
     char *clean = ama_strdup (path);
@@ -382,7 +382,7 @@ int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_node_t *at
     if ((rc = ama_repo_check_path (clean, &err)) < 0
         || ((rc = ama_repo_list (repo, clean, &list, &err)) < 0 && rc != AMA_E_NOT_FOUND)) {
         if (at)
-            (void) ama_node_error (at, rc, problems, "a path below the repository", "the path %s %s", AMA_QUOTE (path),
+            (void) ama_yaml_error (at, rc, problems, "a path below the repository", "the path %s %s", AMA_QUOTE (path),
                                    err.text);
         else
             (void) ama_problems_add (problems, false, rc, clean, 0, 0, NULL, "the folder %s", err.text);
@@ -402,7 +402,7 @@ static void read_job_config (reader_t *self, const ama_maki_t *maki)
     if (maki->config) {
         expanded = ama_maki_expand (maki->config->text, self->env, "");
         if (ama_env_merge_path (self->repo, expanded, maki->config, read_env_document, self, self->problems) == 0)
-            (void) ama_node_warn (maki->config, AMA_E_NOT_FOUND, self->problems, NULL, "config: there is no %s",
+            (void) ama_yaml_warn (maki->config, AMA_E_NOT_FOUND, self->problems, NULL, "config: there is no %s",
                                   AMA_QUOTE (expanded));
         free (expanded);
     }
@@ -411,7 +411,7 @@ static void read_job_config (reader_t *self, const ama_maki_t *maki)
     list = ama_maki_expand (maki->job_config->text, self->env, "");
     for (char *path = strtok_r (list, ", ", &save); path; path = strtok_r (NULL, ", ", &save))
         if (ama_env_merge_path (self->repo, path, maki->job_config, read_env_document, self, self->problems) == 0)
-            (void) ama_node_warn (maki->job_config, AMA_E_NOT_FOUND, self->problems, NULL, "job-config: there is no %s",
+            (void) ama_yaml_warn (maki->job_config, AMA_E_NOT_FOUND, self->problems, NULL, "job-config: there is no %s",
                                   AMA_QUOTE (path));
     free (list);
 }

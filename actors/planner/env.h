@@ -24,11 +24,11 @@ int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bo
 void ama_env_names (ama_repo_t *repo, ama_str_t *out);
 
 /* One document of a path; root is borrowed for the call. */
-typedef void (ama_env_document_fn) (const ama_node_t *root, void *arg);
+typedef void (ama_env_document_fn) (const ama_yaml_t *root, void *arg);
 
 /* Calls fn for every document that a path names: a file, or the *.yml, *.yaml and *.json of a folder in byte order. 1 if there were any, 0 if the
  * path does not exist, negative after adding an error, at `at` (may be NULL) if it is the path's. */
-int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_node_t *at, ama_env_document_fn *fn, void *arg,
+int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_yaml_t *at, ama_env_document_fn *fn, void *arg,
                         ama_problems_t *problems);
 
 /* Spark's properties format (that of Java) into the layer, keys as they stand. Pure. */
@@ -36,16 +36,16 @@ void ama_env_spark_conf (const char *name, const char *text, size_t size, ama_se
                          ama_problems_t *problems);
 
 /* spark.yml: flat properties, or the maps sparkProperties and sparkOptions. Pure. */
-void ama_env_spark_yml (const ama_node_t *root, ama_settings_t *settings, ama_problems_t *problems);
+void ama_env_spark_yml (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems);
 /* One property and, if its value is a map, those below it. */
-void ama_env_spark_property (const char *key, const ama_node_t *value, ama_settings_t *settings,
+void ama_env_spark_property (const char *key, const ama_yaml_t *value, ama_settings_t *settings,
                              ama_problems_t *problems);
 /* One of the two maps. */
-void ama_env_spark_map (const ama_node_t *map, bool options, ama_settings_t *settings, ama_problems_t *problems);
+void ama_env_spark_map (const ama_yaml_t *map, bool options, ama_settings_t *settings, ama_problems_t *problems);
 
 /* True for the base name of a file of named datasets: datasets.yml, my-Datasets.yaml. */
 bool ama_env_is_datasets (const char *base);
 /* Refuses addresses of system folders and connections that run scripts. Pure. */
-void ama_env_check_datasets (const ama_node_t *root, ama_problems_t *problems);
+void ama_env_check_datasets (const ama_yaml_t *root, ama_problems_t *problems);
 
 #endif

@@ -56,16 +56,16 @@ static bool is_of_the_system (const char *path)
     return false;
 }
 
-static void check_address (const ama_node_t *node, ama_problems_t *problems)
+static void check_address (const ama_yaml_t *node, ama_problems_t *problems)
 {
     const char *path = local_path (node->text);
 
     if (is_hostile_jdbc (node->text))
-        (void) ama_node_error (node, AMA_E_URL, problems, "leave the option out",
+        (void) ama_yaml_error (node, AMA_E_URL, problems, "leave the option out",
                                "the dataset's address %s runs a script or reads files of the client",
                                AMA_QUOTE (node->text));
     else if (strstr (node->text, "/../") || ama_str_ends (node->text, "/..") || (path && is_of_the_system (path)))
-        (void) ama_node_error (node, AMA_E_PATH, problems, "a folder for data",
+        (void) ama_yaml_error (node, AMA_E_PATH, problems, "a folder for data",
                                "the dataset's address %s is no place for data", AMA_QUOTE (node->text));
 }
 
@@ -74,16 +74,16 @@ bool ama_env_is_datasets (const char *base)
     return strcasestr (base, "datasets") != NULL;
 }
 
-void ama_env_check_datasets (const ama_node_t *root, ama_problems_t *problems)
+void ama_env_check_datasets (const ama_yaml_t *root, ama_problems_t *problems)
 {
     static const char *const keys[] = { "uri", "url", "path" };
 
-    for (size_t i = 0; root->kind == AMA_NODE_MAP && i < root->count; i++) {
-        const ama_node_t *list = root->pairs[i].value;
-        for (size_t j = 0; list->kind == AMA_NODE_LIST && j < list->count; j++)
+    for (size_t i = 0; root->kind == AMA_YAML_MAP && i < root->count; i++) {
+        const ama_yaml_t *list = root->pairs[i].value;
+        for (size_t j = 0; list->kind == AMA_YAML_LIST && j < list->count; j++)
             for (size_t k = 0; k < ARRAY_SIZE (keys); k++) {
-                const ama_node_t *address = ama_node_get (list->items[j], keys[k]);
-                if (address && address->kind == AMA_NODE_SCALAR)
+                const ama_yaml_t *address = ama_yaml_get (list->items[j], keys[k]);
+                if (address && address->kind == AMA_YAML_SCALAR)
                     check_address (address, problems);
             }
     }

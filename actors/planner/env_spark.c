@@ -54,15 +54,15 @@ static const char *property_of (const char *option)
 }
 
 /* One property; nested maps continue the key. The historical misspelling gives way to the right word in the same map. */
-static void add_property (const char *key, const ama_node_t *value, const ama_node_t *siblings,
+static void add_property (const char *key, const ama_yaml_t *value, const ama_yaml_t *siblings,
                           ama_settings_t *settings, ama_problems_t *problems)
 {
     if (strcmp (key, "spark.driver.memeory") == 0) {
-        if (ama_node_get (siblings, "spark.driver.memory"))
+        if (ama_yaml_get (siblings, "spark.driver.memory"))
             return;
         key = "spark.driver.memory";
     }
-    if (value->kind == AMA_NODE_MAP) {
+    if (value->kind == AMA_YAML_MAP) {
         for (size_t i = 0; i < value->count; i++) {
             ama_str_t inner = { 0 };
             ama_str_printf (&inner, "%s.%s", key, value->pairs[i].key->text);
@@ -71,32 +71,32 @@ static void add_property (const char *key, const ama_node_t *value, const ama_no
         }
         return;
     }
-    if (value->kind == AMA_NODE_LIST) {
-        (void) ama_node_error (value, AMA_E_SYNTAX, problems, "separate the parts by commas",
+    if (value->kind == AMA_YAML_LIST) {
+        (void) ama_yaml_error (value, AMA_E_SYNTAX, problems, "separate the parts by commas",
                                "the Spark property %s must be text, not a list", AMA_QUOTE (key));
         return;
     }
-    if (ama_node_is_null (value))
+    if (ama_yaml_is_null (value))
         return;
     if (!ama_str_starts (key, "spark."))
-        (void) ama_node_warn (value, AMA_E_INVALID, problems, NULL,
+        (void) ama_yaml_warn (value, AMA_E_INVALID, problems, NULL,
                               "%s is no Spark property and has no effect: it does not begin with spark.",
                               AMA_QUOTE (key));
     else
         set_text (settings, key, value->text, value->size, value->file, value->line, value->column, problems);
 }
 
-void ama_env_spark_property (const char *key, const ama_node_t *value, ama_settings_t *settings,
+void ama_env_spark_property (const char *key, const ama_yaml_t *value, ama_settings_t *settings,
                              ama_problems_t *problems)
 {
     add_property (key, value, NULL, settings, problems);
 }
 
-void ama_env_spark_map (const ama_node_t *map, bool is_options, ama_settings_t *settings, ama_problems_t *problems)
+void ama_env_spark_map (const ama_yaml_t *map, bool is_options, ama_settings_t *settings, ama_problems_t *problems)
 {
     const char *what = is_options ? "sparkOptions" : "sparkProperties";
 
-    if (ama_node_is_null (map) || ama_node_is_map (map, what, problems) < 0)
+    if (ama_yaml_is_null (map) || ama_yaml_is_map (map, what, problems) < 0)
         return;
     for (size_t i = 0; i < map->count; i++) {
         const ama_pair_t *pair = &map->pairs[i];
@@ -104,7 +104,7 @@ void ama_env_spark_map (const ama_node_t *map, bool is_options, ama_settings_t *
         if (is_options) {
             key = property_of (ama_str_starts (key, "--") ? key + 2 : key);
             if (!key) {
-                (void) ama_node_warn (pair->key, AMA_E_INVALID, problems, NULL, "the Spark option %s has no effect",
+                (void) ama_yaml_warn (pair->key, AMA_E_INVALID, problems, NULL, "the Spark option %s has no effect",
                                       AMA_QUOTE (pair->key->text));
                 continue;
             }
@@ -113,9 +113,9 @@ void ama_env_spark_map (const ama_node_t *map, bool is_options, ama_settings_t *
     }
 }
 
-void ama_env_spark_yml (const ama_node_t *root, ama_settings_t *settings, ama_problems_t *problems)
+void ama_env_spark_yml (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems)
 {
-    if (!root || ama_node_is_map (root, "spark.yml", problems) < 0)
+    if (!root || ama_yaml_is_map (root, "spark.yml", problems) < 0)
         return;
     for (size_t i = 0; i < root->count; i++) {
         const ama_pair_t *pair = &root->pairs[i];

@@ -60,14 +60,14 @@ static const ama_word_t words[WORDS] = {
     [DESCRIPTION] = { "description", NULL, AMA_WORD_PLAIN },
 };
 
-ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_node_t *node, size_t *ret_index)
+ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_yaml_t *node, size_t *ret_index)
 {
     ama_maki_t *maki = self->maki;
     ama_maki_action_t *action;
 
     if (maki->n_actions >= AMA_MAKI_ACTIONS_MAX) {
         if (maki->n_actions == AMA_MAKI_ACTIONS_MAX && self->room) /* once is enough */
-            (void) ama_node_error (node, AMA_E_LIMIT, self->problems, "error actions count", "more than %d actions",
+            (void) ama_yaml_error (node, AMA_E_LIMIT, self->problems, "error actions count", "more than %d actions",
                                    AMA_MAKI_ACTIONS_MAX);
         self->room = 0;
         return NULL;
@@ -85,49 +85,49 @@ ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_node_t *no
     return action;
 }
 
-static const ama_node_t *read_template (const ama_slot_t *slot, const char *what, ama_problems_t *problems)
+static const ama_yaml_t *read_template (const ama_slot_t *slot, const char *what, ama_problems_t *problems)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     const char *text;
 
-    return node && ama_node_line (node, what, 4096, &text, problems) == 0 ? node : NULL;
+    return node && ama_yaml_line (node, what, 4096, &text, problems) == 0 ? node : NULL;
 }
 
-static void read_flow (maki_parse_t *self, const ama_node_t *root, const ama_slot_t *slot)
+static void read_flow (maki_parse_t *self, const ama_yaml_t *root, const ama_slot_t *slot)
 {
-    const ama_node_t *flow = ama_slot_value (slot);
+    const ama_yaml_t *flow = ama_slot_value (slot);
 
     if (!flow) {
-        (void) ama_node_error (slot->key ? slot->key : root, AMA_E_SYNTAX, self->problems,
+        (void) ama_yaml_error (slot->key ? slot->key : root, AMA_E_SYNTAX, self->problems,
                                "flow: lists the actions of the job", slot->key ? "flow is empty" : "there is no flow");
         return;
     }
-    if (ama_node_is_list (flow, slot->key->text, self->problems) < 0)
+    if (ama_yaml_is_list (flow, slot->key->text, self->problems) < 0)
         return;
     if (!flow->count)
-        (void) ama_node_error (flow, AMA_E_SYNTAX, self->problems, "a job has at least one action", "flow is empty");
+        (void) ama_yaml_error (flow, AMA_E_SYNTAX, self->problems, "a job has at least one action", "flow is empty");
     for (size_t i = 0; i < flow->count; i++)
         ama_maki_action (self, flow->items[i]);
 }
 
-static void read_job (maki_parse_t *self, const ama_node_t *root)
+static void read_job (maki_parse_t *self, const ama_yaml_t *root)
 {
     ama_maki_t *maki = self->maki;
     ama_problems_t *problems = self->problems;
     ama_slot_t slots[WORDS];
-    const ama_node_t *node;
+    const ama_yaml_t *node;
     const char *text = "";
 
     (void) ama_words_match (root, "the job", words, WORDS, slots, self->strangers, problems);
     if ((node = ama_slot_value (&slots[JOB_NAME])))
-        (void) ama_node_line (node, "job-name", AMA_PLAN_PLAN_JOB_MAX, &text, problems);
+        (void) ama_yaml_line (node, "job-name", AMA_PLAN_PLAN_JOB_MAX, &text, problems);
     maki->job = ama_strdup (text);
     ama_maki_retry (self, &slots[RETRY], &slots[RETRIES], &self->retry);
     ama_maki_timeout (&slots[TIMEOUT], &maki->run_timeout_ms, &maki->queue_timeout_ms, problems);
     ama_maki_resources (&slots[RESOURCES], &self->cpus, &self->memory, problems);
     ama_maki_labels (&slots[LABELS], &maki->labels, &maki->n_labels, problems);
     if ((node = ama_slot_value (&slots[FAIL_FAST])))
-        (void) ama_node_bool (node, "fail-fast", &maki->fail_fast, problems);
+        (void) ama_yaml_bool (node, "fail-fast", &maki->fail_fast, problems);
     maki->config = read_template (&slots[CONFIG], "config", problems);
     maki->job_config = read_template (&slots[JOB_CONFIG], "job-config", problems);
     maki->deps = ama_maki_scalars (&slots[DEPS], "deps", AMA_PLAN_ACTION_DEPENDENCIES_MAX - 2, problems);
@@ -137,7 +137,7 @@ static void read_job (maki_parse_t *self, const ama_node_t *root)
 
 int ama_maki_parse (ama_doc_t **doc, bool strict, ama_maki_t *ret_maki, ama_problems_t *problems)
 {
-    const ama_node_t *root = ama_doc_root (*doc);
+    const ama_yaml_t *root = ama_doc_root (*doc);
     size_t errors = problems->errors;
     maki_parse_t self = {
         .maki = ret_maki,
@@ -150,7 +150,7 @@ int ama_maki_parse (ama_doc_t **doc, bool strict, ama_maki_t *ret_maki, ama_prob
     if (!root)
         (void) ama_problems_add (problems, false, AMA_E_SYNTAX, ama_doc_name (*doc), 1, 1, "a job has at least a flow",
                                  "the file is empty");
-    else if (ama_node_is_map (root, "a job", problems) == 0)
+    else if (ama_yaml_is_map (root, "a job", problems) == 0)
         read_job (&self, root);
     *doc = NULL;
     if (!ret_maki->job)

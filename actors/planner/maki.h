@@ -19,14 +19,14 @@ typedef struct {
     ama_plan_action_t plan;
     const ama_runner_t *runner; /* NULL if unknown: an error stands in the problems */
     /* Borrowed from the document; NULL if not given. */
-    const ama_node_t *node;    /* the action's map */
-    const ama_node_t *name;    /* or node */
-    const ama_node_t *file;    /* file: */
-    const ama_node_t *depends; /* depends-on: a list of scalars or a scalar; may be an empty list */
-    const ama_node_t *reads;   /* a list of scalars or a scalar, checked */
-    const ama_node_t *config;  /* a scalar */
-    const ama_node_t *deps;    /* a list of scalars or a scalar, checked */
-    const ama_node_t *persist; /* auto, always or never */
+    const ama_yaml_t *node;    /* the action's map */
+    const ama_yaml_t *name;    /* or node */
+    const ama_yaml_t *file;    /* file: */
+    const ama_yaml_t *depends; /* depends-on: a list of scalars or a scalar; may be an empty list */
+    const ama_yaml_t *reads;   /* a list of scalars or a scalar, checked */
+    const ama_yaml_t *config;  /* a scalar */
+    const ama_yaml_t *deps;    /* a list of scalars or a scalar, checked */
+    const ama_yaml_t *persist; /* auto, always or never */
     const char *class_name;    /* for an artifact */
     bool has_artifact;
     ama_plan_artifact_t artifact;     /* owned */
@@ -44,10 +44,10 @@ typedef struct {
     int64_t run_timeout_ms, queue_timeout_ms; /* 0: none */
     ama_plan_label_t *labels;                 /* owned */
     size_t n_labels;
-    const ama_node_t *config;     /* path template; NULL if not given */
-    const ama_node_t *job_config; /* comma list of path templates */
-    const ama_node_t *deps;
-    const ama_node_t *persist;
+    const ama_yaml_t *config;     /* path template; NULL if not given */
+    const ama_yaml_t *job_config; /* comma list of path templates */
+    const ama_yaml_t *deps;
+    const ama_yaml_t *persist;
 } ama_maki_t;
 
 /* Takes *doc in any case. strict: unknown keys are errors. 0, or negative if an error was added; ret_maki is usable in both cases and is the
@@ -56,7 +56,7 @@ int ama_maki_parse (ama_doc_t **doc, bool strict, ama_maki_t *ret_maki, ama_prob
 void ama_maki_done (ama_maki_t *maki);
 
 /* The i-th of a field that is a scalar or a list of scalars, NULL at the end; node may be NULL. */
-const ama_node_t *ama_maki_scalar_at (const ama_node_t *node, size_t i);
+const ama_yaml_t *ama_maki_scalar_at (const ama_yaml_t *node, size_t i);
 
 /* Replaces {env} and {action_name} (also {action-name}) in a path template. Returns owned. */
 char *ama_maki_expand (const char *template, const char *env, const char *action);

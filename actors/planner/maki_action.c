@@ -101,7 +101,7 @@ static void propose_name (const char *text, char *out)
 
 static void read_name (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot, const char *owner)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     char proposal[AMA_MAKI_NAME_MAX + 1], hint[AMA_MAKI_NAME_MAX + 64];
 
     if (!node && owner && strlen (owner) + 6 <= AMA_MAKI_NAME_MAX) { /* an error action may go without */
@@ -109,10 +109,10 @@ static void read_name (maki_parse_t *self, ama_maki_action_t *action, const ama_
         action->plan.name = ama_strdup (proposal);
         return;
     }
-    if (!node || node->kind != AMA_NODE_SCALAR) {
-        (void) ama_node_error (node ? node : action->node, AMA_E_SYNTAX, self->problems, "name: identifies the action",
+    if (!node || node->kind != AMA_YAML_SCALAR) {
+        (void) ama_yaml_error (node ? node : action->node, AMA_E_SYNTAX, self->problems, "name: identifies the action",
                                node ? "name must be text, not %s" : "an action without %s",
-                               node ? ama_node_kind_text (node) : "name");
+                               node ? ama_yaml_kind_text (node) : "name");
         return;
     }
     action->name = node;
@@ -122,7 +122,7 @@ static void read_name (maki_parse_t *self, ama_maki_action_t *action, const ama_
     }
     propose_name (node->text, proposal);
     (void) snprintf (hint, sizeof hint, "write %s", proposal);
-    (void) ama_node_error (
+    (void) ama_yaml_error (
         node, AMA_E_INVALID, self->problems, proposal[0] ? hint : NULL,
         "the action name %s is not made of letters, digits, . _ and -, at most %d, beginning with a letter "
         "or digit",
@@ -133,15 +133,15 @@ static void read_name (maki_parse_t *self, ama_maki_action_t *action, const ama_
 
 static const char *word_of (const ama_slot_t *slot, const char *what, ama_problems_t *problems, bool *good)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     const char *text = NULL;
 
-    if (node && ama_node_line (node, what, 64, &text, problems) < 0)
+    if (node && ama_yaml_line (node, what, 64, &text, problems) < 0)
         *good = false;
     return text;
 }
 
-static void unknown_runner (const ama_node_t *at, const char *group, const char *type, ama_problems_t *problems)
+static void unknown_runner (const ama_yaml_t *at, const char *group, const char *type, ama_problems_t *problems)
 {
     const char *near = ama_runner_nearest (group, type);
     const ama_runner_t *all;
@@ -155,16 +155,16 @@ static void unknown_runner (const ama_node_t *at, const char *group, const char 
     for (size_t i = 0; i < count; i++)
         ama_str_printf (&hint, " %s", all[i].name);
     if (group && type)
-        (void) ama_node_error (at, AMA_E_INVALID, problems, hint.data, "unknown runner: group %s, type %s",
+        (void) ama_yaml_error (at, AMA_E_INVALID, problems, hint.data, "unknown runner: group %s, type %s",
                                AMA_QUOTE (group), AMA_QUOTE (type));
     else
-        (void) ama_node_error (at, AMA_E_INVALID, problems, hint.data,
+        (void) ama_yaml_error (at, AMA_E_INVALID, problems, hint.data,
                                group ? "runner group %s without a type" : "unknown runner %s",
                                AMA_QUOTE (group ? group : type));
     ama_str_done (&hint);
 }
 
-static void later_runner (const ama_node_t *at, const ama_runner_t *runner, ama_problems_t *problems)
+static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_problems_t *problems)
 {
     ama_str_t hint = { 0 };
     size_t count;
@@ -174,7 +174,7 @@ static void later_runner (const ama_node_t *at, const ama_runner_t *runner, ama_
     for (size_t i = 0; i < count; i++)
         if (all[i].ready)
             ama_str_printf (&hint, " %s", all[i].name);
-    (void) ama_node_error (at, AMA_E_UNSUPPORTED, problems, hint.data, "the runner %s is planned for a later release",
+    (void) ama_yaml_error (at, AMA_E_UNSUPPORTED, problems, hint.data, "the runner %s is planned for a later release",
                            runner->name);
     ama_str_done (&hint);
 }
@@ -183,18 +183,18 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
 {
     enum { IN_GROUP, IN_TYPE, IN_NAME, IN_COUNT };
     static const ama_word_t inner[IN_COUNT] = { { "group", NULL, 0 }, { "type", NULL, 0 }, { "name", NULL, 0 } };
-    const ama_node_t *block = ama_slot_value (&slots[RUNNER]), *at = action->node;
+    const ama_yaml_t *block = ama_slot_value (&slots[RUNNER]), *at = action->node;
     const char *group = NULL, *type = NULL;
     ama_slot_t in[IN_COUNT];
     bool good = true;
 
-    if (block && block->kind == AMA_NODE_SCALAR) {
+    if (block && block->kind == AMA_YAML_SCALAR) {
         at = block;
         type = word_of (&slots[RUNNER], "runner", self->problems, &good);
     }
     else if (block) {
         at = block;
-        if (ama_node_is_map (block, "runner", self->problems) < 0)
+        if (ama_yaml_is_map (block, "runner", self->problems) < 0)
             return;
         (void) ama_words_match (block, "runner", inner, IN_COUNT, in, AMA_STRANGERS_ERROR, self->problems);
         group = word_of (&in[IN_GROUP], "runner.group", self->problems, &good);
@@ -215,7 +215,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         && ama_str_ends (action->plan.file, ".scala")) /* old repositories say scala-jar for a script */
         action->runner = ama_runner_named ("spark-scala");
     if (!action->runner && !group && !type)
-        (void) ama_node_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {group: spark, type: scala}",
+        (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {group: spark, type: scala}",
                                "an action without a runner");
     else if (!action->runner)
         unknown_runner (at, group, type, self->problems);
@@ -227,26 +227,26 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
 
 static void read_file (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     const char *text;
     ama_err_t err;
 
     if (slot->key && !node) {
-        (void) ama_node_error (slot->key, AMA_E_PATH, self->problems, NULL, "file is empty");
+        (void) ama_yaml_error (slot->key, AMA_E_PATH, self->problems, NULL, "file is empty");
         return;
     }
-    if (!node || ama_node_text (node, "file", 64u << 10, &text, self->problems) < 0)
+    if (!node || ama_yaml_text (node, "file", 64u << 10, &text, self->problems) < 0)
         return;
     action->file = node;
     if (strstr (text, "://")) {
-        (void) ama_node_error (node, AMA_E_UNSUPPORTED, self->problems, "put the file under src/",
+        (void) ama_yaml_error (node, AMA_E_UNSUPPORTED, self->problems, "put the file under src/",
                                "the file %s is an address", AMA_QUOTE (text));
         return;
     }
     while (ama_str_starts (text, "./"))
         text += 2;
     if (ama_repo_check_path (text, &err) < 0)
-        (void) ama_node_error (node, AMA_E_PATH, self->problems, "a path below src/", "the file %s %s",
+        (void) ama_yaml_error (node, AMA_E_PATH, self->problems, "a path below src/", "the file %s %s",
                                AMA_QUOTE (node->text), err.text);
     else
         action->plan.file = ama_strdup (text);
@@ -254,11 +254,11 @@ static void read_file (maki_parse_t *self, ama_maki_action_t *action, const ama_
 
 static const char *text_or_empty (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     const char *text = "";
 
     if (node)
-        (void) ama_node_line (node, what, max, &text, problems);
+        (void) ama_yaml_line (node, what, max, &text, problems);
     return text;
 }
 
@@ -270,27 +270,27 @@ static void read_artifact (maki_parse_t *self, ama_maki_action_t *action, const 
                                                         { "version", NULL, 0 } };
     enum { ID, REPO_TYPE, URL, R_COUNT };
     static const ama_word_t repo_words[R_COUNT] = { { "id", NULL, 0 }, { "type", NULL, 0 }, { "url", NULL, 0 } };
-    const ama_node_t *artifact = ama_slot_value (&slots[ARTIFACT]), *repo = ama_slot_value (&slots[REPOSITORY]);
-    const ama_node_t *class_node = ama_slot_value (&slots[CLASS]);
+    const ama_yaml_t *artifact = ama_slot_value (&slots[ARTIFACT]), *repo = ama_slot_value (&slots[REPOSITORY]);
+    const ama_yaml_t *class_node = ama_slot_value (&slots[CLASS]);
     ama_slot_t a[A_COUNT], r[R_COUNT];
 
-    if (artifact && ama_node_is_map (artifact, "artifact", self->problems) == 0) {
+    if (artifact && ama_yaml_is_map (artifact, "artifact", self->problems) == 0) {
         (void) ama_words_match (artifact, "artifact", artifact_words, A_COUNT, a, AMA_STRANGERS_ERROR, self->problems);
         action->has_artifact = true;
         action->artifact.group = ama_strdup (text_or_empty (&a[GROUP_ID], "groupId", 256, self->problems));
         action->artifact.name = ama_strdup (text_or_empty (&a[ARTIFACT_ID], "artifactId", 256, self->problems));
         action->artifact.version = ama_strdup (text_or_empty (&a[VERSION], "version", 128, self->problems));
         if (!*action->artifact.group || !*action->artifact.name || !*action->artifact.version)
-            (void) ama_node_error (artifact, AMA_E_SYNTAX, self->problems, NULL,
+            (void) ama_yaml_error (artifact, AMA_E_SYNTAX, self->problems, NULL,
                                    "an artifact has groupId, artifactId and version");
     }
-    if (repo && ama_node_is_map (repo, "repo", self->problems) == 0) {
+    if (repo && ama_yaml_is_map (repo, "repo", self->problems) == 0) {
         (void) ama_words_match (repo, "repo", repo_words, R_COUNT, r, AMA_STRANGERS_ERROR, self->problems);
         action->repository.id = ama_strdup (text_or_empty (&r[ID], "repo.id", 128, self->problems));
         action->repository.url = ama_strdup (text_or_empty (&r[URL], "repo.url", 2048, self->problems));
     }
     if (class_node)
-        (void) ama_node_line (class_node, "class", 512, &action->class_name, self->problems);
+        (void) ama_yaml_line (class_node, "class", 512, &action->class_name, self->problems);
 }
 
 /* ---- exports, reads ---- */
@@ -305,45 +305,45 @@ static bool is_dataset (const char *text, size_t size)
     return true;
 }
 
-static int check_dataset (const ama_node_t *node, const char *what, ama_problems_t *problems)
+static int check_dataset (const ama_yaml_t *node, const char *what, ama_problems_t *problems)
 {
-    if (node->kind != AMA_NODE_SCALAR || ama_node_is_null (node))
-        return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be text, not %s", what,
-                               ama_node_kind_text (node));
+    if (node->kind != AMA_YAML_SCALAR || ama_yaml_is_null (node))
+        return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be text, not %s", what,
+                               ama_yaml_kind_text (node));
     if (is_dataset (node->text, node->size) && !strstr (node->text, ".."))
         return 0;
-    return ama_node_error (node, strpbrk (node->text, "/\\") || strstr (node->text, "..") ? AMA_E_PATH : AMA_E_INVALID,
+    return ama_yaml_error (node, strpbrk (node->text, "/\\") || strstr (node->text, "..") ? AMA_E_PATH : AMA_E_INVALID,
                            problems, "letters, digits, . _ and -", "%s %s is no name", what, AMA_QUOTE (node->text));
 }
 
 static void read_exports (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     ama_plan_action_t *plan = &action->plan;
 
     if (!node)
         return;
-    if (node->kind == AMA_NODE_SCALAR) {
-        (void) ama_node_error (node, AMA_E_SYNTAX, self->problems, "exports: {odd: parquet}",
+    if (node->kind == AMA_YAML_SCALAR) {
+        (void) ama_yaml_error (node, AMA_E_SYNTAX, self->problems, "exports: {odd: parquet}",
                                "exports must be a map from dataset to format, not text");
         return;
     }
     if (node->count > AMA_PLAN_ACTION_EXPORTS_MAX) {
-        (void) ama_node_error (node, AMA_E_LIMIT, self->problems, NULL, "%zu exports, the limit is %d", node->count,
+        (void) ama_yaml_error (node, AMA_E_LIMIT, self->problems, NULL, "%zu exports, the limit is %d", node->count,
                                AMA_PLAN_ACTION_EXPORTS_MAX);
         return;
     }
     plan->exports = ama_calloc (node->count, sizeof *plan->exports);
     for (size_t i = 0; i < node->count; i++) {
-        const ama_node_t *name = node->kind == AMA_NODE_MAP ? node->pairs[i].key : node->items[i];
-        const ama_node_t *value = node->kind == AMA_NODE_MAP ? node->pairs[i].value : NULL;
-        const ama_node_t *format = value && !ama_node_is_null (value) ? value : NULL;
+        const ama_yaml_t *name = node->kind == AMA_YAML_MAP ? node->pairs[i].key : node->items[i];
+        const ama_yaml_t *value = node->kind == AMA_YAML_MAP ? node->pairs[i].value : NULL;
+        const ama_yaml_t *format = value && !ama_yaml_is_null (value) ? value : NULL;
         if (check_dataset (name, "the dataset", self->problems) < 0)
             continue;
         if (format && check_dataset (format, "the format", self->problems) < 0)
             continue;
         if (format && format->size > AMA_PLAN_EXPORT_FORMAT_MAX) {
-            (void) ama_node_error (format, AMA_E_LIMIT, self->problems, NULL, "a format of %zu bytes", format->size);
+            (void) ama_yaml_error (format, AMA_E_LIMIT, self->problems, NULL, "a format of %zu bytes", format->size);
             continue;
         }
         plan->exports[plan->n_exports++] = (ama_plan_export_t){
@@ -355,14 +355,14 @@ static void read_exports (maki_parse_t *self, ama_maki_action_t *action, const a
 
 static void read_reads (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot)
 {
-    const ama_node_t *item;
+    const ama_yaml_t *item;
     ama_plan_action_t *plan = &action->plan;
 
     action->reads = ama_maki_scalars (slot, "reads", AMA_PLAN_ACTION_READS_MAX, self->problems);
     for (size_t i = 0; (item = ama_maki_scalar_at (action->reads, i)); i++) {
         const char *dot = strchr (item->text, '.');
         if (!dot || dot == item->text || !dot[1] || item->size > AMA_PLAN_ACTION_READS_ITEM_MAX) {
-            (void) ama_node_error (item, AMA_E_INVALID, self->problems, "ACTION.DATASET, for example start.odd",
+            (void) ama_yaml_error (item, AMA_E_INVALID, self->problems, "ACTION.DATASET, for example start.odd",
                                    "reads %s names no dataset", AMA_QUOTE (item->text));
             continue;
         }
@@ -376,7 +376,7 @@ static void read_reads (maki_parse_t *self, ama_maki_action_t *action, const ama
 static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots, const char *owner)
 {
     ama_problems_t *problems = self->problems;
-    const ama_node_t *config = ama_slot_value (&slots[CONFIG]);
+    const ama_yaml_t *config = ama_slot_value (&slots[CONFIG]);
     const char *text;
 
     read_name (self, action, &slots[NAME], owner);
@@ -385,7 +385,7 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     read_artifact (self, action, slots);
     read_exports (self, action, &slots[EXPORTS]);
     read_reads (self, action, &slots[READS]);
-    if (config && ama_node_line (config, "config", 4096, &text, problems) == 0)
+    if (config && ama_yaml_line (config, "config", 4096, &text, problems) == 0)
         action->config = config;
     action->deps = ama_maki_scalars (&slots[DEPS], "deps", AMA_PLAN_ACTION_DEPENDENCIES_MAX - 2, problems);
     action->persist = ama_maki_persist (&slots[PERSIST], problems);
@@ -397,7 +397,7 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     ama_maki_resources (&slots[RESOURCES], &action->plan.cpus, &action->plan.memory, problems);
     ama_maki_labels (&slots[LABELS], &action->plan.labels, &action->plan.n_labels, problems);
     if (!slots[FILE_].key && !action->has_artifact && (!action->runner || action->runner->needs_file))
-        (void) ama_node_error (action->node, AMA_E_SYNTAX, problems, "file: names its source under src/",
+        (void) ama_yaml_error (action->node, AMA_E_SYNTAX, problems, "file: names its source under src/",
                                "an action without file");
     if (!action->runner)
         return;
@@ -408,17 +408,17 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
 
 static void read_error_action (maki_parse_t *self, size_t owner, const ama_slot_t *slot)
 {
-    const ama_node_t *node = ama_slot_value (slot);
+    const ama_yaml_t *node = ama_slot_value (slot);
     ama_maki_action_t *action;
     ama_slot_t slots[WORDS];
     size_t index;
 
     if (!node)
         return;
-    if (node->kind != AMA_NODE_MAP) {
-        (void) ama_node_error (node, AMA_E_SYNTAX, self->problems,
+    if (node->kind != AMA_YAML_MAP) {
+        (void) ama_yaml_error (node, AMA_E_SYNTAX, self->problems,
                                "error: holds an action of its own, with name, runner and file",
-                               "error must be a map, not %s", ama_node_kind_text (node));
+                               "error must be a map, not %s", ama_yaml_kind_text (node));
         return;
     }
     if (!(action = ama_maki_new_action (self, node, &index)))
@@ -428,25 +428,25 @@ static void read_error_action (maki_parse_t *self, size_t owner, const ama_slot_
     (void) ama_words_match (node, "the error action", words, WORDS, slots, self->strangers, self->problems);
     read_fields (self, action, slots, self->maki->actions[owner].plan.name);
     if (ama_slot_value (&slots[ERROR]))
-        (void) ama_node_error (slots[ERROR].key, AMA_E_SYNTAX, self->problems, "leave it out",
+        (void) ama_yaml_error (slots[ERROR].key, AMA_E_SYNTAX, self->problems, "leave it out",
                                "an error action has no error action");
     if (ama_slot_value (&slots[DEPENDS_ON]))
-        (void) ama_node_error (slots[DEPENDS_ON].key, AMA_E_SYNTAX, self->problems, "leave it out",
+        (void) ama_yaml_error (slots[DEPENDS_ON].key, AMA_E_SYNTAX, self->problems, "leave it out",
                                "an error action depends on its owner alone");
 }
 
-void ama_maki_action (maki_parse_t *self, const ama_node_t *node)
+void ama_maki_action (maki_parse_t *self, const ama_yaml_t *node)
 {
     ama_maki_action_t *action;
     ama_slot_t slots[WORDS];
     size_t index;
 
-    if (ama_node_is_map (node, "an action", self->problems) < 0 || !(action = ama_maki_new_action (self, node, &index)))
+    if (ama_yaml_is_map (node, "an action", self->problems) < 0 || !(action = ama_maki_new_action (self, node, &index)))
         return;
     (void) ama_words_match (node, "the action", words, WORDS, slots, self->strangers, self->problems);
     read_fields (self, action, slots, NULL);
     if (slots[DEPENDS_ON].key) {
-        static const ama_node_t none = { .kind = AMA_NODE_LIST, .text = "" };
+        static const ama_yaml_t none = { .kind = AMA_YAML_LIST, .text = "" };
         action->depends = ama_slot_value (&slots[DEPENDS_ON]) ? ama_maki_scalars (&slots[DEPENDS_ON], "depends-on",
                                                                                   AMA_MAKI_ACTIONS_MAX, self->problems)
                                                               : &none;

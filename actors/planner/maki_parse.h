@@ -32,14 +32,14 @@ void ama_maki_resources (const ama_slot_t *slot, double *cpus, uint64_t *memory,
 void ama_maki_labels (const ama_slot_t *slot, ama_plan_label_t **labels, size_t *n_labels, ama_problems_t *problems);
 
 /* A scalar or a list of scalars, at most max of them; NULL and a problem if it is neither, NULL if it is not there. */
-const ama_node_t *ama_maki_scalars (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems);
+const ama_yaml_t *ama_maki_scalars (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems);
 /* auto, always or never. */
-const ama_node_t *ama_maki_persist (const ama_slot_t *slot, ama_problems_t *problems);
+const ama_yaml_t *ama_maki_persist (const ama_slot_t *slot, ama_problems_t *problems);
 
 /* One more action, zeroed, with -1 links; NULL and a problem at node if there are too many. *ret_index may be NULL. The pointer holds until the next call. */
-ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_node_t *node, size_t *ret_index);
+ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_yaml_t *node, size_t *ret_index);
 
 /* Reads one entry of the flow, and its error action. */
-void ama_maki_action (maki_parse_t *self, const ama_node_t *node);
+void ama_maki_action (maki_parse_t *self, const ama_yaml_t *node);
 
 #endif

@@ -64,7 +64,7 @@ static void scan (plan_build_t *self, size_t index, int fd)
     read_all (fd, &text);
     self->scanned += text.size + 1;
     if (self->scanned > PLAN_SCAN_MAX)
-        (void) ama_node_warn (self->maki.actions[index].node, AMA_E_LIMIT, &self->problems, "declare them with reads:",
+        (void) ama_yaml_warn (self->maki.actions[index].node, AMA_E_LIMIT, &self->problems, "declare them with reads:",
                               "the sources have more than %u MiB; datasets are not looked for from here on",
                               PLAN_SCAN_MAX >> 20);
     else
@@ -85,7 +85,7 @@ static void check_source (plan_build_t *self, size_t index)
     if (fd < 0) {
         if (fd == AMA_E_NOT_FOUND)
             propose_file (self, path, hint, sizeof hint);
-        (void) ama_node_error (action->file, fd, &self->problems, hint, "the file %s %s", AMA_QUOTE (path), err.text);
+        (void) ama_yaml_error (action->file, fd, &self->problems, hint, "the file %s %s", AMA_QUOTE (path), err.text);
         return;
     }
     free (action->plan.file);
@@ -103,11 +103,11 @@ typedef struct {
     ama_problems_t *problems;
 } layer_t;
 
-static void add_layer (const ama_node_t *root, void *arg)
+static void add_layer (const ama_yaml_t *root, void *arg)
 {
     const layer_t *layer = arg;
 
-    if (ama_node_is_map (root, "a configuration", layer->problems) < 0)
+    if (ama_yaml_is_map (root, "a configuration", layer->problems) < 0)
         return;
     ama_settings_layer (layer->settings);
     ama_settings_add (layer->settings, "", root, layer->problems);
@@ -131,7 +131,7 @@ static void read_config (plan_build_t *self, ama_maki_action_t *action)
     if (action->config) {
         char *expanded = ama_maki_expand (action->config->text, self->env, action->plan.name);
         if (ama_env_merge_path (self->repo, expanded, action->config, add_layer, &layer, &self->problems) == 0)
-            (void) ama_node_warn (action->config, AMA_E_NOT_FOUND, &self->problems, NULL, "config: there is no %s",
+            (void) ama_yaml_warn (action->config, AMA_E_NOT_FOUND, &self->problems, NULL, "config: there is no %s",
                                   AMA_QUOTE (expanded));
         free (expanded);
     }
@@ -190,9 +190,9 @@ static void use_dependencies (ama_maki_action_t *action, size_t index)
 }
 
 /* The files that a deps: names. action NULL: they are for all. */
-static void named_dependencies (plan_build_t *self, const ama_node_t *deps, ama_maki_action_t *action)
+static void named_dependencies (plan_build_t *self, const ama_yaml_t *deps, ama_maki_action_t *action)
 {
-    const ama_node_t *item;
+    const ama_yaml_t *item;
 
     for (size_t i = 0; (item = ama_maki_scalar_at (deps, i)); i++) {
         size_t errors = self->problems.errors;
@@ -200,18 +200,18 @@ static void named_dependencies (plan_build_t *self, const ama_node_t *deps, ama_
         ama_err_t err;
         int rc = ama_repo_check_path (item->text, &err);
         if (rc < 0) {
-            (void) ama_node_error (item, rc, &self->problems, "a path below the repository", "deps: %s %s",
+            (void) ama_yaml_error (item, rc, &self->problems, "a path below the repository", "deps: %s %s",
                                    AMA_QUOTE (item->text), err.text);
             continue;
         }
         if (!ama_str_ends (item->text, ".yml") && !ama_str_ends (item->text, ".yaml")) {
-            (void) ama_node_warn (item, AMA_E_UNSUPPORTED, &self->problems, "jars in a .yml file",
+            (void) ama_yaml_warn (item, AMA_E_UNSUPPORTED, &self->problems, "jars in a .yml file",
                                   "deps: %s is not used yet", AMA_QUOTE (item->text));
             continue;
         }
         index = add_dependencies (self, item->text, !action);
         if (index < 0 && self->problems.errors == errors)
-            (void) ama_node_error (item, AMA_E_NOT_FOUND, &self->problems, NULL, "deps: %s does not exist",
+            (void) ama_yaml_error (item, AMA_E_NOT_FOUND, &self->problems, NULL, "deps: %s does not exist",
                                    AMA_QUOTE (item->text));
         else if (index >= 0 && action)
             use_dependencies (action, (size_t) index);

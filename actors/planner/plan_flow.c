@@ -44,7 +44,7 @@ static void collect_names (plan_build_t *self)
         if (!action->plan.name)
             continue;
         if ((first = find_name (self, action->plan.name, strlen (action->plan.name))) >= 0) {
-            (void) ama_node_error (action->name, AMA_E_DUPKEY, &self->problems,
+            (void) ama_yaml_error (action->name, AMA_E_DUPKEY, &self->problems,
                                    "names are unique, error actions included",
                                    "two actions are called %s, the first on line %u", AMA_QUOTE (action->plan.name),
                                    action_at (self, (size_t) first)->name->line);
@@ -88,7 +88,7 @@ static void warn_of_case (plan_build_t *self)
     for (size_t i = 1; i < count; i++) {
         const ama_maki_action_t *a = action_at (self, all[i - 1].action), *b = action_at (self, all[i].action);
         if (strcmp (all[i - 1].folded, all[i].folded) == 0 && strcmp (a->plan.name, b->plan.name) != 0)
-            (void) ama_node_warn (b->name, AMA_E_INVALID, &self->problems, NULL,
+            (void) ama_yaml_warn (b->name, AMA_E_INVALID, &self->problems, NULL,
                                   "%s differs from %s on line %u by upper and lower case only",
                                   AMA_QUOTE (b->plan.name), AMA_QUOTE (a->plan.name), a->name->line);
     }
@@ -116,18 +116,18 @@ static void propose (const plan_build_t *self, const char *name, char *hint, siz
 static void add_depends (plan_build_t *self, size_t index)
 {
     const ama_maki_action_t *action = action_at (self, index);
-    const ama_node_t *item;
+    const ama_yaml_t *item;
     char hint[128];
 
     for (size_t i = 0; (item = ama_maki_scalar_at (action->depends, i)); i++) {
         ptrdiff_t before = find_name (self, item->text, item->size);
         if (before < 0) {
             propose (self, item->text, hint, sizeof hint);
-            (void) ama_node_error (item, AMA_E_NOT_FOUND, &self->problems, hint, "depends-on: no action is called %s",
+            (void) ama_yaml_error (item, AMA_E_NOT_FOUND, &self->problems, hint, "depends-on: no action is called %s",
                                    AMA_QUOTE (item->text));
         }
         else if (action_at (self, (size_t) before)->error_of >= 0)
-            (void) ama_node_error (item, AMA_E_INVALID, &self->problems, "depend on the action that it belongs to",
+            (void) ama_yaml_error (item, AMA_E_INVALID, &self->problems, "depend on the action that it belongs to",
                                    "depends-on: %s is an error action", AMA_QUOTE (item->text));
         else
             ama_dag_add (&self->dag, (uint32_t) index, (uint32_t) before);
@@ -169,7 +169,7 @@ static void tell_cycle (plan_build_t *self, const uint32_t *path, size_t length)
         ama_str_printf (&text, "… (%zu more) → ", length - CYCLE_SHOWN);
     ama_str_puts (&text, action_at (self, path[0])->plan.name ? action_at (self, path[0])->plan.name : "?");
     at = at ? at : action_at (self, path[0]);
-    (void) ama_node_error (at->depends && at->depends->line ? at->depends : at->node, AMA_E_SYNTAX, &self->problems,
+    (void) ama_yaml_error (at->depends && at->depends->line ? at->depends : at->node, AMA_E_SYNTAX, &self->problems,
                            by_position ? "an action without depends-on waits for the one above it" : NULL,
                            "the flow waits for itself: %s", text.data);
     ama_str_done (&text);
@@ -257,7 +257,7 @@ static void add_edge (plan_build_t *self, size_t source, const char *dataset, si
         return;
     if (self->n_edges >= AMA_PLAN_PLAN_EDGES_MAX) {
         if (self->n_edges == AMA_PLAN_PLAN_EDGES_MAX && self->edges_room)
-            (void) ama_node_error (action_at (self, target)->node, AMA_E_LIMIT, &self->problems, NULL,
+            (void) ama_yaml_error (action_at (self, target)->node, AMA_E_LIMIT, &self->problems, NULL,
                                    "the actions read more than %d datasets of one another", AMA_PLAN_PLAN_EDGES_MAX);
         self->edges_room = 0;
         return;
@@ -283,7 +283,7 @@ static ptrdiff_t split_read (const plan_build_t *self, const char *text, const c
     return -1;
 }
 
-static void declared_read (plan_build_t *self, size_t index, const ama_node_t *item)
+static void declared_read (plan_build_t *self, size_t index, const ama_yaml_t *item)
 {
     const char *dataset = "", *dot = strchr (item->text, '.');
     ptrdiff_t source = split_read (self, item->text, &dataset);
@@ -294,15 +294,15 @@ static void declared_read (plan_build_t *self, size_t index, const ama_node_t *i
     if (source < 0) {
         (void) snprintf (name, sizeof name, "%.*s", (int) (dot - item->text < 64 ? dot - item->text : 64), item->text);
         propose (self, name, hint, sizeof hint);
-        (void) ama_node_error (item, AMA_E_NOT_FOUND, &self->problems, hint, "reads %s: no action is called %s",
+        (void) ama_yaml_error (item, AMA_E_NOT_FOUND, &self->problems, hint, "reads %s: no action is called %s",
                                AMA_QUOTE (item->text), AMA_QUOTE (name));
     }
     else if (strlen (dataset) > AMA_PLAN_EDGE_DATASET_MAX || strpbrk (dataset, "/\\") || strstr (dataset, ".."))
-        (void) ama_node_error (item, AMA_E_PATH, &self->problems, "letters, digits, . _ and -",
+        (void) ama_yaml_error (item, AMA_E_PATH, &self->problems, "letters, digits, . _ and -",
                                "reads %s: the dataset has no proper name", AMA_QUOTE (item->text));
     else if (!comes_before (self, (size_t) source, index)) {
         (void) snprintf (hint, sizeof hint, "add %s to its depends-on", action_at (self, (size_t) source)->plan.name);
-        (void) ama_node_error (item, AMA_E_INVALID, &self->problems, hint, "reads %s, but does not come after %s",
+        (void) ama_yaml_error (item, AMA_E_INVALID, &self->problems, hint, "reads %s, but does not come after %s",
                                AMA_QUOTE (item->text), AMA_QUOTE (action_at (self, (size_t) source)->plan.name));
     }
     else
@@ -311,7 +311,7 @@ static void declared_read (plan_build_t *self, size_t index, const ama_node_t *i
 
 void ama_plan_declared_reads (plan_build_t *self, size_t index)
 {
-    const ama_node_t *item;
+    const ama_yaml_t *item;
 
     for (size_t i = 0; (item = ama_maki_scalar_at (action_at (self, index)->reads, i)); i++)
         declared_read (self, index, item);

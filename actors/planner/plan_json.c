@@ -1,8 +1,8 @@
 /* plan_json.c - plans and problems as JSON and as text. Pure; used by the client and by tests. */
 #include "actors/planner/plan_json.h"
 
-#include "config/ama_node.h"
 #include "config/ama_problems.h"
+#include "config/ama_yaml.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

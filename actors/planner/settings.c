@@ -149,12 +149,12 @@ void ama_settings_set (ama_settings_t *settings, const char *key, const char *js
 }
 
 /* Recursion is bounded by the depth of the document. */
-void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_node_t *node, ama_problems_t *problems)
+void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_yaml_t *node, ama_problems_t *problems)
 {
     ama_str_t text = { 0 };
 
-    if (node->kind != AMA_NODE_MAP || (!node->count && *prefix)) {
-        ama_node_json (node, &text);
+    if (node->kind != AMA_YAML_MAP || (!node->count && *prefix)) {
+        ama_yaml_json (node, &text);
         ama_settings_set (settings, prefix, text.data, node->file, node->line, node->column, false, problems);
     }
     else

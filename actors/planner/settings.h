@@ -7,7 +7,7 @@
 #ifndef AMA_PLANNER_SETTINGS_H
 #define AMA_PLANNER_SETTINGS_H
 
-#include "config/ama_node.h"
+#include "config/ama_yaml.h"
 #include "messages/plan.h"
 
 typedef struct ama_settings ama_settings_t;
@@ -23,7 +23,7 @@ void ama_settings_set (ama_settings_t *settings, const char *key, const char *js
                        uint32_t column, bool flat, ama_problems_t *problems);
 
 /* Takes node apart below prefix ("" for none): maps become keys, everything else a value. */
-void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_node_t *node, ama_problems_t *problems);
+void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_yaml_t *node, ama_problems_t *problems);
 
 /* The value, NULL if there is none. Borrowed until the next set. */
 const char *ama_settings_json (const ama_settings_t *settings, const char *key);

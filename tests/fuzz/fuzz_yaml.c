@@ -20,7 +20,7 @@ static void check_problems (const ama_problems_t *problems, bool failed)
     }
 }
 
-static void read_scalars (const ama_node_t *node)
+static void read_scalars (const ama_yaml_t *node)
 {
     ama_problems_t problems = { 0 };
     const char *text;
@@ -31,31 +31,31 @@ static void read_scalars (const ama_node_t *node)
     int choice;
 
     for (size_t i = 0; i < node->count; i++) {
-        const ama_node_t *value = node->kind == AMA_NODE_MAP ? node->pairs[i].value : node->items[i];
-        (void) ama_node_bool (value, "k", &flag, &problems);
-        (void) ama_node_int (value, "k", -5, 5, &number, &problems);
-        (void) ama_node_double (value, "k", -5, 5, &real, &problems);
-        (void) ama_node_size (value, "k", 1, 100, &bytes, &problems);
-        (void) ama_node_duration (value, "k", 1, 100, &number, &problems);
-        (void) ama_node_line (value, "k", 100, &text, &problems);
-        (void) ama_node_choice (value, "k", "a b c", &choice, &problems);
-        if (node->kind == AMA_NODE_MAP)
-            BUG_ON (ama_node_pair (node, node->pairs[i].key->text) != &node->pairs[i]);
+        const ama_yaml_t *value = node->kind == AMA_YAML_MAP ? node->pairs[i].value : node->items[i];
+        (void) ama_yaml_bool (value, "k", &flag, &problems);
+        (void) ama_yaml_int (value, "k", -5, 5, &number, &problems);
+        (void) ama_yaml_double (value, "k", -5, 5, &real, &problems);
+        (void) ama_yaml_size (value, "k", 1, 100, &bytes, &problems);
+        (void) ama_yaml_duration (value, "k", 1, 100, &number, &problems);
+        (void) ama_yaml_line (value, "k", 100, &text, &problems);
+        (void) ama_yaml_choice (value, "k", "a b c", &choice, &problems);
+        if (node->kind == AMA_YAML_MAP)
+            BUG_ON (ama_yaml_pair (node, node->pairs[i].key->text) != &node->pairs[i]);
         read_scalars (value);
     }
     check_problems (&problems, problems.errors > 0);
     ama_problems_done (&problems);
 }
 
-static void read_again (const ama_node_t *root)
+static void read_again (const ama_yaml_t *root)
 {
     ama_problems_t problems = { 0 };
     ama_str_t first = { 0 }, second = { 0 };
     ama_doc_t *doc = NULL;
 
-    ama_node_json (root, &first);
+    ama_yaml_json (root, &first);
     if (ama_doc_parse ("again.json", first.data, first.size, NULL, &doc, &problems) == 0) {
-        ama_node_json (ama_doc_root (doc), &second);
+        ama_yaml_json (ama_doc_root (doc), &second);
         BUG_ON (strcmp (first.data, second.data) != 0);
     }
     ama_doc_destroy (&doc);

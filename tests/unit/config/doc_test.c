@@ -86,7 +86,7 @@ static void test_table (void **state)
         int rc = ama_doc_parse (name, c->text, c->size ? c->size : strlen (c->text), NULL, &doc, &problems);
 
         if (rc == 0) {
-            ama_node_json (ama_doc_root (doc), &json);
+            ama_yaml_json (ama_doc_root (doc), &json);
             if (strcmp (json.data, c->expect) != 0)
                 fail_msg ("%s: expected %s, got %s", c->label, c->expect, json.data);
         }
@@ -181,15 +181,15 @@ static void test_positions (void **state)
     static const char text[] = "job-name: é x\nflow:\n  - name: a\n    file: b\n";
     ama_problems_t problems = { 0 };
     ama_doc_t *doc = NULL;
-    const ama_node_t *action;
+    const ama_yaml_t *action;
 
     (void) state;
     assert_int_equal (ama_doc_parse ("maki.yml", text, sizeof text - 1, NULL, &doc, &problems), 0);
-    action = ama_node_get (ama_doc_root (doc), "flow")->items[0];
-    assert_int_equal (ama_node_pair (action, "file")->key->line, 4);
-    assert_int_equal (ama_node_get (action, "file")->column, 11);
-    assert_string_equal (ama_node_get (action, "file")->file, "maki.yml");
-    assert_null (ama_node_get (action, "fil"));
+    action = ama_yaml_get (ama_doc_root (doc), "flow")->items[0];
+    assert_int_equal (ama_yaml_pair (action, "file")->key->line, 4);
+    assert_int_equal (ama_yaml_get (action, "file")->column, 11);
+    assert_string_equal (ama_yaml_get (action, "file")->file, "maki.yml");
+    assert_null (ama_yaml_get (action, "fil"));
     ama_doc_destroy (&doc);
 }
 

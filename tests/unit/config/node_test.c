@@ -58,7 +58,7 @@ static const case_t cases[] = {
     { "choice", "line", "one of: constant linear exponential" },
 };
 
-static int read_as (const char *type, const ama_node_t *node, char *out, size_t room, ama_problems_t *problems)
+static int read_as (const char *type, const ama_yaml_t *node, char *out, size_t room, ama_problems_t *problems)
 {
     const char *text = "";
     bool flag = false;
@@ -68,32 +68,32 @@ static int read_as (const char *type, const ama_node_t *node, char *out, size_t 
     int index = 0, rc;
 
     if (strcmp (type, "bool") == 0) {
-        rc = ama_node_bool (node, "x", &flag, problems);
+        rc = ama_yaml_bool (node, "x", &flag, problems);
         (void) snprintf (out, room, "%d", flag);
     }
     else if (strcmp (type, "int") == 0) {
-        rc = ama_node_int (node, "x", 1, 100, &number, problems);
+        rc = ama_yaml_int (node, "x", 1, 100, &number, problems);
         (void) snprintf (out, room, "%" PRId64, number);
     }
     else if (strcmp (type, "double") == 0) {
-        rc = ama_node_double (node, "x", 0, 128, &real, problems);
+        rc = ama_yaml_double (node, "x", 0, 128, &real, problems);
         (void) snprintf (out, room, "%g", real);
     }
     else if (strcmp (type, "size") == 0) {
-        rc = ama_node_size (node, "x", 1u << 20, 64ULL << 40, &bytes, problems);
+        rc = ama_yaml_size (node, "x", 1u << 20, 64ULL << 40, &bytes, problems);
         (void) snprintf (out, room, "%" PRIu64, bytes);
     }
     else if (strcmp (type, "duration") == 0) {
-        rc = ama_node_duration (node, "x", 1, 30LL * 86400000, &number, problems);
+        rc = ama_yaml_duration (node, "x", 1, 30LL * 86400000, &number, problems);
         (void) snprintf (out, room, "%" PRId64, number);
     }
     else if (strcmp (type, "choice") == 0) {
-        rc = ama_node_choice (node, "x", "constant linear exponential", &index, problems);
+        rc = ama_yaml_choice (node, "x", "constant linear exponential", &index, problems);
         (void) snprintf (out, room, "%d", index);
     }
     else {
-        rc = strcmp (type, "line") == 0 ? ama_node_line (node, "x", 20, &text, problems)
-                                        : ama_node_text (node, "x", 20, &text, problems);
+        rc = strcmp (type, "line") == 0 ? ama_yaml_line (node, "x", 20, &text, problems)
+                                        : ama_yaml_text (node, "x", 20, &text, problems);
         (void) snprintf (out, room, "%s", text);
     }
     return rc;
@@ -109,7 +109,7 @@ static void test_readers (void **state)
         int size = snprintf (doc_text, sizeof doc_text, "x: %s\n", cases[i].text), rc;
 
         assert_int_equal (ama_doc_parse ("t.yml", doc_text, (size_t) size, NULL, &doc, &problems), 0);
-        rc = read_as (cases[i].type, ama_node_get (ama_doc_root (doc), "x"), got, sizeof got, &problems);
+        rc = read_as (cases[i].type, ama_yaml_get (ama_doc_root (doc), "x"), got, sizeof got, &problems);
         assert_int_equal (rc<0, problems.errors> 0);
         if (rc < 0 ? !strstr (problems.items[0].message, cases[i].expect) : strcmp (got, cases[i].expect) != 0)
             fail_msg ("%s %s: expected %s, got %s", cases[i].type, cases[i].text, cases[i].expect,

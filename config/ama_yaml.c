@@ -1,9 +1,9 @@
-/* ama_node.c - looking at nodes and reading them as types. Any thread; documents are immutable.
+/* ama_yaml.c - looking at nodes and reading them as types. Any thread; documents are immutable.
  *
  * Every message names the key, quotes the value and says the allowed range. Numbers are read without strtol's liberties: no sign
  * tricks, no hexadecimal, no underscores, no infinities, no locale.
  */
-#include "config/ama_node.h"
+#include "config/ama_yaml.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,9 +15,9 @@
 
 /* ---- looking ---- */
 
-const ama_pair_t *ama_node_pair (const ama_node_t *node, const char *key)
+const ama_pair_t *ama_yaml_pair (const ama_yaml_t *node, const char *key)
 {
-    size_t low = 0, high = node && node->kind == AMA_NODE_MAP ? node->count : 0;
+    size_t low = 0, high = node && node->kind == AMA_YAML_MAP ? node->count : 0;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -33,26 +33,26 @@ const ama_pair_t *ama_node_pair (const ama_node_t *node, const char *key)
     return NULL;
 }
 
-const ama_node_t *ama_node_get (const ama_node_t *node, const char *key)
+const ama_yaml_t *ama_yaml_get (const ama_yaml_t *node, const char *key)
 {
-    const ama_pair_t *pair = ama_node_pair (node, key);
+    const ama_pair_t *pair = ama_yaml_pair (node, key);
 
     return pair ? pair->value : NULL;
 }
 
-bool ama_node_is_null (const ama_node_t *node)
+bool ama_yaml_is_null (const ama_yaml_t *node)
 {
     return !node
-           || (node->kind == AMA_NODE_SCALAR && !node->quoted
+           || (node->kind == AMA_YAML_SCALAR && !node->quoted
                && (!node->size || strcmp (node->text, "~") == 0 || strcmp (node->text, "null") == 0
                    || strcmp (node->text, "Null") == 0 || strcmp (node->text, "NULL") == 0));
 }
 
-const char *ama_node_kind_text (const ama_node_t *node)
+const char *ama_yaml_kind_text (const ama_yaml_t *node)
 {
-    if (ama_node_is_null (node))
+    if (ama_yaml_is_null (node))
         return "nothing";
-    return node->kind == AMA_NODE_MAP ? "a map" : node->kind == AMA_NODE_LIST ? "a list" : "text";
+    return node->kind == AMA_YAML_MAP ? "a map" : node->kind == AMA_YAML_LIST ? "a list" : "text";
 }
 
 /* A number that every JSON reader takes: JSON's grammar, and an integer that fits 64 bits or a finite double. */
@@ -86,9 +86,9 @@ static bool is_json_number (const char *text)
     return !whole ? strlen (text) < 40 && isfinite (strtod (text, NULL)) : strlen (text) <= 18;
 }
 
-static void scalar_json (const ama_node_t *node, ama_str_t *out)
+static void scalar_json (const ama_yaml_t *node, ama_str_t *out)
 {
-    if (!node || ama_node_is_null (node))
+    if (!node || ama_yaml_is_null (node))
         ama_str_puts (out, "null");
     else if (!node->quoted
              && (strcmp (node->text, "true") == 0 || strcmp (node->text, "false") == 0 || is_json_number (node->text)))
@@ -101,11 +101,11 @@ static void scalar_json (const ama_node_t *node, ama_str_t *out)
 }
 
 /* Recursion is bounded by the depth of the document. */
-void ama_node_json (const ama_node_t *node, ama_str_t *out)
+void ama_yaml_json (const ama_yaml_t *node, ama_str_t *out)
 {
-    bool map = node && node->kind == AMA_NODE_MAP;
+    bool map = node && node->kind == AMA_YAML_MAP;
 
-    if (!node || node->kind == AMA_NODE_SCALAR) {
+    if (!node || node->kind == AMA_YAML_SCALAR) {
         scalar_json (node, out);
         return;
     }
@@ -118,14 +118,14 @@ void ama_node_json (const ama_node_t *node, ama_str_t *out)
             ama_str_json (out, node->pairs[i].key->text, node->pairs[i].key->size);
             ama_str_puts (out, "\":");
         }
-        ama_node_json (map ? node->pairs[i].value : node->items[i], out);
+        ama_yaml_json (map ? node->pairs[i].value : node->items[i], out);
     }
     ama_str_putc (out, map ? '}' : ']');
 }
 
 /* ---- complaining ---- */
 
-static int add_at (const ama_node_t *node, bool warning, int code, ama_problems_t *problems, const char *hint,
+static int add_at (const ama_yaml_t *node, bool warning, int code, ama_problems_t *problems, const char *hint,
                    const char *format, va_list args)
 {
     char text[AMA_PROBLEM_TEXT_MAX];
@@ -134,7 +134,7 @@ static int add_at (const ama_node_t *node, bool warning, int code, ama_problems_
     return ama_problems_add (problems, warning, code, node->file, node->line, node->column, hint, "%s", text);
 }
 
-int ama_node_error (const ama_node_t *node, int code, ama_problems_t *problems, const char *hint, const char *format,
+int ama_yaml_error (const ama_yaml_t *node, int code, ama_problems_t *problems, const char *hint, const char *format,
                     ...)
 {
     va_list args;
@@ -145,7 +145,7 @@ int ama_node_error (const ama_node_t *node, int code, ama_problems_t *problems, 
     return code;
 }
 
-int ama_node_warn (const ama_node_t *node, int code, ama_problems_t *problems, const char *hint, const char *format,
+int ama_yaml_warn (const ama_yaml_t *node, int code, ama_problems_t *problems, const char *hint, const char *format,
                    ...)
 {
     va_list args;
@@ -158,76 +158,76 @@ int ama_node_warn (const ama_node_t *node, int code, ama_problems_t *problems, c
 
 /* ---- reading ---- */
 
-int ama_node_is_map (const ama_node_t *node, const char *what, ama_problems_t *problems)
+int ama_yaml_is_map (const ama_yaml_t *node, const char *what, ama_problems_t *problems)
 {
-    if (node->kind == AMA_NODE_MAP)
+    if (node->kind == AMA_YAML_MAP)
         return 0;
-    return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be a map, not %s", what,
-                           ama_node_kind_text (node));
+    return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be a map, not %s", what,
+                           ama_yaml_kind_text (node));
 }
 
-int ama_node_is_list (const ama_node_t *node, const char *what, ama_problems_t *problems)
+int ama_yaml_is_list (const ama_yaml_t *node, const char *what, ama_problems_t *problems)
 {
-    if (node->kind == AMA_NODE_LIST)
+    if (node->kind == AMA_YAML_LIST)
         return 0;
-    return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be a list, not %s", what,
-                           ama_node_kind_text (node));
+    return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be a list, not %s", what,
+                           ama_yaml_kind_text (node));
 }
 
-int ama_node_text (const ama_node_t *node, const char *what, size_t max, const char **ret, ama_problems_t *problems)
+int ama_yaml_text (const ama_yaml_t *node, const char *what, size_t max, const char **ret, ama_problems_t *problems)
 {
-    if (node->kind != AMA_NODE_SCALAR || ama_node_is_null (node))
-        return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be text, not %s", what,
-                               ama_node_kind_text (node));
+    if (node->kind != AMA_YAML_SCALAR || ama_yaml_is_null (node))
+        return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be text, not %s", what,
+                               ama_yaml_kind_text (node));
     if (node->size > max)
-        return ama_node_error (node, AMA_E_LIMIT, problems, NULL, "%s has %zu bytes, the limit is %zu", what,
+        return ama_yaml_error (node, AMA_E_LIMIT, problems, NULL, "%s has %zu bytes, the limit is %zu", what,
                                node->size, max);
     *ret = node->text;
     return 0;
 }
 
-int ama_node_line (const ama_node_t *node, const char *what, size_t max, const char **ret, ama_problems_t *problems)
+int ama_yaml_line (const ama_yaml_t *node, const char *what, size_t max, const char **ret, ama_problems_t *problems)
 {
     const char *text = "";
     ama_str_t shown = { 0 };
     bool odd;
-    int rc = ama_node_text (node, what, max, &text, problems);
+    int rc = ama_yaml_text (node, what, max, &text, problems);
 
     if (rc < 0)
         return rc;
     if (!node->size)
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s is empty", what);
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s is empty", what);
     ama_str_escape (&shown, text, node->size, SIZE_MAX);
     odd = strcmp (shown.data, text) != 0;
     ama_str_done (&shown);
     if (odd)
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s holds control characters: %s", what,
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s holds control characters: %s", what,
                                AMA_QUOTE (text));
     *ret = text;
     return 0;
 }
 
-int ama_node_bool (const ama_node_t *node, const char *what, bool *ret, ama_problems_t *problems)
+int ama_yaml_bool (const ama_yaml_t *node, const char *what, bool *ret, ama_problems_t *problems)
 {
     bool yes = strcmp (node->text, "true") == 0;
 
-    if (node->kind == AMA_NODE_SCALAR && !node->quoted && (yes || strcmp (node->text, "false") == 0)) {
+    if (node->kind == AMA_YAML_SCALAR && !node->quoted && (yes || strcmp (node->text, "false") == 0)) {
         *ret = yes;
         return 0;
     }
-    if (node->kind != AMA_NODE_SCALAR)
-        return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be true or false, not %s", what,
-                               ama_node_kind_text (node));
-    return ama_node_error (node, AMA_E_INVALID, problems, "booleans are true and false, without quotes",
+    if (node->kind != AMA_YAML_SCALAR)
+        return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be true or false, not %s", what,
+                               ama_yaml_kind_text (node));
+    return ama_yaml_error (node, AMA_E_INVALID, problems, "booleans are true and false, without quotes",
                            "%s must be true or false, not %s", what, AMA_QUOTE (node->text));
 }
 
-static int not_scalar (const ama_node_t *node, const char *what, const char *wanted, ama_problems_t *problems)
+static int not_scalar (const ama_yaml_t *node, const char *what, const char *wanted, ama_problems_t *problems)
 {
-    if (node->kind == AMA_NODE_SCALAR && !ama_node_is_null (node))
+    if (node->kind == AMA_YAML_SCALAR && !ama_yaml_is_null (node))
         return 0;
-    return ama_node_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be %s, not %s", what, wanted,
-                           ama_node_kind_text (node));
+    return ama_yaml_error (node, AMA_E_SYNTAX, problems, NULL, "%s must be %s, not %s", what, wanted,
+                           ama_yaml_kind_text (node));
 }
 
 /* [-]digits[.digits], as a double; false for anything else. */
@@ -253,7 +253,7 @@ static bool read_decimal (const char *text, bool fraction, double *ret)
     return !*at;
 }
 
-int ama_node_int (const ama_node_t *node, const char *what, int64_t min, int64_t max, int64_t *ret,
+int ama_yaml_int (const ama_yaml_t *node, const char *what, int64_t min, int64_t max, int64_t *ret,
                   ama_problems_t *problems)
 {
     double about;
@@ -262,17 +262,17 @@ int ama_node_int (const ama_node_t *node, const char *what, int64_t min, int64_t
     if (rc < 0)
         return rc;
     if (!read_decimal (node->text, false, &about))
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL,
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL,
                                "%s must be a whole number from %" PRId64 " to %" PRId64 ", not %s", what, min, max,
                                AMA_QUOTE (node->text));
     if (about < -9.0e15 || about > 9.0e15 || (int64_t) about < min || (int64_t) about > max)
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is %" PRId64 " to %" PRId64,
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is %" PRId64 " to %" PRId64,
                                what, AMA_QUOTE (node->text), min, max);
     *ret = (int64_t) about;
     return 0;
 }
 
-int ama_node_double (const ama_node_t *node, const char *what, double min, double max, double *ret,
+int ama_yaml_double (const ama_yaml_t *node, const char *what, double min, double max, double *ret,
                      ama_problems_t *problems)
 {
     double value;
@@ -281,10 +281,10 @@ int ama_node_double (const ama_node_t *node, const char *what, double min, doubl
     if (rc < 0)
         return rc;
     if (!read_decimal (node->text, true, &value))
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s must be a number from %g to %g, not %s", what,
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s must be a number from %g to %g, not %s", what,
                                min, max, AMA_QUOTE (node->text));
     if (value < min || value > max)
-        return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is %g to %g", what,
+        return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is %g to %g", what,
                                AMA_QUOTE (node->text), min, max);
     *ret = value;
     return 0;
@@ -303,7 +303,7 @@ const char *ama_size_text (uint64_t bytes, char *buf)
     return buf;
 }
 
-int ama_node_size (const ama_node_t *node, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+int ama_yaml_size (const ama_yaml_t *node, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
                    ama_problems_t *problems)
 {
     char low[32], high[32];
@@ -313,10 +313,10 @@ int ama_node_size (const ama_node_t *node, const char *what, uint64_t min, uint6
     if (rc < 0)
         return rc;
     if (ama_parse_size (node->text, &value) < 0)
-        return ama_node_error (node, AMA_E_INVALID, problems, "for example 512m or 1.5g", "%s must be a size, not %s",
+        return ama_yaml_error (node, AMA_E_INVALID, problems, "for example 512m or 1.5g", "%s must be a size, not %s",
                                what, AMA_QUOTE (node->text));
     if (value < min || value > max)
-        return ama_node_error (node, AMA_E_INVALID, problems,
+        return ama_yaml_error (node, AMA_E_INVALID, problems,
                                node->text[strspn (node->text, "0123456789")] ? NULL : "a number alone is bytes",
                                "%s is %s, allowed is %s to %s", what, AMA_QUOTE (node->text), ama_size_text (min, low),
                                ama_size_text (max, high));
@@ -341,7 +341,7 @@ const char *ama_duration_text (int64_t ms, char *buf)
     return buf;
 }
 
-int ama_node_duration (const ama_node_t *node, const char *what, int64_t min_ms, int64_t max_ms, int64_t *ret,
+int ama_yaml_duration (const ama_yaml_t *node, const char *what, int64_t min_ms, int64_t max_ms, int64_t *ret,
                        ama_problems_t *problems)
 {
     char low[32], high[32];
@@ -351,11 +351,11 @@ int ama_node_duration (const ama_node_t *node, const char *what, int64_t min_ms,
     if (rc < 0)
         return rc;
     if (node->text[strspn (node->text, "0123456789.dhmsDHMSPT")] || ama_parse_duration (node->text, &value) < 0)
-        return ama_node_error (node, AMA_E_INVALID, problems, "for example 90s, 1h30m or PT1H30M",
+        return ama_yaml_error (node, AMA_E_INVALID, problems, "for example 90s, 1h30m or PT1H30M",
                                "%s must be a duration from %s to %s, not %s", what, ama_duration_text (min_ms, low),
                                ama_duration_text (max_ms, high), AMA_QUOTE (node->text));
     if (value < min_ms || value > max_ms)
-        return ama_node_error (node, AMA_E_INVALID, problems,
+        return ama_yaml_error (node, AMA_E_INVALID, problems,
                                node->text[strspn (node->text, "0123456789")] ? NULL : "a number alone is seconds",
                                "%s is %s, allowed is %s to %s", what, AMA_QUOTE (node->text),
                                ama_duration_text (min_ms, low), ama_duration_text (max_ms, high));
@@ -363,7 +363,7 @@ int ama_node_duration (const ama_node_t *node, const char *what, int64_t min_ms,
     return 0;
 }
 
-int ama_node_choice (const ama_node_t *node, const char *what, const char *names, int *ret, ama_problems_t *problems)
+int ama_yaml_choice (const ama_yaml_t *node, const char *what, const char *names, int *ret, ama_problems_t *problems)
 {
     int rc = not_scalar (node, what, "a word", problems), index = 0;
 
@@ -377,6 +377,6 @@ int ama_node_choice (const ama_node_t *node, const char *what, const char *names
         }
         at += size + (at[size] == ' ');
     }
-    return ama_node_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is one of: %s", what,
+    return ama_yaml_error (node, AMA_E_INVALID, problems, NULL, "%s is %s, allowed is one of: %s", what,
                            AMA_QUOTE (node->text), names);
 }
