@@ -58,7 +58,7 @@ static void grow (ama_asks_t *asks)
     ama_asks_t old = *asks;
 
     asks->room = old.room ? 2 * old.room : FIRST_ROOM;
-    asks->lists = ama_calloc (asks->room, sizeof *asks->lists);
+    asks->lists = ama_calloc (asks->room, sizeof (ama_asked_t *));
     for (size_t i = 0; i < old.room; i++)
         for (ama_asked_t *ask = old.lists[i], *next; ask; ask = next) {
             next = ask->next;

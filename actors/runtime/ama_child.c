@@ -25,7 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <utlist.h>
 
 enum {
     EXTRA_MAX = 4,
@@ -47,7 +46,7 @@ typedef struct {
 } channel_t;
 
 struct ama_child {
-    ama_child_t *prev, *next; /* of ctx->children */
+    ama_child_t *next; /* of ctx->children */
     ama_ctx_t *ctx;
     ama_child_spec_t spec; /* the strings in it are not kept */
     pid_t pid;
@@ -124,18 +123,31 @@ static void take_apart (ama_child_t *child)
     ama_timer_cancel (&child->cut);
 }
 
+static void take_out (ama_ctx_t *ctx, ama_child_t *child)
+{
+    ama_child_t **at = &ctx->children;
+
+    while (*at != child)
+        at = &(*at)->next;
+    *at = child->next;
+}
+
+static void free_memory (ama_child_t *child)
+{
+    close_fd (&child->pidfd);
+    ama_str_done (&child->input);
+    free (child);
+}
+
 static void free_child (ama_child_t *child)
 {
     if (!child->done) {
         child->done = true;
         take_apart (child);
-        DL_DELETE (child->ctx->children, child);
+        take_out (child->ctx, child);
     }
-    if (child->busy)
-        return; /* freed by leave */
-    close_fd (&child->pidfd);
-    ama_str_done (&child->input);
-    free (child);
+    if (!child->busy) /* else leave does it */
+        free_memory (child);
 }
 
 /* Around callbacks, which may release the child. leave returns false if it is gone. */
@@ -377,9 +389,12 @@ void ama_children_done (ama_ctx_t *ctx)
         ama_child_t *child = ctx->children;
         struct pollfd fd = { .fd = child->pidfd, .events = POLLIN };
 
+        ctx->children = child->next;
         signal_group (child, SIGKILL);
         (void) poll (&fd, 1, LAST_WAIT_MS);
-        ama_child_release (&child);
+        reap (child);
+        take_apart (child);
+        free_memory (child);
     }
 }
 
@@ -559,7 +574,8 @@ ama_child_t *ama_child_spawn (ama_ctx_t *ctx, const ama_child_spec_t *spec, ama_
     ama_timer_init (&child->timeout, timers, on_timeout, child);
     ama_timer_init (&child->grace, timers, on_grace, child);
     ama_timer_init (&child->cut, timers, on_cut, child);
-    DL_APPEND (ctx->children, child);
+    child->next = ctx->children;
+    ctx->children = child;
     if (start_child (child, err) < 0) {
         free_child (child);
         return NULL;

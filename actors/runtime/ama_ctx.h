@@ -40,8 +40,8 @@ struct ama_ctx {
     void *in;      /* body being handled, decoded */
     size_t in_room;
     ama_asks_t asks;
-    ama_stream_t *streams; /* hash by reader */
-    ama_child_t *children; /* list, see ama_child.c */
+    ama_stream_t *streams; /* list */
+    ama_child_t *children; /* list */
     bool up;               /* between joined and parted */
     bool exiting, killed;  /* killed: by the simulator, as kill -9 does it */
     int exit_code;

@@ -24,13 +24,12 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-#include <utlist.h>
 
 enum { LISTEN_MAX = 8 };
 
 /* One actor and its thread. */
 typedef struct place {
-    struct place *prev, *next;
+    struct place *next; /* the one started before */
     ama_node_t *node;
     const ama_actor_def_t *def;
     const char *name;   /* borrowed until started */
@@ -58,7 +57,7 @@ struct ama_node {
     int wake, signals; /* eventfd, signalfd or -1 */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    place_t *places; /* in the order of their start; the list belongs to the main thread */
+    place_t *places; /* the last started first; the list belongs to the main thread */
     place_t *here;   /* the one that runs on the caller's thread; under the mutex */
     bool stopping;   /* under the mutex */
     ama_err_t fatal; /* likewise */
@@ -208,7 +207,8 @@ int ama_node_start (ama_node_t *node, const ama_actor_def_t *def, const char *na
         free_place (place);
         return ama_err_set (err, rc, "%s: %s", name ? name : def->name, why.text);
     }
-    DL_APPEND (node->places, place);
+    place->next = node->places;
+    node->places = place;
     return 0;
 }
 
@@ -406,8 +406,8 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
         return;
     *node_p = NULL;
     while (node->places) {
-        place_t *place = node->places->prev; /* the last one */
-        DL_DELETE (node->places, place);
+        place_t *place = node->places;
+        node->places = place->next;
         if (end_place (place, grace_ms))
             free_place (place);
         else

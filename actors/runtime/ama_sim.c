@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #define FIRST_WALL_MS 1767225600000 /* a fixed day */
@@ -32,6 +31,9 @@ typedef struct actor {
     ama_ctx_t *ctx;       /* NULL: not alive */
     uint32_t incarnation; /* counts starts */
     bool member;          /* the hub still believes in it */
+    int64_t
+        *last_ms; /* by number of the sender + 1 (0: the hub): when its last message arrives; order is kept per pair */
+    uint32_t n_last;
 } actor_t;
 
 typedef enum { DELIVER, JOIN, NOTICE } kind_t; /* NOTICE: the hub finds out that an actor is dead */
@@ -46,13 +48,6 @@ typedef struct {
     ama_str_t envelope, body;
 } event_t;
 
-/* When the last message between two actors arrives: order is kept per pair. */
-typedef struct {
-    uint64_t key;
-    int64_t last_ms;
-    UT_hash_handle hh;
-} pair_t;
-
 struct ama_sim {
     ama_clock_t clock; /* first: the clock's functions find us by it */
     ama_sim_conf_t conf;
@@ -63,7 +58,6 @@ struct ama_sim {
     event_t **heap;
     size_t n_events, room;
     uint64_t order;
-    pair_t *pairs;
     uint64_t hub_id;
 };
 
@@ -199,18 +193,14 @@ static actor_t *find (ama_sim_t *sim, const char *name)
     return NULL;
 }
 
-static int64_t *last_of_pair (ama_sim_t *sim, const actor_t *src, const actor_t *dst)
+static int64_t *last_of_pair (ama_sim_t *sim, const actor_t *src, actor_t *dst)
 {
-    uint64_t key = (uint64_t) (src ? src->number + 1 : 0) << 32 | dst->number;
-    pair_t *pair;
-
-    HASH_FIND (hh, sim->pairs, &key, sizeof key, pair);
-    if (!pair) {
-        pair = ama_calloc (1, sizeof *pair);
-        pair->key = key;
-        HASH_ADD (hh, sim->pairs, key, sizeof pair->key, pair);
+    if (dst->n_last < sim->n_actors + 1) {
+        dst->last_ms = ama_realloc (dst->last_ms, (sim->n_actors + 1) * sizeof *dst->last_ms);
+        while (dst->n_last < sim->n_actors + 1)
+            dst->last_ms[dst->n_last++] = 0;
     }
-    return &pair->last_ms;
+    return &dst->last_ms[src ? src->number + 1 : 0];
 }
 
 static void send_event (ama_sim_t *sim, actor_t *src, actor_t *dst, const ama_envelope_t *envelope,
@@ -364,25 +354,20 @@ ama_sim_t *ama_sim_new (const ama_sim_conf_t *conf)
 void ama_sim_destroy (ama_sim_t **sim_p)
 {
     ama_sim_t *sim = *sim_p;
-    actor_t *actor, *next_actor;
-    pair_t *pair, *next_pair;
 
     if (!sim)
         return;
     *sim_p = NULL;
-    DL_FOREACH_SAFE (sim->actors, actor, next_actor)
-    {
+    while (sim->actors) {
+        actor_t *actor = sim->actors;
+        sim->actors = actor->next;
         if (actor->ctx)
             end_actor (actor, true);
+        free (actor->last_ms);
         free (actor);
     }
     while (sim->n_events)
         free_event (pop (sim));
-    HASH_ITER (hh, sim->pairs, pair, next_pair)
-    {
-        HASH_DEL (sim->pairs, pair);
-        free (pair);
-    }
     free (sim->heap);
     free (sim);
 }

@@ -7,52 +7,44 @@
 #include "messages/ama_types.h"
 #include "messages/control.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 enum { RETRY_MS = 2 };
 
-typedef struct {
-    uint64_t id;
-    char name[AMA_NAME_MAX]; /* zeroed behind the end: it is hashed as bytes */
-} reader_t;
-
 struct ama_stream {
+    ama_stream_t *next; /* of ctx->streams: as many as there are readers, so a list will do */
     ama_ctx_t *ctx;
-    reader_t reader;
+    ama_waiter_t reader;
     int64_t credit, window;
     bool waits; /* ama_stream_send said AGAIN */
     ama_timer_t retry;
     ama_stream_fn *on_writable, *on_closed;
     void *arg;
-    UT_hash_handle hh;
 };
-
-static void make_reader (reader_t *reader, const char *name, uint64_t id)
-{
-    memset (reader, 0, sizeof *reader);
-    reader->id = id;
-    (void) snprintf (reader->name, sizeof reader->name, "%s", name);
-}
 
 static ama_stream_t *find (ama_ctx_t *ctx, const ama_envelope_t *envelope)
 {
-    ama_stream_t *stream;
-    reader_t reader;
+    ama_stream_t *stream = ctx->streams;
 
-    if (!ctx->streams)
-        return NULL;
-    make_reader (&reader, envelope->src, envelope->corr);
-    HASH_FIND (hh, ctx->streams, &reader, sizeof reader, stream);
+    while (stream && (stream->reader.id != envelope->corr || strcmp (stream->reader.name, envelope->src) != 0))
+        stream = stream->next;
     return stream;
+}
+
+static void take_out (ama_ctx_t *ctx, ama_stream_t *stream)
+{
+    ama_stream_t **at = &ctx->streams;
+
+    ama_timer_cancel (&stream->retry);
+    while (*at != stream)
+        at = &(*at)->next;
+    *at = stream->next;
 }
 
 static void forget (ama_stream_t *stream)
 {
-    ama_timer_cancel (&stream->retry);
-    HASH_DEL (stream->ctx->streams, stream);
+    take_out (stream->ctx, stream);
     free (stream);
 }
 
@@ -76,14 +68,15 @@ ama_stream_t *ama_stream_new (ama_ctx_t *ctx, const ama_envelope_t *request, ama
     ama_stream_t *stream = ama_calloc (1, sizeof *stream);
 
     stream->ctx = ctx;
-    make_reader (&stream->reader, request->src, request->id);
+    stream->reader = ama_waiter (request);
     stream->credit = stream->window = request->window;
     stream->on_writable = on_writable;
     stream->on_closed = on_closed;
     stream->arg = arg;
     ama_timer_init (&stream->retry, ama_loop_timers (ctx->loop), on_retry, stream);
     /* a reader that uses a number twice gets two streams under one key, and only harms itself */
-    HASH_ADD (hh, ctx->streams, reader, sizeof stream->reader, stream);
+    stream->next = ctx->streams;
+    ctx->streams = stream;
     return stream;
 }
 
@@ -129,13 +122,9 @@ void ama_stream_end (ama_stream_t **stream, uint16_t type, const void *body)
 
 void ama_stream_fail (ama_stream_t **stream, int code, const char *text)
 {
-    ama_waiter_t waiter = { 0 };
-
     if (!*stream)
         return;
-    waiter.id = (*stream)->reader.id;
-    (void) memcpy (waiter.name, (*stream)->reader.name, sizeof waiter.name);
-    (void) ama_refuse ((*stream)->ctx, &waiter, code, "%s", text);
+    (void) ama_refuse ((*stream)->ctx, &(*stream)->reader, code, "%s", text);
     forget (*stream);
     *stream = NULL;
 }
@@ -154,13 +143,12 @@ void ama_streams_on_credit (ama_ctx_t *ctx, const ama_envelope_t *envelope, uint
     writable_again (stream);
 }
 
-static void close_stream (ama_stream_t *stream)
+static void close_stream (ama_ctx_t *ctx, ama_stream_t *stream)
 {
     ama_stream_fn *on_closed = stream->on_closed;
 
-    ama_timer_cancel (&stream->retry);
-    HASH_DEL (stream->ctx->streams, stream);
-    if (on_closed && !stream->ctx->exiting)
+    take_out (ctx, stream);
+    if (on_closed && !ctx->exiting)
         on_closed (stream, stream->arg);
     free (stream);
 }
@@ -170,22 +158,26 @@ void ama_streams_on_cancel (ama_ctx_t *ctx, const ama_envelope_t *envelope)
     ama_stream_t *stream = find (ctx, envelope);
 
     if (stream)
-        close_stream (stream);
+        close_stream (ctx, stream);
 }
 
 void ama_streams_close (ama_ctx_t *ctx, const char *name)
 {
     for (ama_stream_t *stream = ctx->streams, *next; stream; stream = next) {
-        next = stream->hh.next;
+        next = stream->next;
         if (name && strcmp (stream->reader.name, name) != 0)
             continue;
-        close_stream (stream);
+        close_stream (ctx, stream);
         next = ctx->streams; /* the callback may have ended others */
     }
 }
 
 void ama_streams_done (ama_ctx_t *ctx)
 {
-    while (ctx->streams)
-        forget (ctx->streams);
+    while (ctx->streams) {
+        ama_stream_t *stream = ctx->streams;
+        ctx->streams = stream->next;
+        ama_timer_cancel (&stream->retry);
+        free (stream);
+    }
 }

@@ -85,7 +85,7 @@ void ama_timer_at (ama_timer_t *timer, int64_t mono_ms)
     ama_timer_cancel (timer);
     if (timers->size == timers->room) {
         timers->room = timers->room ? timers->room * 2 : 16;
-        timers->heap = ama_realloc (timers->heap, timers->room * sizeof *timers->heap);
+        timers->heap = ama_realloc (timers->heap, timers->room * sizeof (ama_timer_t *));
     }
     timer->due_ms = mono_ms;
     timer->order = ++timers->armed;

@@ -230,7 +230,7 @@ int ama_ipc_probe (const char *path)
 
     if (strlen (path) >= sizeof address.sun_path)
         return -1;
-    (void) strcpy (address.sun_path, path);
+    (void) snprintf (address.sun_path, sizeof address.sun_path, "%s", path);
     fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && connect (fd, (struct sockaddr *) &address, sizeof address) < 0 && errno != EAGAIN) {
         (void) close (fd);
