@@ -4,6 +4,7 @@
 #include <czmq.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 /* ---- signals ---- */
 
@@ -76,7 +77,7 @@ static void eintr_ends_the_loop (void)
 
 /* ---- actors ---- */
 
-static volatile bool still_running;
+static atomic_bool still_running;
 
 static void busy_actor (zsock_t *pipe, void *arg)
 {
@@ -127,7 +128,7 @@ static void start_error_is_ignored (void)
 static void silent_actor (zsock_t *pipe, void *arg)
 {
     (void) zsock_signal (pipe, 0);
-    while (!*(volatile bool *) arg)
+    while (!atomic_load ((atomic_bool *) arg))
         (void) usleep (1000);
 }
 
@@ -135,7 +136,7 @@ static void silent_actor (zsock_t *pipe, void *arg)
 static void pipe_capacity_adds_up (void)
 {
     zactor_t *actor;
-    bool end = false;
+    atomic_bool end = false;
     int accepted = 0;
 
     zsys_handler_set (NULL);
