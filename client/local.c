@@ -205,7 +205,7 @@ static bool is_failed (const char *state, ama_id_t run)
     ama_run_shown_t shown;
     bool failed;
 
-    if (ama_local_shown (state, run, &shown, NULL) < 0)
+    if (ama_local_shown (state, run, &shown, NULL) != 0)
         return false;
     failed = shown.summary.state == AMA_RUN_STATE_FAILED || shown.summary.state == AMA_RUN_STATE_ERRORED
              || shown.summary.state == AMA_RUN_STATE_TIMED_OUT;
@@ -253,7 +253,7 @@ size_t ama_local_summaries (const char *state, size_t max, ama_run_summary_t **r
     *ret_runs = ama_calloc (count + 1, sizeof **ret_runs);
     for (size_t i = 0; i < count; i++) {
         ama_run_shown_t shown;
-        if (ama_local_shown (state, ids[i], &shown, NULL) < 0)
+        if (ama_local_shown (state, ids[i], &shown, NULL) != 0)
             continue;
         ama_run_summary_copy (&shown.summary, &(*ret_runs)[known++]);
         ama_run_shown_done (&shown);

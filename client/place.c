@@ -33,7 +33,7 @@ int ama_place_probe (const char *endpoint, ama_err_t *err)
     if (strlen (path) >= sizeof address.sun_path)
         return ama_err_set (err, AMA_E_USAGE, "%s: a socket's path has at most %zu bytes", endpoint,
                             sizeof address.sun_path - 1);
-    strcpy (address.sun_path, path);
+    memcpy (address.sun_path, path, strlen (path));
     fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ama_err_set (err, AMA_E_IO, "no socket: %s", strerror (errno));
