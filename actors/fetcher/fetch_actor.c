@@ -99,19 +99,18 @@ static void on_outcome (helper_t *helper, const ama_fetch_report_t *report)
 static bool on_line (helper_t *helper, const char *line, size_t size)
 {
     fetcher_t *self = helper->fetcher;
-    ama_fetch_report_t report;
+    ama_fetch_report_t report = { 0 };
     ama_err_t err = { 0 };
+    bool good = ama_fetch_report_decode (line, size, &report, &err) == 0 && helper->job && is_ours (self, &report);
 
-    if (ama_fetch_report_decode (line, size, &report, &err) < 0 || !helper->job || !is_ours (self, &report)) {
-        ama_log (AMA_LOG_WARN, component, "a helper said what it may not: %s", err.text);
-        return false;
-    }
-    if (report.kind == AMA_FETCH_PROGRESS)
+    if (!good)
+        ama_log (AMA_LOG_WARN, component, "a helper said what it may not%s%s", err.text[0] ? ": " : "", err.text);
+    else if (report.kind == AMA_FETCH_PROGRESS)
         ama_fetch_core_progress (self->core, helper->job, &report, ama_now_ms (self->ctx));
     else
         on_outcome (helper, &report);
     ama_fetch_report_done (&report);
-    return true;
+    return good;
 }
 
 static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)

@@ -39,6 +39,8 @@ static int setup_git (ama_err_t *err)
         rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_SIZE, (size_t) 32 << 20);
     if (rc >= 0)
         rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t) 256 << 20);
+    if (rc >= 0)
+        rc = git_libgit2_opts (GIT_OPT_SET_PACK_MAX_OBJECTS, (size_t) AMA_FETCH_OBJECTS_MAX);
     if (rc < 0)
         return ama_err_set (err, AMA_E_FATAL, "libgit2 can not be set up: %s",
                             git_error_last () ? git_error_last ()->message : "?");
@@ -69,7 +71,7 @@ static void setup_process (void)
 
     (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
     (void) setrlimit (RLIMIT_CORE, &none); /* it may hold a password */
-#ifndef __SANITIZE_ADDRESS__ /* whose search for leaks is a tracer */
+#ifndef __SANITIZE_ADDRESS__               /* whose search for leaks is a tracer */
     (void) prctl (PR_SET_DUMPABLE, 0);
 #endif
     (void) signal (SIGPIPE, SIG_IGN);

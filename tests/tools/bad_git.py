@@ -101,6 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.server.requests += 1
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))  # unread bytes would reset the connection
         self.start("application/x-git-upload-pack-result")
         if callable(self.server.pack):
             self.server.pack(self.wfile)

@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { KNOWN_HOSTS_MAX = 4 << 20, OBJECTS_MAX = 20 * 1000 * 1000 };
+enum { KNOWN_HOSTS_MAX = 4 << 20 };
 
 /* ---- preparing ---- */
 
@@ -292,9 +292,6 @@ static int on_transfer (const git_indexer_progress *stats, void *payload)
     if (stats->received_bytes > work->settings.pack_bytes)
         return ama_err_set (&work->verdict, AMA_E_LIMIT, "%s sends more than %llu bytes", url,
                             (unsigned long long) work->settings.pack_bytes);
-    if (stats->total_objects > OBJECTS_MAX)
-        return ama_err_set (&work->verdict, AMA_E_LIMIT, "%s sends %u objects, the limit is %d", url,
-                            stats->total_objects, OBJECTS_MAX);
     if (stats->received_objects < stats->total_objects)
         ama_fetch_tell (work, "receiving", stats->received_objects, stats->total_objects, stats->received_bytes);
     else

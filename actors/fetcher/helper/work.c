@@ -165,7 +165,7 @@ static int code_of (const ama_fetch_work_t *work, int rc, const git_error *last)
     case GIT_ERROR_SHA1:
     case GIT_ERROR_CONFIG:  /* of a repository that is not ours */
     case GIT_ERROR_INVALID: /* an object of another kind than its tree says */
-        return strstr (text, "too large") || strstr (text, "exceed") ? AMA_E_LIMIT : AMA_E_INTEGRITY;
+        return strstr (text, "too large") || strstr (text, "too many") ? AMA_E_LIMIT : AMA_E_INTEGRITY;
     case GIT_ERROR_NONE:
         return work->url.scheme == AMA_FETCH_LOCAL ? AMA_E_IO : AMA_E_UNREACHABLE;
     default:

@@ -11,6 +11,9 @@
 
 #include <stdint.h>
 
+/* Of one pack: what a helper's memory can index. */
+enum { AMA_FETCH_OBJECTS_MAX = 10 * 1000 * 1000 };
+
 typedef struct {
     ama_fetch_order_t order;
     ama_fetch_settings_t settings;
