@@ -48,8 +48,9 @@ void ama_ctx_destroy (ama_ctx_t **ctx_p)
 
 void ama_ctx_stop (ama_ctx_t *ctx)
 {
-    if (ctx->exiting)
+    if (ctx->exiting || ctx->stopping)
         return;
+    ctx->stopping = true;
     if (ctx->def->stop)
         ctx->def->stop (ctx, ctx->state);
     else

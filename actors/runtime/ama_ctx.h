@@ -43,7 +43,8 @@ struct ama_ctx {
     ama_stream_t *streams; /* list */
     ama_child_t *children; /* list */
     bool up;               /* between joined and parted */
-    bool exiting, killed;  /* killed: by the simulator, as kill -9 does it */
+    bool stopping, exiting;
+    bool killed; /* by the simulator, as kill -9 does it */
     int exit_code;
     char exit_text[AMA_ERR_TEXT_MAX];
 };
@@ -53,7 +54,7 @@ ama_ctx_t *ama_ctx_new (const ama_actor_def_t *def, const char *name, ama_loop_t
                         void *port);
 /* Calls done; children left behind are killed. */
 void ama_ctx_destroy (ama_ctx_t **ctx);
-/* The stop callback, or the end at once if there is none. */
+/* The stop callback, or the end at once if there is none. Only the first call counts. */
 void ama_ctx_stop (ama_ctx_t *ctx);
 
 /* ---- from the port ---- */

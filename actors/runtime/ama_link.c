@@ -44,6 +44,7 @@ struct ama_link {
     ama_source_t *source;
     link_state_t state;
     bool holding;               /* no welcome yet, and it may still come in time */
+    ama_id_t incarnation;       /* of this joining; a hello that is repeated has the same */
     uint64_t hello_id, ping_id; /* envelope ids: whether an answer is to us or to the actor */
     int64_t heard_ms, hold_until_ms;
     ama_timer_t tick;
@@ -130,12 +131,16 @@ static bool say (ama_link_t *link, uint16_t type, uint32_t flags, uint64_t corr,
 
 /* ---- joining and parting ---- */
 
+static void renew (ama_link_t *link)
+{
+    link->incarnation = ama_id_new (ama_wall_ms (ama_loop_clock (link->loop)));
+}
+
 static void greet (ama_link_t *link)
 {
-    ama_control_hello_t hello = { .name = link->ctx->name,
-                                  .role = link->ctx->role,
-                                  .incarnation = ama_id_new (ama_wall_ms (ama_loop_clock (link->loop))),
-                                  .pid = (uint32_t) getpid () };
+    ama_control_hello_t hello = {
+        .name = link->ctx->name, .role = link->ctx->role, .incarnation = link->incarnation, .pid = (uint32_t) getpid ()
+    };
 
     if (say (link, AMA_MSG_CONTROL_HELLO, AMA_FLAG_REQUEST, 0, &hello))
         link->state = GREETING;
@@ -191,6 +196,7 @@ static void part (ama_link_t *link, const char *why)
     forget_process (link);
     ama_log (AMA_LOG_DEBUG, link->ctx->name, "parted from the hub: %s", why);
     link->state = AWAY;
+    renew (link);
     ama_backlog_clear (&link->backlog);
     ama_source_want_out (link->source, true);
     ama_ctx_parted (link->ctx);
@@ -231,8 +237,10 @@ static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const v
         return;
     if (about_hello && denied.code != AMA_E_EXISTS)
         ama_exit (link->ctx, (int) denied.code, denied.text);
-    else if (about_hello)
-        link->state = AWAY; /* the hub has not noticed yet that our former self is gone: the next tick tries again */
+    else if (about_hello) { /* the hub has not noticed yet that our former self is gone: the next tick tries again */
+        link->state = AWAY;
+        renew (link);
+    }
     else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_STALE)
         ama_exit (link->ctx, AMA_E_STALE, denied.text);
     ama_control_error_done (&denied);
@@ -417,6 +425,7 @@ int ama_link_join (ama_link_t *link, ama_ctx_t *ctx, ama_err_t *err)
     int fd;
 
     link->ctx = ctx;
+    renew (link);
     if (!link->remote && join_inproc (link, err) < 0)
         return err ? err->code : AMA_E_FATAL;
     link->source = ama_loop_source (link->loop, link->socket, on_readable, on_writable, link);

@@ -51,7 +51,8 @@ struct ama_watch {
     int fd;
     int own_fd; /* a duplicate, if the descriptor is watched twice; else -1 */
     short events;
-    bool known; /* epoll has it */
+    bool known;  /* epoll has it */
+    bool always; /* epoll does not take regular files: they are ready all the time */
     bool dead;
     void (*fn) (int fd, short revents, void *arg);
     void *arg;
@@ -80,7 +81,7 @@ struct ama_loop {
     ama_watch_t *watches;
     ama_source_t *dead_sources; /* destroyed during this turn: an event of the turn may still name them */
     ama_watch_t *dead_watches;
-    unsigned n_sources, rotation;
+    unsigned n_sources, n_always, rotation;
     calls_t deferred, running;
 };
 
@@ -277,6 +278,8 @@ static void watch_apply (ama_watch_t *watch)
     struct epoll_event event = { .events = to_epoll (watch->events), .data.ptr = watch };
     int epoll = watch->loop->epoll;
 
+    if (watch->always)
+        return;
     if (!watch->events) {
         if (watch->known)
             (void) epoll_ctl (epoll, EPOLL_CTL_DEL, watched_fd (watch), NULL);
@@ -287,11 +290,15 @@ static void watch_apply (ama_watch_t *watch)
         (void) epoll_ctl (epoll, EPOLL_CTL_MOD, watched_fd (watch), &event);
         return;
     }
-    if (epoll_ctl (epoll, EPOLL_CTL_ADD, watched_fd (watch), &event) < 0 && errno == EEXIST) {
-        watch->own_fd = fcntl (watch->fd, F_DUPFD_CLOEXEC, 0); /* epoll knows a descriptor once */
-        (void) epoll_ctl (epoll, EPOLL_CTL_ADD, watch->own_fd, &event);
-    }
     watch->known = true;
+    if (epoll_ctl (epoll, EPOLL_CTL_ADD, watched_fd (watch), &event) == 0)
+        return;
+    if (errno == EEXIST && (watch->own_fd = fcntl (watch->fd, F_DUPFD_CLOEXEC, 0)) >= 0
+        && epoll_ctl (epoll, EPOLL_CTL_ADD, watch->own_fd, &event) == 0)
+        return; /* epoll knows a descriptor once */
+    watch->known = false;
+    watch->always = true;
+    watch->loop->n_always++;
 }
 
 ama_watch_t *ama_loop_watch (ama_loop_t *loop, int fd, short events, void (*fn) (int fd, short revents, void *arg),
@@ -329,6 +336,7 @@ void ama_watch_destroy (ama_watch_t **watch_p)
     if (watch->own_fd >= 0)
         (void) close (watch->own_fd);
     watch->dead = true;
+    watch->loop->n_always -= watch->always;
     DL_DELETE (watch->loop->watches, watch);
     LL_PREPEND (watch->loop->dead_watches, watch);
 }
@@ -427,11 +435,22 @@ static bool anything_hot (const ama_loop_t *loop)
     return false;
 }
 
+static bool anything_always_ready (const ama_loop_t *loop)
+{
+    const ama_watch_t *watch;
+
+    if (loop->n_always)
+        DL_FOREACH (loop->watches, watch)
+    if (watch->always && watch->events)
+        return true;
+    return false;
+}
+
 static int wait_ms (const ama_loop_t *loop, int64_t max_wait_ms)
 {
     int64_t next_ms = ama_timers_next_ms (&loop->timers), ms = max_wait_ms;
 
-    if (loop->deferred.size || loop->stopped || anything_hot (loop))
+    if (loop->deferred.size || loop->stopped || anything_hot (loop) || anything_always_ready (loop))
         return 0;
     if (next_ms != INT64_MAX) {
         int64_t left_ms = next_ms - ama_mono_ms (loop->clock);
@@ -476,6 +495,18 @@ static void serve_events (ama_loop_t *loop, const struct epoll_event *events, in
     }
 }
 
+static void serve_always_ready (ama_loop_t *loop)
+{
+    ama_watch_t *watch, *next;
+
+    if (loop->n_always)
+        DL_FOREACH_SAFE (loop->watches, watch, next)
+    if (watch->always && watch->events) {
+        watch->fn (watch->fd, watch->events, watch->arg);
+        return; /* the list may have changed; the next turn is near */
+    }
+}
+
 static void lap_timer (void *arg)
 {
     ama_loop_lap (arg, "loop", "a timer");
@@ -494,6 +525,7 @@ void ama_loop_turn (ama_loop_t *loop, int64_t max_wait_ms)
     ama_timers_fire (&loop->timers, loop->turn_ms, TIMERS_PER_TURN, lap_timer, loop);
     serve_sources (loop);
     serve_events (loop, events, n);
+    serve_always_ready (loop);
     ama_loop_run_deferred (loop);
     bury (loop);
 }

@@ -3,6 +3,7 @@
 
 #include "actors/runtime/ama_loop.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -264,6 +265,26 @@ static void test_watches (void **state)
     ama_loop_destroy (&loop);
 }
 
+/* A program's input may be a file. */
+static void test_regular_file (void **state)
+{
+    ama_loop_t *loop = ama_loop_new (ama_clock_system (), false);
+    int fd = open ("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    watcher_t watcher = { .loop = loop };
+
+    (void) state;
+    watcher.watch = ama_loop_watch (loop, fd, POLLIN, on_event, &watcher);
+    ama_loop_turn (loop, 10000);
+    ama_loop_turn (loop, 10000);
+    assert_int_equal (watcher.count, 2);
+    ama_watch_set (watcher.watch, 0);
+    ama_loop_turn (loop, 10);
+    assert_int_equal (watcher.count, 2);
+    ama_watch_destroy (&watcher.watch);
+    (void) close (fd);
+    ama_loop_destroy (&loop);
+}
+
 static void count_wake (void *arg)
 {
     ++*(int *) arg;
@@ -364,8 +385,9 @@ static void test_fairness (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_timers),  cmocka_unit_test (test_timers_random), cmocka_unit_test (test_deferred),
-        cmocka_unit_test (test_watches), cmocka_unit_test (test_wake),          cmocka_unit_test (test_fairness),
+        cmocka_unit_test (test_timers),   cmocka_unit_test (test_timers_random), cmocka_unit_test (test_deferred),
+        cmocka_unit_test (test_watches),  cmocka_unit_test (test_wake),          cmocka_unit_test (test_regular_file),
+        cmocka_unit_test (test_fairness),
     };
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* talk_test.c - asks, tells, answers and refusals between actors on threads, through a real hub */
 #include "tests/unit/runtime/rt_test.h"
 
+#include <signal.h>
+
 /* ---- a service: the url of a fetch.request says what it does ---- */
 
 typedef struct {
@@ -310,11 +312,67 @@ static void test_stop_order (void **state)
     assert_string_equal (order, "cba");
 }
 
+/* ---- signals ---- */
+
+static int stops;
+
+static void count_stop (ama_ctx_t *ctx, void *state)
+{
+    (void) state;
+    stops++;
+    ama_exit (ctx, 7, "stopped");
+}
+
+static int here_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    (void) ctx, (void) state, (void) config, (void) err;
+    (void) kill (getpid (), SIGTERM); /* blocked: the signalfd has it */
+    return 0;
+}
+
+static void test_signal_stops_here (void **state)
+{
+    static const ama_actor_def_t here = {
+        .name = "client/1", .role = AMA_ROLE_VIEWER, .init = here_init, .stop = count_stop
+    };
+    ama_node_t *node = new_node (&(ama_node_conf_t){ .handle_signals = true });
+
+    (void) state;
+    assert_int_equal (ama_node_run_here (node, &here, NULL, NULL, NULL), 7);
+    assert_int_equal (stops, 1);
+    ama_node_destroy (&node, 1000);
+}
+
+static void note_signal (ama_node_t *node, int signal, void *arg)
+{
+    *(int *) arg = signal;
+    ama_node_stop (node);
+}
+
+static void test_signal_reaches_the_program (void **state)
+{
+    int signal = 0;
+    ama_node_t *node =
+        new_node (&(ama_node_conf_t){ .handle_signals = true, .on_signal = note_signal, .arg = &signal });
+
+    (void) state;
+    (void) kill (getpid (), SIGINT);
+    assert_int_equal (ama_node_wait (node, NULL), 0);
+    assert_int_equal (signal, SIGINT);
+    ama_node_destroy (&node, 1000);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_asks),         cmocka_unit_test (test_cancel), cmocka_unit_test (test_joined),
-        cmocka_unit_test (test_start_errors), cmocka_unit_test (test_fatal),  cmocka_unit_test (test_stop_order),
+        cmocka_unit_test (test_asks),
+        cmocka_unit_test (test_cancel),
+        cmocka_unit_test (test_joined),
+        cmocka_unit_test (test_start_errors),
+        cmocka_unit_test (test_fatal),
+        cmocka_unit_test (test_stop_order),
+        cmocka_unit_test (test_signal_stops_here),
+        cmocka_unit_test (test_signal_reaches_the_program),
     };
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);
