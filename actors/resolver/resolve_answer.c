@@ -97,19 +97,17 @@ bool ama_resolve_coordinates_ok (const char *text)
     if (strlen (text) > AMA_RESOLVE_FILE_COORDINATES_MAX || strstr (text, ".."))
         return false;
     for (const char *c = text; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
         if (*c == ':') {
             if (!size)
                 return false;
             parts++;
             size = 0;
+            continue;
         }
-        else if (plain || *c == '_' || (size && strchr (".-+", *c))) {
-            size++;
-        }
-        else {
+        /* what a job writes is checked more strictly; this came along, and others' versions have odd characters */
+        if (*c <= ' ' || *c >= 0x7f || strchr ("/\\\"'<>|*?", *c) || (*c == '.' && !size))
             return false;
-        }
+        size++;
     }
     return size && (parts == 3 || parts == 4);
 }

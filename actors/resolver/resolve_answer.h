@@ -15,7 +15,7 @@
 enum { AMA_RESOLVE_LINE_MAX = 16 * 1024, AMA_RESOLVE_NOTE_MAX = 400 };
 
 typedef struct {
-    char *coordinates; /* group:name:version, and :classifier if there is one; valid characters only */
+    char *coordinates; /* group:name:version, and :classifier if there is one; ama_resolve_coordinates_ok */
     char *path;        /* absolute */
     uint64_t size;
 } ama_resolve_found_t;
@@ -47,7 +47,7 @@ int ama_resolve_answer_feed (ama_resolve_answer_t *answer, const char *bytes, si
 int ama_resolve_answer_end (const ama_resolve_answer_t *answer, ama_err_t *err);
 void ama_resolve_answer_done (ama_resolve_answer_t *answer);
 
-/* True if these could be coordinates of a file: three or four parts, each of the characters that names of artifacts have. */
+/* True if these could be coordinates of a file: three or four parts of printable ASCII, none of which is a path or hidden. */
 bool ama_resolve_coordinates_ok (const char *text);
 
 #endif

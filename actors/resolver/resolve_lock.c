@@ -174,14 +174,13 @@ int ama_resolve_lock_compare (const ama_resolve_lock_t *before, const ama_resolv
 
 /* ---- names ---- */
 
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
 char *ama_resolve_lock_name (const char *coordinates, const char *path)
 {
     const char *slash = strrchr (path, '/'), *file = slash ? slash + 1 : path, *dot = strrchr (file, '.');
-    bool plain =
-        dot && dot[1] && strlen (dot) <= 8
-        && strspn (dot + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == strlen (dot + 1);
+    bool plain = dot && dot[1] && strlen (dot) <= 8 && strspn (dot + 1, letters) == strlen (dot + 1), first = false;
     ama_str_t name = { 0 };
-    char *first;
 
     ama_str_puts (&name, coordinates);
     if (name.size > NAME_MAX_BYTES) { /* the end tells more than the beginning, but could be another's end too */
@@ -191,12 +190,16 @@ char *ama_resolve_lock_name (const char *coordinates, const char *path)
         ama_str_printf (&name, "%.16s-%s", ama_digest_text (&digest, hex),
                         coordinates + strlen (coordinates) - NAME_MAX_BYTES + 32);
     }
-    first = strchr (name.data, ':');
-    if (first)
-        *first = '_';
-    for (char *c = name.data; *c; c++)
-        if (*c == ':')
+    for (char *c = name.data; *c; c++) { /* Spark takes lists of URIs: a comma or percent sign would be its own */
+        if (*c == ':' && !first) {
+            first = true;
+            *c = '_';
+        }
+        else if (*c == ':')
             *c = '-';
+        else if (!strchr (letters, *c) && !strchr ("._+-", *c))
+            *c = '_';
+    }
     ama_str_puts (&name, plain ? dot : ".jar");
     return ama_str_take (&name);
 }

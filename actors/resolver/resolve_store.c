@@ -33,7 +33,6 @@ typedef struct {
 struct ama_resolve_store {
     char *cache;
     seen_t *seen;
-    unsigned long made; /* temporary names */
     atomic_bool stop;
 };
 
@@ -350,9 +349,9 @@ static int put_file (ama_resolve_store_t *store, const ama_resolve_found_t *foun
         return ama_err_set (err, AMA_E_CHILD, "a file from outside the cache: %s", found->path);
     }
     free (root);
-    tmp = format ("%s/jars/tmp.%ld.%lu", store->cache, (long) getpid (), ++store->made);
+    tmp = format ("%s/jars/tmp.XXXXXX", store->cache);
+    rc = mkdtemp (tmp) ? 0 : from_errno ("making the folder", tmp, err);
     tmp_file = format ("%s/%s", tmp, file->name);
-    rc = mkdir (tmp, 0700) < 0 ? from_errno ("making the folder", tmp, err) : 0;
     if (rc == 0)
         rc = bring (store, found->path, tmp_file, file, &info, err);
     if (rc == 0)
@@ -368,9 +367,9 @@ static int put_file (ama_resolve_store_t *store, const ama_resolve_found_t *foun
 
 static int write_lock (ama_resolve_store_t *store, const char *path, const ama_resolve_lock_t *lock, ama_err_t *err)
 {
-    char *tmp = format ("%s/locks/tmp.%ld.%lu", store->cache, (long) getpid (), ++store->made);
+    char *tmp = format ("%s/locks/tmp.XXXXXX", store->cache);
     ama_str_t text = { 0 };
-    int fd = open (tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), rc = 0;
+    int fd = mkostemp (tmp, O_CLOEXEC), rc = 0;
 
     ama_resolve_lock_encode (lock, &text);
     if (fd < 0)

@@ -3,7 +3,7 @@
  * usage: ask_resolver CACHE_DIR SCRIPTS_DIR [CREDENTIALS_FILE]. One JSON object a line on stdin:
  *   {"id": 1, "repositories": [["house", "http://…"]], "artifacts": ["g:n:v"], "offline": false}
  * One a line on stdout, as it happens: {"id", "progress"}, {"id", "lock", "cached", "ms", "files": […]}, {"id", "error", "text", "ms"}.
- * Ends when stdin does and everything was answered.
+ * Ends when stdin does and everything was answered, or with {"stop": true}.
  */
 #include "actors/resolver/resolver.h"
 #include "actors/runtime/ama_node.h"
@@ -16,20 +16,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
-typedef struct {
-    ama_ctx_t *ctx;
-    ama_watch_t *watch;
-    ama_str_t input;
-    int open; /* asks without an answer */
-    bool ended;
-} asker_t;
+typedef struct asker asker_t;
 
-typedef struct {
+typedef struct ask {
+    struct ask *next;
     asker_t *asker;
     json_int_t id;
     int64_t since_ms;
 } ask_t;
+
+struct asker {
+    ama_ctx_t *ctx;
+    ama_watch_t *watch;
+    ama_str_t input;
+    ask_t *asks; /* without an answer */
+    bool ended;
+};
 
 static void put (json_t *object)
 {
@@ -42,7 +46,7 @@ static void put (json_t *object)
 
 static void end_if_done (asker_t *asker)
 {
-    if (asker->ended && !asker->open)
+    if (asker->ended && !asker->asks)
         ama_exit (asker->ctx, 0, NULL);
 }
 
@@ -74,8 +78,8 @@ static void on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void
     else
         put (json_pack ("{s:I, s:s, s:b, s:I, s:o}", "id", ask->id, "lock", ama_digest_text (&reply->lock, hex),
                         "cached", reply->cached, "ms", ms, "files", files_of (reply)));
+    LL_DELETE (asker->asks, ask);
     free (ask);
-    asker->open--;
     end_if_done (asker);
 }
 
@@ -115,7 +119,7 @@ static void ask_for (asker_t *asker, const char *line)
     ask_t *ask = ama_calloc (1, sizeof *ask);
 
     BUG_ON (!object);
-    *ask = (ask_t){ asker, json_integer_value (json_object_get (object, "id")), ama_now_ms (asker->ctx) };
+    *ask = (ask_t){ NULL, asker, json_integer_value (json_object_get (object, "id")), ama_now_ms (asker->ctx) };
     request.key.b[15] = (uint8_t) ask->id;
     request.n_repositories = json_array_size (repositories);
     request.n_artifacts = json_array_size (artifacts);
@@ -128,7 +132,7 @@ static void ask_for (asker_t *asker, const char *line)
     }
     for (size_t i = 0; i < request.n_artifacts; i++)
         request.artifacts[i] = artifact_of (text_of (artifacts, i));
-    asker->open++;
+    LL_PREPEND (asker->asks, ask);
     (void) ama_ask (asker->ctx, "resolver", AMA_MSG_RESOLVE_REQUEST, &request, 10 * 60 * 1000, 0, on_reply, ask);
     ama_resolve_request_done (&request);
     json_decref (object);
@@ -153,7 +157,10 @@ static void on_input (int fd, short revents, void *arg)
     asker->input.data[asker->input.size] = '\0';
     while ((end = memchr (asker->input.data, '\n', asker->input.size))) {
         *end = '\0';
-        ask_for (asker, asker->input.data);
+        if (strcmp (asker->input.data, "{\"stop\": true}") == 0)
+            ama_exit (asker->ctx, 0, NULL);
+        else
+            ask_for (asker, asker->input.data);
         ama_str_cut (&asker->input, (size_t) (end - asker->input.data) + 1);
     }
 }
@@ -179,7 +186,10 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 static void done (void *state)
 {
     asker_t *asker = state;
+    ask_t *ask, *next;
 
+    LL_FOREACH_SAFE (asker->asks, ask, next)
+    free (ask);
     ama_watch_destroy (&asker->watch);
     ama_str_done (&asker->input);
 }

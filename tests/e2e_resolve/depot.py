@@ -38,7 +38,11 @@ class Depot:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                pass  # a JVM that was killed, or has what it wants
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.port = self.server.server_address[1]
@@ -120,6 +124,11 @@ class Resolver:
         self.process.stdin.flush()
         return self.last
 
+    def stop(self):
+        """Ends it, whatever is open."""
+        self.process.stdin.write('{"stop": true}\n')
+        self.process.stdin.flush()
+
     def answer(self, number):
         while number not in self.answers:
             line = self.lines.get(timeout=LIMIT)
@@ -147,7 +156,10 @@ class Resolver:
         return found
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         try:
             return self.process.wait(timeout=LIMIT)
         finally:

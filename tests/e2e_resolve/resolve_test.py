@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import signal
 import stat
@@ -444,6 +445,27 @@ class ResolveTest(unittest.TestCase):
         self.refused(resolver.resolve([self.name("b")], self.repos), "AMA_E_CHILD", "after 3 tries", "signal 9")
         self.assertEqual(len(kills), 4)
         self.assertEqual(resolver.children(), [])
+
+    def test_left(self):
+        """The actor ends, orderly or not, while its JVM downloads: the JVM ends too."""
+        self.house.publish(self.name("a"))
+        for how in ("stop", "kill"):
+            arrived, go = threading.Event(), threading.Event()
+            self.house.tricks["a-1.jar"] = lambda h, arrived=arrived, go=go: arrived.set() or (go.wait(60) and False)
+            resolver = Resolver(self.cache)
+            self.addCleanup(go.set)
+            resolver.ask([self.name("a")], self.repos)
+            self.assertTrue(arrived.wait(60))
+            jvm = os.pidfd_open(resolver.children()[0])
+            if how == "kill":
+                resolver.process.kill()
+                go.set()  # its next line has no reader
+            else:
+                resolver.stop()
+            self.assertTrue(select.select([jvm], [], [], 60)[0], how)
+            os.close(jvm)
+            go.set()
+            self.assertEqual(resolver.close(), -signal.SIGKILL if how == "kill" else 0)
 
     # ---- the child's own home ----
 

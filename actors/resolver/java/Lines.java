@@ -15,7 +15,8 @@ final class Lines {
         for (Object value : values)
             line.append('\t').append(escape(String.valueOf(value)));
         out.append(line.append('\n'));
-        out.flush();
+        if (out.checkError()) // nobody reads any more: the actor is gone
+            Runtime.getRuntime().halt(1);
     }
 
     static String escape(String text) {

@@ -82,18 +82,21 @@ public final class Resolve {
 
     private void answer() throws Failure, IOException {
         Map<Artifact, File> files = fetch();
-        if (dropDamaged(files))
+        Map<Artifact, String> damaged = damaged(files);
+        if (!damaged.isEmpty() && !request.offline) { // in the cache, since; a download is checked by coursier
+            for (Artifact one : damaged.keySet())
+                Checksums.forget(files.get(one).toPath());
             files = fetch();
+            damaged = damaged(files);
+        }
+        Coordinates coordinates = new Coordinates(dependencies);
+        for (Map.Entry<Artifact, String> one : damaged.entrySet())
+            throw new Failure(Failure.Kind.INTEGRITY, coordinates.of(one.getKey().getUrl()) + ": " + one.getValue());
         for (String url : progress.unchecked())
             throw new Failure(Failure.Kind.INTEGRITY, "the repository has no SHA-1 for " + url);
-        Coordinates coordinates = new Coordinates(dependencies);
         refuseGaps(coordinates, files);
-        for (Map.Entry<Artifact, File> one : files.entrySet()) {
-            String wrong = Checksums.verify(one.getValue().toPath());
-            if (wrong != null)
-                throw new Failure(Failure.Kind.INTEGRITY, coordinates.of(one.getKey().getUrl()) + ": " + wrong);
+        for (Map.Entry<Artifact, File> one : files.entrySet())
             lines.put("file", coordinates.of(one.getKey().getUrl()), one.getValue().length(), one.getValue().getPath());
-        }
         lines.put("done", files.size(), progress.downloads());
     }
 
@@ -171,16 +174,14 @@ public final class Resolve {
                 + (request.offline ? " (offline)" : ""));
     }
 
-    /** Files of the cache that are not what they were. True if there were any, and they can be had again. */
-    private boolean dropDamaged(Map<Artifact, File> files) throws IOException {
-        boolean dropped = false;
-        for (File file : files.values()) {
-            Path path = file.toPath();
-            if (request.offline || Checksums.verify(path) == null)
-                continue;
-            Checksums.forget(path);
-            dropped = Files.notExists(path);
+    /** Files that are not what their repository says, and what is wrong with them. */
+    private static Map<Artifact, String> damaged(Map<Artifact, File> files) throws IOException {
+        Map<Artifact, String> damaged = new LinkedHashMap<>();
+        for (Map.Entry<Artifact, File> one : files.entrySet()) {
+            String wrong = Checksums.verify(one.getValue().toPath());
+            if (wrong != null)
+                damaged.put(one.getKey(), wrong);
         }
-        return dropped;
+        return damaged;
     }
 }

@@ -48,6 +48,8 @@ static const struct {
     { "five parts", "file\tg:a:1:2:3\t10\t/c/a.jar\n", AMA_E_CHILD, "no file", 0 },
     { "an empty part", "file\tg::1\t10\t/c/a.jar\n", AMA_E_CHILD, "no file", 0 },
     { "parts that are paths", "file\tg:../a:1\t10\t/c/a.jar\n", AMA_E_CHILD, "no file", 0 },
+    { "an odd version", "file\tg:a:1~rc@2\t10\t/c/a-1.jar\ndone\t1\t3\n", 0, "", 1 },
+    { "a quote", "file\tg:a:1'\t10\t/c/a-1.jar\ndone\t1\t3\n", AMA_E_CHILD, "no file", 0 },
     { "parts that are hidden", "file\tg:.a:1\t10\t/c/a.jar\n", AMA_E_CHILD, "no file", 0 },
 };
 
@@ -129,6 +131,8 @@ static void bounds (void **state)
     for (int i = 0; i < 10000; i++)
         assert_int_equal (ama_resolve_answer_feed (&answer, FILE_A, sizeof FILE_A - 1, NULL, NULL, &err), 0);
     assert_int_equal (ama_resolve_answer_feed (&answer, FILE_A, sizeof FILE_A - 1, NULL, NULL, &err), AMA_E_LIMIT);
+    assert_int_equal (ama_resolve_answer_end (&answer, &err), AMA_E_LIMIT);
+    assert_non_null (strstr (err.text, "more than 10000 files"));
     ama_resolve_answer_done (&answer);
     free (line);
 }

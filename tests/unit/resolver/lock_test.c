@@ -166,6 +166,7 @@ static void names (void **state)
         { "org.x:a:1", "/c/a.j/r", "org.x_a-1.jar" },
         { "org.x:a:1", "/c/a.extension-too-long", "org.x_a-1.jar" },
         { "org.x:a:1", "/c/a.", "org.x_a-1.jar" },
+        { "org.x:a:1~rc,2%41#x", "/c/a.jar", "org.x_a-1_rc_2_41_x.jar" },
     };
     char longest[641];
     char *one, *two;
