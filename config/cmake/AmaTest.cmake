@@ -18,7 +18,7 @@ function(ama_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
-        ENVIRONMENT "AMA_SOURCE_DIR=${CMAKE_SOURCE_DIR};AMA_BINARY_DIR=${CMAKE_BINARY_DIR}")
+        ENVIRONMENT "AMA_SOURCE_DIR=${CMAKE_SOURCE_DIR};AMA_BINARY_DIR=${CMAKE_BINARY_DIR};TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
 
 # ama_fuzz(NAME SOURCES ... LINK ... CORPUS DIR [DIR ...]): SOURCES define LLVMFuzzerTestOneInput. With the fuzz preset a libFuzzer
