@@ -237,6 +237,7 @@ static void drop_wishes (broker_t *self)
 
     HASH_ITER (hh, self->wishes, wish, next)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (self->wishes, wish);
         free (wish);
     }

@@ -74,11 +74,13 @@ void ama_broker_core_destroy (ama_broker_core_t **core_p)
         return;
     HASH_ITER (hh, core->leases, lease, next_lease)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (core->leases, lease);
         free (lease);
     }
     HASH_ITER (hh, core->runs, run, next_run)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (core->runs, run);
         free (run);
     }

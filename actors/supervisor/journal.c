@@ -1,16 +1,13 @@
-/* journal.c - the journal's database; the only file that knows SQLite
+/* journal.c - the journal's database: opened, verified, written (read in journal_read.c)
  *
  * Opened and closed on the actor's thread, used in between by the journal's worker thread. The connection is exclusive: no other process
  * can read it meanwhile, and no shared-memory file is needed. Invariants: events are only appended; their hash chain has no gap;
  * a transaction that failed for lack of space left nothing behind.
  */
-#include "actors/supervisor/journal.h"
-
 #include "actors/supervisor/journal_batch.h"
-#include "actors/supervisor/journal_files.h"
+#include "actors/supervisor/journal_db.h"
 
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,25 +31,6 @@ static const char *const migrations[] = {
     "WITHOUT ROWID;"
     "CREATE TABLE token (token TEXT PRIMARY KEY, content BLOB NOT NULL, run BLOB NOT NULL) WITHOUT ROWID;",
 };
-
-typedef enum {
-    ADD_EVENT,
-    PUT_RUN,
-    ADD_POST,
-    DROP_POSTS,
-    ADD_TOKEN,
-    READ_RUN_EVENTS,
-    READ_OPEN_EVENTS,
-    READ_OUTBOX,
-    LIST,
-    READ_RUN,
-    FIND_LATEST,
-    FIND_FAILED,
-    FIND_RUNNING,
-    FIND_BETWEEN,
-    READ_TOKEN,
-    N_STATEMENTS,
-} statement_t;
 
 #define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
 
@@ -82,20 +60,9 @@ _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_
                    && AMA_RUN_STATE_TIMED_OUT == 10,
                "states are part of the statements above");
 
-struct ama_journal {
-    sqlite3 *db;
-    sqlite3_stmt *statements[N_STATEMENTS];
-    char *dir; /* NULL: in memory */
-    int lock_fd;
-    int head_fd;
-    uint64_t epoch;
-    ama_id_t last_run;
-    journal_head_t head;
-};
-
 /* ---- errors ---- */
 
-static int fail (const ama_journal_t *journal, ama_err_t *err, const char *what)
+int journal_fail (const ama_journal_t *journal, ama_err_t *err, const char *what)
 {
     int extended = sqlite3_extended_errcode (journal->db);
     const char *text = sqlite3_errmsg (journal->db);
@@ -114,7 +81,7 @@ static int fail (const ama_journal_t *journal, ama_err_t *err, const char *what)
 
 static int run_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err)
 {
-    return sqlite3_exec (journal->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail (journal, err, sql);
+    return sqlite3_exec (journal->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : journal_fail (journal, err, sql);
 }
 
 /* The one value of a pragma as text. */
@@ -125,7 +92,7 @@ static int read_pragma (const ama_journal_t *journal, const char *sql, char *buf
 
     if (sqlite3_prepare_v2 (journal->db, sql, -1, &statement, NULL) != SQLITE_OK
         || sqlite3_step (statement) != SQLITE_ROW)
-        rc = fail (journal, err, sql);
+        rc = journal_fail (journal, err, sql);
     else
         (void) snprintf (buf, size, "%s", (const char *) sqlite3_column_text (statement, 0));
     (void) sqlite3_finalize (statement);
@@ -142,12 +109,12 @@ static int64_t column_number (const ama_journal_t *journal, const char *sql)
 
 /* ---- values ---- */
 
-static void bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id)
+void journal_bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id)
 {
     (void) sqlite3_bind_blob (statement, at, id->b, sizeof id->b, SQLITE_STATIC);
 }
 
-static void bind_text (sqlite3_stmt *statement, int at, const char *text)
+void journal_bind_text (sqlite3_stmt *statement, int at, const char *text)
 {
     (void) sqlite3_bind_text (statement, at, text ? text : "", -1, SQLITE_STATIC);
 }
@@ -157,7 +124,7 @@ static void bind_bytes (sqlite3_stmt *statement, int at, const void *bytes, size
     (void) sqlite3_bind_blob64 (statement, at, size ? bytes : "", size, SQLITE_STATIC);
 }
 
-static ama_id_t column_id (sqlite3_stmt *statement, int at)
+ama_id_t journal_column_id (sqlite3_stmt *statement, int at)
 {
     ama_id_t id = { { 0 } };
 
@@ -166,15 +133,9 @@ static ama_id_t column_id (sqlite3_stmt *statement, int at)
     return id;
 }
 
-static char *column_text (sqlite3_stmt *statement, int at)
+int journal_finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *what, ama_err_t *err)
 {
-    const char *text = (const char *) sqlite3_column_text (statement, at);
-    return ama_strdup (text ? text : "");
-}
-
-static int finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *what, ama_err_t *err)
-{
-    int rc = sqlite3_reset (statement) == SQLITE_OK ? 0 : fail (journal, err, what);
+    int rc = sqlite3_reset (statement) == SQLITE_OK ? 0 : journal_fail (journal, err, what);
 
     (void) sqlite3_clear_bindings (statement);
     return rc;
@@ -183,7 +144,7 @@ static int finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *
 static int run_statement (ama_journal_t *journal, statement_t which, ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[which];
-    int rc = sqlite3_step (statement) == SQLITE_DONE ? 0 : fail (journal, err, statement_text[which]);
+    int rc = sqlite3_step (statement) == SQLITE_DONE ? 0 : journal_fail (journal, err, statement_text[which]);
 
     (void) sqlite3_reset (statement);
     return rc;
@@ -226,17 +187,17 @@ static int verify (ama_journal_t *journal, const journal_head_t *known, ama_err_
     if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
                             &statement, NULL)
         != SQLITE_OK)
-        return fail (journal, err, "verify");
+        return journal_fail (journal, err, "verify");
     while (!rc && (step = sqlite3_step (statement)) != SQLITE_DONE) {
         uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-        journal_row_t row = { .run = column_id (statement, 1),
+        journal_row_t row = { .run = journal_column_id (statement, 1),
                               .no = (uint64_t) sqlite3_column_int64 (statement, 2),
                               .wall_ms = sqlite3_column_int64 (statement, 3),
                               .type = (uint16_t) sqlite3_column_int (statement, 4),
                               .size = (size_t) sqlite3_column_bytes (statement, 5) };
         ama_digest_t chain;
         if (step != SQLITE_ROW) {
-            rc = fail (journal, err, "verify");
+            rc = journal_fail (journal, err, "verify");
             break;
         }
         chain = chain_next (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
@@ -282,7 +243,7 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "2") != 0)
         return ama_err_set (err, AMA_E_IO, "journal: synchronous is %s, not FULL", text);
-    if (read_pragma (journal, "PRAGMA quick_check(1)", text, sizeof text, err) < 0)
+    if (read_pragma (journal, "PRAGMA integrity_check(1)", text, sizeof text, err) < 0)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "ok") != 0)
         return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: %s", journal->dir, text);
@@ -318,7 +279,7 @@ static int prepare (ama_journal_t *journal, ama_err_t *err)
         if (sqlite3_prepare_v3 (journal->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statements[i],
                                 NULL)
             != SQLITE_OK)
-            return fail (journal, err, statement_text[i]);
+            return journal_fail (journal, err, statement_text[i]);
     }
     return 0;
 }
@@ -331,8 +292,8 @@ static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
         return err ? err->code : AMA_E_IO;
     journal->epoch = (uint64_t) column_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
     if (sqlite3_step (last) == SQLITE_ROW)
-        journal->last_run = column_id (last, 0);
-    return finish (journal, last, "epoch", err);
+        journal->last_run = journal_column_id (last, 0);
+    return journal_finish (journal, last, "epoch", err);
 }
 
 static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama_err_t *err)
@@ -353,7 +314,7 @@ static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama
     }
     if (sqlite3_open_v2 (path, &journal->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL)
         != SQLITE_OK)
-        return fail (journal, err, path);
+        return journal_fail (journal, err, path);
     (void) sqlite3_extended_result_codes (journal->db, 1);
     if (setup (journal, conf->max_bytes, err) < 0 || migrate (journal, err) < 0
         || verify (journal, has_head ? &known : NULL, err) < 0 || prepare (journal, err) < 0
@@ -416,7 +377,7 @@ static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batc
         const char *body = batch->bytes.data + row->at;
         head->chain = chain_next (&head->chain, ++head->no, row, body);
         (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) head->no);
-        bind_id (statement, 2, &row->run);
+        journal_bind_id (statement, 2, &row->run);
         (void) sqlite3_bind_int64 (statement, 3, (sqlite3_int64) row->no);
         (void) sqlite3_bind_int64 (statement, 4, row->wall_ms);
         (void) sqlite3_bind_int (statement, 5, row->type);
@@ -434,16 +395,16 @@ static int write_summaries (ama_journal_t *journal, const ama_journal_batch_t *b
 
     for (size_t i = 0; i < batch->n_summaries; i++) {
         const ama_run_summary_t *run = &batch->summaries[i];
-        bind_id (statement, 1, &run->run);
-        bind_text (statement, 2, run->job);
-        bind_text (statement, 3, run->env);
+        journal_bind_id (statement, 1, &run->run);
+        journal_bind_text (statement, 2, run->job);
+        journal_bind_text (statement, 3, run->env);
         (void) sqlite3_bind_int (statement, 4, (int) run->state);
-        bind_text (statement, 5, run->commit);
+        journal_bind_text (statement, 5, run->commit);
         (void) sqlite3_bind_int64 (statement, 6, run->accepted);
         (void) sqlite3_bind_int64 (statement, 7, run->ended);
         (void) sqlite3_bind_int64 (statement, 8, run->exit);
         (void) sqlite3_bind_int (statement, 9, run->dirty);
-        bind_text (statement, 10, run->repo);
+        journal_bind_text (statement, 10, run->repo);
         if (run_statement (journal, PUT_RUN, err) < 0)
             return -1;
     }
@@ -456,14 +417,14 @@ static int write_outbox (ama_journal_t *journal, const ama_journal_batch_t *batc
 
     for (size_t i = 0; i < batch->posts.n; i++) {
         const journal_row_t *row = &batch->posts.rows[i];
-        bind_id (add, 1, &row->run);
+        journal_bind_id (add, 1, &row->run);
         (void) sqlite3_bind_int64 (add, 2, (sqlite3_int64) row->no);
         bind_bytes (add, 3, batch->bytes.data + row->at, row->size);
         if (run_statement (journal, ADD_POST, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < batch->posted.n; i++) {
-        bind_id (drop, 1, &batch->posted.rows[i].run);
+        journal_bind_id (drop, 1, &batch->posted.rows[i].run);
         (void) sqlite3_bind_int64 (drop, 2, (sqlite3_int64) batch->posted.rows[i].no);
         if (run_statement (journal, DROP_POSTS, err) < 0)
             return -1;
@@ -476,9 +437,9 @@ static int write_tokens (ama_journal_t *journal, const ama_journal_batch_t *batc
     sqlite3_stmt *statement = journal->statements[ADD_TOKEN];
 
     for (size_t i = 0; i < batch->n_tokens; i++) {
-        bind_text (statement, 1, batch->tokens[i].token);
+        journal_bind_text (statement, 1, batch->tokens[i].token);
         bind_bytes (statement, 2, batch->tokens[i].content.b, sizeof batch->tokens[i].content.b);
-        bind_id (statement, 3, &batch->tokens[i].run);
+        journal_bind_id (statement, 3, &batch->tokens[i].run);
         if (run_statement (journal, ADD_TOKEN, err) < 0)
             return -1;
     }
@@ -503,163 +464,4 @@ int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch
     if (journal->head_fd >= 0 && batch->events.n)
         journal_head_write (journal->head_fd, &head);
     return 0;
-}
-
-/* ---- reading ---- */
-
-int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
-{
-    bool all = ama_id_is_zero (run);
-    sqlite3_stmt *statement = journal->statements[all ? READ_OPEN_EVENTS : READ_RUN_EVENTS];
-    int rc = 0, done;
-
-    if (!all)
-        bind_id (statement, 1, &run);
-    while (!rc && sqlite3_step (statement) == SQLITE_ROW) {
-        ama_journal_event_t event = {
-            .run = column_id (statement, 0),
-            .seq = (uint32_t) sqlite3_column_int64 (statement, 1),
-            .wall_ms = sqlite3_column_int64 (statement, 2),
-            .type = (uint16_t) sqlite3_column_int (statement, 3),
-            .body = sqlite3_column_blob (statement, 4),
-            .size = (size_t) sqlite3_column_bytes (statement, 4),
-        };
-        rc = fn (&event, arg, err);
-    }
-    done = finish (journal, statement, "events", err);
-    return rc ? rc : done;
-}
-
-int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err)
-{
-    sqlite3_stmt *statement = journal->statements[READ_OUTBOX];
-    int rc = 0, done;
-
-    while (!rc && sqlite3_step (statement) == SQLITE_ROW)
-        rc = fn (column_id (statement, 0), (uint64_t) sqlite3_column_int64 (statement, 1),
-                 sqlite3_column_blob (statement, 2), (size_t) sqlite3_column_bytes (statement, 2), arg, err);
-    done = finish (journal, statement, "outbox", err);
-    return rc ? rc : done;
-}
-
-static ama_run_summary_t column_summary (sqlite3_stmt *statement)
-{
-    return (ama_run_summary_t){
-        .run = column_id (statement, 0),
-        .job = column_text (statement, 1),
-        .env = column_text (statement, 2),
-        .state = (ama_run_state_t) sqlite3_column_int (statement, 3),
-        .commit = column_text (statement, 4),
-        .accepted = sqlite3_column_int64 (statement, 5),
-        .ended = sqlite3_column_int64 (statement, 6),
-        .exit = sqlite3_column_int64 (statement, 7),
-        .dirty = sqlite3_column_int (statement, 8) != 0,
-        .repo = column_text (statement, 9),
-        .waiting = ama_strdup (""),
-    };
-}
-
-int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err)
-{
-    sqlite3_stmt *statement = journal->statements[LIST];
-    ama_run_summary_t *runs = NULL;
-    size_t n = 0, room = 0;
-
-    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) limit);
-    while (sqlite3_step (statement) == SQLITE_ROW) {
-        if (n == room) {
-            room = room ? 2 * room : 16;
-            runs = ama_realloc (runs, room * sizeof *runs);
-        }
-        runs[n++] = column_summary (statement);
-    }
-    *ret_runs = runs;
-    *ret_n = n;
-    return finish (journal, statement, "list", err);
-}
-
-int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err)
-{
-    sqlite3_stmt *statement = journal->statements[READ_RUN];
-    bool found;
-    int rc;
-
-    bind_id (statement, 1, &run);
-    found = sqlite3_step (statement) == SQLITE_ROW;
-    if (found)
-        *ret_summary = column_summary (statement);
-    rc = finish (journal, statement, "summary", err);
-    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
-}
-
-static int find_one (ama_journal_t *journal, statement_t which, const char *selector, ama_id_t *ret_run, ama_err_t *err)
-{
-    sqlite3_stmt *statement = journal->statements[which];
-    bool found = sqlite3_step (statement) == SQLITE_ROW, more = false;
-    ama_id_t run = { { 0 } };
-    int rc;
-
-    if (found) {
-        run = column_id (statement, 0);
-        more = sqlite3_step (statement) == SQLITE_ROW;
-    }
-    rc = finish (journal, statement, "find", err);
-    if (rc < 0)
-        return rc;
-    if (!found)
-        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", selector);
-    if (more)
-        return ama_err_set (err, AMA_E_INVALID, "more than one run begins with %.64s", selector);
-    *ret_run = run;
-    return 0;
-}
-
-static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *ret_run, ama_err_t *err)
-{
-    char low[AMA_ID_TEXT], high[AMA_ID_TEXT];
-    size_t size = strlen (prefix);
-    ama_id_t from, to;
-
-    if (size == 0 || size >= sizeof low)
-        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
-    memset (low, '0', sizeof low);
-    memset (high, 'Z', sizeof high);
-    memcpy (low, prefix, size);
-    memcpy (high, prefix, size);
-    low[AMA_ID_TEXT - 1] = high[AMA_ID_TEXT - 1] = '\0';
-    if (ama_id_parse (low, &from) < 0 || ama_id_parse (high, &to) < 0)
-        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
-    bind_id (journal->statements[FIND_BETWEEN], 1, &from);
-    bind_id (journal->statements[FIND_BETWEEN], 2, &to);
-    return find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
-}
-
-int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err)
-{
-    if (strcmp (selector, "@latest") == 0)
-        return find_one (journal, FIND_LATEST, selector, ret_run, err);
-    if (strcmp (selector, "@failed") == 0)
-        return find_one (journal, FIND_FAILED, selector, ret_run, err);
-    if (strcmp (selector, "@running") == 0)
-        return find_one (journal, FIND_RUNNING, selector, ret_run, err);
-    if (*selector == '@')
-        return ama_err_set (err, AMA_E_INVALID, "%.64s is none of @latest, @failed, @running", selector);
-    return find_prefix (journal, selector, ret_run, err);
-}
-
-int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,
-                       ama_err_t *err)
-{
-    sqlite3_stmt *statement = journal->statements[READ_TOKEN];
-    bool found;
-    int rc;
-
-    bind_text (statement, 1, token);
-    found = sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_bytes (statement, 0) == (int) sizeof *ret_content;
-    if (found) {
-        memcpy (ret_content->b, sqlite3_column_blob (statement, 0), sizeof ret_content->b);
-        *ret_run = column_id (statement, 1);
-    }
-    rc = finish (journal, statement, "token", err);
-    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "the key was never used");
 }

@@ -77,6 +77,7 @@ static void encode (const journal_head_t *head, uint8_t *buf)
 {
     ama_digest_t sum;
 
+    /* no text: NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     memcpy (buf, magic, 8);
     for (int i = 0; i < 8; i++)
         buf[8 + i] = (uint8_t) (head->no >> (8 * i));

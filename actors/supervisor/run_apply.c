@@ -18,6 +18,7 @@ const char *run_agent_name (ama_run_core_t *run, const char *name)
         if (strcmp (run->agents[i]->name, name) == 0)
             return run->agents[i]->name;
     }
+    /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
     run->agents = ama_realloc (run->agents, (run->n_agents + 1) * sizeof *run->agents);
     agent = run->agents[run->n_agents++] = ama_calloc (1, sizeof *agent + strlen (name) + 1);
     memcpy (agent->name, name, strlen (name) + 1);

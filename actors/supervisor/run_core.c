@@ -392,7 +392,10 @@ static void attempt_timer (ama_run_core_t *run, const run_timer_t *timer, ama_ru
         run_attempt_lose (run, timer->action, "session-lost", "the Spark session was lost", AMA_ATTEMPT_STATE_ERRORED,
                           false, now);
     else if (timer->kind == RUN_TIMER_DOUBT && action->doubt == RUN_DOUBT_NOT_HELD)
-        run_attempt_lose (run, timer->action, "node-lost", "the agent does not know the attempt",
+        run_attempt_lose (run, timer->action, "node-lost",
+                          run_agent_incarnation (run, action->agent) != action->incarnation
+                              ? "its agent died"
+                              : "its agent does not know the attempt",
                           AMA_ATTEMPT_STATE_LOST, false, now);
 }
 

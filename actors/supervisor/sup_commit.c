@@ -139,6 +139,7 @@ static void forget_tokens (sup_t *sup, const sup_batch_t *batch)
     {
         for (size_t i = 0; i < batch->n_fresh; i++) {
             if (ama_id_equal (batch->fresh[i]->id, token->run)) {
+                /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
                 HASH_DEL (sup->tokens, token);
                 free (token->token);
                 free (token);

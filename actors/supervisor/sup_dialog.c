@@ -47,6 +47,7 @@ static void ask_destroy (sup_ask_t *ask)
         run->lease_asks--;
         run->sup->lease_asks--;
     }
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     DL_DELETE (run->asks, ask);
     ama_timer_destroy (&ask->again);
     free (ask);

@@ -305,6 +305,7 @@ static void done (void *state)
     sup_run_destroy (&run);
     HASH_ITER (hh, sup->tokens, token, next_token)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (sup->tokens, token);
         free (token->token);
         free (token);

@@ -1,0 +1,168 @@
+/* journal_read.c - questions to the journal: events, summaries, selectors, tokens. On the journal's worker thread, between commits. */
+#include "actors/supervisor/journal_db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *column_text (sqlite3_stmt *statement, int at)
+{
+    const char *text = (const char *) sqlite3_column_text (statement, at);
+    return ama_strdup (text ? text : "");
+}
+
+int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
+{
+    bool all = ama_id_is_zero (run);
+    sqlite3_stmt *statement = journal->statements[all ? READ_OPEN_EVENTS : READ_RUN_EVENTS];
+    int rc = 0, done;
+
+    if (!all)
+        journal_bind_id (statement, 1, &run);
+    while (!rc && sqlite3_step (statement) == SQLITE_ROW) {
+        ama_journal_event_t event = {
+            .run = journal_column_id (statement, 0),
+            .seq = (uint32_t) sqlite3_column_int64 (statement, 1),
+            .wall_ms = sqlite3_column_int64 (statement, 2),
+            .type = (uint16_t) sqlite3_column_int (statement, 3),
+            .body = sqlite3_column_blob (statement, 4),
+            .size = (size_t) sqlite3_column_bytes (statement, 4),
+        };
+        rc = fn (&event, arg, err);
+    }
+    done = journal_finish (journal, statement, "events", err);
+    return rc ? rc : done;
+}
+
+int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_OUTBOX];
+    int rc = 0, done;
+
+    while (!rc && sqlite3_step (statement) == SQLITE_ROW)
+        rc = fn (journal_column_id (statement, 0), (uint64_t) sqlite3_column_int64 (statement, 1),
+                 sqlite3_column_blob (statement, 2), (size_t) sqlite3_column_bytes (statement, 2), arg, err);
+    done = journal_finish (journal, statement, "outbox", err);
+    return rc ? rc : done;
+}
+
+static ama_run_summary_t column_summary (sqlite3_stmt *statement)
+{
+    return (ama_run_summary_t){
+        .run = journal_column_id (statement, 0),
+        .job = column_text (statement, 1),
+        .env = column_text (statement, 2),
+        .state = (ama_run_state_t) sqlite3_column_int (statement, 3),
+        .commit = column_text (statement, 4),
+        .accepted = sqlite3_column_int64 (statement, 5),
+        .ended = sqlite3_column_int64 (statement, 6),
+        .exit = sqlite3_column_int64 (statement, 7),
+        .dirty = sqlite3_column_int (statement, 8) != 0,
+        .repo = column_text (statement, 9),
+        .waiting = ama_strdup (""),
+    };
+}
+
+int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[LIST];
+    ama_run_summary_t *runs = NULL;
+    size_t n = 0, room = 0;
+
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) limit);
+    while (sqlite3_step (statement) == SQLITE_ROW) {
+        if (n == room) {
+            room = room ? 2 * room : 16;
+            runs = ama_realloc (runs, room * sizeof *runs);
+        }
+        runs[n++] = column_summary (statement);
+    }
+    *ret_runs = runs;
+    *ret_n = n;
+    return journal_finish (journal, statement, "list", err);
+}
+
+int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_RUN];
+    bool found;
+    int rc;
+
+    journal_bind_id (statement, 1, &run);
+    found = sqlite3_step (statement) == SQLITE_ROW;
+    if (found)
+        *ret_summary = column_summary (statement);
+    rc = journal_finish (journal, statement, "summary", err);
+    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
+}
+
+static int find_one (ama_journal_t *journal, statement_t which, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[which];
+    bool found = sqlite3_step (statement) == SQLITE_ROW, more = false;
+    ama_id_t run = { { 0 } };
+    int rc;
+
+    if (found) {
+        run = journal_column_id (statement, 0);
+        more = sqlite3_step (statement) == SQLITE_ROW;
+    }
+    rc = journal_finish (journal, statement, "find", err);
+    if (rc < 0)
+        return rc;
+    if (!found)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", selector);
+    if (more)
+        return ama_err_set (err, AMA_E_INVALID, "more than one run begins with %.64s", selector);
+    *ret_run = run;
+    return 0;
+}
+
+static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *ret_run, ama_err_t *err)
+{
+    char low[AMA_ID_TEXT], high[AMA_ID_TEXT];
+    size_t size = strlen (prefix);
+    ama_id_t from, to;
+
+    if (size == 0 || size >= sizeof low)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
+    memset (low, '0', sizeof low);
+    memset (high, 'Z', sizeof high);
+    memcpy (low, prefix, size);
+    memcpy (high, prefix, size);
+    low[AMA_ID_TEXT - 1] = high[AMA_ID_TEXT - 1] = '\0';
+    if (ama_id_parse (low, &from) < 0 || ama_id_parse (high, &to) < 0)
+        return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
+    journal_bind_id (journal->statements[FIND_BETWEEN], 1, &from);
+    journal_bind_id (journal->statements[FIND_BETWEEN], 2, &to);
+    return find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
+}
+
+int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+{
+    if (strcmp (selector, "@latest") == 0)
+        return find_one (journal, FIND_LATEST, selector, ret_run, err);
+    if (strcmp (selector, "@failed") == 0)
+        return find_one (journal, FIND_FAILED, selector, ret_run, err);
+    if (strcmp (selector, "@running") == 0)
+        return find_one (journal, FIND_RUNNING, selector, ret_run, err);
+    if (*selector == '@')
+        return ama_err_set (err, AMA_E_INVALID, "%.64s is none of @latest, @failed, @running", selector);
+    return find_prefix (journal, selector, ret_run, err);
+}
+
+int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,
+                       ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_TOKEN];
+    bool found;
+    int rc;
+
+    journal_bind_text (statement, 1, token);
+    found = sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_bytes (statement, 0) == (int) sizeof *ret_content;
+    if (found) {
+        memcpy (ret_content->b, sqlite3_column_blob (statement, 0), sizeof ret_content->b);
+        *ret_run = journal_column_id (statement, 1);
+    }
+    rc = journal_finish (journal, statement, "token", err);
+    return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "the key was never used");
+}

@@ -1,0 +1,18 @@
+/* cast_part.h - what the stand-ins share among themselves (internal to cast*.c) */
+#ifndef AMA_TESTS_SIM_CAST_PART_H
+#define AMA_TESTS_SIM_CAST_PART_H
+
+#include "tests/sim/cast.h"
+
+typedef struct {
+    ama_ctx_t *ctx;
+    cast_world_t *world;
+    ama_timer_t *timer, *hello;
+    uint64_t busy[CAST_RUNS]; /* client: its open ask, per run */
+} cast_part_t;
+
+int cast_part_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err);
+void cast_part_done (void *state);
+bool cast_chance (cast_world_t *world, unsigned percent); /* never once the world is calm */
+
+#endif
