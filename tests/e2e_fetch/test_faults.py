@@ -289,7 +289,7 @@ class Limits(Good):
         write(self.work, "n" * 100, "long\n")
         write(self.work, "big", b"b" * 5000)
         commit(self.work, "more")
-        for limit, text in [({"files": 3}, "more than 3 files"), ({"depth": 2}, "deeper than 2"), ({"path": 60}, "the limit is 60"),
+        for limit, text in [({"files": 3}, "more than 3 files and folders"), ({"depth": 2}, "deeper than 2"), ({"path": 60}, "the limit is 60"),
                             ({"file_bytes": 4999}, "big: a file of 5000 bytes"), ({"tree_bytes": 5010}, "more than 5010 bytes")]:
             with self.subTest(text):
                 drive = self.drive(**limit)

@@ -1,4 +1,5 @@
 """The fetcher against git's own http-backend: refs, increments, sharing, passwords, certificates, redirects, pins."""
+import ctypes
 import os
 import stat
 import subprocess
@@ -295,6 +296,17 @@ echo username=bot; echo password=%s""" % (self.server.server_port, self.secret))
         self.assertRefused(drive.ask(self.url), "AMA_E_AUTH", "no-such-program-at-all")
         drive = self.drive(credential_helpers=[silent, good + "  --flag"])
         self.assertSnapshot(drive.ask(self.url), {"maki.yml": "two\n"})
+
+    def test_fence(self):
+        """What a helper starts can write below the cache only, as the helper itself."""
+        if ctypes.CDLL(None).syscall(444, None, 0, 1) < 1:
+            self.skipTest("this kernel has no Landlock")
+        good = self.program("good", "echo x > %s; echo x > %s\necho username=bot; echo password=%s" %
+                            (self.path("outside"), self.path("cache/inside"), self.secret))
+        drive = self.drive(credential_helpers=[good])
+        self.assertSnapshot(drive.ask(self.url), {"maki.yml": "two\n"})
+        self.assertTrue(os.path.exists(self.path("cache/inside")))
+        self.assertFalse(os.path.exists(self.path("outside")))
 
     def test_credential_helper_is_wrong(self):
         drive = self.drive(credential_helpers=[self.program("bad", "echo username=bot; echo password=nope")])

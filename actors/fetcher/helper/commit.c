@@ -43,7 +43,7 @@ static int write_blob (writer_t *writer, const git_tree_entry *entry, int dir_fd
 
     if (rc < 0 || type != GIT_OBJECT_BLOB)
         return rc < 0 ? object_error (writer, rc) : ama_err_set (writer->err, AMA_E_INTEGRITY, "%s is no file", path);
-    rc = ama_fetch_count_entry (writer->work, path, depth, size, writer->err);
+    rc = ama_fetch_count_file (writer->work, path, depth, size, writer->err);
     if (rc < 0 || writer->dry)
         return rc;
     rc = git_odb_read (&object, writer->odb, git_tree_entry_id (entry));
@@ -69,7 +69,7 @@ static int write_folder (writer_t *writer, const git_tree_entry *entry, int dir_
                          ama_fetch_listing_t *listing)
 {
     const char *name = git_tree_entry_name (entry);
-    int rc = ama_fetch_count_entry (writer->work, writer->path.data, depth, 0, writer->err), fd;
+    int rc = ama_fetch_count_folder (writer->work, writer->path.data, depth, writer->err), fd;
     ama_digest_t digest;
 
     if (rc < 0 || writer->dry)
@@ -91,7 +91,7 @@ static int write_submodule (writer_t *writer, const git_tree_entry *entry, int d
                             ama_fetch_listing_t *listing)
 {
     const char *name = git_tree_entry_name (entry), *path = writer->path.data;
-    int rc = ama_fetch_count_entry (writer->work, path, depth, 0, writer->err);
+    int rc = ama_fetch_count_folder (writer->work, path, depth, writer->err);
     ama_fetch_listing_t empty = { 0 };
 
     if (rc < 0 || writer->dry)

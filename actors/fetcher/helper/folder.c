@@ -134,7 +134,7 @@ static int read_file (walk_t *walk, int from_dir, int to_dir, const char *name, 
         return ama_err_set (walk->err, AMA_E_PATH, "%s was replaced while it was read", path);
     }
     program = (st.st_mode & 0111) != 0;
-    rc = ama_fetch_count_entry (walk->work, path, depth, (uint64_t) st.st_size, walk->err);
+    rc = ama_fetch_count_file (walk->work, path, depth, (uint64_t) st.st_size, walk->err);
     if (rc == 0 && to_dir >= 0) {
         to = file_create (to_dir, name, program, path, walk->err);
         rc = to < 0 ? to : 0;
@@ -159,7 +159,7 @@ static int read_link (walk_t *walk, int from_dir, int to_dir, const char *name, 
 
     if (size < 0 || size == sizeof target)
         return ama_fetch_os_error (walk->path.data, walk->err);
-    rc = ama_fetch_count_entry (walk->work, walk->path.data, depth, (uint64_t) size, walk->err);
+    rc = ama_fetch_count_file (walk->work, walk->path.data, depth, (uint64_t) size, walk->err);
     if (rc == 0)
         rc = ama_fetch_link_write (walk->work, to_dir, name, target, (size_t) size, depth, walk->path.data, &link,
                                    walk->err);
@@ -179,7 +179,7 @@ static int read_folder (walk_t *walk, int from_dir, int to_dir, const char *name
 
     if (from < 0)
         return ama_fetch_os_error (walk->path.data, walk->err);
-    rc = ama_fetch_count_entry (walk->work, walk->path.data, depth, 0, walk->err);
+    rc = ama_fetch_count_folder (walk->work, walk->path.data, depth, walk->err);
     if (rc == 0 && to_dir >= 0) {
         to = ama_fetch_folder_make (to_dir, name, walk->path.data, walk->err);
         rc = to < 0 ? to : 0;

@@ -203,11 +203,12 @@ int ama_fetch_os_error (const char *path, ama_err_t *err)
 void ama_fetch_begin_pass (ama_fetch_work_t *work, const char *name)
 {
     work->pass = name;
+    work->entries = 0;
     work->files = 0;
     work->bytes = 0;
 }
 
-int ama_fetch_count_entry (ama_fetch_work_t *work, const char *path, uint32_t depth, uint64_t size, ama_err_t *err)
+int ama_fetch_count_folder (ama_fetch_work_t *work, const char *path, uint32_t depth, ama_err_t *err)
 {
     const ama_fetch_settings_t *limit = &work->settings;
 
@@ -216,15 +217,26 @@ int ama_fetch_count_entry (ama_fetch_work_t *work, const char *path, uint32_t de
     if (strlen (path) > limit->path)
         return ama_err_set (err, AMA_E_LIMIT, "%.80s…: a path of %zu bytes, the limit is %u", path, strlen (path),
                             limit->path);
-    if (++work->files > limit->files)
-        return ama_err_set (err, AMA_E_LIMIT, "more than %u files", limit->files);
+    if (++work->entries > limit->files)
+        return ama_err_set (err, AMA_E_LIMIT, "more than %u files and folders", limit->files);
+    ama_fetch_tell (work, work->pass, work->files, work->expected, work->bytes);
+    return 0;
+}
+
+int ama_fetch_count_file (ama_fetch_work_t *work, const char *path, uint32_t depth, uint64_t size, ama_err_t *err)
+{
+    const ama_fetch_settings_t *limit = &work->settings;
+    int rc = ama_fetch_count_folder (work, path, depth, err);
+
+    if (rc < 0)
+        return rc;
     if (size > limit->file_bytes)
         return ama_err_set (err, AMA_E_LIMIT, "%s: a file of %llu bytes, the limit is %llu", path,
                             (unsigned long long) size, (unsigned long long) limit->file_bytes);
+    work->files++;
     work->bytes += size;
     if (work->bytes > limit->tree_bytes)
         return ama_err_set (err, AMA_E_LIMIT, "more than %llu bytes in all files",
                             (unsigned long long) limit->tree_bytes);
-    ama_fetch_tell (work, work->pass, work->files, work->expected, work->bytes);
     return 0;
 }

@@ -24,8 +24,9 @@ typedef struct {
     bool broken;       /* an object was missing, or not what its id says */
     int64_t told_ms;   /* when something was told last */
     const char *pass;  /* what is done with the entries of a snapshot: "writing files" */
-    uint32_t files;    /* of the snapshot being made */
-    uint32_t expected; /* how many there will be; 0 while unknown */
+    uint32_t entries;  /* of the snapshot being made, folders included */
+    uint32_t files;    /* without folders */
+    uint32_t expected; /* files there will be; 0 while unknown */
     uint64_t bytes;
 } ama_fetch_work_t;
 
@@ -51,7 +52,8 @@ int ama_fetch_os_error (const char *path, ama_err_t *err);
 /* Counts from nothing; name is a literal. */
 void ama_fetch_begin_pass (ama_fetch_work_t *work, const char *name);
 
-/* Checks another entry of a snapshot against the limits: count, depth (of its folder), path, file size and size of the whole. */
-int ama_fetch_count_entry (ama_fetch_work_t *work, const char *path, uint32_t depth, uint64_t size, ama_err_t *err);
+/* Checks another entry of a snapshot against the limits: number, depth (of the folder it lies in), path, its size and the size of all. */
+int ama_fetch_count_file (ama_fetch_work_t *work, const char *path, uint32_t depth, uint64_t size, ama_err_t *err);
+int ama_fetch_count_folder (ama_fetch_work_t *work, const char *path, uint32_t depth, ama_err_t *err);
 
 #endif
