@@ -119,14 +119,16 @@ void ama_fetch_net_done (ama_fetch_net_t *net)
 
 /* ---- who is the server ---- */
 
-static void fingerprint (const git_cert_hostkey *key, char buf[64])
+static const char *fingerprint (const git_cert_hostkey *key, char *buf, size_t size)
 {
-    (void) snprintf (buf, 64, "of a kind we can not name");
-    if (key->type & GIT_CERT_SSH_SHA256) {
-        (void) memcpy (buf, "SHA256:", 7);
-        (void) sodium_bin2base64 (buf + 7, 64 - 7, key->hash_sha256, sizeof key->hash_sha256,
-                                  sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
-    }
+    char text[48];
+
+    if (!(key->type & GIT_CERT_SSH_SHA256))
+        return "of a kind that has no name here";
+    (void) sodium_bin2base64 (text, sizeof text, key->hash_sha256, sizeof key->hash_sha256,
+                              sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    (void) snprintf (buf, size, "SHA256:%s", text);
+    return buf;
 }
 
 static int on_certificate (git_cert *cert, int valid, const char *host, void *payload)
@@ -139,10 +141,10 @@ static int on_certificate (git_cert *cert, int valid, const char *host, void *pa
     if (valid)
         return 0;
     if (cert->cert_type == GIT_CERT_HOSTKEY_LIBSSH2) {
-        fingerprint ((git_cert_hostkey *) cert, print);
         (void) ama_err_set (&net->work->verdict, AMA_E_AUTH,
                             "the key of %s (%s) is unknown, or not the one it had; if it is right, add it to %s", host,
-                            print, known ? known : "a file named by fetch.known-hosts");
+                            fingerprint ((git_cert_hostkey *) cert, print, sizeof print),
+                            known ? known : "a file named by fetch.known-hosts");
     }
     else {
         (void) ama_err_set (&net->work->verdict, AMA_E_AUTH, "the certificate of %s can not be verified", host);

@@ -246,6 +246,7 @@ static int fetch_short (session_t *session, git_oid *ret_id)
     git_oid prefix;
     int rc = fetch_all (session);
 
+    BUG_ON (!ref);
     if (rc < 0)
         return rc;
     rc = git_oid_fromstrn (&prefix, ref, strlen (ref));
