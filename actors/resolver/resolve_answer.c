@@ -137,16 +137,20 @@ static int take_file (ama_resolve_answer_t *answer, const values_t *values, ama_
 static int take_failure (ama_resolve_answer_t *answer, const values_t *values, ama_err_t *err)
 {
     ama_str_t text = { 0 };
+    size_t i = 0;
 
-    for (size_t i = 0; values->n == 2 && i < ARRAY_SIZE (failures); i++)
-        if (strcmp (values->value[0], failures[i].word) == 0)
-            answer->code = failures[i].code;
-    if (!answer->code)
+    if (values->n != 2)
+        return void_ (err, "something that is no failure");
+    while (i < ARRAY_SIZE (failures) && strcmp (values->value[0], failures[i].word) != 0)
+        i++;
+    if (i == ARRAY_SIZE (failures))
         return void_ (err, "something that is no failure");
     /* servers had a say in it */
     ama_str_escape (&text, values->value[1], strlen (values->value[1]), sizeof answer->text - 8);
-    (void) snprintf (answer->text, sizeof answer->text, "%s", text.data ? text.data : "it failed and did not say why");
+    (void) snprintf (answer->text, sizeof answer->text, "%s",
+                     text.size ? text.data : "resolving failed and did not say why");
     ama_str_done (&text);
+    answer->code = failures[i].code;
     answer->ended = true;
     return 0;
 }
@@ -185,7 +189,7 @@ static int take_done (ama_resolve_answer_t *answer, const values_t *values, ama_
 
 static int take_line (ama_resolve_answer_t *answer, char *line, ama_resolve_step_fn *on_step, void *arg, ama_err_t *err)
 {
-    values_t values;
+    values_t values = { 0 };
     const char *word = split (line, &values);
 
     if (answer->ended)

@@ -138,32 +138,31 @@ bool ama_resolve_lock_is_changing (const ama_resolve_lock_t *lock)
 
 static int compare_files (const void *a, const void *b)
 {
-    return strcmp ((*(const ama_resolve_locked_t *const *) a)->coordinates,
-                   (*(const ama_resolve_locked_t *const *) b)->coordinates);
+    return strcmp (((const ama_resolve_locked_t *) a)->coordinates, ((const ama_resolve_locked_t *) b)->coordinates);
 }
 
-/* By coordinates. Returns owned; the files are borrowed. */
-static const ama_resolve_locked_t **sorted (const ama_resolve_lock_t *lock)
+/* By coordinates. The array is the caller's, what its items point to is the lock's. */
+static ama_resolve_locked_t *sorted (const ama_resolve_lock_t *lock)
 {
-    const ama_resolve_locked_t **files = ama_calloc (lock->n_files + 1, sizeof *files);
+    ama_resolve_locked_t *files = ama_calloc (lock->n_files + 1, sizeof *files);
 
     for (size_t i = 0; i < lock->n_files; i++)
-        files[i] = &lock->files[i];
+        files[i] = lock->files[i];
     qsort (files, lock->n_files, sizeof *files, compare_files);
     return files;
 }
 
 int ama_resolve_lock_compare (const ama_resolve_lock_t *before, const ama_resolve_lock_t *now, ama_err_t *err)
 {
-    const ama_resolve_locked_t **old = sorted (before), **new = sorted (now);
+    ama_resolve_locked_t *old = sorted (before), *new = sorted (now);
     size_t i = 0, j = 0;
     int rc = 0;
 
     while (rc == 0 && i < before->n_files && j < now->n_files) {
-        int order = strcmp (old[i]->coordinates, new[j]->coordinates);
-        if (order == 0 && !is_changing (old[i]->coordinates) && !ama_digest_equal (&old[i]->digest, &new[j]->digest))
+        int order = strcmp (old[i].coordinates, new[j].coordinates);
+        if (order == 0 && !is_changing (old[i].coordinates) && !ama_digest_equal (&old[i].digest, &new[j].digest))
             rc = ama_err_set (err, AMA_E_INTEGRITY, "%.300s is not the file it was when these dependencies were locked",
-                              old[i]->coordinates);
+                              old[i].coordinates);
         i += order <= 0;
         j += order >= 0;
     }

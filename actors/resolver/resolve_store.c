@@ -66,6 +66,7 @@ void ama_resolve_store_destroy (ama_resolve_store_t **store)
         return;
     HASH_ITER (hh, (*store)->seen, seen, next)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL ((*store)->seen, seen);
         free (seen);
     }

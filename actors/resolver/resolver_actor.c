@@ -457,16 +457,16 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
 static void done (void *state)
 {
     resolver_t *self = state;
+    work_t *work, *next;
 
     self->ending = true;
     if (self->store)
         ama_resolve_store_stop (self->store);
     ama_worker_destroy (&self->worker);
     ama_timer_destroy (&self->wake);
-    while (self->works) {
-        /* no callback may find it: the actor is gone when its children are ended */
-        drop_work (self->works);
-    }
+    /* no callback will find them any more: the actor is gone when its children are ended */
+    LL_FOREACH_SAFE (self->works, work, next)
+    drop_work (work);
     ama_resolve_core_destroy (&self->core);
     ama_resolve_store_destroy (&self->store);
     free_list (self->argv);

@@ -55,11 +55,14 @@ object Failure {
     def add(f: Frame): Unit = if (!frames.lastOption.contains(f)) frames += f
     quoted.foreach(_.frames.foreach(add))
     chain.reverse.foreach(_.getStackTrace.iterator.filter(isUsers).flatMap(e => origins.frame(e.getClassName, e.getLineNumber)).foreach(add))
-    val name = quoted.map(_.name).getOrElse(cause.getClass.getName)
+    val name = plainName(quoted.map(_.name).getOrElse(cause.getClass.getName))
     val text = bounded(quoted.map(_.text).getOrElse(String.valueOf(cause.getMessage)))
     val own  = frames.toList.distinct.take(MaxFrames)
     Failure("runtime", name, text, own, s"$name: $text" +: own.map(f => s"  at ${f.file}:${f.line}"))
   }
+
+  /** A class of the user's own has the REPL's names around it. */
+  private def plainName(className: String): String = className.replaceAll("""^\$line\d+\.\$read(\$\$iw)*\$""", "")
 
   /** `$read` and `$eval` hold a statement; only what lies within was written by the user. */
   private def isUsers(e: StackTraceElement): Boolean = e.getLineNumber > 0 && !e.getClassName.matches("""\$line\d+\.\$(read|eval)\$?""")

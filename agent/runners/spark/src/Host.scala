@@ -8,6 +8,7 @@ import java.util.concurrent.atomic.{AtomicBoolean, AtomicInteger}
 import scala.collection.immutable.SortedMap
 import scala.jdk.CollectionConverters._
 import scala.util.Using
+import org.apache.spark.sql.SparkSession
 
 /** An attempt that has ended, and what it left. Its connection is still there, for the answer. */
 final case class Closed(kernel: Kernel, handed: SortedMap[String, Handed])
@@ -57,13 +58,16 @@ final class Host(val options: Options) {
     val next = synchronized { val s = spare.getOrElse(prepare()); spare = None; s }
     next.thenApply[Interpreter] { i =>
       val a       = kernel.attempt
-      val context = new AmaContext(() => i.session, a.environment, a.run, handover)
+      val context = new AmaContext(sessionOf(i.bindings), a.environment, a.run, handover)
       Bindings.attach(i.bindings, context)
       kernel.outlet.context = context
       Outlet.ofInterpreter.put(i.number, kernel.outlet)
       i
     }
   }
+
+  /** Without the interpreter: what outlives an attempt may hold its context. */
+  private def sessionOf(bindings: Bindings): () => SparkSession = () => bindings.spark
 
   def prepareSpare(): CompletableFuture[Interpreter] = synchronized {
     if (spare.isEmpty) spare = Some(prepare())

@@ -3,7 +3,8 @@ package org.amaterasu.kernel
 import java.io.{OutputStream, PrintWriter}
 import java.nio.file.Path
 import scala.reflect.NameTransformer
-import scala.reflect.internal.util.{CodeAction, Position}
+import scala.reflect.internal.util.{AbstractFileClassLoader, CodeAction, Position}
+import scala.reflect.io.AbstractFile
 import scala.runtime.{BoxedUnit, ScalaRunTime}
 import scala.tools.nsc.GenericRunnerSettings
 import scala.tools.nsc.interpreter.{IMain, Naming}
@@ -47,9 +48,11 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     }
   }
 
+  /** IMain's own would hold on to the compiler for as long as any class of a statement is known to Spark: for ever. */
+  val loader: AbstractFileClassLoader = new AbstractFileClassLoader(AbstractFile.getDirectory(folder.toFile), jars)
+
   private val imain = new IMain(settings, Some(jars), settings, reporter) {
-    // everything but REPL classes comes from the parent: a second copy of each jar's class would be another class
-    override def compilerClasspath: Seq[java.net.URL]      = if (initializeComplete) Nil else super.compilerClasspath
+    override lazy val classLoader: AbstractFileClassLoader    = Interpreter.this.loader
     override def readRootPath(readPath: String): global.Symbol = global.rootMirror.getModuleIfDefined(readPath)
   }
   import imain.global
@@ -57,8 +60,6 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
 
   imain.initializeCompiler()
   Shim.startLines(imain, number * ReplClass.Lines)
-
-  def loader: ClassLoader = imain.classLoader
 
   private var own: Bindings    = _
   private var jarsKnown        = 0
@@ -106,7 +107,10 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   /** The compiler hears of new jars here, on its own thread. */
   private def learnJars(): Unit = {
     val all = jars.getURLs
-    if (all.length > jarsKnown) imain.addUrlsToClassPath(all.toSeq.drop(jarsKnown): _*)
+    if (all.length > jarsKnown) {
+      new global.Run
+      global.extendCompilerClassPath(all.toSeq.drop(jarsKnown): _*)
+    }
     jarsKnown = all.length
   }
 
@@ -135,34 +139,18 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
 
   private def evaluate(request: imain.Request): Outcome =
     try {
-      val scope = new Scope(request)
+      val scope = scopeOf(request)
+      scope.run()
       val text  = request.handlers.iterator.map(h => describe(h, request, scope)).filter(_.nonEmpty).mkString("\n")
       imain.recordRequest(request)
       Value(Naming.unmangle(text))
     } catch { case why: Throwable => Thrown(why) }
 
-  /** The instance that holds what a statement defined; made, which runs the statement, by the first look. */
-  private final class Scope(request: imain.Request) {
-    private val holder = {
-      val module   = moduleOf(s"${request.lineRep.packageName}.${request.lineRep.readName}$$")
-      val instance = invoke(module, "INSTANCE").get
-      request.accessPath.split('.').filter(_.nonEmpty).foldLeft(instance) { (at, name) =>
-        invoke(at, name).getOrElse(moduleOf(at.getClass.getName + name + "$"))
-      }
-    }
-
-    def value(name: String): Option[AnyRef] = invoke(holder, NameTransformer.encode(name))
-
-    private def moduleOf(name: String): AnyRef = Class.forName(name, true, loader).getField("MODULE$").get(null)
-
-    private def invoke(on: AnyRef, method: String): Option[AnyRef] =
-      on.getClass.getMethods.find(m => m.getName == method && m.getParameterCount == 0).map { m =>
-        if (m.getReturnType == Void.TYPE) { m.invoke(on); BoxedUnit.UNIT } else m.invoke(on)
-      }
-  }
+  private def scopeOf(request: imain.Request): LineScope =
+    new LineScope(loader, s"${request.lineRep.packageName}.${request.lineRep.readName}$$", request.accessPath)
 
   /** What a REPL says of a definition or value. */
-  private def describe(handler: MemberHandler, request: imain.Request, scope: Scope): String = handler match {
+  private def describe(handler: MemberHandler, request: imain.Request, scope: LineScope): String = handler match {
     case v: ValHandler if v.mods.isPublic && !isUnit(v, request) =>
       val name  = v.name.decode
       val value = if (v.mods.isLazy) " // unevaluated" else " = " + scope.value(name).map(ScalaRunTime.replStringOf(_, MaxElements).stripSuffix("\n")).getOrElse("")
@@ -189,7 +177,8 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
         case v: ValHandler if v.mods.isPublic && !imain.naming.isUserVarName(v.name.toString) =>
           val name = v.name.decode
           val tpe  = global.exitingTyper(request.typesOfDefinedTerms.get(v.name).fold("")(t => t.finalResultType.dealias.toString))
-          found(name) = Definition(name, tpe, v.mods.isLazy, () => new Scope(request).value(name))
+          val scope = scopeOf(request)
+          found(name) = Definition(name, tpe, v.mods.isLazy, () => scope.value(name))
         case _ =>
       }
     }
@@ -197,6 +186,23 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   }
 
   def close(): Unit = imain.close()
+}
+
+/** The instance that holds what a statement defined. The first look at it makes it, and that runs the statement. */
+final class LineScope(loader: ClassLoader, module: String, accessPath: String) {
+  private lazy val holder = accessPath.split('.').filter(_.nonEmpty).foldLeft(invoke(moduleOf(module), "INSTANCE").get) { (at, name) =>
+    invoke(at, name).getOrElse(moduleOf(at.getClass.getName + name + "$"))
+  }
+
+  def value(name: String): Option[AnyRef] = invoke(holder, NameTransformer.encode(name))
+  def run(): Unit                         = { holder; () }
+
+  private def moduleOf(name: String): AnyRef = Class.forName(name, true, loader).getField("MODULE$").get(null)
+
+  private def invoke(on: AnyRef, method: String): Option[AnyRef] =
+    on.getClass.getMethods.find(m => m.getName == method && m.getParameterCount == 0).map { m =>
+      if (m.getReturnType == Void.TYPE) { m.invoke(on); BoxedUnit.UNIT } else m.invoke(on)
+    }
 }
 
 /** `staticType` is for lazy values: their class cannot be seen without evaluating them. */
