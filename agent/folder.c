@@ -59,6 +59,7 @@ static void each_setting (const ama_attempt_start_t *start,
     HASH_ITER (hh, all, one, spare)
     {
         fn (one->key, one->setting, arg);
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (all, one);
         free (one);
     }
@@ -339,6 +340,7 @@ void ama_env_done (ama_env_t *env)
 
     HASH_ITER (hh, env->names, entry, spare)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (env->names, entry);
         free (entry->name);
         free (entry);

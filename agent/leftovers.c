@@ -225,6 +225,7 @@ static void finish (clearing_t *clearing, bool ok)
     ama_leftovers_fn *done = clearing->done;
     void *arg = clearing->arg;
 
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     DL_DELETE (clearing->all->clearings, clearing);
     ama_timer_destroy (&clearing->timer);
     free (clearing);

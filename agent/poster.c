@@ -309,6 +309,7 @@ void ama_poster_destroy (ama_poster_t **poster)
     if (!*poster)
         return;
     while ((*poster)->feeds)
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         free_feed ((*poster)->feeds);
     ama_timer_destroy (&(*poster)->timer);
     free (*poster);

@@ -139,6 +139,7 @@ static entry_t *entry_of (ama_statuses_t *statuses, ama_id_t id, bool session)
 
 static void drop (ama_statuses_t *statuses, entry_t *entry)
 {
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_DEL (statuses->entries, entry);
     empty (entry);
     free (entry);

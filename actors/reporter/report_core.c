@@ -47,6 +47,7 @@ void ama_report_core_destroy (ama_report_core_t **core)
         return;
     HASH_ITER (hh, (*core)->sources, source, next)
     {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL ((*core)->sources, source);
         free (source);
     }

@@ -92,7 +92,7 @@ static int read_batch (ama_report_follower_t *follower, batch_t *batch, ama_err_
             rc = AMA_E_INTEGRITY;
         if (rc < 0)
             return ama_err_set (err, rc, "the report of this run is damaged from byte %llu on",
-                                (unsigned long long) (follower->offset + batch->bytes));
+                                (unsigned long long) follower->offset + batch->bytes);
         if (batch->bytes || !got)
             return 0;
     }
@@ -250,6 +250,7 @@ void ama_report_follow_more (void *arg)
 void ama_report_follow_drop (ama_report_run_t *run)
 {
     while (run->followers)
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         forget (run->followers);
 }
 

@@ -360,7 +360,7 @@ static int line_after (ama_report_file_t *file, uint64_t offset, ama_str_t *buf,
 /* Bisects for the least byte behind which only lines from `seq` on start. */
 int ama_report_file_seek (ama_report_file_t *file, uint64_t seq, uint64_t *ret_offset, ama_err_t *err)
 {
-    uint64_t low = 0, high = seq <= 1 ? 0 : file->size, start = 0, found;
+    uint64_t low = 0, high = seq <= 1 ? 0 : file->size, start = 0, found = 0;
     ama_str_t buf = { 0 };
     int rc = 0;
 

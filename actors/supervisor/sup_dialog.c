@@ -291,6 +291,7 @@ void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char
 static void closing_done (sup_t *sup, sup_closing_t *closing)
 {
     release (sup, closing->lease);
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     DL_DELETE (sup->closing_sessions, closing);
     free (closing);
 }

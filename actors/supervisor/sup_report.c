@@ -61,6 +61,7 @@ static void recall (post_t *post)
 static void post_destroy (sup_posts_t *posts, post_t *post)
 {
     recall (post);
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     DL_DELETE (posts->list, post);
     for (size_t i = 0; i < post->n; i++)
         ama_report_event_done (&post->events[i]);

@@ -312,6 +312,7 @@ static void done (void *state)
     }
     DL_FOREACH_SAFE (sup->closing_sessions, closing, next_closing)
     {
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         DL_DELETE (sup->closing_sessions, closing);
         free (closing);
     }

@@ -56,6 +56,7 @@ void ama_text_forget (ama_text_t *text, ama_text_attempt_t *attempt)
 {
     if (attempt->held.size)
         announce (text, attempt);
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     DL_DELETE (text->attempts, attempt);
     end_statement (attempt);
     ama_str_done (&attempt->held);
@@ -168,7 +169,7 @@ static void attempt_end_row (ama_text_t *text, const ama_event_t *event, bool go
     ama_row_sign (&row, style, good ? text->signs->ok : stopped ? text->signs->stop : text->signs->bad);
     ama_row_add (&row, AMA_STYLE_PLAIN, " ");
     ama_row_text (&row, good ? AMA_STYLE_DIM : style, end_word (event->state));
-    if (reason.size && *reason.data) {
+    if (reason.data && *reason.data) {
         ama_row_add (&row, AMA_STYLE_PLAIN, "  ");
         ama_row_text (&row, AMA_STYLE_PLAIN, reason.data);
     }

@@ -367,6 +367,7 @@ void ama_jupyter_destroy (ama_jupyter_t **client)
     if (!gone)
         return;
     while (gone->requests)
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         free_request (gone->requests);
     for (int i = 0; i < SOCKETS; i++)
         ama_sock_destroy (&gone->socks[i]);

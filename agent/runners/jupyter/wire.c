@@ -39,7 +39,7 @@ static json_t *parse (const ama_frame_t *frame)
 {
     json_t *json = json_loadb (frame->data ? frame->data : "", frame->size, JSON_ALLOW_NUL, NULL);
 
-    if (json && json_is_object (json))
+    if (json_is_object (json))
         return json;
     json_decref (json);
     return NULL;
