@@ -373,8 +373,8 @@ static void stubborn_is_killed (void **state)
                                  "trap '' TERM\n"
                                  "(trap '' TERM; setsid bash -c 'trap \"\" TERM; (while :; do sleep 0.1; done) & echo "
                                  "away; while :; do sleep 0.1; done' & )\n"
-                                 "env -i PATH=\"$PATH\" ama_agent_test_mark=1 setsid sleep 1000 &\n"
-                                 "sleep 1000 &\n"
+                                 "env -i PATH=\"$PATH\" ama_agent_test_mark=1 setsid bash -c 'echo bare; exec sleep 1000' &\n"
+                                 "bash -c 'echo plain; exec sleep 1000' &\n"
                                  "echo ready\n"
                                  "while :; do sleep 0.1; done\n";
     ama_id_t id = harness_shell (harness, script);
@@ -383,6 +383,8 @@ static void stubborn_is_killed (void **state)
     (void) state;
     (void) harness_event (harness, id, AMA_EVENT_TYPE_OUTPUT, "ready");
     (void) harness_event (harness, id, AMA_EVENT_TYPE_OUTPUT, "away");
+    (void) harness_event (harness, id, AMA_EVENT_TYPE_OUTPUT, "bare");
+    (void) harness_event (harness, id, AMA_EVENT_TYPE_OUTPUT, "plain");
     assert_true (harness_count ("ama_agent_test_mark=1") >= 4);
     harness_cancel (harness, id, true, false);
     end = harness_end (harness, id);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the tests of this folder: run.py [unittest arguments]. What they need is installed into the cache: AMA_CACHE, else .cache in the
-source folder."""
+"""Runs the tests of this folder: run.py [unittest arguments]. What they need is installed into the cache: AMA_CACHE, else what the
+scripts keep in the source folder."""
 import fcntl
 import os
 import subprocess
@@ -8,7 +8,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("AMA_SOURCE_DIR") or os.path.dirname(os.path.dirname(HERE))
-CACHE = os.environ.get("AMA_CACHE") or os.path.join(SOURCE, ".cache")
+CACHE = os.environ.get("AMA_CACHE") or os.path.join(SOURCE, ".cache", "amaterasu")
 CLIENT = "jupyter_client==8.10.0"
 
 
@@ -36,8 +36,8 @@ def spark():
 
 def main():
     env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **spark())
-    arguments = sys.argv[1:] or ["discover", "-s", HERE, "-p", "*_test.py"]
-    sys.exit(subprocess.run([client_python(), "-m", "unittest", "-v", *arguments], env=env, cwd=HERE).returncode)
+    arguments = sys.argv[1:] or ["discover", "-v", "-s", HERE, "-p", "*_test.py"]
+    sys.exit(subprocess.run([client_python(), "-m", "unittest", *arguments], env=env, cwd=HERE).returncode)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,16 @@ final class Progress implements CacheLogger {
         if (now - told < EVERY_MS)
             return;
         told = now;
+        put();
+    }
+
+    /** Where it stands at the end; what came last may have been too soon after what was told before. */
+    synchronized void end() {
+        if (downloads() > 0)
+            put();
+    }
+
+    private void put() {
         // a jar is asked for only when all descriptions were read, and then all are
         long jars = lengths.keySet().stream().filter(url -> !isChecksum(url) && !isDescription(url)).count();
         boolean fetching = jars > 0;

@@ -89,6 +89,7 @@ public final class Resolve {
             files = fetch();
             damaged = damaged(files);
         }
+        progress.end();
         Coordinates coordinates = new Coordinates(dependencies);
         for (Map.Entry<Artifact, String> one : damaged.entrySet())
             throw new Failure(Failure.Kind.INTEGRITY, coordinates.of(one.getKey().getUrl()) + ": " + one.getValue());
