@@ -155,6 +155,8 @@ final class Host(val options: Options) {
 object Host {
   val Main             = "main"
   private val Patience = 5000L
+  /** Milliseconds; a compiler that is being made, or Spark's own end, may write for that long on a busy machine. */
+  private val DeleteFor = 3000L
 
   def join[T](future: CompletableFuture[T]): T =
     try future.get
@@ -168,11 +170,11 @@ object Host {
       override def postVisitDirectory(d: Path, e: IOException): FileVisitResult       = attempt(Files.deleteIfExists(d))
       override def visitFileFailed(file: Path, e: IOException): FileVisitResult       = FileVisitResult.CONTINUE
     }
-    var tries = 0
-    while (Files.exists(folder) && tries < 20) {
+    val end = System.nanoTime + DeleteFor * 1000000
+    attempt(Files.walkFileTree(folder, visitor))
+    while (Files.exists(folder) && System.nanoTime < end) {
+      Thread.sleep(20)
       attempt(Files.walkFileTree(folder, visitor))
-      tries += 1
-      if (Files.exists(folder)) Thread.sleep(20)
     }
   }
 }
