@@ -119,6 +119,18 @@ static bool tell_end (ama_report_follower_t *follower)
     return true;
 }
 
+/* Who is behind gets none: it speaks of now. */
+static void tell_progress (const ama_report_follower_t *follower)
+{
+    const ama_report_run_t *run = follower->run;
+    ama_report_item_t item = { .json = run->progress };
+    ama_report_batch_t batch = { .items = &item, .n_items = 1 };
+
+    if (run->progress && follower->progress && follower->caught_up
+        && follower->offset >= ama_report_file_size (run->file))
+        (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &batch);
+}
+
 /* Sends a batch, or only moves on if there is nothing in it to tell. 0, AMA_E_AGAIN or an error. */
 static int tell_batch (ama_report_follower_t *follower, const batch_t *batch)
 {
@@ -135,6 +147,8 @@ static int tell_batch (ama_report_follower_t *follower, const batch_t *batch)
     if (rc == 0) {
         follower->offset = behind;
         follower->caught_up = follower->caught_up || body.caught_up;
+        if (body.caught_up) /* what is waited for was told before this follower came */
+            tell_progress (follower);
     }
     return rc;
 }
@@ -279,16 +293,12 @@ void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t
 {
     ama_report_follower_t *follower, *next;
     ama_str_t json = { 0 };
-    ama_report_item_t item = { 0 };
-    ama_report_batch_t batch = { .items = &item, .n_items = 1 };
 
-    if (!run->followers || !run->core)
+    if (!run->core)
         return;
     ama_report_core_progress (run->core, event, &json);
-    item.json = json.data;
-    /* who is behind gets none: it speaks of now */
+    ama_report_run_moved_on (run);
+    run->progress = ama_str_take (&json);
     DL_FOREACH_SAFE (run->followers, follower, next)
-    if (follower->progress && follower->caught_up && follower->offset >= ama_report_file_size (run->file))
-        (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &batch);
-    ama_str_done (&json);
+    tell_progress (follower);
 }

@@ -24,6 +24,12 @@ static int load (ama_report_run_t *run, ama_err_t *err)
     return rc;
 }
 
+void ama_report_run_moved_on (ama_report_run_t *run)
+{
+    free (run->progress);
+    run->progress = NULL;
+}
+
 void ama_report_run_unload (ama_report_run_t *run)
 {
     ama_report_core_destroy (&run->core);
@@ -36,6 +42,7 @@ static void forget (ama_report_run_t *run)
     run->reports->n_runs--;
     ama_report_follow_drop (run);
     ama_report_run_unload (run);
+    ama_report_run_moved_on (run);
     free (run);
 }
 

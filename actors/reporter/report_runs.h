@@ -20,8 +20,9 @@ typedef struct ama_report_run {
     ama_report_core_t *core; /* NULL: to be read (again) from the file */
     ama_report_file_t *file;
     ama_report_follower_t *followers;
-    bool unsynced; /* written since the last sync was started */
-    bool touched;  /* written since the followers were told */
+    char *progress; /* JSON of what was told last, while no event came after it; or NULL */
+    bool unsynced;  /* written since the last sync was started */
+    bool touched;   /* written since the followers were told */
     UT_hash_handle hh;
 } ama_report_run_t;
 
@@ -36,6 +37,8 @@ struct ama_reports {
     ama_str_t chunk;   /* what was read for the follower at hand */
 };
 
+/* What was told as progress is no longer so. */
+void ama_report_run_moved_on (ama_report_run_t *run);
 /* The run, read from its file if need be. AMA_E_INTEGRITY, AMA_E_IO. Stays valid until the next turn. */
 int ama_report_run_get (ama_reports_t *reports, ama_id_t id, ama_report_run_t **ret_run, ama_err_t *err);
 /* What is in memory is not what is in the file: forget the former. */

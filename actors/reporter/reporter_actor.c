@@ -187,8 +187,10 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         rc = ama_report_file_append (run->file, lines.data, lines.size, err);
         if (rc < 0)
             drop_run (self, run);
-        else
+        else {
             run->unsynced = run->touched = true;
+            ama_report_run_moved_on (run);
+        }
     }
     ama_str_done (&lines);
     if (rc < 0)

@@ -456,13 +456,20 @@ static void progress_begin (driver_t *driver)
 
 static void progress_next (driver_t *driver)
 {
+    ama_report_follow_t how = all;
     scene_t *scene = driver->arg;
 
+    how.progress = true;
+    if (scene->step == 2 && !scene->readers[3].ask) /* who comes now wants to know, too, what the run is waiting for */
+        follow (driver, 3, &how, 1 << 20);
+    if (scene->step == 3 && !scene->readers[4].ask) /* and who comes now does not: the run has gone on */
+        follow (driver, 4, &how, 1 << 20);
     if (scene->step == 1)
         go (driver, true);
     else if (scene->step == 2 || scene->step == 3)
         go (driver, false);
-    else if (!scene->readers[2].ended && scene->readers[0].ended && scene->readers[1].ended)
+    else if (!scene->readers[2].ended && scene->readers[0].ended && scene->readers[1].ended && scene->readers[3].ended
+             && scene->readers[4].ended)
         ama_ask_hold (driver->ctx, scene->readers[2].ask, false);
     else if (scene->readers[2].ended)
         ama_exit (driver->ctx, 0, NULL);
@@ -478,7 +485,9 @@ static void test_progress_is_for_those_who_are_there (void **state)
     assert_int_equal (scene->readers[0].unnumbered, 0);
     assert_int_equal (scene->readers[1].unnumbered, 1);
     assert_int_equal (scene->readers[2].unnumbered, 0); /* was behind */
-    for (unsigned i = 0; i < 3; i++)
+    assert_int_equal (scene->readers[3].unnumbered, 1);
+    assert_int_equal (scene->readers[4].unnumbered, 0);
+    for (unsigned i = 0; i < 5; i++)
         check_whole (&scene->readers[i]);
     scene_done (scene);
     free (scene);
