@@ -205,6 +205,28 @@ unsigned ama_str_distance (const char *a, const char *b)
     return d[n][m];
 }
 
+char **ama_strv_copy (const char *const *list)
+{
+    size_t count = 0;
+    char **copy;
+
+    if (!list)
+        return NULL;
+    while (list[count])
+        count++;
+    copy = ama_calloc (count + 1, sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = ama_strdup (list[i]);
+    return copy;
+}
+
+void ama_strv_free (char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free (list[i]);
+    free (list);
+}
+
 bool ama_str_starts (const char *text, const char *prefix)
 {
     return strncmp (text, prefix, strlen (prefix)) == 0;

@@ -41,6 +41,10 @@ void ama_str_escape (ama_str_t *str, const char *text, size_t size, size_t max);
 /* Edit distance (insert, delete, replace, swap) of at most 32 characters; for "did you mean". */
 unsigned ama_str_distance (const char *a, const char *b);
 
+/* Lists of strings ended by NULL; a list may be NULL. What is copied is owned and freed as a whole. */
+char **ama_strv_copy (const char *const *list);
+void ama_strv_free (char **list);
+
 bool ama_str_starts (const char *text, const char *prefix);
 bool ama_str_ends (const char *text, const char *suffix);
 
