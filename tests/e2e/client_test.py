@@ -199,6 +199,8 @@ class Client(House):
         code = terminal.wait()
         self.assertEqual(code, 1)
         self.assertRegex(terminal.text, r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏].*sleep 0\.7")
+        drawn = re.findall("  [⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏][^\r\n]*", re.sub(r"\x1b\[[0-9;]*m", "", terminal.text))
+        self.assertTrue(all(len(line.split("\x1b")[0]) <= 77 for line in drawn), drawn)  # "^C" is echoed behind it
         self.assertIn("\x1b[J", terminal.text)
         self.assertIn("\x1b[32m✓", terminal.text)
         seen = screen(terminal.text)
