@@ -76,7 +76,7 @@ class Spark(House):
         ended = events.find("attempt.ended", action="step2")
         self.assertEqual([(e["attempt"], e["state"]) for e in ended], [(1, "failed"), (2, "failed"), (3, "failed")])
         bad = events.find("statement.ended", status="error")[0]
-        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/step2.scala", 6, "java.lang.IllegalArgumentException"))
+        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/step2.scala", 7, "java.lang.RuntimeException"))
         self.assertEqual(events.one("action.ended", action="alert")["state"], "succeeded")
         self.assertEqual(json.loads(self.hook.got[0])["text"], "first-pipeline could not write its numbers")
 
