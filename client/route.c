@@ -117,8 +117,10 @@ static int list_local (const ama_client_conf_t *conf, const char *state, ama_err
     size_t count = ama_local_summaries (state, conf->limit, &runs);
     ama_str_t out = { 0 };
 
-    if (!count)
+    if (!count) {
+        ama_local_summaries_free (&runs, count);
         return err->code;
+    }
     (void) fprintf (stderr, "ama: no amad is running; these are the runs of `ama run`\n");
     if (conf->json)
         ama_show_list_json (runs, count, &out);

@@ -91,5 +91,10 @@ char *ama_strdup (const char *text)
 
 char *ama_strndup (const char *text, size_t size)
 {
-    return checked (strndup (text, size), size);
+    size_t used = strnlen (text, size);
+    char *copy = ama_malloc (used + 1);
+
+    memcpy (copy, text, used);
+    copy[used] = '\0';
+    return copy;
 }

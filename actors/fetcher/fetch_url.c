@@ -122,10 +122,12 @@ static bool host_ok (slice_t host)
 {
     if (!host.size || host.size > HOST_MAX || host.data[0] == '-' || host.data[0] == '.')
         return false;
-    if (host.data[0] == '[')
-        return host.size > 3 && host.data[host.size - 1] == ']'
-               && strspn (host.data + 1, "0123456789abcdefABCDEF:.") == host.size - 2;
-    return all_of (host, ".-_");
+    if (host.data[0] != '[')
+        return all_of (host, ".-_");
+    for (size_t i = 1; i + 1 < host.size; i++)
+        if (!isxdigit ((unsigned char) host.data[i]) && host.data[i] != ':' && host.data[i] != '.')
+            return false;
+    return host.size > 3 && host.data[host.size - 1] == ']';
 }
 
 static char *lower (slice_t text)

@@ -40,7 +40,7 @@ endfunction()
 
 # ama_script_test(NAME LABEL e2e COMMAND ...): any program as a test; it gets AMA_SOURCE_DIR, AMA_BINARY_DIR.
 function(ama_script_test name)
-    cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "COMMAND" ${ARGN})
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "SERIAL" "LABEL;TIMEOUT" "COMMAND") # a list of labels stays one argument
     if(AMA_FUZZ)
         return()
     endif()

@@ -1,14 +1,14 @@
-"""The example and its like on a real local Spark: report per statement, shared session, retries, rescue, dependencies, and what can die."""
+"""The example and its like on a real local Spark: report per statement, shared session, retries, rescue, dependencies. What can die: tests/crash."""
 import http.server
 import json
-import os
 import shutil
 import signal
 import sys
 import threading
 import unittest
 
-from house import House, Repo, SOURCE, Events
+from house import Repo, SOURCE, Events
+from spark_house import SparkHouse, scala, shell
 
 
 sys.path.insert(0, str(SOURCE / "examples"))
@@ -20,15 +20,7 @@ class Webhook(Hook):
         self.server.got.append(body.decode())
 
 
-def scala(name, **more):
-    return {"name": name, "runner": {"group": "spark", "type": "scala"}, "file": f"{name}.scala", **more}
-
-
-def shell(name, **more):
-    return {"name": name, "runner": {"group": "shell", "type": "bash"}, "file": f"{name}.sh", **more}
-
-
-class Spark(House):
+class Spark(SparkHouse):
     def setUp(self):
         super().setUp()
         self.hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
@@ -48,12 +40,6 @@ class Spark(House):
             at.write_text(text.replace("/tmp/first-pipeline", str(self.folder / "out")))
         files = {str(p.relative_to(self.folder / "source")): p.read_text() for p in (self.folder / "source").rglob("*") if p.is_file()}
         return Repo(place, files)
-
-    def job(self, actions, sources, **top):
-        env = {"env/default/job.yml": f"master: local[2]\noutputRootPath: {self.folder}/out\nworkingDir: {self.folder}/work\n"
-                                      "configuration: { limit: 40 }\n"}
-        maki = json.dumps({"job-name": "job", "flow": actions, **top})
-        return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}})
 
     def test_example_good_then_rescued(self):
         repo = self.example()
@@ -105,24 +91,6 @@ class Spark(House):
         ended = events.one("attempt.ended")
         self.assertEqual((ended["cause"], ended["file"], ended["line"]), ("syntax", "src/a.scala", 2))
 
-    def test_killed_jvm_is_a_lost_session_then_a_new_one(self):
-        repo = self.job([scala("a"), scala("b")], {
-            "a.scala": "val n = spark.range(5)\n",
-            "b.scala": "println(\"up \" + env.configuration(\"limit\"))\nThread.sleep(if (new java.io.File(env.workingDir).exists) 0 else 600000)\n"})
-        run = self.start("run", repo, "--report-format", "ndjson")
-        head = self.wait_for_line(run, '"text":"up 40')
-        (self.folder / "work").mkdir()
-        for pid, command in self.processes():
-            if "java" in command.split(" ")[0]:
-                os.kill(pid, signal.SIGKILL)
-        tail, err = self.finish(run, 120)
-        events = self.checked(head + tail)
-        ended = events.find("attempt.ended", action="b")
-        self.assertEqual(ended[0]["state"], "errored", err)
-        self.assertIn("session-lost", ended[0]["cause"])
-        self.assertEqual(ended[-1]["state"], "succeeded")
-        self.assertEqual(run.returncode, 0)
-
     def test_cancel_of_a_spark_job_leaves_nothing(self):
         repo = self.job([scala("a")], {"a.scala": "println(\"up\")\nspark.range(0, 100000000000L).selectExpr(\"sum(id % 7)\").collect()\n"})
         run = self.start("run", repo, "--report-format", "ndjson")
@@ -131,25 +99,6 @@ class Spark(House):
         tail, _ = self.finish(run, 60)
         self.assertEqual(self.checked(head + tail)[-1]["state"], "cancelled")
         self.assertEqual(self.processes(), [])
-
-    def test_killed_amad_in_the_middle_of_a_spark_run(self):
-        go = self.folder / "go"
-        repo = self.job([scala("a"), scala("b")], {
-            "a.scala": "val n = spark.range(7)\n",
-            "b.scala": f"println(\"up\")\nwhile (!new java.io.File(\"{go}\").exists) Thread.sleep(20)\nprintln(AmaContext.getDataFrame(\"a\", \"n\").count)\n"})
-        daemon = self.amad()
-        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up')
-        daemon.kill()
-        daemon.wait(10)
-        self.amad()
-        go.write_text("")
-        tail, err = self.finish(follower, 120)
-        self.assertEqual(follower.returncode, 0, err)
-        events = self.checked(head + tail)
-        self.assertEqual(len(events.find("attempt.started")), 2)
-        self.assertEqual(events.find("output", action="b")[-1]["text"].strip(), "7")
 
     def test_a_session_that_can_not_start_is_our_error(self):
         repo = self.job([scala("a")], {"a.scala": "val x = 1\n"})

@@ -27,7 +27,8 @@ static void play (const ama_render_conf_t *conf, const char *text)
         const char *brace = memchr (line, '{', size), *end = brace ? memrchr (line, '}', size) : NULL;
         if (end > brace) {
             char *members = ama_strndup (brace + 1, (size_t) (end - brace - 1));
-            ama_report_item_t item = { .seq = ++seq, .prev = seq - 1, .json = members };
+            ama_report_item_t item = { .seq = seq + 1, .prev = seq, .json = members };
+            seq++;
             now += *line == '+' ? strtol (line, NULL, 10) % 100000 : 1;
             ama_render_item (render, &item);
             ama_render_flush (render, now, &out, &talk);

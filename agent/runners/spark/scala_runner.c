@@ -2,9 +2,9 @@
  *
  * Used by attempt.c, on the agent's thread.
  *
- *     open a scope ─┐
- *                   ├─▶ connect, wait until it is heard ─▶ statement … statement ─▶ close the scope (and publish) ─▶ end
- *     split the file┘
+ *     open a scope ─▶ connect, wait until it is heard ─┐
+ *                                                      ├─▶ statement … statement ─▶ close the scope (and publish) ─▶ end
+ *                                       split the file ┘
  *
  * A syntax error anywhere ends the attempt before its first statement. The first statement that fails ends it. A cancel interrupts the
  * statement, then stops its thread by force, then kills the JVM, each after the grace. Between two steps a cancel just ends the attempt.
@@ -26,6 +26,7 @@ typedef struct {
     ama_session_t *session; /* NULL when it is lost */
     step_t step;
     char scope[AMA_ID_TEXT];
+    char *prefix; /* of the scope's sockets */
     char *source;
     json_t *env;
     bool opened, connected;
@@ -319,9 +320,19 @@ static void on_connected (void *arg)
     go_on (work);
 }
 
+/* Only now that its sockets are bound: a connection tried before would be tried again after some 50 ms. */
+static int connect_scope (work_t *work, ama_err_t *err)
+{
+    ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = ama_session_key (work->session) };
+
+    work->client = ama_jupyter_new (work->attempt->agent->ctx, &conf, err);
+    return work->client ? 0 : err->code;
+}
+
 static void on_opened (const json_t *content, const ama_err_t *err, void *arg)
 {
     work_t *work = arg;
+    ama_err_t trouble;
 
     work->pending--;
     work->opened = is_ok (content);
@@ -329,6 +340,8 @@ static void on_opened (const json_t *content, const ama_err_t *err, void *arg)
         settle (work);
     else if (!work->opened)
         finish_trouble (work, content, err);
+    else if (connect_scope (work, &trouble) < 0)
+        finish_trouble (work, NULL, &trouble);
     else {
         work->step = CONNECTING;
         ama_jupyter_control (ama_session_control (work->session), "ama_spare_request", NULL, 0, NULL, NULL);
@@ -383,11 +396,13 @@ static void on_split (const json_t *content, const ama_err_t *err, void *arg)
     go_on (work);
 }
 
-static void open_scope (work_t *work, const char *prefix)
+static void open_scope (work_t *work)
 {
-    json_t *connection = ama_jupyter_connection (prefix, ama_session_key (work->session));
+    json_t *connection;
     char run[AMA_ID_TEXT];
 
+    work->prefix = ama_session_prefix (work->session);
+    connection = ama_jupyter_connection (work->prefix, ama_session_key (work->session));
     ask (work, "ama_open_request",
          json_pack ("{s:o, s:s, s:s, s:s, s:O}", "connection", connection, "scope", work->scope, "action",
                     work->attempt->action, "run", ama_id_text (work->attempt->run, run), "env", work->env),
@@ -431,10 +446,8 @@ static json_t *environment_of (const ama_attempt_start_t *start)
 static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
 {
     work_t *work = ama_calloc (1, sizeof *work);
-    char *prefix;
     size_t size;
     int rc;
-    ama_jupyter_conf_t conf;
 
     attempt->work = work;
     work->attempt = attempt;
@@ -448,17 +461,10 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
         return ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
     (void) ama_id_text (attempt->id, work->scope);
     work->env = environment_of (message);
-    prefix = ama_session_prefix (work->session);
-    conf = (ama_jupyter_conf_t){ .prefix = prefix, .key = ama_session_key (work->session) };
-    work->client = ama_jupyter_new (attempt->agent->ctx, &conf, err);
-    if (work->client) {
-        add_jars (work, message);
-        open_scope (work, prefix);
-        ask (work, "ama_split_request", json_pack ("{s:s, s:s}", "code", work->source, "file", attempt->file),
-             on_split);
-    }
-    free (prefix);
-    return work->client ? 0 : err->code;
+    add_jars (work, message);
+    open_scope (work);
+    ask (work, "ama_split_request", json_pack ("{s:s, s:s}", "code", work->source, "file", attempt->file), on_split);
+    return 0;
 }
 
 /* ---- cancel, loss ---- */
@@ -537,6 +543,7 @@ static void done (ama_attempt_t *attempt)
     ama_timer_destroy (&work->timer);
     json_decref (work->statements);
     json_decref (work->env);
+    free (work->prefix);
     free (work->source);
     free (work->value);
     free (work->cause);

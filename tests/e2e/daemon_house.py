@@ -1,0 +1,27 @@
+"""A house with jobs for its daemon, and what is asked of it again and again."""
+import json
+import signal
+
+from house import House
+from run_test import ENV
+
+
+class DaemonHouse(House):
+    def job(self, maki, name="job", **sources):
+        return self.repo({"maki.yml": maki, **ENV, **{f"src/{n}.sh": t for n, t in sources.items()}}, name)
+
+    def submit(self, repo, *args, exit=0):
+        done = self.ama("--repo", repo, "--detach", *args, program="ama-submit")
+        self.assertEqual(done.returncode, exit, done.stderr)
+        return done.stdout.strip()
+
+    def attach(self, run, *args):
+        done = self.ama("attach", run, "--report-format", "ndjson", *args)
+        return done.returncode, done.stdout
+
+    def state(self, run):
+        return json.loads(self.ama("show", run, "-o", "json").stdout)["state"]
+
+    def kill(self, daemon):
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait(10)

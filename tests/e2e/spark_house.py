@@ -1,0 +1,20 @@
+"""A house with jobs of Scala and shell actions on a local Spark."""
+import json
+
+from house import House
+
+
+def scala(name, **more):
+    return {"name": name, "runner": {"group": "spark", "type": "scala"}, "file": f"{name}.scala", **more}
+
+
+def shell(name, **more):
+    return {"name": name, "runner": {"group": "shell", "type": "bash"}, "file": f"{name}.sh", **more}
+
+
+class SparkHouse(House):
+    def job(self, actions, sources, **top):
+        env = {"env/default/job.yml": f"master: local[2]\noutputRootPath: {self.folder}/out\nworkingDir: {self.folder}/work\n"
+                                      "configuration: { limit: 40 }\n"}
+        maki = json.dumps({"job-name": "job", "flow": actions, **top})
+        return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}})
