@@ -91,6 +91,14 @@ class Spark(SparkHouse):
         ended = events.one("attempt.ended")
         self.assertEqual((ended["cause"], ended["file"], ended["line"]), ("syntax", "src/a.scala", 2))
 
+    def test_stages_are_told_while_a_statement_runs(self):
+        repo = self.job([scala("a")], {"a.scala": "val n = sc.parallelize(1 to 8, 8).map { x => Thread.sleep(300); x }.count\n"})
+        run = self.ama("run", repo, "--report-format", "ndjson", "--progress")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = [e for e in map(json.loads, run.stdout.splitlines()) if e["type"] == "progress" and e.get("action") == "a"]
+        self.assertIn(("stage 1/1", 8), [(e.get("text"), e.get("total")) for e in told], told)
+        self.assertTrue(all("seq" not in e for e in told))
+
     def test_cancel_of_a_spark_job_leaves_nothing(self):
         repo = self.job([scala("a")], {"a.scala": "println(\"up\")\nspark.range(0, 100000000000L).selectExpr(\"sum(id % 7)\").collect()\n"})
         run = self.start("run", repo, "--report-format", "ndjson")
