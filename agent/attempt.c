@@ -58,7 +58,7 @@ void ama_attempt_warn (ama_attempt_t *attempt, uint32_t line, const char *text)
     ama_attempt_post (attempt, &event);
 }
 
-void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *detail)
+void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *text)
 {
     ama_report_progress_t body = { .run = attempt->run };
 
@@ -74,10 +74,10 @@ void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done,
         .done = done,
         .has_total = true,
         .total = total,
-        .detail = fit (detail, AMA_REPORT_EVENT_DETAIL_MAX),
+        .text = fit (text, AMA_REPORT_EVENT_TEXT_MAX),
     };
     (void) ama_tell (attempt->agent->ctx, "reporter", AMA_MSG_REPORT_PROGRESS, &body);
-    free (body.event.detail);
+    free (body.event.text);
 }
 
 /* ---- output ---- */

@@ -69,7 +69,7 @@ void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes,
 void ama_attempt_flush (ama_attempt_t *attempt);
 void ama_attempt_warn (ama_attempt_t *attempt, uint32_t line, const char *text);
 /* Not kept by anybody. */
-void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *detail);
+void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done, uint64_t total, const char *text);
 
 /* NULL strings are empty. A cancelled attempt that did not succeed is cancelled or timed_out, whatever state says. Called once, not from inside start;
  * the attempt may be gone when it returns. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -39,11 +40,21 @@ static void ask (ama_follow_t *self);
 
 /* ---- writing ---- */
 
+/* Asked again and again rather than by a signal: lines are drawn again anyway. */
+static void fit_terminal (const ama_follow_t *self)
+{
+    struct winsize size;
+
+    if (self->conf.render.term.tty && ioctl (self->conf.out, TIOCGWINSZ, &size) == 0 && size.ws_col)
+        ama_render_resize (self->render, size.ws_col);
+}
+
 static void flush (ama_follow_t *self)
 {
     ama_str_t out = { 0 }, talk = { 0 };
     int64_t now = ama_wall_now_ms (self->ctx), wait;
 
+    fit_terminal (self);
     ama_render_flush (self->render, now, &out, &talk);
     if (talk.size && write (self->conf.talk, talk.data, talk.size) < 0) {
         /* nobody listens */

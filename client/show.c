@@ -118,6 +118,7 @@ void ama_show_run_json (const ama_run_shown_t *run, ama_str_t *out)
     json_object_set_new (document, "repo", text_json (summary->repo));
     json_object_set_new (document, "dirty", json_boolean (summary->dirty));
     json_object_set_new (document, "exit", summary->exit >= 0 ? json_integer (summary->exit) : json_null ());
+    json_object_set_new (document, "cause", run->cause && *run->cause ? text_json (run->cause) : json_null ());
     for (size_t i = 0; i < run->n_actions; i++)
         if (!*run->actions[i].error_of)
             json_array_append_new (actions, action_json (run, &run->actions[i]));
@@ -313,7 +314,8 @@ static void attempt_row (const ama_run_attempt_info_t *info, const ama_term_t *t
 }
 
 /* An action that went well at the first attempt needs no more than its line. */
-static void action_rows (const ama_run_action_info_t *action, const ama_term_t *term, int64_t now_ms, ama_str_t *out)
+static void action_rows (const ama_run_action_info_t *action, size_t columns, const ama_term_t *term, int64_t now_ms,
+                         ama_str_t *out)
 {
     const char *state = ama_action_state_name (action->state);
     mark_t mark = mark_of (ama_signs (term), state);
@@ -329,8 +331,8 @@ static void action_rows (const ama_run_action_info_t *action, const ama_term_t *
     ama_row_add (&row, AMA_STYLE_PLAIN, "  ");
     ama_row_sign (&row, mark.style, mark.sign);
     ama_row_add (&row, AMA_STYLE_PLAIN, " ");
-    ama_row_text (&row, AMA_STYLE_BOLD, action->name);
-    ama_row_add (&row, AMA_STYLE_DIM, "  %s", state_word (state));
+    add_cell (&row, AMA_STYLE_BOLD, action->name, columns);
+    ama_row_add (&row, AMA_STYLE_DIM, "%s", state_word (state));
     if (*action->error_of) {
         ama_row_add (&row, AMA_STYLE_DIM, ", when ");
         ama_row_text (&row, AMA_STYLE_DIM, action->error_of);
@@ -345,13 +347,17 @@ static void action_rows (const ama_run_action_info_t *action, const ama_term_t *
 void ama_show_run_text (const ama_run_shown_t *run, const ama_term_t *term, int64_t now_ms, ama_str_t *out)
 {
     ama_term_t whole = *term;
+    size_t columns = 0;
 
+    for (size_t i = 0; i < run->n_actions; i++)
+        columns = strlen (run->actions[i].name) > columns ? strlen (run->actions[i].name) : columns;
     whole.tty = false; /* nothing is cut: this is what one looks things up in */
     summary_rows (&run->summary, &whole, now_ms, out);
+    fact ("why", run->cause, &whole, out);
     if (run->n_actions)
         ama_str_putc (out, '\n');
     for (size_t i = 0; i < run->n_actions; i++)
-        action_rows (&run->actions[i], &whole, now_ms, out);
+        action_rows (&run->actions[i], columns, &whole, now_ms, out);
     for (size_t i = 0; i < run->n_artifacts; i++) {
         ama_row_t row;
         ama_row_start (&row, &whole);

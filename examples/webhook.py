@@ -1,4 +1,7 @@
-"""A webhook for trying things out: listens on a free port of this machine, prints that port first, then what it is sent."""
+"""A webhook for trying things out: listens on this machine, prints its port first, then what it is sent.
+
+usage: webhook.py [PORT]      (absent: a free one)
+"""
 import http.server
 import sys
 
@@ -37,7 +40,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 
 def main():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0), Hook) as server:
         print(server.server_address[1], flush=True)
         sys.stdout.close()
         server.serve_forever()

@@ -142,25 +142,43 @@ static void put_shown (ama_str_t *out, const char *text)
     ama_str_escape (out, text ? text : "", text ? strlen (text) : 0, SIZE_MAX);
 }
 
-static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_t *action, ama_str_t *out)
+static int wider (int columns, const char *text)
 {
-    char duration[32];
+    int size = text ? (int) strlen (text) : 0;
+    return size > columns ? size : columns;
+}
 
-    ama_str_printf (out, "%s  %s  ", action->name, action->runner);
+typedef struct {
+    int name, runner, file;
+} columns_t;
+
+static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_t *action, const columns_t *columns,
+                             ama_str_t *out)
+{
+    int indent = action->error_of >= 0 ? 4 : 2;
+    char duration[32];
+    size_t file;
+
+    ama_str_printf (out, "%*s%-*s  %-*s  ", indent, "", columns->name - indent, action->name, columns->runner,
+                    action->runner);
+    file = out->size;
     put_shown (out, action->file);
+    ama_str_printf (out, "%*s  %u attempt%s", wider (columns->file, out->data + file) - (int) (out->size - file), "",
+                    action->retry.attempts, action->retry.attempts == 1 ? "" : "s");
+    if (action->timeout_ms)
+        ama_str_printf (out, " of %s", ama_duration_text (action->timeout_ms, duration));
     for (size_t i = 0; i < action->n_depends; i++)
         if (action->depends[i] < plan->n_actions)
             ama_str_printf (out, "%s%s", i ? ", " : "  after ", plan->actions[action->depends[i]].name);
     if (action->error_of >= 0 && (uint64_t) action->error_of < plan->n_actions)
         ama_str_printf (out, "  when %s failed", plan->actions[action->error_of].name);
-    ama_str_printf (out, "  %u attempt%s", action->retry.attempts, action->retry.attempts == 1 ? "" : "s");
-    if (action->timeout_ms)
-        ama_str_printf (out, " of %s", ama_duration_text (action->timeout_ms, duration));
     ama_str_putc (out, '\n');
 }
 
 void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
 {
+    columns_t columns = { 0 };
+
     put_shown (out, plan->job);
     ama_str_puts (out, " · ");
     put_shown (out, plan->env);
@@ -168,9 +186,15 @@ void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
         ama_str_printf (out, " · %.12s", plan->commit);
     ama_str_putc (out, '\n');
     for (size_t i = 0; i < plan->n_actions; i++) {
-        ama_str_puts (out, plan->actions[i].error_of >= 0 ? "    " : "  ");
-        put_action_line (plan, &plan->actions[i], out);
+        const ama_plan_action_t *action = &plan->actions[i];
+        int indent = action->error_of >= 0 ? 4 : 2, name = action->name ? (int) strlen (action->name) : 0;
+
+        columns.name = indent + name > columns.name ? indent + name : columns.name;
+        columns.runner = wider (columns.runner, action->runner);
+        columns.file = wider (columns.file, action->file);
     }
+    for (size_t i = 0; i < plan->n_actions; i++)
+        put_action_line (plan, &plan->actions[i], &columns, out);
     for (size_t i = 0; i < plan->n_edges; i++) {
         ama_str_printf (out, "  %s.", plan->edges[i].source);
         put_shown (out, plan->edges[i].dataset);

@@ -283,6 +283,11 @@ void ama_run_core_summary (const ama_run_core_t *run, ama_run_summary_t *ret_bod
     };
 }
 
+const char *ama_run_core_cause (const ama_run_core_t *run)
+{
+    return run->cause && *run->cause ? run->cause : NULL;
+}
+
 ama_run_action_info_t *ama_run_core_actions (const ama_run_core_t *run, size_t *ret_n)
 {
     size_t n = run->plan ? run->plan->n_actions : 0;

@@ -189,6 +189,7 @@ static void refuse_plan (ama_run_core_t *run, const ama_plan_reply_t *reply, ama
 {
     ama_err_t error = { .code = AMA_E_INVALID, .text = "the plan was refused" };
     const ama_plan_problem_t *first = NULL;
+    ama_str_t text = { 0 };
     size_t errors = 0;
 
     for (size_t i = 0; i < reply->n_problems; i++) {
@@ -197,9 +198,11 @@ static void refuse_plan (ama_run_core_t *run, const ama_plan_reply_t *reply, ama
         if (!errors++)
             first = &reply->problems[i];
     }
-    if (first)
-        (void) ama_err_set (&error, AMA_E_INVALID, "%s:%u: %.600s%s", first->file, first->line, first->message,
-                            errors > 1 ? " (and more)" : "");
+    if (first) {
+        run_text_problem (first, &text);
+        (void) ama_err_set (&error, AMA_E_INVALID, "%.700s%s", text.data, errors > 1 ? " (and more)" : "");
+        ama_str_done (&text);
+    }
     fail_phase (run, &error, reply, now);
 }
 

@@ -143,6 +143,8 @@ ama_id_t ama_run_core_id (const ama_run_core_t *run);
 ama_run_state_t ama_run_core_state (const ama_run_core_t *run);
 bool ama_run_core_ended (const ama_run_core_t *run);
 /* What it waits for, for a person; "" if it has ended or works. */
+/* Why it ended as it did, for a person; NULL while it is open and when all went well. */
+const char *ama_run_core_cause (const ama_run_core_t *run);
 const char *ama_run_core_waiting (const ama_run_core_t *run, ama_str_t *scratch);
 /* An open attempt or a session of its own. */
 bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id);

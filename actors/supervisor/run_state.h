@@ -223,6 +223,8 @@ void run_text_failure (const ama_run_core_t *run, uint32_t action, const ama_jou
                        ama_str_t *out);
 /* Decides the outcome of a run whose actions have all ended. */
 ama_run_state_t run_outcome (const ama_run_core_t *run, int *ret_exit, int64_t *ret_action, ama_str_t *cause);
+/* "maki.yml:7: message (hint)" */
+void run_text_problem (const ama_plan_problem_t *problem, ama_str_t *out);
 void run_text_plan (const ama_plan_plan_t *plan, ama_str_t *out);
 void run_text_fetched (const ama_journal_fetched_t *source, ama_str_t *out);
 void run_text_resolved (const ama_run_core_t *run, ama_str_t *out);

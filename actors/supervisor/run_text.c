@@ -43,7 +43,7 @@ void run_text_failure (const ama_run_core_t *run, uint32_t index, const ama_jour
     else
         ama_str_puts (out, end->state == AMA_ATTEMPT_STATE_LOST ? "lost" : "errored");
     ama_str_printf (out, " %u of %u", counted, most > counted ? most : counted);
-    if (end->error && *end->error)
+    if (end->error && *end->error && !(end->message && ama_str_starts (end->message, end->error)))
         ama_str_printf (out, ": %s", end->error);
     if (end->message && *end->message) {
         ama_str_puts (out, ": ");
@@ -128,6 +128,17 @@ ama_run_state_t run_outcome (const ama_run_core_t *run, int *ret_exit, int64_t *
 
 /* ---- phases ---- */
 
+void run_text_problem (const ama_plan_problem_t *problem, ama_str_t *out)
+{
+    if (problem->file && *problem->file)
+        ama_str_puts (out, problem->file);
+    if (problem->line)
+        ama_str_printf (out, ":%u", problem->line);
+    ama_str_printf (out, "%s%s", out->size ? ": " : "", problem->message);
+    if (problem->hint && *problem->hint)
+        ama_str_printf (out, " (%s)", problem->hint);
+}
+
 static void add_bytes (ama_str_t *out, uint64_t bytes)
 {
     static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
@@ -144,8 +155,8 @@ static void add_bytes (ama_str_t *out, uint64_t bytes)
 void run_text_fetched (const ama_journal_fetched_t *source, ama_str_t *out)
 {
     ama_str_printf (out, "%u file%s, ", source->files, source->files == 1 ? "" : "s");
-    if (source->cached)
-        ama_str_puts (out, "mirror cached");
+    if (source->cached) /* a folder that is no repository has no mirror */
+        ama_str_puts (out, *source->commit ? "mirror cached" : "same as before");
     else
         add_bytes (out, source->bytes);
     if (source->dirty)

@@ -161,6 +161,7 @@ static void answer_show (query_t *query, const ama_report_artifacts_reply_t *art
     if (core) {
         ama_run_core_summary (core, &body.summary);
         body.summary.waiting = (char *) ama_run_core_waiting (core, &waiting);
+        body.cause = (char *) ama_run_core_cause (core);
     }
     if (!query->brief)
         body.actions = ama_run_core_actions (core, &body.n_actions);

@@ -111,6 +111,13 @@ void ama_render_caught_up (ama_render_t *render)
         ama_str_puts (&render->out, "{\"v\":1,\"type\":\"caught-up\"}\n");
 }
 
+void ama_render_resize (ama_render_t *render, unsigned columns)
+{
+    ama_term_resize (&render->conf.term, columns);
+    if (render->text)
+        ama_text_resize (render->text, columns);
+}
+
 void ama_render_flush (ama_render_t *render, int64_t now_ms, ama_str_t *out, ama_str_t *talk)
 {
     if (render->text)

@@ -30,6 +30,8 @@ bool ama_render_wants_progress (const ama_render_conf_t *conf);
 void ama_render_item (ama_render_t *render, const ama_report_item_t *item);
 /* Everything that was kept when the follower came has been shown. */
 void ama_render_caught_up (ama_render_t *render);
+/* The terminal has another size now. */
+void ama_render_resize (ama_render_t *render, unsigned columns);
 void ama_render_flush (ama_render_t *render, int64_t now_ms, ama_str_t *out, ama_str_t *talk);
 int64_t ama_render_wait_ms (const ama_render_t *render, int64_t now_ms); /* -1: no need to flush before the next item */
 /* The reader goes away before the end: the screen is left clean. */

@@ -54,16 +54,17 @@ void ama_term_decide (const ama_term_facts_t *facts, ama_term_t *ret_term)
 
     if (wanted >= WIDTH_MIN && wanted <= 1000 && !facts->columns)
         width = (unsigned) wanted;
-    if (width > WIDTH_MAX)
-        width = WIDTH_MAX;
-    if (width < WIDTH_MIN)
-        width = WIDTH_MIN;
     *ret_term = (ama_term_t){
         .tty = facts->is_tty && !dumb && !is_on (facts->ci),
         .color = wants_color (facts),
         .utf8 = speaks_utf8 (facts),
-        .width = width,
     };
+    ama_term_resize (ret_term, width);
+}
+
+void ama_term_resize (ama_term_t *term, unsigned columns)
+{
+    term->width = columns > WIDTH_MAX ? WIDTH_MAX : columns < WIDTH_MIN ? WIDTH_MIN : columns;
 }
 
 /* ---- code points ---- */

@@ -27,6 +27,8 @@ typedef struct {
 } ama_term_t;
 
 void ama_term_decide (const ama_term_facts_t *facts, ama_term_t *ret_term);
+/* The terminal has so many columns now. */
+void ama_term_resize (ama_term_t *term, unsigned columns);
 
 typedef enum {
     AMA_STYLE_PLAIN,

@@ -401,6 +401,11 @@ void ama_text_leave (ama_text_t *text, ama_str_t *out)
     ama_str_clear (&text->out);
 }
 
+void ama_text_resize (ama_text_t *text, unsigned columns)
+{
+    ama_term_resize (&text->conf.term, columns);
+}
+
 ama_text_t *ama_text_new (const ama_text_conf_t *conf)
 {
     ama_text_t *text = ama_calloc (1, sizeof *text);

@@ -27,6 +27,9 @@ void ama_text_destroy (ama_text_t **text);
 
 void ama_text_event (ama_text_t *text, const ama_event_t *event);
 
+/* What is written from now on has this width. */
+void ama_text_resize (ama_text_t *text, unsigned columns);
+
 /* Appends what is to be written now, with the redrawn lines. Call it after a batch of events, and as ama_text_wait_ms says. */
 void ama_text_flush (ama_text_t *text, int64_t now_ms, ama_str_t *out, ama_str_t *talk);
 /* When ama_text_flush wants to be called again, in ms from now_ms; -1: when there are events. */

@@ -185,7 +185,7 @@ void ama_text_draw (ama_text_t *text, int64_t now_ms, ama_str_t *out)
     unsigned lines = 0;
     ama_row_t row;
 
-    term.width--; /* the cursor behind a full line would be on the next */
+    term.width -= 3; /* room for ^C and the cursor: on the next line they would keep this one from being erased */
     text->frame = (text->frame + 1) % 10;
     if (!text->signs->spinner[text->frame])
         text->frame = 0;

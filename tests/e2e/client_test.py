@@ -31,7 +31,7 @@ class Terminal:
     def read(self, want=None, limit=60):
         """Until `want` was written, or the end."""
         deadline = time.monotonic() + limit
-        while want is None or want not in self.text:
+        while want is None or not (want.search(self.text) if isinstance(want, re.Pattern) else want in self.text):
             if not select.select([self.fd], [], [], max(0, deadline - time.monotonic()))[0]:
                 raise AssertionError(f"{want!r} did not come:\n{self.text}")
             try:
@@ -42,6 +42,9 @@ class Terminal:
                 break
             self.text += data.decode()
         return self.text
+
+    def resize(self, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 
     def type(self, keys):
         os.write(self.fd, keys.encode())
@@ -199,6 +202,8 @@ class Client(House):
         code = terminal.wait()
         self.assertEqual(code, 1)
         self.assertRegex(terminal.text, r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏].*sleep 0\.7")
+        drawn = re.findall("  [⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏][^\r\n]*", re.sub(r"\x1b\[[0-9;]*m", "", terminal.text))
+        self.assertTrue(all(len(line.split("\x1b")[0]) <= 77 for line in drawn), drawn)  # "^C" is echoed behind it
         self.assertIn("\x1b[J", terminal.text)
         self.assertIn("\x1b[32m✓", terminal.text)
         seen = screen(terminal.text)
@@ -206,6 +211,16 @@ class Client(House):
         self.assertRegex(seen, r"(?m)^  ✓  1  sleep 0\.7 +\d+ms$")
         self.assertRegex(seen, r"(?m)^✗ failed  b failed +.*exit 1$")
         self.assertTrue(all(len(line) <= 80 for line in seen.splitlines()), seen)
+
+    def test_a_terminal_that_becomes_narrower(self):
+        word = "a" * 90
+        repo = self.job(flow(shell("a")), a=f"until [ -e {self.folder}/go ]; do : {word}; sleep 0.1; done\n")
+        terminal = self.terminal("run", repo)
+        terminal.read("…")
+        terminal.resize(50)
+        terminal.read(re.compile(r"\r\x1b\[J  (?:\x1b\[[0-9;]*m)?[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏](?:\x1b\[[0-9;]*m|[^\r\x1b]){,60}\r"))  # 47 columns and spare
+        (self.folder / "go").touch()
+        self.assertEqual(terminal.wait(), 0)
 
     def test_terminals_that_can_do_less(self):
         repo = self.job(flow(shell("a")), a="sleep 0.3\n")

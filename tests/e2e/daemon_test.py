@@ -39,6 +39,8 @@ class Daemon(DaemonHouse):
         self.assertEqual([(r["run"], r["state"]) for r in runs], [(bad, "failed"), (good, "succeeded")])
         shown = json.loads(self.ama("show", "@failed", "-o", "json").stdout)
         self.assertEqual((shown["run"], shown["exit"], shown["env"]), (bad, 1, "dev"))
+        self.assertEqual(shown["cause"], "a failed 2 of 2: exit code 9")
+        self.assertRegex(self.ama("show", bad).stdout, r"(?m)^  why +a failed 2 of 2: exit code 9$")
         self.assertEqual([(a["name"], a["state"], len(a["attempts"])) for a in shown["actions"]], [("a", "failed", 2), ("b", "skipped", 0)])
         self.assertEqual(json.loads(self.ama("show", "@latest", "-o", "json").stdout)["run"], bad)
         self.assertEqual(self.ama("show", "nothing").returncode, 2)

@@ -184,7 +184,11 @@ class Run(House):
         bad = self.ama("run", repo)
         self.assertEqual((bad.returncode, bad.stdout), (1, ""))
         self.assertEqual(len(bad.stderr.splitlines()), 1)
-        self.assertIn("a", bad.stderr)
+        self.assertRegex(bad.stderr, r"^ama: \S+ failed: a failed 1 of 1: exit code 1 \(run \w{26}\)$")
+        lost = self.ama("run", good, "--env", "nowhere")
+        self.assertEqual(lost.returncode, 2)
+        self.assertRegex(lost.stderr, r"^ama: good failed: plan: env: the repository has no environment .nowhere. "
+                                      r"\(it has: default, dev\) \(run \w{26}\)$")
         code = self.ama("run", good, "--report", "code").stdout
         self.assertIn("echo hi", code)
         self.assertNotIn("\x1b", code)

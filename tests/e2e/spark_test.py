@@ -62,7 +62,7 @@ class Spark(SparkHouse):
         ended = events.find("attempt.ended", action="step2")
         self.assertEqual([(e["attempt"], e["state"]) for e in ended], [(1, "failed"), (2, "failed"), (3, "failed")])
         bad = events.find("statement.ended", status="error")[0]
-        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/step2.scala", 6, "java.lang.IllegalArgumentException"))
+        self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/step2.scala", 7, "java.lang.RuntimeException"))
         self.assertEqual(events.one("action.ended", action="alert")["state"], "succeeded")
         self.assertEqual(json.loads(self.hook.got[0])["text"], "first-pipeline could not write its numbers")
 
@@ -90,6 +90,14 @@ class Spark(SparkHouse):
         self.assertEqual(events.find("output"), [])
         ended = events.one("attempt.ended")
         self.assertEqual((ended["cause"], ended["file"], ended["line"]), ("syntax", "src/a.scala", 2))
+
+    def test_stages_are_told_while_a_statement_runs(self):
+        repo = self.job([scala("a")], {"a.scala": "val n = sc.parallelize(1 to 8, 8).map { x => Thread.sleep(300); x }.count\n"})
+        run = self.ama("run", repo, "--report-format", "ndjson", "--progress")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = [e for e in map(json.loads, run.stdout.splitlines()) if e["type"] == "progress" and e.get("action") == "a"]
+        self.assertIn(("stage 1/1", 8), [(e.get("text"), e.get("total")) for e in told], told)
+        self.assertTrue(all("seq" not in e for e in told))
 
     def test_cancel_of_a_spark_job_leaves_nothing(self):
         repo = self.job([scala("a")], {"a.scala": "println(\"up\")\nspark.range(0, 100000000000L).selectExpr(\"sum(id % 7)\").collect()\n"})

@@ -2,10 +2,14 @@
 val numbers = AmaContext.getRDD[Int]("start", "rdd")
 val odd = AmaContext.getDataFrame("start", "odd")
 
+val last = numbers.max
 val highest = env.configuration("highest").toInt
-require(highest <= numbers.max, s"there is no number $highest, the highest is ${numbers.max}")
+if (highest > last) sys.error(s"$highest asked for, $last there")
 
-numbers.filter(_ <= highest).map(_.toString).toDF.write.mode(SaveMode.Overwrite).text(s"${env.outputRootPath}/numbers")
-odd.where($"number" <= highest).write.mode(SaveMode.Overwrite).json(s"${env.outputRootPath}/odd")
+val out = env.outputRootPath
+val text = numbers.filter(_ <= highest).map(_.toString).toDF
+text.write.mode(SaveMode.Overwrite).text(s"$out/numbers")
 
-println(s"${odd.where($"number" <= highest).count} odd numbers up to $highest")
+val few = odd.where($"number" <= highest)
+few.write.mode(SaveMode.Overwrite).json(s"$out/odd")
+println(s"${few.count} odd numbers up to $highest")

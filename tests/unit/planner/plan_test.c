@@ -429,10 +429,10 @@ static void test_text (void **state)
     ama_plan_text (&reply.plan, &text);
     assert_string_equal (text.data,
                          "counts · dev\n"
-                         "  start  spark-scala  src/file.scala  3 attempts\n"
-                         "  step2  spark-scala  src/file2.scala  after start  2 attempts of 1m\n"
-                         "    alert  spark-scala  src/error.scala  when step2 failed  3 attempts of 1s500ms\n"
-                         "  side  shell  src/side.sh  after start  3 attempts\n"
+                         "  start    spark-scala  src/file.scala   3 attempts\n"
+                         "  step2    spark-scala  src/file2.scala  2 attempts of 1m  after start\n"
+                         "    alert  spark-scala  src/error.scala  3 attempts of 1s500ms  when step2 failed\n"
+                         "  side     shell        src/side.sh      3 attempts  after start\n"
                          "  start.odd → step2\n"
                          "  start.rdd → step2\n"
                          "  step2.x → alert\n"
