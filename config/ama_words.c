@@ -53,6 +53,8 @@ static int stranger (const ama_yaml_t *key, const char *where, const ama_word_t 
     const char *candidates[CANDIDATES], *near;
     char hint[256] = "";
 
+    if (strangers == AMA_STRANGERS_KEEP)
+        return 0;
     for (size_t i = 0; i < count && i < CANDIDATES; i++)
         candidates[i] = words[i].name;
     near =

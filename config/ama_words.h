@@ -28,6 +28,7 @@ typedef struct {
 typedef enum {
     AMA_STRANGERS_WARN,
     AMA_STRANGERS_ERROR,
+    AMA_STRANGERS_KEEP, /* the map may hold more than the words */
 } ama_strangers_t;
 
 /* Fills slots (count of them, one per word) from the map. where is how a person calls the map: "retry", "the action". Keys whose

@@ -37,7 +37,8 @@ typedef struct {
     ama_repo_t *repo;
     const char *env; /* whose documents are read now */
     bool chosen;     /* it is the one asked for, not `default` behind it */
-    bool strict;
+    bool action;     /* the documents are those of one action, laid over the environment */
+    ama_strangers_t strangers;
     ama_settings_t *settings;
     ama_problems_t *problems;
 } reader_t;
@@ -99,6 +100,25 @@ static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
     ama_str_done (&json);
 }
 
+/* What all actions of a run share can not be set for one of them. */
+static bool has_effect (const reader_t *self, const ama_yaml_t *key)
+{
+    if (self->action)
+        (void) ama_yaml_warn (key, AMA_E_UNSUPPORTED, self->problems, "put it into the environment",
+                              "%s has no effect for one action", AMA_QUOTE (key->text));
+    return !self->action;
+}
+
+static void read_stranger (reader_t *self, const char *name, const ama_pair_t *pair)
+{
+    const char *key = pair->key->text;
+
+    if (strcmp (name, "spark") != 0 && !ama_str_starts (name, "spark."))
+        ama_settings_add (self->settings, key, pair->value, self->problems);
+    else if (has_effect (self, pair->key))
+        ama_env_spark_property (key, pair->value, self->settings, self->problems);
+}
+
 static void read_env_document (const ama_yaml_t *root, void *arg)
 {
     reader_t *self = arg;
@@ -108,12 +128,11 @@ static void read_env_document (const ama_yaml_t *root, void *arg)
     int choice;
 
     ama_settings_layer (self->settings);
-    if (ama_yaml_is_map (root, "an environment", self->problems) < 0)
+    if (ama_yaml_is_map (root, self->action ? "a configuration" : "an environment", self->problems) < 0)
         return;
-    (void) ama_words_match (root, "the environment", words, WORDS, slots,
-                            self->strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN, self->problems);
+    (void) ama_words_match (root, "the environment", words, WORDS, slots, self->strangers, self->problems);
     for (int i = 0; i < (int) ARRAY_SIZE (fixed_keys); i++)
-        if ((node = ama_slot_value (&slots[i])))
+        if ((node = ama_slot_value (&slots[i])) && (i != MASTER || has_effect (self, slots[i].key)))
             read_fixed (self, i, node);
     if ((node = ama_slot_value (&slots[CONFIGURATION])) && ama_yaml_is_map (node, "configuration", self->problems) == 0
         && node->count)
@@ -121,22 +140,31 @@ static void read_env_document (const ama_yaml_t *root, void *arg)
     if ((node = ama_slot_value (&slots[PERSIST]))
         && ama_yaml_choice (node, "persist", "auto always never", &choice, self->problems) == 0)
         ama_settings_add (self->settings, "persist", node, self->problems);
-    if ((node = ama_slot_value (&slots[SPARK_PROPERTIES])))
+    if ((node = ama_slot_value (&slots[SPARK_PROPERTIES])) && has_effect (self, slots[SPARK_PROPERTIES].key))
         ama_env_spark_map (node, false, self->settings, self->problems);
-    if ((node = ama_slot_value (&slots[SPARK_OPTIONS])))
+    if ((node = ama_slot_value (&slots[SPARK_OPTIONS])) && has_effect (self, slots[SPARK_OPTIONS].key))
         ama_env_spark_map (node, true, self->settings, self->problems);
     for (size_t i = 0; i < root->count; i++) { /* strangers are kept, for config show and whoever reads them */
         size_t w = 0;
         (void) ama_word_normal (root->pairs[i].key->text, name, sizeof name);
         while (w < WORDS && strcmp (words[w].name, name) != 0)
             w++;
-        if (w < WORDS)
-            continue;
-        if (strcmp (name, "spark") == 0 || ama_str_starts (name, "spark."))
-            ama_env_spark_property (root->pairs[i].key->text, root->pairs[i].value, self->settings, self->problems);
-        else
-            ama_settings_add (self->settings, root->pairs[i].key->text, root->pairs[i].value, self->problems);
+        if (w == WORDS)
+            read_stranger (self, name, &root->pairs[i]);
     }
+}
+
+void ama_env_action_document (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems)
+{
+    reader_t self = {
+        .chosen = true,
+        .action = true,
+        .strangers = AMA_STRANGERS_KEEP,
+        .settings = settings,
+        .problems = problems,
+    };
+
+    read_env_document (root, &self);
 }
 
 /* ---- the documents of one environment ---- */
@@ -472,7 +500,12 @@ int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bo
                   ama_plan_environment_t *ret_env, ama_problems_t *problems)
 {
     size_t errors = problems->errors;
-    reader_t self = { .repo = repo, .strict = strict, .settings = ama_settings_new (), .problems = problems };
+    reader_t self = {
+        .repo = repo,
+        .strangers = strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN,
+        .settings = ama_settings_new (),
+        .problems = problems,
+    };
 
     *ret_env = (ama_plan_environment_t){ 0 };
     ama_settings_layer (self.settings);

@@ -31,6 +31,10 @@ typedef void (ama_env_document_fn) (const ama_yaml_t *root, void *arg);
 int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_yaml_t *at, ama_env_document_fn *fn, void *arg,
                         ama_problems_t *problems);
 
+/* A document of one action's configuration, as a layer of its own over what settings holds: an environment's words, and whatever else
+ * it has. What the actions of a run share (master, Spark's settings) is left out with a warning. Pure. */
+void ama_env_action_document (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems);
+
 /* Spark's properties format (that of Java) into the layer, keys as they stand. Pure. */
 void ama_env_spark_conf (const char *name, const char *text, size_t size, ama_settings_t *settings,
                          ama_problems_t *problems);
