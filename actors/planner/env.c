@@ -63,22 +63,6 @@ static ama_doc_t *read_doc (ama_repo_t *repo, const char *path, ama_problems_t *
     return doc;
 }
 
-static void check_master (const ama_yaml_t *node, ama_problems_t *problems)
-{
-    static const char *const prefixes[] = { "local[", "local-cluster[", "spark://",  "mesos://",
-                                            "k8s://", "yarn",           "kubernetes" };
-
-    if (strcmp (node->text, "local") == 0)
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE (prefixes); i++)
-        if (ama_str_starts (node->text, prefixes[i])
-            && (!strchr (prefixes[i], '[') || node->text[node->size - 1] == ']'))
-            return;
-    (void) ama_yaml_error (node, AMA_E_INVALID, problems,
-                           "local[*], local[N], mesos://HOST:PORT, yarn or spark://HOST:PORT",
-                           "the master %s is of no known kind", AMA_QUOTE (node->text));
-}
-
 static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
 {
     ama_str_t json = { 0 };
@@ -91,7 +75,7 @@ static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
     if (ama_yaml_line (node, fixed_keys[word], fixed_max[word], &text, self->problems) < 0)
         return;
     if (word == MASTER)
-        check_master (node, self->problems);
+        ama_env_check_master (node, self->problems);
     ama_str_putc (&json, '"');
     ama_str_json (&json, text, strlen (text));
     ama_str_putc (&json, '"');

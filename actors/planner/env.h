@@ -47,6 +47,9 @@ void ama_env_spark_property (const char *key, const ama_yaml_t *value, ama_setti
 /* One of the two maps. */
 void ama_env_spark_map (const ama_yaml_t *map, bool options, ama_settings_t *settings, ama_problems_t *problems);
 
+/* An error unless it is a master that Spark knows, with a number of threads that can be leased. Pure. */
+void ama_env_check_master (const ama_yaml_t *node, ama_problems_t *problems);
+
 /* True for the base name of a file of named datasets: datasets.yml, my-Datasets.yaml. */
 bool ama_env_is_datasets (const char *base);
 /* Refuses addresses of system folders and connections that run scripts. Pure. */
