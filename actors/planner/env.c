@@ -296,28 +296,47 @@ static bool read_env (reader_t *self)
 
 /* ---- which there are ---- */
 
-void ama_env_names (ama_repo_t *repo, ama_str_t *out)
+static int by_text (const void *a, const void *b)
+{
+    return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+void ama_env_each (ama_repo_t *repo, ama_env_name_fn *fn, void *arg)
 {
     ama_repo_list_t list;
-    const char *last = "";
-    size_t start = out->size;
+    const char **names;
+    size_t count = 0;
 
     (void) ama_repo_list (repo, "env", &list, NULL);
-    for (size_t i = 0; i < list.count && out->size - start < 600; i++) {
+    names = ama_calloc (list.count, sizeof *names);
+    for (size_t i = 0; i < list.count; i++) {
         char *name = list.items[i].name;
         if (!list.items[i].folder) {
             if (!ama_str_ends (name, ".json"))
                 continue;
             name[strlen (name) - 5] = '\0';
         }
-        if (!*name || strcmp (name, last) == 0)
-            continue;
-        last = name;
-        if (out->size > start)
-            ama_str_puts (out, ", ");
-        ama_str_escape (out, name, strlen (name), AMA_PROBLEM_QUOTE_MAX);
+        if (*name)
+            names[count++] = name;
     }
+    if (count)
+        qsort (names, count, sizeof *names, by_text);
+    for (size_t i = 0; i < count; i++) /* x and x.json are one */
+        if (!i || strcmp (names[i], names[i - 1]) != 0)
+            fn (names[i], arg);
+    free (names);
     ama_repo_list_done (&list);
+}
+
+static void add_name (const char *name, void *arg)
+{
+    ama_str_t *out = arg;
+
+    if (out->size >= 600)
+        return;
+    if (out->size)
+        ama_str_puts (out, ", ");
+    ama_str_escape (out, name, strlen (name), AMA_PROBLEM_QUOTE_MAX);
 }
 
 static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *problems)
@@ -325,7 +344,7 @@ static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *prob
     ama_str_t has = { 0 }, hint = { 0 };
     int rc;
 
-    ama_env_names (repo, &has);
+    ama_env_each (repo, add_name, &has);
     if (has.size)
         ama_str_printf (&hint, "it has: %s", has.data);
     else

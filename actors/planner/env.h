@@ -20,8 +20,9 @@
 int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems);
 
-/* The names of the environments, in byte order, as a text for people: "dev, production". Appends. */
-void ama_env_names (ama_repo_t *repo, ama_str_t *out);
+/* Calls fn for the name of every environment that the repository has, each once, in byte order. */
+typedef void (ama_env_name_fn) (const char *name, void *arg);
+void ama_env_each (ama_repo_t *repo, ama_env_name_fn *fn, void *arg);
 
 /* One document of a path; root is borrowed for the call. */
 typedef void (ama_env_document_fn) (const ama_yaml_t *root, void *arg);

@@ -273,6 +273,46 @@ static void test_missing (void **state)
     scratch_done (&scratch);
 }
 
+/* Without an environment all are checked; what several have is told once. */
+static void test_check (void **state)
+{
+    ama_plan_request_t request = { .env = "" };
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+    char *problems;
+    ama_err_t err;
+
+    (void) state;
+    example_repo (&scratch);
+    request.snapshot = scratch.root;
+    scratch_puts (&scratch, "env/default/job.yml", "colour: red\n");
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    assert_true (reply.ok);
+    assert_int_equal (reply.n_problems, 1);
+    ama_plan_reply_done (&reply);
+    scratch_puts (&scratch, "env/prod.json", "{\"master\": \"moon\"}\n");
+    scratch_puts (&scratch, "env/prod-2/job.yml", "persist: often\n");
+    scratch_puts (&scratch, "env/prod/spark.yml", "[]\n");
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    problems = scratch_problems (&reply);
+    assert_false (reply.ok);
+    assert_string_equal (
+        problems,
+        "env/default/job.yml:1:1: warning: unknown key ‘colour’ in the environment [AMA-E0020]\n"
+        "env/prod/spark.yml:1:1: error: spark.yml must be a map, not a list [AMA-E0001]\n"
+        "env/prod.json:1:12: error: the master ‘moon’ is of no known kind (local[*], local[N], mesos://HOST:PORT, yarn "
+        "or "
+        "spark://HOST:PORT) [AMA-E0020]\n"
+        "env/prod-2/job.yml:1:10: error: persist is ‘often’, allowed is one of: auto always never [AMA-E0020]\n");
+    free (problems);
+    ama_plan_reply_done (&reply);
+    request.env = "dev";
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    assert_true (reply.ok);
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
 static void test_request (void **state)
 {
     ama_plan_request_t request = { .env = "dev", .commit = "abc", .name = "other", .strict = true };
@@ -461,10 +501,10 @@ static void test_text (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),  cmocka_unit_test (test_odd_files),
-        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing), cmocka_unit_test (test_request),
-        cmocka_unit_test (test_dependencies),  cmocka_unit_test (test_central), cmocka_unit_test (test_size),
-        cmocka_unit_test (test_thousand),      cmocka_unit_test (test_text),
+        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),       cmocka_unit_test (test_odd_files),
+        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing),      cmocka_unit_test (test_check),
+        cmocka_unit_test (test_request),       cmocka_unit_test (test_dependencies), cmocka_unit_test (test_central),
+        cmocka_unit_test (test_size),          cmocka_unit_test (test_thousand),     cmocka_unit_test (test_text),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
