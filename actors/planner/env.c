@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME, MASTER, INPUT, OUTPUT, WORKING, CONFIGURATION, PERSIST, SPARK_PROPERTIES, SPARK_OPTIONS, WORDS };
+enum { NAME, MASTER, INPUT, OUTPUT, WORKING, CONFIGURATION, PERSIST, SPARK_PROPERTIES, SPARK_OPTIONS, SPARK, WORDS };
 
 static const ama_word_t words[WORDS] = {
     [NAME] = { "name", NULL, 0 },
@@ -20,6 +20,7 @@ static const ama_word_t words[WORDS] = {
     [PERSIST] = { "persist", NULL, 0 },
     [SPARK_PROPERTIES] = { "spark-properties", NULL, 0 },
     [SPARK_OPTIONS] = { "spark-options", NULL, 0 },
+    [SPARK] = { "spark", NULL, AMA_WORD_FAMILY },
 };
 
 static const char *const fixed_keys[] = { [NAME] = "name",
@@ -131,9 +132,9 @@ static void read_env_document (const ama_yaml_t *root, void *arg)
     for (size_t i = 0; i < root->count; i++) { /* strangers are kept, for config show and whoever reads them */
         size_t w = 0;
         (void) ama_word_normal (root->pairs[i].key->text, name, sizeof name);
-        while (w < WORDS && strcmp (words[w].name, name) != 0)
+        while (w < SPARK && strcmp (words[w].name, name) != 0)
             w++;
-        if (w == WORDS)
+        if (w == SPARK)
             read_stranger (self, name, &root->pairs[i]);
     }
 }

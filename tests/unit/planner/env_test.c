@@ -150,7 +150,8 @@ static void test_spark_sections (void **state)
 {
     static const file_t files[] = {
         { "env/default/job.yml", "sparkProperties: {spark.ui.enabled: false, spark.x: 1}\n"
-                                 "sparkOptions: {driver-memory: 2g, --num-executors: 3, deploy-mode: client}\n" },
+                                 "sparkOptions: {driver-memory: 2g, --num-executors: 3, deploy-mode: client}\n"
+                                 "spark.y: 2\nspark: {z: 3}\n" },
         { "env/default/spark.yml",
           "sparkProperties:\n  spark.x: 0\n  spark.driver.memeory: 1g\n  spark.driver.memory: 3g\n"
           "spark: {executor: {cores: 2}}\n" },
@@ -164,7 +165,9 @@ static void test_spark_sections (void **state)
           "spark.executor.instances = \"3\"    env/default/job.yml:2\n"
           "spark.submit.deployMode = \"client\"    env/default/job.yml:2\n"
           "spark.ui.enabled = \"false\"    env/default/job.yml:1\n"
-          "spark.x = \"1\"    env/default/job.yml:1\n");
+          "spark.x = \"1\"    env/default/job.yml:1\n"
+          "spark.y = \"2\"    env/default/job.yml:3\n"
+          "spark.z = \"3\"    env/default/job.yml:4\n");
 }
 
 static void test_two_documents (void **state)
