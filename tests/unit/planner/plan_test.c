@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,6 +204,8 @@ static void test_odd_files (void **state)
     expect_file_problem (&scratch, "pipe", "is a pipe, not a regular file");
     make_socket (scratch_path (&scratch, "src/sock"));
     expect_file_problem (&scratch, "sock", "is not a regular file");
+    if (mknod (scratch_path (&scratch, "src/zero"), S_IFCHR | 0600, makedev (1, 5)) == 0) /* root only */
+        expect_file_problem (&scratch, "zero", "is a device, not a regular file");
     scratch_puts (&scratch, "src/sub/x.sh", "");
     expect_file_problem (&scratch, "sub", "is a folder, not a regular file");
     expect_file_problem (&scratch, "sub/x.sh", "is empty");
