@@ -420,6 +420,32 @@ static void test_size (void **state)
     scratch_done (&scratch);
 }
 
+/* What does not fit the reply is counted in it. */
+static void test_many_problems (void **state)
+{
+    ama_str_t text = { 0 };
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+    char *problems;
+
+    (void) state;
+    example_repo (&scratch);
+    ama_str_puts (&text, "flow:\n");
+    for (int i = 0; i < 1500; i++)
+        ama_str_printf (&text, "  - {name: a%d, runner: shel, file: none%d.sh}\n", i, i);
+    scratch_put (&scratch, "maki.yml", text.data, text.size);
+    scratch_plan (&scratch, "dev", &reply);
+    problems = scratch_problems (&reply);
+    assert_false (reply.ok);
+    assert_int_equal (reply.n_problems, 2000);
+    assert_non_null (strstr (
+        problems, "\nmaki.yml: warning: 1001 more problems are not shown (correct those above and look again)"));
+    free (problems);
+    ama_str_done (&text);
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
 /* A thousand actions: the figure is printed here and measured by the bench; the bound is a loose one for slow machines. */
 static void test_thousand (void **state)
 {
@@ -504,10 +530,11 @@ static void test_text (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),       cmocka_unit_test (test_odd_files),
-        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing),      cmocka_unit_test (test_check),
-        cmocka_unit_test (test_request),       cmocka_unit_test (test_dependencies), cmocka_unit_test (test_central),
-        cmocka_unit_test (test_size),          cmocka_unit_test (test_thousand),     cmocka_unit_test (test_text),
+        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),        cmocka_unit_test (test_odd_files),
+        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing),       cmocka_unit_test (test_check),
+        cmocka_unit_test (test_request),       cmocka_unit_test (test_dependencies),  cmocka_unit_test (test_central),
+        cmocka_unit_test (test_size),          cmocka_unit_test (test_many_problems), cmocka_unit_test (test_thousand),
+        cmocka_unit_test (test_text),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
