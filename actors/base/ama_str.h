@@ -51,7 +51,7 @@ bool ama_str_ends (const char *text, const char *suffix);
 /* "512m", "1.5g", "2gb", "100" (bytes): binary units. 0, or AMA_E_INVALID and *ret_bytes untouched. */
 int ama_parse_size (const char *text, uint64_t *ret_bytes);
 
-/* "90", "90s", "1h30m", "250ms", "PT1H30M": milliseconds. 0 or AMA_E_INVALID. */
+/* "90", "90s", "1h30m", "250ms", "PT1H30M", "P1DT1H": milliseconds, the same in every locale. 0 or AMA_E_INVALID. */
 int ama_parse_duration (const char *text, int64_t *ret_ms);
 
 #endif
