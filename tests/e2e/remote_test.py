@@ -1,4 +1,5 @@
 """Every command against a real git server: http (git's own backend) with and without a password, and ssh."""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -79,6 +80,20 @@ class Remote(House):
         for at in self.data.rglob("*"):
             if at.is_file():
                 self.assertNotIn(secret.encode(), at.read_bytes(), at)
+
+    def test_fifty_runs_of_one_repository_at_once(self):
+        """Nothing is cached at first; each run has the commit, and what it wrote is its own."""
+        commit = self.work.git("rev-parse", "HEAD")
+        with GitHttp(str(self.served)) as server, concurrent.futures.ThreadPoolExecutor(50) as pool:
+            self.amad()
+            submits = list(pool.map(lambda _: self.ama("--repo", server.url + "/job.git", "--report-format", "ndjson", program="ama-submit"), range(50)))
+            packs = [path for method, path, _ in server.requests if method == "POST"]
+        self.assertEqual([s.returncode for s in submits], [0] * 50, [s.stderr for s in submits if s.returncode])
+        reports = [self.checked(s.stdout) for s in submits]
+        self.assertEqual({r.one("run.started")["commit"] for r in reports}, {commit})
+        self.assertEqual([r.one("output")["text"] for r in reports], ["one"] * 50)
+        self.assertEqual(len({r[0]["run"] for r in reports}), 50)
+        self.assertLess(len(packs), 5)
 
     def test_ssh(self):
         with Sshd(str(self.folder / "ssh")) as server:
