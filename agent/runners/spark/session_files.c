@@ -100,25 +100,25 @@ static void take_extra (const ama_attempt_session_open_t *open, ama_session_file
     }
 }
 
-static int write_documents (const ama_attempt_session_open_t *open, const ama_session_files_t *files, ama_err_t *err)
+static int write_documents (const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                            const ama_session_files_t *files, ama_err_t *err)
 {
-    ama_attempt_start_t like = { .environment = open->environment };
     ama_str_t text = { 0 };
     int rc;
 
     spark_properties (open, &text);
     rc = ama_folder_write (files->folder, "spark.json", text.data, text.size, err);
-    ama_str_clear (&text);
-    ama_folder_env_json (&like, &text);
-    if (rc == 0)
-        rc = ama_folder_write (files->folder, "env.json", text.data, text.size, err);
     ama_str_done (&text);
-    return rc;
+    return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
                             ama_session_files_t *files, ama_err_t *err)
 {
+    /* what its actions find is what an attempt finds, as far as it is the same for all of them */
+    ama_attempt_start_t like = {
+        .run = open->run, .job = open->job, .snapshot = open->snapshot, .environment = open->environment
+    };
     char id[AMA_ID_TEXT], name[64], *run;
     int rc;
 
@@ -133,22 +133,22 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     files->tmp = join (files->folder, "tmp");
     files->log = join (files->folder, "kernel.log");
     files->spark_json = join (files->folder, "spark.json");
-    files->env_json = join (files->folder, "env.json");
+    files->env_json = join (files->folder, ".env.json");
     files->connection = join (files->folder, "connection.json");
     files->install = join (agent->conf.runners_dir, "spark/install.sh");
     files->kernel = join (agent->conf.runners_dir, "spark/kernel.sh");
-    files->run = ama_strdup (ama_id_text (open->run, id));
     files->memory = open->memory;
     files->jars = json_array ();
     for (size_t i = 0; i < open->n_jars; i++)
         (void) json_array_append_new (files->jars, json_string (open->jars[i]));
     take_extra (open, files);
+    ama_env_add_run (&files->extra, &like, files->env_json);
     rc = make (files->folder, err);
     if (rc == 0)
         rc = make (files->tmp, err);
     if (rc == 0)
         rc = make_sockets (agent, files, err);
-    return rc == 0 ? write_documents (open, files, err) : rc;
+    return rc == 0 ? write_documents (open, &like, files, err) : rc;
 }
 
 static void remove_sockets (const char *folder)
@@ -167,10 +167,9 @@ static void remove_sockets (const char *folder)
 
 void ama_session_files_done (ama_session_files_t *files)
 {
-    char *const strings[] = { files->folder,     files->tmp,        files->log,        files->spark_json,
-                              files->env_json,   files->connection, files->sockets,    files->install,
-                              files->kernel,     files->run,        files->spark_home, files->kernel_jar,
-                              files->cds_archive };
+    char *const strings[] = { files->folder,   files->tmp,        files->log,        files->spark_json,
+                              files->env_json, files->connection, files->sockets,    files->install,
+                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive };
 
     if (files->sockets)
         remove_sockets (files->sockets);
@@ -239,8 +238,6 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
-    ama_env_set (env, "AMA_ENV_JSON", files->env_json);
-    ama_env_set (env, "AMA_RUN", files->run);
     ama_env_set (env, "JPY_PARENT_PID", parent);
 }
 
