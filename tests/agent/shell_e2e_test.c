@@ -369,14 +369,15 @@ static void environment (void **state)
 
 static void stubborn_is_killed (void **state)
 {
-    static const char script[] = "export ama_agent_test_mark=1\n"
-                                 "trap '' TERM\n"
-                                 "(trap '' TERM; setsid bash -c 'trap \"\" TERM; (while :; do sleep 0.1; done) & echo "
-                                 "away; while :; do sleep 0.1; done' & )\n"
-                                 "env -i PATH=\"$PATH\" ama_agent_test_mark=1 setsid bash -c 'echo bare; exec sleep 1000' &\n"
-                                 "bash -c 'echo plain; exec sleep 1000' &\n"
-                                 "echo ready\n"
-                                 "while :; do sleep 0.1; done\n";
+    static const char script[] =
+        "export ama_agent_test_mark=1\n"
+        "trap '' TERM\n"
+        "(trap '' TERM; setsid bash -c 'trap \"\" TERM; (while :; do sleep 0.1; done) & echo "
+        "away; while :; do sleep 0.1; done' & )\n"
+        "env -i PATH=\"$PATH\" ama_agent_test_mark=1 setsid bash -c 'echo bare; exec sleep 1000' &\n"
+        "bash -c 'echo plain; exec sleep 1000' &\n"
+        "echo ready\n"
+        "while :; do sleep 0.1; done\n";
     ama_id_t id = harness_shell (harness, script);
     const ama_attempt_status_t *end;
 
