@@ -306,6 +306,26 @@ static void killed_driver (void **state)
     assert_int_equal (harness_count (mark), 0);
 }
 
+/* The one who called it failed; to the other it happened. */
+static void exit_by_an_action (void **state)
+{
+    ama_id_t beside, leaves;
+    const ama_attempt_status_t *end;
+
+    (void) state;
+    session = harness_session (harness, "local[2]", NULL, 0);
+    run = harness_session_state (harness, session, AMA_SESSION_STATE_READY)->run;
+    beside = scala ("beside", "println (\"up\")\nwhile (true) sc.parallelize (1 to 2).count\n");
+    (void) harness_event (harness, beside, AMA_EVENT_TYPE_OUTPUT, "up");
+    leaves = scala ("leaves", "println (\"last\")\nSystem.exit (3)\n");
+    end = expect_end (leaves, AMA_ATTEMPT_STATE_FAILED, "error");
+    assert_string_equal (end->error, "SystemExit");
+    end = expect_end (beside, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+    assert_true (ama_str_starts (end->message, "the Spark driver ended with exit code 3"));
+    assert_null (strstr (end->message, " kernel: bound ")); /* Spark's own last lines may follow, but no chatter */
+    (void) harness_session_state (harness, session, AMA_SESSION_STATE_LOST);
+}
+
 static void master_that_does_not_exist (void **state)
 {
     ama_id_t bad = harness_session (harness, "nonsense://here", NULL, 0);
@@ -344,6 +364,7 @@ int main (void)
         cmocka_unit_test (two_hundred_statements),
         cmocka_unit_test (unknown_session),
         cmocka_unit_test (killed_driver),
+        cmocka_unit_test (exit_by_an_action),
         cmocka_unit_test (master_that_does_not_exist),
         cmocka_unit_test (closed_session),
     };

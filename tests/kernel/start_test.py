@@ -9,6 +9,10 @@ import unittest
 from kernel_client import RUNNER, Connection, Kernel, new_connection
 
 
+def said(channel):
+    return channel.get_msg(timeout=0) if channel.socket.poll(500) else None
+
+
 class Starting(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="ama-kernel-start-")
@@ -98,6 +102,18 @@ class Starting(unittest.TestCase):
         self.assertEqual((done.status, done.ename, done.stream()), ("error", "SystemExit", "last\n"))
         self.assertEqual(kernel.process.wait(10), 7)
         self.assertEqual(os.listdir(os.path.join(self.folder, "tmp")), [])
+
+    def test_an_exit_is_nobody_elses_failure(self):
+        """Spark stops and the classes go while the process ends: what else was running must not be told to have failed of itself."""
+        kernel = self.kernel()
+        a, b = kernel.open("a"), kernel.open("b")
+        other = b.send('println("up")\nwhile (true) sc.parallelize(1 to 2).count()', "src/b.scala")
+        b.hear(other, "stream")
+        done = a.run("System.exit(7)", "src/a.scala")
+        self.assertEqual((done.status, done.ename), ("error", "SystemExit"))
+        self.assertEqual(kernel.process.wait(10), 7)
+        replies = [m["content"] for m in iter(lambda: said(b.client.shell_channel), None) if m["parent_header"]["msg_id"] == other]
+        self.assertEqual(replies, [])
 
     def test_the_parent_is_gone(self):
         parent = subprocess.Popen(["sleep", "60"])

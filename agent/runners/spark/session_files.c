@@ -15,7 +15,8 @@
 
 #define SOCKETS_MAX                                                                                                    \
     90 /* bytes of the folder's path: a socket's path has 107, and the number of the connection needs some */
-#define LOG_TAIL 8192 /* bytes of the log that are looked at */
+#define LOG_TAIL  8192 /* bytes of the log that are looked at */
+#define LINES_MAX 5    /* of them that are told */
 
 static char *join (const char *a, const char *b)
 {
@@ -260,22 +261,38 @@ static char *log_tail (const char *path)
     return text;
 }
 
-/* Where the last few lines begin. */
-static const char *last_lines (char *text, int lines)
+/* What the log holds of every kernel, however well it does. */
+static bool is_usual (const char *line, size_t size)
 {
-    size_t at = strlen (text);
+    static const char *const usual[] = { "WARNING: Using incubator modules", " kernel: bound ",
+                                         " kernel: session ready " };
 
-    while (at && text[at - 1] == '\n')
-        text[--at] = '\0';
-    while (at && (text[at - 1] != '\n' || --lines > 0))
-        at--;
-    return text + at;
+    for (size_t i = 0; i < ARRAY_SIZE (usual); i++)
+        if (memmem (line, size, usual[i], strlen (usual[i])))
+            return true;
+    return size == 0;
+}
+
+/* Appends the last few lines that say something, each after a newline. */
+static void add_last_lines (ama_str_t *out, const char *text)
+{
+    const char *kept[LINES_MAX];
+    size_t count = 0;
+
+    for (const char *at = text, *end; *at; at = *end ? end + 1 : end) {
+        end = strchrnul (at, '\n');
+        if (!is_usual (at, (size_t) (end - at)))
+            kept[count++ % LINES_MAX] = at;
+    }
+    for (size_t i = count > LINES_MAX ? count - LINES_MAX : 0; i < count; i++) {
+        ama_str_putc (out, '\n');
+        ama_str_add (out, kept[i % LINES_MAX], strcspn (kept[i % LINES_MAX], "\n"));
+    }
 }
 
 char *ama_session_explain (const ama_session_files_t *files, const ama_child_end_t *how, bool oom_seen, bool *ret_oom)
 {
     char *tail = log_tail (files->log);
-    const char *lines;
     ama_str_t text = { 0 };
 
     *ret_oom = strstr (tail, "OutOfMemoryError") || (how->signal == SIGKILL && oom_seen);
@@ -285,9 +302,7 @@ char *ama_session_explain (const ama_session_files_t *files, const ama_child_end
     else
         ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
                         *ret_oom ? ": out of memory" : "");
-    lines = last_lines (tail, 5);
-    if (*lines)
-        ama_str_printf (&text, "\n%s", lines);
+    add_last_lines (&text, tail);
     free (tail);
     return ama_str_take (&text);
 }
