@@ -296,24 +296,26 @@ static bool is_file_name (const char *name)
            && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == strlen (name);
 }
 
-static int write_documents (const ama_attempt_start_t *start, const ama_folder_t *folder, ama_err_t *err)
+int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *start, ama_err_t *err)
 {
     char run[AMA_ID_TEXT];
     ama_str_t text = { 0 };
     int rc;
 
     env_yaml (start, &text);
-    rc = ama_folder_write (folder->path, "env.yaml", text.data, text.size, err);
+    rc = ama_folder_write (folder, "env.yaml", text.data, text.size, err);
     ama_str_clear (&text);
-    ama_str_printf (&text, "jobId: \"%s\"\nactionName: \"%s\"\n", ama_id_text (start->run, run), start->action);
+    ama_str_printf (&text, "jobId: \"%s\"\n", ama_id_text (start->run, run));
+    if (start->action)
+        ama_str_printf (&text, "actionName: \"%s\"\n", start->action);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, "runtime.yaml", text.data, text.size, err);
+        rc = ama_folder_write (folder, "runtime.yaml", text.data, text.size, err);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, "datasets.yaml", "{}\n", 3, err);
+        rc = ama_folder_write (folder, "datasets.yaml", "{}\n", 3, err);
     ama_str_clear (&text);
     ama_folder_env_json (start, &text);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, ".env.json", text.data, text.size, err);
+        rc = ama_folder_write (folder, ".env.json", text.data, text.size, err);
     ama_str_done (&text);
     return rc;
 }
@@ -335,7 +337,7 @@ int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_fold
     if (rc == 0)
         rc = make (folder.tmp, err);
     if (rc == 0)
-        rc = write_documents (start, &folder, err);
+        rc = ama_folder_write_documents (folder.path, start, err);
     if (rc < 0)
         ama_folder_done (&folder);
     else
@@ -426,23 +428,30 @@ static void set_own (ama_env_t *env, const char *name, const ama_attempt_start_t
     free (value);
 }
 
-void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
+void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const char *env_json)
 {
-    char text[AMA_ID_TEXT], no[16];
+    char text[AMA_ID_TEXT];
 
-    (void) snprintf (no, sizeof no, "%u", start->no);
     ama_env_set (env, "AMA_REPO", start->snapshot);
     ama_env_set (env, "AMA_RUN", ama_id_text (start->run, text));
     ama_env_set (env, "AMA_JOB", start->job);
-    ama_env_set (env, "AMA_ACTION", start->action);
-    ama_env_set (env, "AMA_ATTEMPT", no);
     ama_env_set (env, "AMA_ENV", start->environment.name);
     ama_env_set (env, "AMA_MASTER", start->environment.master);
     set_own (env, "AMA_INPUT_ROOT", start, "inputRootPath", start->environment.input_root);
     set_own (env, "AMA_OUTPUT_ROOT", start, "outputRootPath", start->environment.output_root);
     set_own (env, "AMA_WORKING_DIR", start, "workingDir", start->environment.working_dir);
-    ama_env_set (env, "AMA_ENV_JSON", folder->env_json);
+    ama_env_set (env, "AMA_ENV_JSON", env_json);
     each_setting (start, set_conf, env);
+}
+
+void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
+{
+    char no[16];
+
+    (void) snprintf (no, sizeof no, "%u", start->no);
+    ama_env_add_run (env, start, folder->env_json);
+    ama_env_set (env, "AMA_ACTION", start->action);
+    ama_env_set (env, "AMA_ATTEMPT", no);
     for (size_t i = 0; i < start->n_params; i++)
         set_named (env, "AMA_PARAM_", start->params[i].name, start->params[i].value);
 }

@@ -108,6 +108,27 @@ val ints = AmaContext.getDataset[Int]("start", "odd", "parquet")
         a.ask("interrupt_request")
         self.assertEqual(a.wait(ident).ename, "Interrupted")
 
+    def test_closed_attempts_leave_no_compiler_behind(self):
+        """What they published stays, and so do its classes; the interpreter, some ten megabytes, must not."""
+        main = house.kernel
+        for i in range(4):
+            a = main.open(f"many-{i}", f"many{i}", env={})
+            self.script(a, "case class P(n: Int)\nval ps = sc.parallelize(1 to 4).map(P(_)).toDS()\nlazy val later = spark.range(3)\n"
+                           "ps.map(_.n + 1).collect().toList\nval f = udf((n: Int) => 2 * n); ps.select(f($\"n\")).collect().length\n", "src/many.scala")
+            self.assertEqual(main.ask("ama_close_request", scope=f"many-{i}", publish=i % 2 == 0)["status"], "ok")
+            a.close()
+        count = """var left = 99; var tries = 0
+while (left > 2 && tries < 20) {
+  System.gc(); System.runFinalization(); tries += 1
+  val histogram = java.lang.management.ManagementFactory.getPlatformMBeanServer.invoke(
+    new javax.management.ObjectName("com.sun.management:type=DiagnosticCommand"), "gcClassHistogram", Array[Object](null), Array("[Ljava.lang.String;"))
+  left = histogram.toString.linesIterator.map(_.trim.split(" +")).collect { case Array(_, n, _, name, _*) if name == "org.amaterasu.kernel.Interpreter" => n.toInt }.sum
+}
+println(left)"""
+        self.assertLessEqual(int(main.run(count).stream()), 2)       # the first connection's own, and the one in reserve
+        b = house.attempt(self, "many-after")
+        self.assertRegex(b.run('AmaContext.getDataset[Long]("many0", "later").count() + AmaContext.getDataFrame("many2", "ps").count()', "x").value, "= 7$")
+
     def test_scopes_are_checked(self):
         house.attempt(self, "twice-1")
         info = new_connection(house.folder, "ipc")
