@@ -66,6 +66,18 @@ static const struct {
     { "", "ipynb", "notebook" },
 };
 
+/* Groups that say all. */
+static const struct {
+    const char *group, *name;
+} lone_groups[] = {
+    { "shell", "shell" },
+    { "r", "r" },
+    { "kernel", "kernel" },
+    { "notebook", "notebook" },
+    { "spark-shell", "spark-scala" },
+    { "scala-shell", "spark-scala" },
+};
+
 static char *fold (const char *text, char *buf)
 {
     size_t n = 0;
@@ -111,11 +123,12 @@ const ama_runner_t *ama_runner_find (const char *group, const char *type)
     fold (type, folded_type);
     if (*folded_group && *folded_type)
         return find_pair (folded_group, folded_type);
-    if (!*folded_type) /* a group that has only one type */
-        return strcmp (folded_group, "shell") == 0 || strcmp (folded_group, "r") == 0
-                       || strcmp (folded_group, "kernel") == 0 || strcmp (folded_group, "notebook") == 0
-                   ? ama_runner_named (folded_group)
-                   : NULL;
+    if (!*folded_type) { /* a group that has only one type */
+        for (size_t i = 0; i < ARRAY_SIZE (lone_groups); i++)
+            if (strcmp (lone_groups[i].group, folded_group) == 0)
+                return ama_runner_named (lone_groups[i].name);
+        return NULL;
+    }
     if ((found = ama_runner_named (folded_type)) || (found = find_pair ("", folded_type)))
         return found;
     if (!(dash = strchr (folded_type, '-')))
