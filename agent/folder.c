@@ -46,6 +46,39 @@ static merged_t *merge (merged_t *all, const char *key, const ama_plan_setting_t
     return all;
 }
 
+static const char *const words_of_env[] = { "name", "inputRootPath", "outputRootPath", "workingDir", "persist" };
+
+/* An action's setting that is no value for its code: a word of the environment's document, or one of ours. */
+static bool is_word_of_env (const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (words_of_env); i++)
+        if (strcmp (words_of_env[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* The action's own value for a word of the environment, or the environment's. Returns owned. */
+static char *own_word (const ama_attempt_start_t *start, const char *word, const char *otherwise)
+{
+    char *own = NULL;
+
+    for (size_t i = 0; i < start->n_settings && !own; i++)
+        if (strcmp (start->settings[i].key, word) == 0) {
+            json_t *json = json_loads (start->settings[i].value, JSON_DECODE_ANY, NULL);
+            own = json_is_string (json) ? ama_strdup (json_string_value (json)) : NULL;
+            json_decref (json);
+        }
+    return own ? own : ama_strdup (otherwise);
+}
+
+static bool has_configuration (const ama_attempt_start_t *start)
+{
+    for (size_t i = 0; i < start->n_settings; i++)
+        if (!is_word_of_env (start->settings[i].key))
+            return true;
+    return start->environment.n_configuration > 0;
+}
+
 /* The environment's configuration with the action's own values in place of its, then those that only the action has. */
 static void each_setting (const ama_attempt_start_t *start,
                           void (*fn) (const char *key, const ama_plan_setting_t *setting, void *arg), void *arg)
@@ -55,7 +88,8 @@ static void each_setting (const ama_attempt_start_t *start,
     for (size_t i = 0; i < start->environment.n_configuration; i++)
         all = merge (all, start->environment.configuration[i].key, &start->environment.configuration[i]);
     for (size_t i = 0; i < start->n_settings; i++)
-        all = merge (all, plain_key (start->settings[i].key), &start->settings[i]);
+        if (!is_word_of_env (start->settings[i].key))
+            all = merge (all, plain_key (start->settings[i].key), &start->settings[i]);
     HASH_ITER (hh, all, one, spare)
     {
         fn (one->key, one->setting, arg);
@@ -72,6 +106,15 @@ static void add_member (ama_str_t *out, const char *name, const char *value)
     ama_str_printf (out, "\"%s\":\"", name);
     ama_str_json (out, value, strlen (value));
     ama_str_puts (out, "\",");
+}
+
+static void add_own_member (const ama_attempt_start_t *start, const char *name, const char *word, const char *otherwise,
+                            ama_str_t *out)
+{
+    char *value = own_word (start, word, otherwise);
+
+    add_member (out, name, value);
+    free (value);
 }
 
 void ama_folder_add_value (ama_str_t *out, const char *value)
@@ -106,11 +149,11 @@ void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out)
 
     ama_str_putc (out, '{');
     add_member (out, "name", env->name);
-    add_member (out, "label", env->label);
+    add_own_member (start, "label", "name", env->label, out);
     add_member (out, "master", env->master);
-    add_member (out, "inputRootPath", env->input_root);
-    add_member (out, "outputRootPath", env->output_root);
-    add_member (out, "workingDir", env->working_dir);
+    add_own_member (start, "inputRootPath", "inputRootPath", env->input_root, out);
+    add_own_member (start, "outputRootPath", "outputRootPath", env->output_root, out);
+    add_own_member (start, "workingDir", "workingDir", env->working_dir, out);
     ama_str_puts (out, "\"configuration\":{");
     each_setting (start, add_setting, out);
     ama_str_puts (out, "},\"spark\":{");
@@ -134,6 +177,14 @@ static void add_yaml_line (ama_str_t *out, const char *name, const char *value)
     ama_str_puts (out, "\"\n");
 }
 
+static void add_own_line (const ama_attempt_start_t *start, const char *word, const char *otherwise, ama_str_t *out)
+{
+    char *value = own_word (start, word, otherwise);
+
+    add_yaml_line (out, word, value);
+    free (value);
+}
+
 static void add_yaml_setting (const char *key, const ama_plan_setting_t *setting, void *arg)
 {
     ama_str_t *out = arg;
@@ -149,17 +200,13 @@ static void env_yaml (const ama_attempt_start_t *start, ama_str_t *out)
 {
     const ama_plan_environment_t *env = &start->environment;
 
-    add_yaml_line (out, "name", env->label[0] ? env->label : env->name);
+    add_own_line (start, "name", env->label[0] ? env->label : env->name, out);
     add_yaml_line (out, "master", env->master);
-    add_yaml_line (out, "inputRootPath", env->input_root);
-    add_yaml_line (out, "outputRootPath", env->output_root);
-    add_yaml_line (out, "workingDir", env->working_dir);
-    if (env->n_configuration + start->n_settings == 0)
-        ama_str_puts (out, "configuration: {}\n");
-    else {
-        ama_str_puts (out, "configuration:\n");
-        each_setting (start, add_yaml_setting, out);
-    }
+    add_own_line (start, "inputRootPath", env->input_root, out);
+    add_own_line (start, "outputRootPath", env->output_root, out);
+    add_own_line (start, "workingDir", env->working_dir, out);
+    ama_str_puts (out, has_configuration (start) ? "configuration:\n" : "configuration: {}\n");
+    each_setting (start, add_yaml_setting, out);
 }
 
 /* ---- files ---- */
@@ -249,24 +296,26 @@ static bool is_file_name (const char *name)
            && strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == strlen (name);
 }
 
-static int write_documents (const ama_attempt_start_t *start, const ama_folder_t *folder, ama_err_t *err)
+int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *start, ama_err_t *err)
 {
     char run[AMA_ID_TEXT];
     ama_str_t text = { 0 };
     int rc;
 
     env_yaml (start, &text);
-    rc = ama_folder_write (folder->path, "env.yaml", text.data, text.size, err);
+    rc = ama_folder_write (folder, "env.yaml", text.data, text.size, err);
     ama_str_clear (&text);
-    ama_str_printf (&text, "jobId: \"%s\"\nactionName: \"%s\"\n", ama_id_text (start->run, run), start->action);
+    ama_str_printf (&text, "jobId: \"%s\"\n", ama_id_text (start->run, run));
+    if (start->action)
+        ama_str_printf (&text, "actionName: \"%s\"\n", start->action);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, "runtime.yaml", text.data, text.size, err);
+        rc = ama_folder_write (folder, "runtime.yaml", text.data, text.size, err);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, "datasets.yaml", "{}\n", 3, err);
+        rc = ama_folder_write (folder, "datasets.yaml", "{}\n", 3, err);
     ama_str_clear (&text);
     ama_folder_env_json (start, &text);
     if (rc == 0)
-        rc = ama_folder_write (folder->path, ".env.json", text.data, text.size, err);
+        rc = ama_folder_write (folder, ".env.json", text.data, text.size, err);
     ama_str_done (&text);
     return rc;
 }
@@ -288,7 +337,7 @@ int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_fold
     if (rc == 0)
         rc = make (folder.tmp, err);
     if (rc == 0)
-        rc = write_documents (start, &folder, err);
+        rc = ama_folder_write_documents (folder.path, start, err);
     if (rc < 0)
         ama_folder_done (&folder);
     else
@@ -370,23 +419,39 @@ static void set_conf (const char *key, const ama_plan_setting_t *setting, void *
     json_decref (json);
 }
 
-void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
+static void set_own (ama_env_t *env, const char *name, const ama_attempt_start_t *start, const char *word,
+                     const char *otherwise)
 {
-    char text[AMA_ID_TEXT], no[16];
+    char *value = own_word (start, word, otherwise);
 
-    (void) snprintf (no, sizeof no, "%u", start->no);
+    ama_env_set (env, name, value);
+    free (value);
+}
+
+void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const char *env_json)
+{
+    char text[AMA_ID_TEXT];
+
     ama_env_set (env, "AMA_REPO", start->snapshot);
     ama_env_set (env, "AMA_RUN", ama_id_text (start->run, text));
     ama_env_set (env, "AMA_JOB", start->job);
-    ama_env_set (env, "AMA_ACTION", start->action);
-    ama_env_set (env, "AMA_ATTEMPT", no);
     ama_env_set (env, "AMA_ENV", start->environment.name);
     ama_env_set (env, "AMA_MASTER", start->environment.master);
-    ama_env_set (env, "AMA_INPUT_ROOT", start->environment.input_root);
-    ama_env_set (env, "AMA_OUTPUT_ROOT", start->environment.output_root);
-    ama_env_set (env, "AMA_WORKING_DIR", start->environment.working_dir);
-    ama_env_set (env, "AMA_ENV_JSON", folder->env_json);
+    set_own (env, "AMA_INPUT_ROOT", start, "inputRootPath", start->environment.input_root);
+    set_own (env, "AMA_OUTPUT_ROOT", start, "outputRootPath", start->environment.output_root);
+    set_own (env, "AMA_WORKING_DIR", start, "workingDir", start->environment.working_dir);
+    ama_env_set (env, "AMA_ENV_JSON", env_json);
     each_setting (start, set_conf, env);
+}
+
+void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
+{
+    char no[16];
+
+    (void) snprintf (no, sizeof no, "%u", start->no);
+    ama_env_add_run (env, start, folder->env_json);
+    ama_env_set (env, "AMA_ACTION", start->action);
+    ama_env_set (env, "AMA_ATTEMPT", no);
     for (size_t i = 0; i < start->n_params; i++)
         set_named (env, "AMA_PARAM_", start->params[i].name, start->params[i].value);
 }

@@ -1,7 +1,7 @@
 /* folder.h - the folder of an attempt, and the environment of its processes
  *
  * <dir>/runs/<run>/<action>/<no>/ is the working directory and HOME; it holds env.yaml, runtime.yaml and datasets.yaml (contract: What an action
- * finds) and tmp/. <dir>/runs/<run>/.ama/ holds what the attempts of a run share.
+ * finds) and tmp/. Beside the actions lie the folders of Spark sessions (session_files.h).
  */
 #ifndef AMA_AGENT_FOLDER_H
 #define AMA_AGENT_FOLDER_H
@@ -27,6 +27,10 @@ int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t
 /* Writes a file of our own, 0600. 0, AMA_E_NOSPACE or AMA_E_IO. */
 int ama_folder_write (const char *folder, const char *name, const char *bytes, size_t size, ama_err_t *err);
 
+/* env.yaml, runtime.yaml, datasets.yaml and .env.json, the document of AMA_ENV_JSON. action NULL: those of a session, which serves many.
+ * 0, AMA_E_NOSPACE or AMA_E_IO. */
+int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *start, ama_err_t *err);
+
 /* The document of AMA_ENV_JSON: name, label, master, inputRootPath, outputRootPath, workingDir, configuration (the action's own settings over
  * the environment's), spark, params. Appends to out. */
 void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out);
@@ -45,6 +49,9 @@ typedef struct {
 
 void ama_env_set (ama_env_t *env, const char *name, const char *value); /* value NULL: nothing is set */
 void ama_env_done (ama_env_t *env);
+
+/* Those variables of the contract that are the same for all attempts of a run: all but AMA_ACTION, AMA_ATTEMPT and the parameters. */
+void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const char *env_json);
 
 /* The variables of the contract for this attempt: AMA_* and AMA_CONF_*. */
 void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder);

@@ -94,13 +94,14 @@ int ama_cmd_plan (const char *command, const ama_args_t *args, const char *snaps
     };
     ama_plan_reply_t reply;
     ama_err_t err;
-    int code, rc = ama_plan_build (&request, &reply, &err);
+    bool validate = strcmp (command, "validate") == 0;
+    int code, rc = (validate ? ama_plan_check : ama_plan_build) (&request, &reply, &err);
 
     if (rc < 0) {
         (void) fprintf (stderr, "ama: %s\n", err.text);
         return ama_exit_of_error (rc);
     }
-    if (strcmp (command, "validate") == 0)
+    if (validate)
         code = show_validate (&reply, json);
     else if (!reply.ok || count_errors (&reply)) {
         put_problems (&reply, json, json ? stdout : stderr);

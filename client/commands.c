@@ -100,7 +100,9 @@ static const ama_command_t commands[] = {
       cancel_options },
     { "plan", "[DIR|URL]", 0, 1, "what would be run, in which order, without running it", NULL, plan_options },
     { "validate", "[DIR|URL]", 0, 1, "check a job and say everything that is wrong with it, at once",
-      "Exit code 0: nothing wrong (there may be warnings); 2: problems.", plan_options },
+      "Without --env every environment of the job is checked. Exit code 0: nothing wrong (there may be warnings); 2: "
+      "problems.",
+      plan_options },
     { "config show", "[DIR|URL]", 0, 1, "every value of an environment and the file that set it", NULL,
       config_options },
     { "version", "", 0, 0, "version of this program", NULL, version_options },

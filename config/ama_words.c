@@ -47,12 +47,26 @@ static size_t find (const ama_word_t *words, size_t count, const char *name)
     return i;
 }
 
+/* spark.executor.memory is of the family spark. */
+static bool is_of_family (const ama_word_t *words, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen (words[i].name);
+        if ((words[i].flags & AMA_WORD_FAMILY) && strncmp (words[i].name, name, size) == 0
+            && (!name[size] || name[size] == '.'))
+            return true;
+    }
+    return false;
+}
+
 static int stranger (const ama_yaml_t *key, const char *where, const ama_word_t *words, size_t count,
                      ama_strangers_t strangers, ama_problems_t *problems)
 {
     const char *candidates[CANDIDATES], *near;
     char hint[256] = "";
 
+    if (strangers == AMA_STRANGERS_KEEP)
+        return 0;
     for (size_t i = 0; i < count && i < CANDIDATES; i++)
         candidates[i] = words[i].name;
     near =
@@ -82,6 +96,8 @@ int ama_words_match (const ama_yaml_t *map, const char *where, const ama_word_t 
         char name[NAME_MAX_SIZE];
         size_t at = find (words, count, ama_word_normal (key->text, name, sizeof name));
 
+        if (is_of_family (words, count, name))
+            continue;
         if (at == count) {
             int bad = stranger (key, where, words, count, strangers, problems);
             rc = bad < 0 ? bad : rc;

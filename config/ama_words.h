@@ -11,6 +11,8 @@
 typedef enum {
     AMA_WORD_PLAIN = 0,
     AMA_WORD_LATER = 1, /* a warning that this release does not use it */
+    AMA_WORD_FAMILY =
+        2, /* the word, and every key that goes on after it with a dot; all are the reader's own, the slot stays empty */
 } ama_word_flags_t;
 
 typedef struct {
@@ -28,6 +30,7 @@ typedef struct {
 typedef enum {
     AMA_STRANGERS_WARN,
     AMA_STRANGERS_ERROR,
+    AMA_STRANGERS_KEEP, /* the map may hold more than the words */
 } ama_strangers_t;
 
 /* Fills slots (count of them, one per word) from the map. where is how a person calls the map: "retry", "the action". Keys whose

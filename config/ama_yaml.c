@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,6 +56,17 @@ const char *ama_yaml_kind_text (const ama_yaml_t *node)
     return node->kind == AMA_YAML_MAP ? "a map" : node->kind == AMA_YAML_LIST ? "a list" : "text";
 }
 
+/* In the C locale, whose object needs no memory. */
+static bool is_finite (const char *text)
+{
+    locale_t c = newlocale (LC_ALL_MASK, "C", (locale_t) 0);
+    bool finite = c && isfinite (strtod_l (text, NULL, c));
+
+    if (c)
+        freelocale (c);
+    return finite;
+}
+
 /* A number that every JSON reader takes: JSON's grammar, and an integer that fits 64 bits or a finite double. */
 static bool is_json_number (const char *text)
 {
@@ -83,7 +95,7 @@ static bool is_json_number (const char *text)
     }
     if (*at || strlen (text) > 300)
         return false;
-    return !whole ? strlen (text) < 40 && isfinite (strtod (text, NULL)) : strlen (text) <= 18;
+    return whole ? strlen (text) <= 18 : strlen (text) < 40 && is_finite (text);
 }
 
 static void scalar_json (const ama_yaml_t *node, ama_str_t *out)

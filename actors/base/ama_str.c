@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void ama_str_init (ama_str_t *str)
 {
@@ -205,6 +204,28 @@ unsigned ama_str_distance (const char *a, const char *b)
     return d[n][m];
 }
 
+char **ama_strv_copy (const char *const *list)
+{
+    size_t count = 0;
+    char **copy;
+
+    if (!list)
+        return NULL;
+    while (list[count])
+        count++;
+    copy = ama_calloc (count + 1, sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = ama_strdup (list[i]);
+    return copy;
+}
+
+void ama_strv_free (char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free (list[i]);
+    free (list);
+}
+
 bool ama_str_starts (const char *text, const char *prefix)
 {
     return strncmp (text, prefix, strlen (prefix)) == 0;
@@ -216,76 +237,105 @@ bool ama_str_ends (const char *text, const char *suffix)
     return n >= m && strcmp (text + n - m, suffix) == 0;
 }
 
+/* digits[.digits], a point in every locale. False if there is none at *at; *at moves behind it. */
+static bool take_decimal (const char **at, double *ret)
+{
+    double value = 0, unit = 1;
+
+    if (!isdigit ((unsigned char) **at))
+        return false;
+    for (; isdigit ((unsigned char) **at); (*at)++)
+        value = value * 10 + (**at - '0');
+    if (**at == '.' && isdigit ((unsigned char) (*at)[1]))
+        for ((*at)++; isdigit ((unsigned char) **at); (*at)++) {
+            value = value * 10 + (**at - '0');
+            unit *= 10;
+        }
+    *ret = value / unit;
+    return true;
+}
+
+static char lower (char c)
+{
+    return (char) (c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 int ama_parse_size (const char *text, uint64_t *ret_bytes)
 {
     static const char units[] = "kmgtp";
-    char *end;
+    const char *at = text, *unit;
     double value;
     unsigned shift = 0;
 
-    if (!isdigit ((unsigned char) text[0]) || strlen (text) > 32)
+    if (strlen (text) > 32 || !take_decimal (&at, &value))
         return AMA_E_INVALID;
-    value = strtod (text, &end);
-    if (strpbrk (text, "xXeEnN"))
-        return AMA_E_INVALID;
-    if (*end) {
-        const char *unit = strchr (units, tolower ((unsigned char) *end));
-        if (unit && *unit) {
-            shift = (unsigned) (unit - units + 1) * 10;
-            end++;
-            if (tolower ((unsigned char) *end) == 'i')
-                end++;
-        }
-        if (tolower ((unsigned char) *end) == 'b')
-            end++;
-        if (*end)
-            return AMA_E_INVALID;
+    if (*at && (unit = strchr (units, lower (*at)))) {
+        shift = (unsigned) (unit - units + 1) * 10;
+        at++;
+        at += lower (*at) == 'i';
     }
+    at += lower (*at) == 'b';
     value *= (double) (1ULL << shift);
-    if (value < 0 || value > 9.0e18)
+    if (*at || value > 9.0e18)
         return AMA_E_INVALID;
     *ret_bytes = (uint64_t) value;
     return 0;
 }
 
+/* The unit at *at in milliseconds, 0 for none; *at moves behind it. */
+static double take_unit (const char **at)
+{
+    double ms = 0;
+
+    switch (lower (**at)) {
+    case 'd':
+        ms = 86400e3;
+        break;
+    case 'h':
+        ms = 3600e3;
+        break;
+    case 'm':
+        ms = lower ((*at)[1]) == 's' ? 1 : 60e3;
+        break;
+    case 's':
+        ms = 1e3;
+        break;
+    default:
+        return 0;
+    }
+    *at += ms < 2 ? 2 : 1;
+    return ms;
+}
+
 int ama_parse_duration (const char *text, int64_t *ret_ms)
 {
-    static const struct {
-        const char *name;
-        double ms;
-    } units[] = { { "ms", 1 }, { "d", 86400e3 }, { "h", 3600e3 }, { "m", 60e3 }, { "s", 1e3 } };
     const char *at = text;
-    double total = 0;
-    bool iso = strncmp (text, "PT", 2) == 0, any = false;
+    double total = 0, value, unit;
+    bool iso = *text == 'P', time = false, any = false;
 
     if (strlen (text) > 40)
         return AMA_E_INVALID;
-    if (iso)
-        at += 2;
-    while (*at) {
-        char *end;
-        double value;
-        size_t u;
-
-        if (!isdigit ((unsigned char) *at) || at[strspn (at, "0123456789.")] == 'e')
+    for (at += iso; *at; any = true) {
+        if (iso && !time && *at == 'T') {
+            time = true;
+            at++;
+        }
+        if (!take_decimal (&at, &value))
             return AMA_E_INVALID;
-        value = strtod (at, &end);
-        if (!*end && !iso && !any) { /* a bare number is seconds */
+        if (!*at && !iso && !any) { /* a bare number is seconds */
             total = value * 1e3;
             any = true;
             break;
         }
-        for (u = 0; u < ARRAY_SIZE (units); u++)
-            if (strncasecmp (end, units[u].name, strlen (units[u].name)) == 0)
-                break;
-        if (u == ARRAY_SIZE (units))
+        unit = take_unit (&at);
+        if (unit < 1
+            || (iso
+                && time != (unit < 86400e3))) /* of ISO's two parts the first holds days, the second what is shorter */
             return AMA_E_INVALID;
-        total += value * units[u].ms;
-        at = end + strlen (units[u].name);
-        any = true;
+        total += value * unit;
     }
     if (!any || total > 3.2e14)
         return AMA_E_INVALID;
-    *ret_ms = (int64_t) total;
+    *ret_ms = (int64_t) (total + 0.5);
     return 0;
 }

@@ -41,13 +41,17 @@ void ama_str_escape (ama_str_t *str, const char *text, size_t size, size_t max);
 /* Edit distance (insert, delete, replace, swap) of at most 32 characters; for "did you mean". */
 unsigned ama_str_distance (const char *a, const char *b);
 
+/* Lists of strings ended by NULL; a list may be NULL. What is copied is owned and freed as a whole. */
+char **ama_strv_copy (const char *const *list);
+void ama_strv_free (char **list);
+
 bool ama_str_starts (const char *text, const char *prefix);
 bool ama_str_ends (const char *text, const char *suffix);
 
 /* "512m", "1.5g", "2gb", "100" (bytes): binary units. 0, or AMA_E_INVALID and *ret_bytes untouched. */
 int ama_parse_size (const char *text, uint64_t *ret_bytes);
 
-/* "90", "90s", "1h30m", "250ms", "PT1H30M": milliseconds. 0 or AMA_E_INVALID. */
+/* "90", "90s", "1h30m", "250ms", "PT1H30M", "P1DT1H": milliseconds, the same in every locale. 0 or AMA_E_INVALID. */
 int ama_parse_duration (const char *text, int64_t *ret_ms);
 
 #endif

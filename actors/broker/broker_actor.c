@@ -7,6 +7,7 @@
 #include "actors/broker/broker_actor.h"
 
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
 #include "actors/broker/broker_core.h"
 #include "actors/runtime/ama_child.h"
 #include "messages/ama_types.h"
@@ -267,28 +268,6 @@ static void on_sweep (void *arg)
 
 /* ---- life ---- */
 
-static char **copy_list (const char *const *list)
-{
-    size_t count = 0;
-    char **copy;
-
-    if (!list)
-        return NULL;
-    while (list[count])
-        count++;
-    copy = ama_calloc (count + 1, sizeof *copy);
-    for (size_t i = 0; i < count; i++)
-        copy[i] = ama_strdup (list[i]);
-    return copy;
-}
-
-static void free_list (char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free (list[i]);
-    free (list);
-}
-
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     broker_t *self = state;
@@ -298,8 +277,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     *self = (broker_t){ .ctx = ctx,
                         .pidfd = -1,
                         .backoff_ms = RESTART_MIN_MS,
-                        .agent_argv = copy_list (conf->agent_argv),
-                        .agent_env = copy_list (conf->agent_env),
+                        .agent_argv = ama_strv_copy (conf->agent_argv),
+                        .agent_env = ama_strv_copy (conf->agent_env),
                         .agent_lock = conf->agent_lock ? ama_strdup (conf->agent_lock) : NULL,
                         .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
     self->core = ama_broker_core_new (&(ama_broker_limits_t){ conf->cpus, conf->memory }, perform, self);
@@ -322,8 +301,8 @@ static void done (void *state)
     ama_timer_destroy (&self->start);
     ama_timer_destroy (&self->sweep);
     ama_broker_core_destroy (&self->core);
-    free_list (self->agent_argv);
-    free_list (self->agent_env);
+    ama_strv_free (self->agent_argv);
+    ama_strv_free (self->agent_env);
     free (self->agent_lock);
     free (self->agent_log);
 }

@@ -10,6 +10,7 @@
 #include "actors/fetcher/fetch_actor.h"
 
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
 #include "actors/runtime/ama_child.h"
 #include "messages/fetch.h"
 
@@ -331,21 +332,6 @@ static char *copy_text (const char *text)
     return text ? ama_strdup (text) : NULL;
 }
 
-static char **copy_list (const char *const *list)
-{
-    size_t n = 0;
-    char **copy;
-
-    if (!list)
-        return NULL;
-    while (list[n])
-        n++;
-    copy = ama_calloc (n + 1, sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = ama_strdup (list[i]);
-    return copy;
-}
-
 static char *known_hosts (const ama_fetcher_conf_t *conf)
 {
     ama_str_t path = { 0 };
@@ -386,8 +372,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->settings.ssh_key = copy_text (conf->ssh_key);
     self->settings.known_hosts = known_hosts (conf);
     self->settings.credentials_file = copy_text (conf->credentials_file);
-    self->settings.credential_helpers = copy_list (conf->credential_helpers);
-    self->settings.local_paths = copy_list (conf->local_paths);
+    self->settings.credential_helpers = ama_strv_copy (conf->credential_helpers);
+    self->settings.local_paths = ama_strv_copy (conf->local_paths);
     self->program = ama_strdup (conf->helper);
     rc = check_texts (&self->settings, err);
     if (rc == 0)

@@ -10,28 +10,6 @@
 
 static const char *const scheme_names[] = AMA_FETCH_SCHEME_NAMES;
 
-static char **copy_list (const char *const *list)
-{
-    size_t n = 0;
-    char **copy;
-
-    if (!list)
-        return NULL;
-    while (list[n])
-        n++;
-    copy = ama_calloc (n + 1, sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = ama_strdup (list[i]);
-    return copy;
-}
-
-static void free_list (char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free (list[i]);
-    free (list);
-}
-
 int ama_fetch_policy_init (ama_fetch_policy_t *policy, const char *const *schemes, const char *const *hosts,
                            const char *const *local_paths, ama_err_t *err)
 {
@@ -49,15 +27,15 @@ int ama_fetch_policy_init (ama_fetch_policy_t *policy, const char *const *scheme
     for (size_t i = 0; local_paths && local_paths[i]; i++)
         if (local_paths[i][0] != '/')
             return ama_err_set (err, AMA_E_INVALID, "fetch.local-paths: %s is not absolute", local_paths[i]);
-    policy->hosts = copy_list (hosts);
-    policy->local_paths = copy_list (local_paths);
+    policy->hosts = ama_strv_copy (hosts);
+    policy->local_paths = ama_strv_copy (local_paths);
     return 0;
 }
 
 void ama_fetch_policy_done (ama_fetch_policy_t *policy)
 {
-    free_list (policy->hosts);
-    free_list (policy->local_paths);
+    ama_strv_free (policy->hosts);
+    ama_strv_free (policy->local_paths);
     *policy = (ama_fetch_policy_t){ 0 };
 }
 

@@ -1,6 +1,7 @@
 /* fetch_wire.c - JSON lines between the fetcher and its helper. Used by both; no state. */
 #include "actors/fetcher/fetch_wire.h"
 
+#include "actors/base/ama_str.h"
 #include "actors/fetcher/fetch_url.h"
 
 #include <jansson.h>
@@ -93,20 +94,13 @@ static void *field (const member_t *member, void *object)
 
 /* ---- freeing ---- */
 
-static void free_list (char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free (list[i]);
-    free (list);
-}
-
 static void free_members (const member_t *members, void *object)
 {
     for (const member_t *m = members; m->key; m++) {
         if (m->kind == TEXT)
             free (*(char **) field (m, object));
         else if (m->kind == LIST)
-            free_list (*(char ***) field (m, object));
+            ama_strv_free (*(char ***) field (m, object));
     }
 }
 
@@ -244,7 +238,7 @@ static char **take_list (const json_t *value, size_t max, size_t n_max)
     for (size_t i = 0; i < n; i++) {
         list[i] = take_text (json_array_get (value, i), max);
         if (!list[i]) {
-            free_list (list);
+            ama_strv_free (list);
             return NULL;
         }
     }

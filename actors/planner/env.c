@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME, MASTER, INPUT, OUTPUT, WORKING, CONFIGURATION, PERSIST, SPARK_PROPERTIES, SPARK_OPTIONS, WORDS };
+enum { NAME, MASTER, INPUT, OUTPUT, WORKING, CONFIGURATION, PERSIST, SPARK_PROPERTIES, SPARK_OPTIONS, SPARK, WORDS };
 
 static const ama_word_t words[WORDS] = {
     [NAME] = { "name", NULL, 0 },
@@ -20,6 +20,7 @@ static const ama_word_t words[WORDS] = {
     [PERSIST] = { "persist", NULL, 0 },
     [SPARK_PROPERTIES] = { "spark-properties", NULL, 0 },
     [SPARK_OPTIONS] = { "spark-options", NULL, 0 },
+    [SPARK] = { "spark", NULL, AMA_WORD_FAMILY },
 };
 
 static const char *const fixed_keys[] = { [NAME] = "name",
@@ -37,7 +38,8 @@ typedef struct {
     ama_repo_t *repo;
     const char *env; /* whose documents are read now */
     bool chosen;     /* it is the one asked for, not `default` behind it */
-    bool strict;
+    bool action;     /* the documents are those of one action, laid over the environment */
+    ama_strangers_t strangers;
     ama_settings_t *settings;
     ama_problems_t *problems;
 } reader_t;
@@ -62,22 +64,6 @@ static ama_doc_t *read_doc (ama_repo_t *repo, const char *path, ama_problems_t *
     return doc;
 }
 
-static void check_master (const ama_yaml_t *node, ama_problems_t *problems)
-{
-    static const char *const prefixes[] = { "local[", "local-cluster[", "spark://",  "mesos://",
-                                            "k8s://", "yarn",           "kubernetes" };
-
-    if (strcmp (node->text, "local") == 0)
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE (prefixes); i++)
-        if (ama_str_starts (node->text, prefixes[i])
-            && (!strchr (prefixes[i], '[') || node->text[node->size - 1] == ']'))
-            return;
-    (void) ama_yaml_error (node, AMA_E_INVALID, problems,
-                           "local[*], local[N], mesos://HOST:PORT, yarn or spark://HOST:PORT",
-                           "the master %s is of no known kind", AMA_QUOTE (node->text));
-}
-
 static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
 {
     ama_str_t json = { 0 };
@@ -90,13 +76,32 @@ static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
     if (ama_yaml_line (node, fixed_keys[word], fixed_max[word], &text, self->problems) < 0)
         return;
     if (word == MASTER)
-        check_master (node, self->problems);
+        ama_env_check_master (node, self->problems);
     ama_str_putc (&json, '"');
     ama_str_json (&json, text, strlen (text));
     ama_str_putc (&json, '"');
     ama_settings_set (self->settings, fixed_keys[word], json.data, node->file, node->line, node->column, false,
                       self->problems);
     ama_str_done (&json);
+}
+
+/* What all actions of a run share can not be set for one of them. */
+static bool has_effect (const reader_t *self, const ama_yaml_t *key)
+{
+    if (self->action)
+        (void) ama_yaml_warn (key, AMA_E_UNSUPPORTED, self->problems, "put it into the environment",
+                              "%s has no effect for one action", AMA_QUOTE (key->text));
+    return !self->action;
+}
+
+static void read_stranger (reader_t *self, const char *name, const ama_pair_t *pair)
+{
+    const char *key = pair->key->text;
+
+    if (strcmp (name, "spark") != 0 && !ama_str_starts (name, "spark."))
+        ama_settings_add (self->settings, key, pair->value, self->problems);
+    else if (has_effect (self, pair->key))
+        ama_env_spark_property (key, pair->value, self->settings, self->problems);
 }
 
 static void read_env_document (const ama_yaml_t *root, void *arg)
@@ -108,12 +113,11 @@ static void read_env_document (const ama_yaml_t *root, void *arg)
     int choice;
 
     ama_settings_layer (self->settings);
-    if (ama_yaml_is_map (root, "an environment", self->problems) < 0)
+    if (ama_yaml_is_map (root, self->action ? "a configuration" : "an environment", self->problems) < 0)
         return;
-    (void) ama_words_match (root, "the environment", words, WORDS, slots,
-                            self->strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN, self->problems);
+    (void) ama_words_match (root, "the environment", words, WORDS, slots, self->strangers, self->problems);
     for (int i = 0; i < (int) ARRAY_SIZE (fixed_keys); i++)
-        if ((node = ama_slot_value (&slots[i])))
+        if ((node = ama_slot_value (&slots[i])) && (i != MASTER || has_effect (self, slots[i].key)))
             read_fixed (self, i, node);
     if ((node = ama_slot_value (&slots[CONFIGURATION])) && ama_yaml_is_map (node, "configuration", self->problems) == 0
         && node->count)
@@ -121,22 +125,31 @@ static void read_env_document (const ama_yaml_t *root, void *arg)
     if ((node = ama_slot_value (&slots[PERSIST]))
         && ama_yaml_choice (node, "persist", "auto always never", &choice, self->problems) == 0)
         ama_settings_add (self->settings, "persist", node, self->problems);
-    if ((node = ama_slot_value (&slots[SPARK_PROPERTIES])))
+    if ((node = ama_slot_value (&slots[SPARK_PROPERTIES])) && has_effect (self, slots[SPARK_PROPERTIES].key))
         ama_env_spark_map (node, false, self->settings, self->problems);
-    if ((node = ama_slot_value (&slots[SPARK_OPTIONS])))
+    if ((node = ama_slot_value (&slots[SPARK_OPTIONS])) && has_effect (self, slots[SPARK_OPTIONS].key))
         ama_env_spark_map (node, true, self->settings, self->problems);
     for (size_t i = 0; i < root->count; i++) { /* strangers are kept, for config show and whoever reads them */
         size_t w = 0;
         (void) ama_word_normal (root->pairs[i].key->text, name, sizeof name);
-        while (w < WORDS && strcmp (words[w].name, name) != 0)
+        while (w < SPARK && strcmp (words[w].name, name) != 0)
             w++;
-        if (w < WORDS)
-            continue;
-        if (strcmp (name, "spark") == 0 || ama_str_starts (name, "spark."))
-            ama_env_spark_property (root->pairs[i].key->text, root->pairs[i].value, self->settings, self->problems);
-        else
-            ama_settings_add (self->settings, root->pairs[i].key->text, root->pairs[i].value, self->problems);
+        if (w == SPARK)
+            read_stranger (self, name, &root->pairs[i]);
     }
+}
+
+void ama_env_action_document (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems)
+{
+    reader_t self = {
+        .chosen = true,
+        .action = true,
+        .strangers = AMA_STRANGERS_KEEP,
+        .settings = settings,
+        .problems = problems,
+    };
+
+    read_env_document (root, &self);
 }
 
 /* ---- the documents of one environment ---- */
@@ -284,28 +297,47 @@ static bool read_env (reader_t *self)
 
 /* ---- which there are ---- */
 
-void ama_env_names (ama_repo_t *repo, ama_str_t *out)
+static int by_text (const void *a, const void *b)
+{
+    return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+void ama_env_each (ama_repo_t *repo, ama_env_name_fn *fn, void *arg)
 {
     ama_repo_list_t list;
-    const char *last = "";
-    size_t start = out->size;
+    const char **names;
+    size_t count = 0;
 
     (void) ama_repo_list (repo, "env", &list, NULL);
-    for (size_t i = 0; i < list.count && out->size - start < 600; i++) {
+    names = ama_calloc (list.count, sizeof *names);
+    for (size_t i = 0; i < list.count; i++) {
         char *name = list.items[i].name;
         if (!list.items[i].folder) {
             if (!ama_str_ends (name, ".json"))
                 continue;
             name[strlen (name) - 5] = '\0';
         }
-        if (!*name || strcmp (name, last) == 0)
-            continue;
-        last = name;
-        if (out->size > start)
-            ama_str_puts (out, ", ");
-        ama_str_escape (out, name, strlen (name), AMA_PROBLEM_QUOTE_MAX);
+        if (*name)
+            names[count++] = name;
     }
+    if (count)
+        qsort (names, count, sizeof *names, by_text);
+    for (size_t i = 0; i < count; i++) /* x and x.json are one */
+        if (!i || strcmp (names[i], names[i - 1]) != 0)
+            fn (names[i], arg);
+    free (names);
     ama_repo_list_done (&list);
+}
+
+static void add_name (const char *name, void *arg)
+{
+    ama_str_t *out = arg;
+
+    if (out->size >= 600)
+        return;
+    if (out->size)
+        ama_str_puts (out, ", ");
+    ama_str_escape (out, name, strlen (name), AMA_PROBLEM_QUOTE_MAX);
 }
 
 static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *problems)
@@ -313,7 +345,7 @@ static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *prob
     ama_str_t has = { 0 }, hint = { 0 };
     int rc;
 
-    ama_env_names (repo, &has);
+    ama_env_each (repo, add_name, &has);
     if (has.size)
         ama_str_printf (&hint, "it has: %s", has.data);
     else
@@ -472,7 +504,12 @@ int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bo
                   ama_plan_environment_t *ret_env, ama_problems_t *problems)
 {
     size_t errors = problems->errors;
-    reader_t self = { .repo = repo, .strict = strict, .settings = ama_settings_new (), .problems = problems };
+    reader_t self = {
+        .repo = repo,
+        .strangers = strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN,
+        .settings = ama_settings_new (),
+        .problems = problems,
+    };
 
     *ret_env = (ama_plan_environment_t){ 0 };
     ama_settings_layer (self.settings);

@@ -20,8 +20,9 @@
 int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems);
 
-/* The names of the environments, in byte order, as a text for people: "dev, production". Appends. */
-void ama_env_names (ama_repo_t *repo, ama_str_t *out);
+/* Calls fn for the name of every environment that the repository has, each once, in byte order. */
+typedef void (ama_env_name_fn) (const char *name, void *arg);
+void ama_env_each (ama_repo_t *repo, ama_env_name_fn *fn, void *arg);
 
 /* One document of a path; root is borrowed for the call. */
 typedef void (ama_env_document_fn) (const ama_yaml_t *root, void *arg);
@@ -30,6 +31,10 @@ typedef void (ama_env_document_fn) (const ama_yaml_t *root, void *arg);
  * path does not exist, negative after adding an error, at `at` (may be NULL) if it is the path's. */
 int ama_env_merge_path (ama_repo_t *repo, const char *path, const ama_yaml_t *at, ama_env_document_fn *fn, void *arg,
                         ama_problems_t *problems);
+
+/* A document of one action's configuration, as a layer of its own over what settings holds: an environment's words, and whatever else
+ * it has. What the actions of a run share (master, Spark's settings) is left out with a warning. Pure. */
+void ama_env_action_document (const ama_yaml_t *root, ama_settings_t *settings, ama_problems_t *problems);
 
 /* Spark's properties format (that of Java) into the layer, keys as they stand. Pure. */
 void ama_env_spark_conf (const char *name, const char *text, size_t size, ama_settings_t *settings,
@@ -42,6 +47,9 @@ void ama_env_spark_property (const char *key, const ama_yaml_t *value, ama_setti
                              ama_problems_t *problems);
 /* One of the two maps. */
 void ama_env_spark_map (const ama_yaml_t *map, bool options, ama_settings_t *settings, ama_problems_t *problems);
+
+/* An error unless it is a master that Spark knows, with a number of threads that can be leased. Pure. */
+void ama_env_check_master (const ama_yaml_t *node, ama_problems_t *problems);
 
 /* True for the base name of a file of named datasets: datasets.yml, my-Datasets.yaml. */
 bool ama_env_is_datasets (const char *base);

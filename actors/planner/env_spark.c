@@ -38,6 +38,12 @@ static void set_text (ama_settings_t *settings, const char *key, const char *tex
 {
     ama_str_t json = { 0 };
 
+    if (strcmp (key, "spark.master") == 0) { /* what is leased and what runs would differ */
+        (void) ama_problems_add (problems, true, AMA_E_INVALID, file, line, column,
+                                 "write master: in the environment's document",
+                                 "spark.master has no effect: the environment's master says where a job runs");
+        return;
+    }
     ama_str_putc (&json, '"');
     ama_str_json (&json, text, size);
     ama_str_putc (&json, '"');

@@ -395,6 +395,10 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     action->plan.cpus = self->cpus;
     action->plan.memory = self->memory;
     ama_maki_resources (&slots[RESOURCES], &action->plan.cpus, &action->plan.memory, problems);
+    if (ama_slot_value (&slots[RESOURCES]) && action->runner && strcmp (action->runner->group, "spark") == 0)
+        (void) ama_yaml_warn (slots[RESOURCES].key, AMA_E_UNSUPPORTED, problems,
+                              "the environment's master and spark.driver.memory say how large it is",
+                              "resources have no effect: Spark actions share the session's");
     ama_maki_labels (&slots[LABELS], &action->plan.labels, &action->plan.n_labels, problems);
     if (!slots[FILE_].key && !action->has_artifact && (!action->runner || action->runner->needs_file))
         (void) ama_yaml_error (action->node, AMA_E_SYNTAX, problems, "file: names its source under src/",

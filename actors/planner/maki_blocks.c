@@ -65,7 +65,20 @@ static char **add_text (char **list, size_t *count, const char *text)
     return list;
 }
 
-/* What the C library's expressions can blow up on: nested repetitions with counts, and references back. */
+/* The letter after a backslash that means nothing to the C library, and something to other languages: \d, \t, \n; 0 for none. It would
+ * match the letter itself, so that the rule never applies. */
+static char foreign_escape (const char *pattern)
+{
+    for (const char *at = pattern; *at; at++)
+        if (*at == '\\' && at[1]) {
+            at++;
+            if (((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z')) && !strchr ("wWsSbB", *at))
+                return *at;
+        }
+    return 0;
+}
+
+/* What the C library's expressions can blow up on: nested repetitions with counts, and references back. The supervisor has the same rule. */
 static bool is_tame (const char *pattern)
 {
     unsigned long work = strlen (pattern);
@@ -100,6 +113,7 @@ static void add_message (maki_parse_t *self, ama_plan_rule_t *rule, const ama_ya
     ama_problems_t *problems = self->problems;
     char why[128];
     regex_t compiled;
+    char escape;
     int rc;
 
     if (++self->patterns > MAX_PATTERNS) {
@@ -112,6 +126,12 @@ static void add_message (maki_parse_t *self, ama_plan_rule_t *rule, const ama_ya
         (void) ama_yaml_error (node, AMA_E_LIMIT, problems,
                                "its length times its {n} is at most 10000, and it has no \\1",
                                "the expression %s is too costly", AMA_QUOTE (text));
+        return;
+    }
+    if ((escape = foreign_escape (text))) {
+        (void) ama_yaml_error (node, AMA_E_SYNTAX, problems, "POSIX extended: [0-9], [[:space:]] and the like",
+                               "the expression %s has \\%c, which would mean the letter %c", AMA_QUOTE (text), escape,
+                               escape);
         return;
     }
     if ((rc = regcomp (&compiled, text, REG_EXTENDED | REG_NOSUB)) != 0) {
@@ -271,6 +291,16 @@ static void read_rules (maki_parse_t *self, const ama_yaml_t *list, ama_plan_ret
                                MAX_RULES);
 }
 
+static int64_t longest_delay (const ama_plan_retry_t *retry)
+{
+    int64_t longest = retry->delay_ms;
+
+    for (size_t i = 0; i < retry->n_rules; i++)
+        if (retry->rules[i].delay_ms > longest)
+            longest = retry->rules[i].delay_ms;
+    return longest;
+}
+
 static void read_retry (maki_parse_t *self, const ama_yaml_t *node, ama_plan_retry_t *out)
 {
     ama_problems_t *problems = self->problems;
@@ -283,6 +313,7 @@ static void read_retry (maki_parse_t *self, const ama_yaml_t *node, ama_plan_ret
                                              { "rules", NULL, 0 } };
     int64_t attempts = out->attempts;
     int backoff = (int) out->backoff;
+    int64_t longest;
     ama_slot_t slots[COUNT];
     const ama_yaml_t *value;
 
@@ -307,13 +338,12 @@ static void read_retry (maki_parse_t *self, const ama_yaml_t *node, ama_plan_ret
         read_rules (self, value, out);
     out->attempts = (uint32_t) attempts;
     out->backoff = (ama_backoff_t) backoff;
-    if (out->max_delay_ms < out->delay_ms) {
-        if (ama_slot_value (&slots[MAX_DELAY]))
-            (void) ama_yaml_error (slots[MAX_DELAY].value, AMA_E_INVALID, problems, NULL,
-                                   "max-delay is shorter than delay");
-        else
-            out->max_delay_ms = out->delay_ms;
-    }
+    longest = longest_delay (out);
+    if (out->max_delay_ms < longest && ama_slot_value (&slots[MAX_DELAY]))
+        (void) ama_yaml_error (slots[MAX_DELAY].value, AMA_E_INVALID, problems, NULL, "max-delay is shorter than %s",
+                               longest > out->delay_ms ? "the delay of a rule" : "delay");
+    else if (out->max_delay_ms < longest) /* nobody who asks for ten minutes means five */
+        out->max_delay_ms = longest;
 }
 
 void ama_maki_retry (maki_parse_t *self, const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out)

@@ -54,20 +54,38 @@ static ama_plan_problem_t copy_problem (const ama_problem_t *problem)
     };
 }
 
+static ama_plan_problem_t more_problems (size_t count)
+{
+    ama_str_t message = { 0 };
+
+    ama_str_printf (&message, "%zu more problem%s not shown", count, count == 1 ? " is" : "s are");
+    return (ama_plan_problem_t){
+        .code = AMA_E_LIMIT,
+        .file = ama_strdup ("maki.yml"),
+        .message = ama_str_take (&message),
+        .hint = ama_strdup ("correct those above and look again"),
+        .warning = true,
+    };
+}
+
 static void copy_problems (const ama_problems_t *problems, ama_plan_problem_t **ret_list, size_t *ret_count)
 {
     size_t errors = 0, warnings = 0; /* bytes: a flood of the ones does not hide the others */
+    size_t left_out = problems->dropped;
 
-    *ret_list = ama_calloc (problems->count, sizeof **ret_list);
+    *ret_list = ama_calloc (problems->count + 1, sizeof **ret_list);
     *ret_count = 0;
     for (size_t i = 0; i < problems->count; i++) {
         const ama_problem_t *problem = &problems->items[i];
         size_t *bytes = problem->warning ? &warnings : &errors;
         *bytes += strlen (problem->file) + strlen (problem->message) + strlen (problem->hint) + 64;
-        if (*bytes > REPLY_TEXT_MAX / 2)
-            continue;
-        (*ret_list)[(*ret_count)++] = copy_problem (problem);
+        if (*bytes > REPLY_TEXT_MAX / 2 || *ret_count >= AMA_PLAN_REPLY_PROBLEMS_MAX - 1)
+            left_out++;
+        else
+            (*ret_list)[(*ret_count)++] = copy_problem (problem);
     }
+    if (left_out)
+        (*ret_list)[(*ret_count)++] = more_problems (left_out);
 }
 
 /* ---- the plan ---- */

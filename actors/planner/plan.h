@@ -16,4 +16,9 @@
  * AMA_E_NOT_FOUND or AMA_E_IO: the snapshot itself can not be opened; ret_reply is not set. */
 int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err);
 
+/* The same, but a request without an environment is checked with `default` and then with each other that the repository has, the first
+ * AMA_PLAN_CHECK_MAX of them: problems are those of all, each once, and ok says whether all have a plan. The plan is that of `default`. */
+#define AMA_PLAN_CHECK_MAX 64
+int ama_plan_check (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err);
+
 #endif

@@ -107,10 +107,7 @@ static void add_layer (const ama_yaml_t *root, void *arg)
 {
     const layer_t *layer = arg;
 
-    if (ama_yaml_is_map (root, "a configuration", layer->problems) < 0)
-        return;
-    ama_settings_layer (layer->settings);
-    ama_settings_add (layer->settings, "", root, layer->problems);
+    ama_env_action_document (root, layer->settings, layer->problems);
 }
 
 static bool has_folder (const plan_build_t *self, const char *name)

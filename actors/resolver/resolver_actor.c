@@ -7,6 +7,7 @@
 #include "actors/resolver/resolver.h"
 
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
 #include "actors/resolver/resolve_core.h"
 #include "actors/resolver/resolve_store.h"
 #include "actors/runtime/ama_child.h"
@@ -409,27 +410,6 @@ static void set_argv (resolver_t *self, const ama_resolver_conf_t *conf)
             self->argv[n++] = join (given[i].name, given[i].value);
 }
 
-static char **copy_list (const char *const *list)
-{
-    size_t n = 0;
-    char **copy;
-
-    if (!list)
-        return NULL;
-    while (list[n])
-        n++;
-    copy = ama_calloc (n + 1, sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = ama_strdup (list[i]);
-    return copy;
-}
-
-static void free_list (char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free (list[i]);
-}
-
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     resolver_t *self = state;
@@ -445,7 +425,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->ctx = ctx;
     self->coursier_dir = join (conf->cache_dir, "/coursier");
     self->credentials_file = conf->credentials_file ? ama_strdup (conf->credentials_file) : NULL;
-    self->hosts = copy_list (conf->hosts);
+    self->hosts = ama_strv_copy (conf->hosts);
     set_argv (self, conf);
     self->store = ama_resolve_store_new (conf->cache_dir);
     self->core = ama_resolve_core_new (&rules, perform, self);
@@ -469,9 +449,9 @@ static void done (void *state)
     drop_work (work);
     ama_resolve_core_destroy (&self->core);
     ama_resolve_store_destroy (&self->store);
-    free_list (self->argv);
-    free_list (self->hosts);
-    free (self->hosts);
+    for (size_t i = 0; self->argv[i]; i++)
+        free (self->argv[i]);
+    ama_strv_free (self->hosts);
     free (self->coursier_dir);
     free (self->credentials_file);
 }

@@ -6,6 +6,7 @@
  * an effect only after the events that came before it are durable; nobody outside sees a decision that could be forgotten.
  *
  *   run      queued ──phase_started fetch──▶ planning ──run_started──▶ running ──run_ended──▶ succeeded rescued failed errored
+ *              │                                │ └──run_ended: failed (no such ref, no valid job), errored (git, jars)
  *              │                                │                        │
  *              └───────────── stop_wanted ──────┴──▶ cancelling ◀────────┘ ──run_ended──▶ cancelled timed_out errored
  *            (fail-fast stops the siblings of a failed action; the run stays `running` until its error action has ended)
@@ -15,6 +16,10 @@
  *               └─ action_ended: skipped, cancelled                         action_ended ◀─────────┘ (verdict final)
  *                                                           succeeded failed errored cancelled
  *            An error action sleeps (blocked) until its owner failed or errored for good, then becomes ready.
+ *
+ *   attempt  starting ─the agent says so─▶ running ─attempt_ended─▶ succeeded failed errored cancelled timed_out
+ *               └─────────────────────────────┴─attempt_ended, as nobody can tell any more─▶ lost
+ *            It exists once it has a lease and an agent: before (pending, assigned) it is its action that is ready. Running is not journaled.
  *
  *   session  none ─wanted─▶ lease asked ─session_opened─▶ opening ─ready─▶ ready ─lost─▶ none (opened anew when it is needed)
  *                                                            └─failed─▶ waits to try again, or is given up

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DELAY_MAX_MS   (24 * 3600 * 1000LL)
-#define REPETITION_MAX 1000
+#define DELAY_MAX_MS (24 * 3600 * 1000LL)
+#define WORK_MAX     10000 /* the pattern's length times its {n} */
 
 uint32_t ama_retry_attempts (const ama_plan_retry_t *retry)
 {
@@ -32,15 +32,18 @@ const char *ama_retry_cause (ama_attempt_state_t state, const char *given)
     }
 }
 
-/* regcomp expands x{m,n}: nested repetitions of a hostile repository could take all memory. */
+/* regcomp expands x{m,n}: nested repetitions of a hostile repository could take all memory. The planner refuses what this refuses, and says so. */
 static bool pattern_harmless (const char *pattern)
 {
-    unsigned long product = 1;
+    unsigned long work = strlen (pattern);
 
     for (const char *p = pattern; *p; p++) {
-        if (*p == '\\' && isdigit ((unsigned char) p[1]))
-            return false;
-        if (*p == '{') {
+        if (*p == '\\' && p[1]) {
+            p++;
+            if (isdigit ((unsigned char) *p))
+                return false;
+        }
+        else if (*p == '{') {
             unsigned long most = 1;
             for (p++; *p && *p != '}'; p++) {
                 if (isdigit ((unsigned char) *p)) {
@@ -50,7 +53,7 @@ static bool pattern_harmless (const char *pattern)
                     p = end - 1;
                 }
             }
-            if (most > REPETITION_MAX || (product *= most) > REPETITION_MAX)
+            if (most > WORK_MAX || (work *= most) > WORK_MAX)
                 return false;
             if (!*p)
                 break;

@@ -318,9 +318,12 @@ static void environment (void **state)
     start->environment.configuration[0] = setting ("err-msg", "\"it \\\"broke\\\"\\nbadly\"");
     start->environment.configuration[1] = setting ("limit", "12");
     start->environment.configuration[2] = setting ("on", "true");
-    start->settings = ama_calloc (1, sizeof (ama_plan_setting_t));
-    start->n_settings = 1;
+    start->settings = ama_calloc (4, sizeof (ama_plan_setting_t));
+    start->n_settings = 4;
     start->settings[0] = setting ("configuration.limit", "\"of the action\"");
+    start->settings[1] = setting ("configuration.name", "1");
+    start->settings[2] = setting ("outputRootPath", "\"/own \\\"out\\\"\"");
+    start->settings[3] = setting ("persist", "\"never\"");
     start->no = 2;
     (void) ama_id_text (start->run, run);
     harness_file (
@@ -338,15 +341,15 @@ static void environment (void **state)
         expected, sizeof expected,
         "D/runs/%s/step/2\n.env.json\ndatasets.yaml\nenv.yaml\nruntime.yaml\ntmp\n"
         "AMA_ACTION=step\nAMA_ATTEMPT=2\nAMA_CONF_ERR_MSG=it \"broke\"~badly\nAMA_CONF_LIMIT=of the action\n"
-        "AMA_CONF_ON=true\nAMA_ENV=dev\nAMA_ENV_JSON=D/runs/%s/step/2/.env.json\nAMA_INPUT_ROOT=D/in\n"
-        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=D/out\nAMA_REPO=D/repo\nAMA_RUN=%s\n"
+        "AMA_CONF_NAME=1\nAMA_CONF_ON=true\nAMA_ENV=dev\nAMA_ENV_JSON=D/runs/%s/step/2/.env.json\nAMA_INPUT_ROOT=D/in\n"
+        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=/own \"out\"\nAMA_REPO=D/repo\nAMA_RUN=%s\n"
         "AMA_WORKING_DIR=D/work\nHOME=D/runs/%s/step/2\nLANG=C.UTF-8\nTMPDIR=D/runs/%s/step/2/tmp\n"
-        "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"D/out\"\n"
+        "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"/own \\\"out\\\"\"\n"
         "workingDir: \"D/work\"\nconfiguration:\n  \"err-msg\": \"it \\\"broke\\\"\\nbadly\"\n"
-        "  \"limit\": \"of the action\"\n  \"on\": true\njobId: \"%s\"\nactionName: \"step\"\n{}\n"
+        "  \"limit\": \"of the action\"\n  \"on\": true\n  \"name\": 1\njobId: \"%s\"\nactionName: \"step\"\n{}\n"
         "{\"name\":\"dev\",\"label\":\"development\",\"master\":\"local[2]\",\"inputRootPath\":\"D/in\","
-        "\"outputRootPath\":\"D/out\",\"workingDir\":\"D/work\",\"configuration\":{\"err-msg\":\"it "
-        "\\\"broke\\\"\\nbadly\",\"limit\":\"of the action\",\"on\":true},\"spark\":{},\"params\":{}}\n",
+        "\"outputRootPath\":\"/own \\\"out\\\"\",\"workingDir\":\"D/work\",\"configuration\":{\"err-msg\":\"it "
+        "\\\"broke\\\"\\nbadly\",\"limit\":\"of the action\",\"on\":true,\"name\":1},\"spark\":{},\"params\":{}}\n",
         run, run, run, run, run, run);
     { /* the folder's own name as D */
         ama_str_t got = { 0 };

@@ -137,6 +137,31 @@ static void later_actions_see_it (void **state)
     free (out);
 }
 
+/* One process serves all actions of a run, so what is the same for all of them is in its environment and its working directory. */
+static void what_it_finds (void **state)
+{
+    ama_id_t id = scala (
+        "finds",
+        "println (Seq (\"AMA_JOB\", \"AMA_MASTER\", \"AMA_ENV\", \"AMA_ACTION\").map (sys.env.get (_)))\n"
+        "new java.io.File (sys.env (\"AMA_REPO\"), \"src1.scala\").exists\n"
+        "scala.io.Source.fromFile (sys.env (\"AMA_ENV_JSON\")).mkString.contains (\"workingDir\")\n"
+        "Seq (\"env.yaml\", \"runtime.yaml\", \"datasets.yaml\").forall (new java.io.File (_).exists)\n"
+        "scala.io.Source.fromFile (\"runtime.yaml\").mkString == s\"jobId: \\\"${sys.env (\"AMA_RUN\")}\\\"\\n\"\n");
+    char *story;
+
+    (void) state;
+    (void) expect_end (id, AMA_ATTEMPT_STATE_SUCCEEDED, "");
+    story = harness_story (harness, id);
+    assert_non_null (strstr (story, "out List(Some(a job), Some(local[2]), Some(dev), None)\n"));
+    for (int i = 1; i <= 4; i++) {
+        char line[64];
+        (void) snprintf (line, sizeof line, "res%d: Boolean = true\n", i);
+        if (!strstr (story, line))
+            fail_msg ("no %s in\n%s", line, story);
+    }
+    free (story);
+}
+
 static void exception (void **state)
 {
     ama_id_t id = scala ("fails", "val a = 1\ndef f (n: Int) = {\n  10 / n\n}\nf (0)\nprintln (\"never\")\n");
@@ -148,7 +173,7 @@ static void exception (void **state)
     expect_story (id, "begin 1 | val a = 1\nend 1 ok = a: Int = 1\n"
                       "begin 2 | def f (n: Int) = {\n  10 / n\n}\nend 2 ok = def f(n: Int): Int\n"
                       "begin 5 | f (0)\n"
-                      "end 5 error java.lang.ArithmeticException: / by zero @src3.scala:3 @src3.scala:5\n");
+                      "end 5 error java.lang.ArithmeticException: / by zero @src4.scala:3 @src4.scala:5\n");
 }
 
 static void syntax_error (void **state)
@@ -281,6 +306,26 @@ static void killed_driver (void **state)
     assert_int_equal (harness_count (mark), 0);
 }
 
+/* The one who called it failed; to the other it happened. */
+static void exit_by_an_action (void **state)
+{
+    ama_id_t beside, leaves;
+    const ama_attempt_status_t *end;
+
+    (void) state;
+    session = harness_session (harness, "local[2]", NULL, 0);
+    run = harness_session_state (harness, session, AMA_SESSION_STATE_READY)->run;
+    beside = scala ("beside", "println (\"up\")\nwhile (true) sc.parallelize (1 to 2).count\n");
+    (void) harness_event (harness, beside, AMA_EVENT_TYPE_OUTPUT, "up");
+    leaves = scala ("leaves", "println (\"last\")\nSystem.exit (3)\n");
+    end = expect_end (leaves, AMA_ATTEMPT_STATE_FAILED, "error");
+    assert_string_equal (end->error, "SystemExit");
+    end = expect_end (beside, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+    assert_true (ama_str_starts (end->message, "the Spark driver ended with exit code 3"));
+    assert_null (strstr (end->message, " kernel: bound ")); /* Spark's own last lines may follow, but no chatter */
+    (void) harness_session_state (harness, session, AMA_SESSION_STATE_LOST);
+}
+
 static void master_that_does_not_exist (void **state)
 {
     ama_id_t bad = harness_session (harness, "nonsense://here", NULL, 0);
@@ -309,6 +354,7 @@ int main (void)
         cmocka_unit_test (becomes_ready),
         cmocka_unit_test (statements),
         cmocka_unit_test (later_actions_see_it),
+        cmocka_unit_test (what_it_finds),
         cmocka_unit_test (exception),
         cmocka_unit_test (syntax_error),
         cmocka_unit_test (compile_error),
@@ -318,6 +364,7 @@ int main (void)
         cmocka_unit_test (two_hundred_statements),
         cmocka_unit_test (unknown_session),
         cmocka_unit_test (killed_driver),
+        cmocka_unit_test (exit_by_an_action),
         cmocka_unit_test (master_that_does_not_exist),
         cmocka_unit_test (closed_session),
     };

@@ -1,5 +1,5 @@
 """kill -9 and full disks under shell jobs: the truth about the run, its reason in the report, nothing run twice, nothing left running."""
-import json
+import contextlib
 import os
 import pathlib
 import signal
@@ -65,6 +65,95 @@ class Native(DaemonHouse):
         self.assertEqual(events[-1]["state"], "succeeded")
         self.assertEqual([p for p in self.processes() if "sleep" in p[1]], [])
 
+    def agents(self):
+        return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
+
+    def kill_agents(self):
+        found = self.agents()
+        self.assertTrue(found)
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+
+    def sleepers(self):
+        return [p for p in self.processes() if "sleep 6" in p[1]]
+
+    def test_lost_for_good_when_every_try_loses_its_agent(self):
+        repo = self.job(flow(shell("a", retry={"attempts": 1, "rules": [{"on": "node-lost", "do": "fail"}]}), shell("b")),
+                        a="echo up\nsleep 600\n", b="true\n")
+        self.amad()
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        self.kill_agents()
+        tail, err = self.finish(follower, 90)
+        events = self.checked(head + tail)
+        ended = events.one("attempt.ended")
+        self.assertEqual((ended["state"], ended["cause"]), ("lost", "node-lost"))
+        self.assertEqual((events[-1]["state"], follower.returncode), ("errored", 5), err)
+        self.assertEqual(events.one("action.ended", action="b")["state"], "skipped")
+        self.assertEqual(self.sleepers(), [])
+
+    def test_amad_and_agent_die_together(self):
+        repo = self.job(flow(shell("a")), a="echo up $AMA_ATTEMPT\n[ $AMA_ATTEMPT != 1 ] || sleep 600\n")
+        daemon = self.amad()
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up 1')
+        self.kill(daemon)
+        self.kill_agents()
+        self.amad()
+        tail, err = self.finish(follower, 90)
+        self.assertEqual(follower.returncode, 0, err)
+        events = self.checked(head + tail)
+        self.assertEqual([e["state"] for e in events.find("attempt.ended")], ["lost", "succeeded"])
+        self.assertEqual(self.sleepers(), [])
+
+    def test_cancelled_while_amad_is_dead_and_after(self):
+        repo = self.job(flow(shell("a")), a="echo up\nsleep 600\n")
+        daemon = self.amad()
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        self.kill(daemon)
+        self.amad()
+        self.assertEqual(self.ama("cancel", run).returncode, 0)
+        tail, err = self.finish(follower, 60)
+        self.assertEqual((follower.returncode, self.checked(head + tail)[-1]["state"]), (4, "cancelled"), err)
+        self.assertEqual(self.sleepers(), [])
+
+    def helpers(self):
+        return [p for p in self.processes() if "ama-fetch-helper" in p[1]]
+
+    def test_git_server_that_hangs(self):
+        with Silent() as server:
+            self.amad()
+            run = self.submit(server.url + "/x.git")
+            follower = self.start("attach", run, "--report-format", "ndjson")
+            self.assertEqual(self.state(run), "planning")
+            tail, err = self.finish(follower)
+            events = self.checked(tail)
+            self.assertEqual((events[-1]["state"], follower.returncode), ("errored", 5), err)
+            reason = events.one("phase.ended", phase="fetch", status="error")["detail"]
+            self.assertIn("127.0.0.1 did not answer", reason)
+
+    def test_cancel_and_kill_while_a_git_server_hangs(self):
+        with Silent() as server:
+            daemon = self.amad()
+            run = self.submit(server.url + "/x.git")
+            self.wait(lambda: server.connections)
+            self.assertEqual(self.ama("cancel", run).returncode, 0)
+            self.assertEqual(self.attach(run)[0], 4)
+            self.submit(server.url + "/y.git")
+            self.wait(lambda: self.helpers())
+            self.kill(daemon)
+            self.wait(lambda: not self.helpers())
+
+    def wait(self, condition, limit=30):
+        deadline = time.monotonic() + limit
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "waited in vain")
+            time.sleep(0.01)
+
     def test_submits_survive_kills_between(self):
         repo = self.job(flow(shell("a")), a="true\n")
         daemon = self.amad()
@@ -76,24 +165,37 @@ class Native(DaemonHouse):
         self.assertEqual([self.attach(run)[0] for run in runs], [0] * 15)
         self.assertEqual(len(json.loads(self.ama("list", "-o", "json").stdout)["runs"]), 15)
 
-    def test_full_disk_refuses_and_recovers(self):
+    @contextlib.contextmanager
+    def small_disk(self, size="3m"):
+        """The data folder on a disk of its own."""
         if os.geteuid() != 0:
             self.skipTest("mounting needs root")
         self.data.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", self.data]).returncode != 0:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", self.data]).returncode != 0:
             self.skipTest("no tmpfs here")
         try:
+            yield self.data / "filler"
+        finally:
+            for d in self.daemons:
+                d.terminate()
+                d.wait(20)
+            for pid, command in self.processes():
+                if "ama-agent" in command:
+                    os.kill(pid, signal.SIGTERM)
+            self.wait(lambda: subprocess.run(["umount", self.data], capture_output=True).returncode == 0)
+
+    def fill(self, filler):
+        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"\0" * 4096)
+
+    def test_full_disk_refuses_and_recovers(self):
+        with self.small_disk() as filler:
             daemon = self.amad()
             repo = self.job(flow(shell("a")), a="true\n")
             first = self.submit(repo)
             self.assertEqual(self.attach(first)[0], 0)
-            filler = self.data / "filler"
-            with open(filler, "wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(b"\0" * 4096)
-                except OSError:
-                    pass
+            self.fill(filler)
             refused = self.ama("--repo", repo, "--detach", program="ama-submit")
             self.assertEqual(refused.returncode, 5, refused.stderr)
             self.assertIn("space", refused.stderr)
@@ -103,16 +205,47 @@ class Native(DaemonHouse):
             while (again := self.ama("--repo", repo, "--detach", program="ama-submit")).returncode and time.monotonic() < deadline:
                 time.sleep(0.05)
             self.assertEqual(self.attach(again.stdout.strip())[0], 0)
-        finally:
-            for d in self.daemons:
-                d.terminate()
-                d.wait(20)
-            for pid, command in self.processes():
-                if "ama-agent" in command:
-                    os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + 10
-            while subprocess.run(["umount", self.data], capture_output=True).returncode and time.monotonic() < deadline:
-                time.sleep(0.05)
+
+    def test_full_disk_under_a_run(self):
+        """The action that runs goes on; what it leads to waits for space, and then goes on by itself. Nothing is run twice."""
+        marks, go = self.folder / "marks", self.folder / "go"
+        os.mkfifo(go)
+        with self.small_disk() as filler:
+            daemon = self.amad()
+            run = self.submit(self.job(flow(shell("a"), shell("b")), a=f"echo up\nread x <{go}\necho a >>{marks}\n", b=f"echo b >>{marks}\n"))
+            follower = self.start("attach", run, "--report-format", "ndjson")
+            head = self.wait_for_line(follower, '"text":"up')
+            self.fill(filler)
+            go.write_text("on\n")
+            self.wait(marks.exists)
+            self.assertEqual(self.ama("show", run).returncode, 0)
+            self.assertIsNone(daemon.poll())
+            filler.unlink()
+            tail, err = self.finish(follower, 60)
+            self.assertEqual(follower.returncode, 0, err + (self.folder / "amad.log").read_text())
+            self.checked(head + tail)
+            self.assertEqual(marks.read_text(), "a\nb\n")
+
+    def test_killed_on_a_full_disk(self):
+        """amad starts on a full disk or says why not, and goes on when there is space."""
+        go = self.folder / "go"
+        os.mkfifo(go)
+        with self.small_disk() as filler:
+            daemon = self.amad()
+            run = self.submit(self.job(flow(shell("a"), shell("b")), a=f"echo up\nread x <{go}\n", b="true\n"))
+            follower = self.start("attach", run, "--report-format", "ndjson")
+            head = self.wait_for_line(follower, '"text":"up')
+            self.fill(filler)
+            self.kill(daemon)
+            refused = self.ama(program="amad")
+            self.assertEqual(refused.returncode, 5, refused.stderr)
+            self.assertIn("space", refused.stderr)
+            filler.unlink()
+            self.amad()
+            go.write_text("on\n")
+            tail, err = self.finish(follower, 60)
+            self.assertEqual(follower.returncode, 0, err)
+            self.checked(head + tail)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """kill -9 in the middle of Spark: of the JVM, of amad, of the agent."""
+import json
 import os
 import pathlib
 import signal
@@ -28,6 +29,42 @@ class SparkCrash(SparkHouse):
         self.assertIn("session-lost", ended[0]["cause"])
         self.assertEqual(ended[-1]["state"], "succeeded")
         self.assertEqual(run.returncode, 0)
+
+    def kill_programs(self, name):
+        found = [pid for pid, command in self.processes() if command.split(" ")[0].endswith(name)]
+        self.assertTrue(found)
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+
+    def test_killed_jvm_of_the_last_attempt(self):
+        repo = self.job([scala("a", retry={"attempts": 1}), scala("b")], {
+            "a.scala": "println(\"up\")\nThread.sleep(600000)\n", "b.scala": "val x = 1\n"})
+        run = self.start("run", repo, "--report-format", "ndjson")
+        head = self.wait_for_line(run, '"text":"up')
+        self.kill_programs("/java")
+        tail, err = self.finish(run, 120)
+        events = self.checked(head + tail)
+        ended = events.one("attempt.ended")
+        self.assertEqual((ended["state"], ended["cause"]), ("errored", "session-lost"))
+        self.assertIn("SIGKILL", json.dumps(events.one("statement.ended", status="error")))
+        self.assertEqual(events.one("action.ended", action="b")["state"], "skipped")
+        self.assertEqual((events[-1]["state"], run.returncode), ("errored", 5), err)
+        self.assertEqual(self.processes(), [])
+
+    def test_killed_agent_takes_its_session_along(self):
+        repo = self.job([scala("a"), scala("b")], {
+            "a.scala": "val n = spark.range(5)\n",
+            "b.scala": "println(\"up\")\nThread.sleep(if (new java.io.File(env.workingDir).exists) 0 else 600000)\n"})
+        self.amad()
+        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        (self.folder / "work").mkdir()
+        self.kill_programs("/ama-agent")
+        tail, err = self.finish(follower, 180)
+        events = self.checked(head + tail)
+        self.assertEqual(events.find("attempt.ended", action="b")[0]["state"], "lost", err)
+        self.assertEqual(follower.returncode, 0, events[-20:])
 
     def test_killed_amad_in_the_middle_of_a_spark_run(self):
         go = self.folder / "go"

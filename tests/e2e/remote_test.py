@@ -1,14 +1,16 @@
 """Every command against a real git server: http (git's own backend) with and without a password, and ssh."""
+import concurrent.futures
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
 from git_http import GitHttp  # noqa: E402
-from house import House  # noqa: E402
+from house import SOURCE, House  # noqa: E402
 from run_test import ENV, flow, shell  # noqa: E402
 from sshd import Sshd  # noqa: E402
 
@@ -47,6 +49,10 @@ class Remote(House):
         self.assertEqual(self.checked(old.stdout).one("output")["text"], "one")
         self.assertEqual(json.loads(self.ama("show", run, "-o", "json").stdout)["commit"], second)
         self.assertIn(run, [r["run"] for r in json.loads(self.ama("list", "-o", "json").stdout)["runs"]])
+        old_line = subprocess.run([SOURCE / "scripts/ama-start.sh", f"--repo={url}", "--env=dev", "--report=code", "--branch=master"], env=self.env,
+                                  capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        self.assertEqual(old_line.returncode, 0, old_line.stderr)
+        self.assertIn("===> echo two", old_line.stdout)
         side = self.ama("--repo", url, "--branch", "side", "--detach", program="ama-submit").stdout.strip()
         follower = self.start("attach", side, "--report-format", "ndjson")
         self.wait_for_line(follower, '"text":"side')
@@ -80,6 +86,20 @@ class Remote(House):
             if at.is_file():
                 self.assertNotIn(secret.encode(), at.read_bytes(), at)
 
+    def test_fifty_runs_of_one_repository_at_once(self):
+        """Nothing is cached at first; each run has the commit, and what it wrote is its own."""
+        commit = self.work.git("rev-parse", "HEAD")
+        with GitHttp(str(self.served)) as server, concurrent.futures.ThreadPoolExecutor(50) as pool:
+            self.amad()
+            submits = list(pool.map(lambda _: self.ama("--repo", server.url + "/job.git", "--report-format", "ndjson", program="ama-submit"), range(50)))
+            packs = [path for method, path, _ in server.requests if method == "POST"]
+        self.assertEqual([s.returncode for s in submits], [0] * 50, [s.stderr for s in submits if s.returncode])
+        reports = [self.checked(s.stdout) for s in submits]
+        self.assertEqual({r.one("run.started")["commit"] for r in reports}, {commit})
+        self.assertEqual([r.one("output")["text"] for r in reports], ["one"] * 50)
+        self.assertEqual(len({r[0]["run"] for r in reports}), 50)
+        self.assertLess(len(packs), 5)
+
     def test_ssh(self):
         with Sshd(str(self.folder / "ssh")) as server:
             options = self.config(f"fetch: {{ ssh-key: {server.key}, known-hosts: {server.known_hosts} }}\n")
@@ -91,6 +111,15 @@ class Remote(House):
             again = self.push({"src/a.sh": "echo two\n"}, "two")
             done = self.ama("--repo", url, "--branch", "master", "--report-format", "ndjson", program="ama-submit")
             self.assertEqual(self.checked(done.stdout).one("run.started")["commit"], again)
+
+    def test_every_command_over_ssh(self):
+        """With the user's own key and known_hosts, where ssh has them, and no configuration."""
+        with Sshd(str(self.folder / "ssh")) as server:
+            home = self.folder / "home/.ssh"
+            home.mkdir(0o700)
+            shutil.copy(server.key, home / "id_ed25519")
+            shutil.copy(server.known_hosts, home / "known_hosts")
+            self.every_command(f"ssh://{server.user}@127.0.0.1:{server.port}{self.served}/job.git")
 
     def test_unknown_ssh_host_is_refused(self):
         with Sshd(str(self.folder / "ssh")) as server:

@@ -353,6 +353,15 @@ class Redirects(HttpTest):
         server = self.serve(before=self.redirect("http://169.254.169.254"))
         self.assertRefused(self.drive().ask(server.url + "/old.git"), "AMA_E_URL")
 
+    def test_https_never_becomes_http(self):
+        cert = make_certificate(self.temp)
+        for target in ("http://169.254.169.254", "http://localhost:1", "http://localhost"):
+            with self.subTest(target):
+                server = self.serve(cert=cert, before=self.redirect(target))
+                drive = self.drive(env={"SSL_CERT_FILE": cert})
+                self.assertSnapshot(drive.ask(server.url + "/job.git"), {"maki.yml": "two\n"})
+                self.assertRefused(drive.ask(server.url + "/old.git"), "AMA_E_URL")
+
     def test_loop(self):
         server = self.serve(before=lambda h: h.plain(302, [("Location", h.path)]) or True)
         self.assertRefused(self.drive().ask(server.url + "/job.git"), "AMA_E_URL")

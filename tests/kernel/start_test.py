@@ -9,6 +9,10 @@ import unittest
 from kernel_client import RUNNER, Connection, Kernel, new_connection
 
 
+def said(channel):
+    return channel.get_msg(timeout=0) if channel.socket.poll(500) else None
+
+
 class Starting(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="ama-kernel-start-")
@@ -76,12 +80,40 @@ class Starting(unittest.TestCase):
         ident = kernel.send("System.exit(7)")
         self.assertEqual(kernel.wait(ident).ama["kind"], "session")
 
+    def test_executors_of_their_own(self):
+        """Spark's local-cluster: the classes of statements, the environment and the values handed over reach other processes."""
+        home = os.path.join(self.folder, "spark")            # Spark puts the executors' files there
+        os.mkdir(home)
+        os.symlink(os.path.join(os.environ["SPARK_HOME"], "jars"), os.path.join(home, "jars"))
+        kernel = self.kernel(conf={"spark.master": "local-cluster[1,2,512]", "spark.executor.memory": "512m"}, environment={"SPARK_HOME": home})
+        a = kernel.open("a", "first", env={"name": "dev"})
+        done = a.script('case class P(n: Int)\nval ps = sc.parallelize(1 to 10, 2).map(P(_)).toDS()\n'
+                        'ps.map(p => p.n * env.name.length).collect().sum\ndef f(n: Int): Int =\n  10 / n\nsc.parallelize(0 to 1).map(f).collect()\n', "src/a.scala")
+        self.assertRegex(done[2].value, "= 165$")
+        self.assertEqual((done[-1].ename, done[-1].frames), ("java.lang.ArithmeticException", [("src/a.scala", 5), ("src/a.scala", 6)]))
+        self.assertEqual(kernel.ask("ama_close_request", scope="a", publish=True)["status"], "ok")
+        self.assertRegex(kernel.open("b").run('AmaContext.getDataFrame("first", "ps").count()', "src/b.scala").value, "= 10$")
+        kernel.ask("shutdown_request", restart=False)
+        self.assertEqual(kernel.process.wait(20), 0)
+
     def test_system_exit_is_told(self):
         kernel = self.kernel()
         done = kernel.open("a").run('println("last"); System.exit(7)', "src/x.scala", 3)
         self.assertEqual((done.status, done.ename, done.stream()), ("error", "SystemExit", "last\n"))
         self.assertEqual(kernel.process.wait(10), 7)
         self.assertEqual(os.listdir(os.path.join(self.folder, "tmp")), [])
+
+    def test_an_exit_is_nobody_elses_failure(self):
+        """Spark stops and the classes go while the process ends: what else was running must not be told to have failed of itself."""
+        kernel = self.kernel()
+        a, b = kernel.open("a"), kernel.open("b")
+        other = b.send('println("up")\nwhile (true) sc.parallelize(1 to 2).count()', "src/b.scala")
+        b.hear(other, "stream")
+        done = a.run("System.exit(7)", "src/a.scala")
+        self.assertEqual((done.status, done.ename), ("error", "SystemExit"))
+        self.assertEqual(kernel.process.wait(10), 7)
+        replies = [m["content"] for m in iter(lambda: said(b.client.shell_channel), None) if m["parent_header"]["msg_id"] == other]
+        self.assertEqual(replies, [])
 
     def test_the_parent_is_gone(self):
         parent = subprocess.Popen(["sleep", "60"])

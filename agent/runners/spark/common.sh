@@ -31,11 +31,17 @@ ama_memory() {
     fi
 }
 
-# Whether the file of Spark properties names a local master, or none, which is local too.
-ama_is_local() {
+# The master that the file of Spark properties names; nothing if there is none.
+ama_master() {
     local conf=''
     [ -n "$1" ] && [ -r "$1" ] && conf=$(<"$1")
-    [[ ! $conf =~ \"spark.master\"[[:space:]]*:[[:space:]]*\" || $conf =~ \"spark.master\"[[:space:]]*:[[:space:]]*\"local(\[|\") ]]
+    [[ ! $conf =~ \"spark.master\"[[:space:]]*:[[:space:]]*\"([^\"]*) ]] || echo "${BASH_REMATCH[1]}"
+}
+
+# 2.13, as Spark's own jars say. Its launcher, which starts executors, else looks for the folders of a source tree.
+ama_scala_version() {
+    local jars=("$(ama_jar_folder)"/scala-library*.jar)
+    [[ ! ${jars[0]} =~ scala-library-([0-9]+\.[0-9]+)\. ]] || echo "${BASH_REMATCH[1]}"
 }
 
 # The JVM's options, one a line. The packages are those that Spark's own launcher opens.

@@ -20,12 +20,18 @@ connection=${1:?usage: kernel.sh CONNECTION_FILE}
 memory=$(ama_memory "${AMA_DRIVER_MEMORY:-1g}")
 java=$(ama_java)
 jars=$(ama_jars)
-if ama_is_local "${AMA_SPARK_CONF:-}"; then
+case $(ama_master "${AMA_SPARK_CONF:-}") in
+'' | local | 'local['*)
     jit=${AMA_JIT:-quick}                               # local masters are for small and short jobs
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}  # nobody else is to reach Spark's ports
-else
+    ;;
+local-cluster*)
     jit=${AMA_JIT:-full}
-fi
+    export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+    export SPARK_SCALA_VERSION=${SPARK_SCALA_VERSION:-$(ama_scala_version)} SPARK_HOME=${SPARK_HOME:-$(dirname "$(ama_jar_folder)")}
+    ;;
+*) jit=${AMA_JIT:-full} ;;
+esac
 mapfile -t options < <(ama_java_options "$jit")
 [ ${#options[@]} -gt 0 ]                                # said what is wrong already
 if [ -n "${AMA_CDS_ARCHIVE:-}" ] && [ -r "$AMA_CDS_ARCHIVE" ]; then

@@ -5,7 +5,8 @@
  *     INSTALLING ──install.sh has said where things are──▶ STARTING ──ama_session_reply, jars are in──▶ READY ──close──▶ CLOSING
  *
  * From every state the end of the child leads to ENDED: leftovers are cleared, attempts and supervisor are told. What ended it is known by then:
- * `reason` if we killed it, else the exit status and the last lines of the kernel's log.
+ * `reason` if we killed it, else the exit status and the last lines of the kernel's log. A kernel that leaves on its own in the middle of a
+ * statement has said why on its sockets, and its end may be seen first: PARTING gives those words a moment.
  */
 #include "agent/session.h"
 
@@ -21,8 +22,9 @@
 
 #define START_MS 600000 /* for the JVM until Spark is up */
 #define CLOSE_MS 8000
+#define PART_MS  100
 
-typedef enum { INSTALLING, STARTING, READY, CLOSING, ENDED } state_t;
+typedef enum { INSTALLING, STARTING, READY, CLOSING, PARTING, ENDED } state_t;
 
 struct ama_session {
     ama_agent_t *agent;
@@ -40,6 +42,7 @@ struct ama_session {
     int64_t begun_ms;
     unsigned connections;
     char *reason; /* why we ended it, NULL if we did not */
+    ama_child_end_t how;
     ama_session_state_t end;
     char *end_detail;
     UT_hash_handle hh;
@@ -126,24 +129,33 @@ static void end (ama_session_t *session, ama_session_state_t state, char *detail
         on_cleared, session);
 }
 
-static void on_kernel_end (ama_child_t *child, const ama_child_end_t *how, void *arg)
+static void end_unasked (ama_session_t *session, ama_session_state_t state)
 {
-    ama_session_t *session = arg;
     bool oom = false;
     char *detail;
 
-    ama_leftovers_forget (session->agent->leftovers, ama_child_pid (child));
-    session->child = NULL;
-    if (session->state == CLOSING) {
-        end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
-        return;
-    }
     if (session->reason)
         detail = ama_strdup (session->reason);
     else
-        detail = ama_session_explain (&session->files, how, ama_agent_oom_seen (session->agent), &oom);
-    end (session, session->state == READY ? AMA_SESSION_STATE_LOST : AMA_SESSION_STATE_FAILED, detail,
-         oom ? "oom" : "session-lost");
+        detail = ama_session_explain (&session->files, &session->how, ama_agent_oom_seen (session->agent), &oom);
+    end (session, state, detail, oom ? "oom" : "session-lost");
+}
+
+static void on_kernel_end (ama_child_t *child, const ama_child_end_t *how, void *arg)
+{
+    ama_session_t *session = arg;
+
+    ama_leftovers_forget (session->agent->leftovers, ama_child_pid (child));
+    session->child = NULL;
+    session->how = *how;
+    if (session->state == CLOSING)
+        end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
+    else if (session->state == READY && !how->signal) {
+        session->state = PARTING;
+        ama_timer_after (session->timer, PART_MS);
+    }
+    else
+        end_unasked (session, session->state == READY ? AMA_SESSION_STATE_LOST : AMA_SESSION_STATE_FAILED);
 }
 
 void ama_session_kill (ama_session_t *session, const char *reason)
@@ -158,6 +170,10 @@ static void on_timer (void *arg)
 {
     ama_session_t *session = arg;
 
+    if (session->state == PARTING) {
+        end_unasked (session, AMA_SESSION_STATE_LOST);
+        return;
+    }
     ama_session_kill (session, session->state == CLOSING ? "it did not end when asked to"
                                                          : "Spark did not start within ten minutes");
 }

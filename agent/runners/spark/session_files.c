@@ -15,7 +15,8 @@
 
 #define SOCKETS_MAX                                                                                                    \
     90 /* bytes of the folder's path: a socket's path has 107, and the number of the connection needs some */
-#define LOG_TAIL 8192 /* bytes of the log that are looked at */
+#define LOG_TAIL  8192 /* bytes of the log that are looked at */
+#define LINES_MAX 5    /* of them that are told */
 
 static char *join (const char *a, const char *b)
 {
@@ -100,25 +101,25 @@ static void take_extra (const ama_attempt_session_open_t *open, ama_session_file
     }
 }
 
-static int write_documents (const ama_attempt_session_open_t *open, const ama_session_files_t *files, ama_err_t *err)
+static int write_documents (const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                            const ama_session_files_t *files, ama_err_t *err)
 {
-    ama_attempt_start_t like = { .environment = open->environment };
     ama_str_t text = { 0 };
     int rc;
 
     spark_properties (open, &text);
     rc = ama_folder_write (files->folder, "spark.json", text.data, text.size, err);
-    ama_str_clear (&text);
-    ama_folder_env_json (&like, &text);
-    if (rc == 0)
-        rc = ama_folder_write (files->folder, "env.json", text.data, text.size, err);
     ama_str_done (&text);
-    return rc;
+    return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
                             ama_session_files_t *files, ama_err_t *err)
 {
+    /* what its actions find is what an attempt finds, as far as it is the same for all of them */
+    ama_attempt_start_t like = {
+        .run = open->run, .job = open->job, .snapshot = open->snapshot, .environment = open->environment
+    };
     char id[AMA_ID_TEXT], name[64], *run;
     int rc;
 
@@ -133,22 +134,22 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     files->tmp = join (files->folder, "tmp");
     files->log = join (files->folder, "kernel.log");
     files->spark_json = join (files->folder, "spark.json");
-    files->env_json = join (files->folder, "env.json");
+    files->env_json = join (files->folder, ".env.json");
     files->connection = join (files->folder, "connection.json");
     files->install = join (agent->conf.runners_dir, "spark/install.sh");
     files->kernel = join (agent->conf.runners_dir, "spark/kernel.sh");
-    files->run = ama_strdup (ama_id_text (open->run, id));
     files->memory = open->memory;
     files->jars = json_array ();
     for (size_t i = 0; i < open->n_jars; i++)
         (void) json_array_append_new (files->jars, json_string (open->jars[i]));
     take_extra (open, files);
+    ama_env_add_run (&files->extra, &like, files->env_json);
     rc = make (files->folder, err);
     if (rc == 0)
         rc = make (files->tmp, err);
     if (rc == 0)
         rc = make_sockets (agent, files, err);
-    return rc == 0 ? write_documents (open, files, err) : rc;
+    return rc == 0 ? write_documents (open, &like, files, err) : rc;
 }
 
 static void remove_sockets (const char *folder)
@@ -167,10 +168,9 @@ static void remove_sockets (const char *folder)
 
 void ama_session_files_done (ama_session_files_t *files)
 {
-    char *const strings[] = { files->folder,     files->tmp,        files->log,        files->spark_json,
-                              files->env_json,   files->connection, files->sockets,    files->install,
-                              files->kernel,     files->run,        files->spark_home, files->kernel_jar,
-                              files->cds_archive };
+    char *const strings[] = { files->folder,   files->tmp,        files->log,        files->spark_json,
+                              files->env_json, files->connection, files->sockets,    files->install,
+                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive };
 
     if (files->sockets)
         remove_sockets (files->sockets);
@@ -239,8 +239,6 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
-    ama_env_set (env, "AMA_ENV_JSON", files->env_json);
-    ama_env_set (env, "AMA_RUN", files->run);
     ama_env_set (env, "JPY_PARENT_PID", parent);
 }
 
@@ -263,22 +261,38 @@ static char *log_tail (const char *path)
     return text;
 }
 
-/* Where the last few lines begin. */
-static const char *last_lines (char *text, int lines)
+/* What the log holds of every kernel, however well it does. */
+static bool is_usual (const char *line, size_t size)
 {
-    size_t at = strlen (text);
+    static const char *const usual[] = { "WARNING: Using incubator modules", " kernel: bound ",
+                                         " kernel: session ready " };
 
-    while (at && text[at - 1] == '\n')
-        text[--at] = '\0';
-    while (at && (text[at - 1] != '\n' || --lines > 0))
-        at--;
-    return text + at;
+    for (size_t i = 0; i < ARRAY_SIZE (usual); i++)
+        if (memmem (line, size, usual[i], strlen (usual[i])))
+            return true;
+    return size == 0;
+}
+
+/* Appends the last few lines that say something, each after a newline. */
+static void add_last_lines (ama_str_t *out, const char *text)
+{
+    const char *kept[LINES_MAX];
+    size_t count = 0;
+
+    for (const char *at = text, *end; *at; at = *end ? end + 1 : end) {
+        end = strchrnul (at, '\n');
+        if (!is_usual (at, (size_t) (end - at)))
+            kept[count++ % LINES_MAX] = at;
+    }
+    for (size_t i = count > LINES_MAX ? count - LINES_MAX : 0; i < count; i++) {
+        ama_str_putc (out, '\n');
+        ama_str_add (out, kept[i % LINES_MAX], strcspn (kept[i % LINES_MAX], "\n"));
+    }
 }
 
 char *ama_session_explain (const ama_session_files_t *files, const ama_child_end_t *how, bool oom_seen, bool *ret_oom)
 {
     char *tail = log_tail (files->log);
-    const char *lines;
     ama_str_t text = { 0 };
 
     *ret_oom = strstr (tail, "OutOfMemoryError") || (how->signal == SIGKILL && oom_seen);
@@ -288,9 +302,7 @@ char *ama_session_explain (const ama_session_files_t *files, const ama_child_end
     else
         ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
                         *ret_oom ? ": out of memory" : "");
-    lines = last_lines (tail, 5);
-    if (*lines)
-        ama_str_printf (&text, "\n%s", lines);
+    add_last_lines (&text, tail);
     free (tail);
     return ama_str_take (&text);
 }

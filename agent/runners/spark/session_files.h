@@ -1,7 +1,7 @@
 /* session_files.h - the folders and files of a Spark session, and what its kernel is told by them (internal to agent/)
  *
- * <dir>/runs/<run>/session-<id>/ holds kernel.log, spark.json (properties), env.json (the environment document), connection.json and tmp/; the
- * sockets lie in a folder of their own whose path is short enough for them.
+ * <dir>/runs/<run>/session-<id>/ holds kernel.log, spark.json (properties), connection.json, tmp/, and the documents of an attempt's folder (folder.h),
+ * as it is the working directory of all the session's actions; the sockets lie in a folder of their own whose path is short enough for them.
  */
 #ifndef AMA_AGENT_SESSION_FILES_H
 #define AMA_AGENT_SESSION_FILES_H
@@ -16,9 +16,8 @@ typedef struct {
     char *sockets;
     char *install, *kernel; /* the scripts */
     json_t *jars;           /* array of paths */
-    char *run;
     uint64_t memory;
-    ama_env_t extra;                             /* spark_exec_env.yml */
+    ama_env_t extra;                             /* spark_exec_env.yml, and what all actions of the run find */
     char *spark_home, *kernel_jar, *cds_archive; /* from install.sh */
 } ama_session_files_t;
 

@@ -45,13 +45,31 @@ static void durations (void **state)
         int code;
         int64_t ms;
     } rows[] = {
-        { "90", 0, 90000 },         { "90s", 0, 90000 },
-        { "1h30m", 0, 5400000 },    { "PT1H30M", 0, 5400000 },
-        { "250ms", 0, 250 },        { "1d", 0, 86400000 },
-        { "1.5s", 0, 1500 },        { "0", 0, 0 },
-        { "", AMA_E_INVALID, 0 },   { "-1s", AMA_E_INVALID, 0 },
-        { "1y", AMA_E_INVALID, 0 }, { "1h30", AMA_E_INVALID, 0 },
-        { "PT", AMA_E_INVALID, 0 }, { "999999999999d", AMA_E_INVALID, 0 },
+        { "90", 0, 90000 },
+        { "90s", 0, 90000 },
+        { "1h30m", 0, 5400000 },
+        { "PT1H30M", 0, 5400000 },
+        { "250ms", 0, 250 },
+        { "1d", 0, 86400000 },
+        { "1.5s", 0, 1500 },
+        { "0", 0, 0 },
+        { "", AMA_E_INVALID, 0 },
+        { "-1s", AMA_E_INVALID, 0 },
+        { "1y", AMA_E_INVALID, 0 },
+        { "1h30", AMA_E_INVALID, 0 },
+        { "PT", AMA_E_INVALID, 0 },
+        { "999999999999d", AMA_E_INVALID, 0 },
+        { "P1D", 0, 86400000 },
+        { "P1DT1H1.5S", 0, 90001500 },
+        { "4.35s", 0, 4350 },
+        { "1H30M", 0, 5400000 },
+        { "P", AMA_E_INVALID, 0 },
+        { "P1DT", AMA_E_INVALID, 0 },
+        { "P1H", AMA_E_INVALID, 0 },
+        { "PT1D", AMA_E_INVALID, 0 },
+        { "0x10s", AMA_E_INVALID, 0 },
+        { "1e3s", AMA_E_INVALID, 0 },
+        { "1.s", AMA_E_INVALID, 0 },
     };
 
     (void) state;

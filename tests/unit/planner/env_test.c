@@ -150,7 +150,8 @@ static void test_spark_sections (void **state)
 {
     static const file_t files[] = {
         { "env/default/job.yml", "sparkProperties: {spark.ui.enabled: false, spark.x: 1}\n"
-                                 "sparkOptions: {driver-memory: 2g, --num-executors: 3, deploy-mode: client}\n" },
+                                 "sparkOptions: {driver-memory: 2g, --num-executors: 3, deploy-mode: client}\n"
+                                 "spark.y: 2\nspark: {z: 3}\n" },
         { "env/default/spark.yml",
           "sparkProperties:\n  spark.x: 0\n  spark.driver.memeory: 1g\n  spark.driver.memory: 3g\n"
           "spark: {executor: {cores: 2}}\n" },
@@ -164,7 +165,9 @@ static void test_spark_sections (void **state)
           "spark.executor.instances = \"3\"    env/default/job.yml:2\n"
           "spark.submit.deployMode = \"client\"    env/default/job.yml:2\n"
           "spark.ui.enabled = \"false\"    env/default/job.yml:1\n"
-          "spark.x = \"1\"    env/default/job.yml:1\n");
+          "spark.x = \"1\"    env/default/job.yml:1\n"
+          "spark.y = \"2\"    env/default/job.yml:3\n"
+          "spark.z = \"3\"    env/default/job.yml:4\n");
 }
 
 static void test_two_documents (void **state)
@@ -228,6 +231,42 @@ static void test_action (void **state)
           "maki.yml:2:50: warning: config: there is no ‘cfg/dev’ [AMA-E0012]\n");
 }
 
+/* An action's document is one of the environment, in all spellings; what the actions of a run share is not for one of them. */
+static void test_action_document (void **state)
+{
+    static const file_t files[] = {
+        { "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh, config: a.yml, persist: never}\n" },
+        { "env/default/job.yml", "outputRootPath: /one\nconfiguration: {limit: 1}\n" },
+        { "a.yml", "output_root_path: /two\nworking-dir: ''\nmaster: local[8]\nspark.x: 1\nspark: {y: 2}\n"
+                   "sparkOptions: {driver-memory: 2g}\nconfiguration: {limit: 2}\ntopic: rain\npersist: auto\n" },
+    };
+    static const file_t wrong[] = {
+        { "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh, config: a.yml}\n" },
+        { "env/default/job.yml", "" },
+        { "a.yml", "outputRootPath: [x]\ninput-root-path: a\ninputRootPath: b\npersist: often\nconfiguration: text\n" },
+    };
+
+    (void) state;
+    SHOW (
+        files, "", "a",
+        "configuration.limit = 2    a.yml:7\n"
+        "master = \"local[*]\"    built-in\n"
+        "outputRootPath = \"/two\"    a.yml:1\n"
+        "persist = \"never\"    maki.yml:2\n"
+        "topic = \"rain\"    a.yml:8\n"
+        "a.yml:3:1: warning: ‘master’ has no effect for one action (put it into the environment) [AMA-E0009]\n"
+        "a.yml:4:1: warning: ‘spark.x’ has no effect for one action (put it into the environment) [AMA-E0009]\n"
+        "a.yml:5:1: warning: ‘spark’ has no effect for one action (put it into the environment) [AMA-E0009]\n"
+        "a.yml:6:1: warning: ‘sparkOptions’ has no effect for one action (put it into the environment) [AMA-E0009]\n");
+    SHOW (wrong, "", "a",
+          "a.yml:1:17: error: outputRootPath must be text, not a list [AMA-E0001]\n"
+          "a.yml:3:1: error: ‘inputRootPath’ is the same key as ‘input-root-path’ on line 2 (two spellings of one key; "
+          "keep "
+          "one of them) [AMA-E0003]\n"
+          "a.yml:4:10: error: persist is ‘often’, allowed is one of: auto always never [AMA-E0020]\n"
+          "a.yml:5:16: error: configuration must be a map, not text [AMA-E0001]\n");
+}
+
 static void test_unknown (void **state)
 {
     static const file_t files[] = {
@@ -276,9 +315,11 @@ static void test_conf_format (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_json),   cmocka_unit_test (test_folder),         cmocka_unit_test (test_fallback),
-        cmocka_unit_test (test_shapes), cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
-        cmocka_unit_test (test_action), cmocka_unit_test (test_unknown),        cmocka_unit_test (test_conf_format),
+        cmocka_unit_test (test_json),           cmocka_unit_test (test_folder),
+        cmocka_unit_test (test_fallback),       cmocka_unit_test (test_shapes),
+        cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action),         cmocka_unit_test (test_action_document),
+        cmocka_unit_test (test_unknown),        cmocka_unit_test (test_conf_format),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -196,6 +196,7 @@ static void test_words (void **state)
         "      rules:\n"
         "        - { on: { error: '*AnalysisException', message: [a, b.c] }, do: fail }\n"
         "        - { on: [oom, node_lost, { exit: [75, 76] }], do: retry, delay: 1m, free: true }\n"
+        "  - { name: long, runner: shell, file: b.sh, retry: { rules: [{ on: oom, do: retry, delay: 10m }] } }\n"
         "  - { name: next, runner: { group: shell, type: bash }, file: b.sh, retries: 1, reads: start.odd }\n";
     ama_problems_t problems = { 0 };
     const ama_plan_action_t *start, *next;
@@ -212,7 +213,8 @@ static void test_words (void **state)
     assert_string_equal (maki.labels[1].name, "on");
     assert_string_equal (maki.labels[1].value, "yes");
     start = &maki.actions[0].plan;
-    next = &maki.actions[1].plan;
+    assert_int_equal (maki.actions[1].plan.retry.max_delay_ms, 600000);
+    next = &maki.actions[2].plan;
     assert_string_equal (start->file, "a.sh");
     assert_int_equal (start->timeout_ms, 90000);
     assert_int_equal (start->memory, 1ULL << 30);

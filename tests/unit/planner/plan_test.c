@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,6 +204,8 @@ static void test_odd_files (void **state)
     expect_file_problem (&scratch, "pipe", "is a pipe, not a regular file");
     make_socket (scratch_path (&scratch, "src/sock"));
     expect_file_problem (&scratch, "sock", "is not a regular file");
+    if (mknod (scratch_path (&scratch, "src/zero"), S_IFCHR | 0600, makedev (1, 5)) == 0) /* root only */
+        expect_file_problem (&scratch, "zero", "is a device, not a regular file");
     scratch_puts (&scratch, "src/sub/x.sh", "");
     expect_file_problem (&scratch, "sub", "is a folder, not a regular file");
     expect_file_problem (&scratch, "sub/x.sh", "is empty");
@@ -269,6 +272,46 @@ static void test_missing (void **state)
     scratch_plan (&scratch, NULL, &reply);
     assert_string_equal (reply.plan.actions[0].name, "b");
     assert_int_equal (reply.plan.n_warnings, 1);
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
+/* Without an environment all are checked; what several have is told once. */
+static void test_check (void **state)
+{
+    ama_plan_request_t request = { .env = "" };
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+    char *problems;
+    ama_err_t err;
+
+    (void) state;
+    example_repo (&scratch);
+    request.snapshot = scratch.root;
+    scratch_puts (&scratch, "env/default/job.yml", "colour: red\n");
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    assert_true (reply.ok);
+    assert_int_equal (reply.n_problems, 1);
+    ama_plan_reply_done (&reply);
+    scratch_puts (&scratch, "env/prod.json", "{\"master\": \"moon\"}\n");
+    scratch_puts (&scratch, "env/prod-2/job.yml", "persist: often\n");
+    scratch_puts (&scratch, "env/prod/spark.yml", "[]\n");
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    problems = scratch_problems (&reply);
+    assert_false (reply.ok);
+    assert_string_equal (
+        problems,
+        "env/default/job.yml:1:1: warning: unknown key ‘colour’ in the environment [AMA-E0020]\n"
+        "env/prod/spark.yml:1:1: error: spark.yml must be a map, not a list [AMA-E0001]\n"
+        "env/prod.json:1:12: error: the master ‘moon’ is of no known kind (local[*], local[N], mesos://HOST:PORT, yarn "
+        "or "
+        "spark://HOST:PORT) [AMA-E0020]\n"
+        "env/prod-2/job.yml:1:10: error: persist is ‘often’, allowed is one of: auto always never [AMA-E0020]\n");
+    free (problems);
+    ama_plan_reply_done (&reply);
+    request.env = "dev";
+    assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
+    assert_true (reply.ok);
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
@@ -377,6 +420,32 @@ static void test_size (void **state)
     scratch_done (&scratch);
 }
 
+/* What does not fit the reply is counted in it. */
+static void test_many_problems (void **state)
+{
+    ama_str_t text = { 0 };
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+    char *problems;
+
+    (void) state;
+    example_repo (&scratch);
+    ama_str_puts (&text, "flow:\n");
+    for (int i = 0; i < 1500; i++)
+        ama_str_printf (&text, "  - {name: a%d, runner: shel, file: none%d.sh}\n", i, i);
+    scratch_put (&scratch, "maki.yml", text.data, text.size);
+    scratch_plan (&scratch, "dev", &reply);
+    problems = scratch_problems (&reply);
+    assert_false (reply.ok);
+    assert_int_equal (reply.n_problems, 2000);
+    assert_non_null (strstr (
+        problems, "\nmaki.yml: warning: 1001 more problems are not shown (correct those above and look again)"));
+    free (problems);
+    ama_str_done (&text);
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
 /* A thousand actions: the figure is printed here and measured by the bench; the bound is a loose one for slow machines. */
 static void test_thousand (void **state)
 {
@@ -461,10 +530,11 @@ static void test_text (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),  cmocka_unit_test (test_odd_files),
-        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing), cmocka_unit_test (test_request),
-        cmocka_unit_test (test_dependencies),  cmocka_unit_test (test_central), cmocka_unit_test (test_size),
-        cmocka_unit_test (test_thousand),      cmocka_unit_test (test_text),
+        cmocka_unit_test (test_example),       cmocka_unit_test (test_digest),        cmocka_unit_test (test_odd_files),
+        cmocka_unit_test (test_odd_documents), cmocka_unit_test (test_missing),       cmocka_unit_test (test_check),
+        cmocka_unit_test (test_request),       cmocka_unit_test (test_dependencies),  cmocka_unit_test (test_central),
+        cmocka_unit_test (test_size),          cmocka_unit_test (test_many_problems), cmocka_unit_test (test_thousand),
+        cmocka_unit_test (test_text),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

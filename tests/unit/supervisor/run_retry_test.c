@@ -12,7 +12,12 @@
 /* Blocks: their C is the YAML of maki.yml one to one. */
 static char *oom[] = { (char *) "oom" }, *syntax[] = { (char *) "syntax", (char *) "timeout" };
 static char *node[] = { (char *) "node-lost" }, *globs[] = { (char *) "java.io.*Exception" };
+#define X10   "xxxxxxxxxx"
+#define X100  X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X1200 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
+
 static char *pattern[] = { (char *) "(connection|read) timed? ?out" };
+static char *long_one[] = { (char *) "x{1200}" }, *braces[] = { (char *) "code \\{2000\\}" };
 static char *bomb[] = { (char *) "((a{1000}){1000}){1000}" }, *backref[] = { (char *) "(.*)\\1" };
 static int64_t exits[] = { 75, 111 };
 
@@ -26,6 +31,8 @@ static ama_plan_rule_t free_exit = {
     .exits = exits, .n_exits = 2, .act = AMA_RULE_DO_RETRY, .delay_ms = -1, .free = true
 };
 static ama_plan_rule_t fail_all = { .act = AMA_RULE_DO_FAIL, .delay_ms = -1 };
+static ama_plan_rule_t fail_long = { .messages = long_one, .n_messages = 1, .act = AMA_RULE_DO_FAIL, .delay_ms = -1 };
+static ama_plan_rule_t fail_braces = { .messages = braces, .n_messages = 1, .act = AMA_RULE_DO_FAIL, .delay_ms = -1 };
 static ama_plan_rule_t fail_bomb = { .messages = bomb, .n_messages = 1, .act = AMA_RULE_DO_FAIL, .delay_ms = -1 };
 static ama_plan_rule_t fail_backref = { .messages = backref, .n_messages = 1, .act = AMA_RULE_DO_FAIL, .delay_ms = -1 };
 
@@ -78,6 +85,8 @@ static const row_t rows[] = {
     { "no exit code", { &free_exit }, ERROR, 2, 0, "final", 0 },
     { "a rule without a condition is for all", { &fail_all }, ERROR, 0, 0, "final", 0 },
     { "a pattern that would eat all memory matches nothing", { &fail_bomb }, ERROR, 0, 0, "retry", 100 },
+    { "a long repetition", { &fail_long }, { "error", "", X1200, -1 }, 0, 0, "final", 0 },
+    { "braces that stand for themselves", { &fail_braces }, { "error", "", "code {2000}", -1 }, 0, 0, "final", 0 },
     { "nor does one that looks back", { &fail_backref }, { "error", "", "aa", -1 }, 0, 0, "retry", 100 },
 };
 

@@ -147,7 +147,8 @@ final class Host(val options: Options) {
 
   /** Also after a signal, or System.exit in users' code. */
   private def atExit(): Unit = {
-    if (!leaving.get) kernels.values.asScala.foreach(_.lastWords())
+    if (!leaving.get)
+      kernels.values.asScala.foreach(k => try k.lastWords() catch { case e: Throwable => Log(s"${k.attempt.scope}: last words", e) })
     Host.delete(options.folder)
   }
 }
@@ -157,6 +158,13 @@ object Host {
   private val Patience = 5000L
   /** Milliseconds; a compiler that is being made, or Spark's own end, may write for that long on a busy machine. */
   private val DeleteFor = 3000L
+
+  /** Whether the JVM is about to end: then it takes no more hooks. True before the first of them runs. */
+  def isEnding: Boolean = {
+    val probe = new Thread
+    try { Runtime.getRuntime.addShutdownHook(probe); !Runtime.getRuntime.removeShutdownHook(probe) }
+    catch { case _: IllegalStateException => true }
+  }
 
   def join[T](future: CompletableFuture[T]): T =
     try future.get

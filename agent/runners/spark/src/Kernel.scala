@@ -109,7 +109,8 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
       }
     settle()
     outlet.flush()
-    answer(m, request, result, (System.nanoTime - before) / 1000000)
+    // What fails while the process ends, fails because of that, whatever it says: the end itself is the answer.
+    if (result.failure.isEmpty || !Host.isEnding) answer(m, request, result, (System.nanoTime - before) / 1000000)
   }
 
   /** No interrupt reaches the statement from here on. A forced stop may still be on its way to this thread: it is swallowed. */

@@ -52,9 +52,9 @@ final class Session(options: Options, loader: ClassLoader, classes: Path) {
     options.sparkDefaults.foreach(file => Session.readDefaults(file).foreach { case (k, v) => conf.set(k, v) })
     options.sparkConf.foreach(file => Session.readConf(file).foreach { case (k, v) => conf.set(k, v) })
     conf.set("spark.repl.class.outputDir", classes.toString)
-    if (Session.isLocal(conf.get("spark.master")))
+    if (Session.isHere(conf.get("spark.master")))
       Seq("spark.driver.host", "spark.driver.bindAddress").foreach(conf.setIfMissing(_, "127.0.0.1"))
-    else
+    if (!Session.isLocal(conf.get("spark.master")))
       conf.set("spark.jars", (conf.get("spark.jars", "").split(',').toSeq.filter(_.nonEmpty) :+ Session.ownJar).mkString(","))
     conf
   }
@@ -100,6 +100,9 @@ object Session {
     "spark.scheduler.mode"         -> "FAIR",
     "spark.ui.enabled"             -> "false",
     "spark.ui.showConsoleProgress" -> "false")
+
+  /** All of it runs on this machine, so nobody else is to reach its ports. */
+  private def isHere(master: String): Boolean = isLocal(master) || master.startsWith("local-cluster[")
 
   def isLocal(master: String): Boolean = master == "local" || master.startsWith("local[")
 

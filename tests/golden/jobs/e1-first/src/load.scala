@@ -1,0 +1,1 @@
+val ships = sc.parallelize(1 to 40)

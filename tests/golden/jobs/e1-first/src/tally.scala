@@ -1,0 +1,1 @@
+AmaContext.getRDD[Int]("load", "ships").count

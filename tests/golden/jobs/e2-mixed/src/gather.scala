@@ -1,0 +1,1 @@
+val wet_days = spark.range(9)

@@ -1,0 +1,1 @@
+select day from AMACONTEXT_gather_wet READAS parquet
