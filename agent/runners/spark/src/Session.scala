@@ -138,6 +138,8 @@ object Session {
       s"a driver with $heap MB of memory is too small for Spark, which wants some 500 MB: give the driver more memory"
     else if (says("INVALID_EXECUTOR_MEMORY") || says("Executor memory"))
       s"spark.executor.memory ${conf.get("spark.executor.memory", "?")} is too small for Spark: it wants some 500 MB"
+    else if (says("stopped SparkContext"))
+      s"Spark gave up on $master before it was ready: the master is out of reach, or the executors do not start; kernel.log in the session's folder says more"
     else causes.collectFirst {
       case _: OutOfMemoryError     => s"the driver's memory of $heap MB does not suffice to start Spark"
       case e: BindException        => s"Spark found no free port: ${e.getMessage}"
