@@ -431,6 +431,8 @@ static int init_files (ama_agent_t *agent, ama_err_t *err)
 
     if (rc == 0)
         rc = ama_statuses_new (agent->ctx, ends, &agent->statuses, err);
+    if (rc == 0)
+        ama_folder_prepare (agent->conf.dir);
     free (ends);
     free (own);
     return rc;

@@ -318,6 +318,12 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
     ama_attempt_end (attempt, &outcome);
 }
 
+static void prepare_folder (void *arg)
+{
+    ama_agent_t *agent = arg;
+    ama_folder_prepare (agent->conf.dir);
+}
+
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
     ama_attempt_t *attempt = ama_calloc (1, sizeof *attempt);
@@ -347,6 +353,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
     if (rc == 0)
         rc = runner->start (attempt, start, &err);
+    ama_defer (agent->ctx, prepare_folder, agent);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
         return;

@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#define SPARE "agent/spare" /* below the agent's folder */
+
 /* ---- settings ---- */
 
 static const char *plain_key (const char *key)
@@ -253,14 +255,16 @@ int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t
 {
     char text[AMA_ID_TEXT];
     ama_str_t path = { 0 };
-    char *runs = join (dir, "runs");
-    int rc;
+    int rc = 0;
 
-    ama_str_printf (&path, "%s/%s", runs, ama_id_text (run, text));
-    rc = make (runs, err);
-    if (rc == 0)
-        rc = make (path.data, err);
-    free (runs);
+    ama_str_printf (&path, "%s/runs/%s", dir, ama_id_text (run, text));
+    if (mkdir (path.data, 0700) < 0 && errno != EEXIST) {
+        char *runs = join (dir, "runs");
+        rc = make (runs, err);
+        if (rc == 0)
+            rc = make (path.data, err);
+        free (runs);
+    }
     if (rc < 0)
         ama_str_done (&path);
     else
@@ -268,22 +272,43 @@ int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t
     return rc;
 }
 
-/* The leaf is tried first: most attempts find their run's folder there. */
+static const char *const documents[] = { "env.yaml", "runtime.yaml", "datasets.yaml", ".env.json" };
+
+void ama_folder_prepare (const char *dir)
+{
+    char *spare = join (dir, SPARE), *tmp = join (spare, "tmp");
+
+    if (mkdir (spare, 0700) == 0 && mkdir (tmp, 0700) == 0)
+        for (size_t i = 0; i < ARRAY_SIZE (documents); i++)
+            (void) ama_folder_write (spare, documents[i], "", 0, NULL);
+    free (tmp);
+    free (spare);
+}
+
+/* The spare one becomes the leaf; a leaf that is there already has things in it, and stays. */
+static bool take_spare (const char *dir, const char *leaf)
+{
+    char *spare = join (dir, SPARE);
+    bool taken = rename (spare, leaf) == 0 || errno == ENOTEMPTY || errno == EEXIST;
+
+    free (spare);
+    return taken;
+}
+
+/* The leaf is tried first: a later attempt of an action finds the action's folder there. */
 static int make_leaf (const char *dir, const ama_attempt_start_t *start, const char *leaf, ama_err_t *err)
 {
     char *run = NULL, *action = NULL;
     int rc;
 
-    if (mkdir (leaf, 0700) == 0 || errno == EEXIST)
+    if (start->no > 1 && take_spare (dir, leaf))
         return 0;
-    if (errno != ENOENT)
-        return io_error (err, leaf);
     rc = ama_folder_of_run (dir, start->run, &run, err);
     if (rc == 0) {
         action = join (run, start->action);
         rc = make (action, err);
     }
-    if (rc == 0)
+    if (rc == 0 && !take_spare (dir, leaf))
         rc = make (leaf, err);
     free (action);
     free (run);

@@ -1,5 +1,7 @@
 /* sup_commit.c - the supervisor's turn: what was decided is committed, then done
  *
+ * Questions alone (fetch, plan, resolve, lease) are asked ahead of the commit: they change nothing, and are asked again after a crash.
+ *
  * On the actor's thread; commit_work alone runs on the journal's worker, on a batch nobody else touches meanwhile. At most one batch
  * is in flight. A disk that is full refuses new runs and tries everything else again; any other failure of a commit means that
  * nobody knows what is on the disk, and ends the actor without a word to anybody.
@@ -268,12 +270,52 @@ static void add_summaries (sup_batch_t *batch)
     }
 }
 
+/* Nothing in the world changes by it, and nobody needs it after a crash: then it is asked again. */
+static bool is_question (const sup_step_t *step)
+{
+    if (step->kind != STEP_EFFECT)
+        return false;
+    switch (step->effect.kind) {
+    case AMA_RUN_FETCH:
+    case AMA_RUN_PLAN:
+    case AMA_RUN_RESOLVE:
+        return true;
+    case AMA_RUN_LEASE:
+        return !step->effect.agent;
+    default:
+        return false;
+    }
+}
+
+/* Questions do not wait for the disk. */
+static void ask_ahead (sup_t *sup)
+{
+    sup_batch_t *batch = sup->open;
+    size_t kept = 0;
+
+    if (sup->no_space)
+        return;
+    for (size_t i = 0; i < batch->n_steps; i++) {
+        sup_step_t *step = &batch->steps[i];
+        if (is_question (step)) {
+            sup_perform (step->run, &step->effect);
+            step_done (step);
+        }
+        else
+            batch->steps[kept++] = *step;
+    }
+    batch->n_steps = kept;
+}
+
 static void flush (void *arg)
 {
     sup_t *sup = arg;
     sup_batch_t *batch = sup->open;
 
-    if (sup->flying || sup->stopping || sup->closing || (!batch->urgent && !batch->n_steps))
+    if (sup->stopping || sup->closing)
+        return;
+    ask_ahead (sup);
+    if (sup->flying || (!batch->urgent && !batch->n_steps))
         return;
     add_summaries (batch);
     sup->open = sup_batch_new (sup);

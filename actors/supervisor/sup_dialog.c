@@ -1,6 +1,6 @@
 /* sup_dialog.c - effects of run cores become messages, and answers inputs of run cores
  *
- * On the actor's thread, after the commit the effect belongs to. A request whose receiver is not there (or says nothing) is repeated
+ * On the actor's thread, after the commit the effect belongs to (questions: ahead of it). A request whose receiver is not there (or says nothing) is repeated
  * with growing pauses for as long as the run wants it: every receiver knows it again by its id. What the receiver itself answers
  * goes to the core.
  */
