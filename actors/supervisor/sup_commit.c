@@ -68,7 +68,6 @@ void sup_step (sup_t *sup, const sup_step_t *step)
         batch->steps = ama_realloc (batch->steps, batch->room_steps * sizeof *batch->steps);
     }
     batch->steps[batch->n_steps++] = *step;
-    batch->urgent = true;
     sup_flush_soon (sup);
 }
 
@@ -307,6 +306,23 @@ static void ask_ahead (sup_t *sup)
     batch->n_steps = kept;
 }
 
+/* What is to be done follows from what is durable already: rows that can wait are not committed for it. */
+static void do_at_once (sup_t *sup, sup_batch_t *batch)
+{
+    sup_step_t *steps = batch->steps; /* doing them may bring new ones */
+    size_t count = batch->n_steps;
+
+    batch->steps = NULL;
+    batch->n_steps = batch->room_steps = 0;
+    for (size_t i = 0; i < count; i++) {
+        do_step (sup, &steps[i]);
+        step_done (&steps[i]);
+    }
+    free (steps);
+    if (count && !sup->stopping && !ama_journal_batch_empty (sup->open->rows))
+        sup_flush_soon (sup);
+}
+
 static void flush (void *arg)
 {
     sup_t *sup = arg;
@@ -315,8 +331,12 @@ static void flush (void *arg)
     if (sup->stopping || sup->closing)
         return;
     ask_ahead (sup);
-    if (sup->flying || (!batch->urgent && !batch->n_steps))
+    if (sup->flying)
         return;
+    if (!batch->urgent) {
+        do_at_once (sup, batch);
+        return;
+    }
     add_summaries (batch);
     sup->open = sup_batch_new (sup);
     if (ama_journal_batch_empty (batch->rows)) {
@@ -330,7 +350,7 @@ static void flush (void *arg)
 
 void sup_flush_soon (sup_t *sup)
 {
-    if (sup->open->urgent)
+    if (sup->open->urgent || sup->open->n_steps)
         ama_defer (sup->ctx, flush, sup);
     else if (!sup->no_space)
         ama_timer_after (sup->lazy, LAZY_MS);

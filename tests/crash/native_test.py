@@ -1,4 +1,5 @@
 """kill -9 and full disks under shell jobs: the truth about the run, its reason in the report, nothing run twice, nothing left running."""
+import json
 import contextlib
 import os
 import pathlib
