@@ -1,9 +1,9 @@
 /* ama_hub.c - forwards every message of a process, and knows who is who
  *
  * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
- * in this order: who sent it (a peer that has not said hello is asked `who`), is it a message at all, may this role send it, is there
- * such a receiver. It writes the true sender and role into every envelope; a sender that wrote the truth itself has its frames
- * passed on untouched. Dialogues: messages/PROTOCOL.md.
+ * in this order: who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off), is it a message at
+ * all, may this role send it, is it of this epoch and new, is there such a receiver. It writes the true sender and role into every
+ * envelope; a sender that wrote the truth itself has its frames passed on untouched. Dialogues: messages/PROTOCOL.md.
  *
  * It never waits for a member. When a member's queue is full, a request is refused (BUSY), a tell is dropped and counted, an answer is
  * kept in a bounded backlog; a member of another process whose backlog is full is cut off.
@@ -251,28 +251,6 @@ static void on_tick (void *arg)
 
 /* ---- joining ---- */
 
-/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
- * an actor that was placed in a process of its own will have to be announced here before it may take one. */
-static ama_role_t granted (const ama_control_hello_t *hello, bool remote)
-{
-    bool agent_name = ama_str_starts (hello->name, "agent/");
-
-    if (!remote)
-        return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
-    if (!strchr (hello->name, '/'))
-        return AMA_ROLE_NONE;
-    switch (hello->role) {
-    case AMA_ROLE_AGENT:
-        return agent_name ? hello->role : AMA_ROLE_NONE;
-    case AMA_ROLE_OPERATOR:
-    case AMA_ROLE_SUBMITTER:
-    case AMA_ROLE_VIEWER:
-        return agent_name ? AMA_ROLE_NONE : hello->role;
-    default:
-        return AMA_ROLE_NONE;
-    }
-}
-
 static void deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text)
 {
     ama_control_error_t body = { .code = code, .text = (char *) text };
@@ -321,7 +299,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     unsigned uid = 0;
     int pid = 0;
     bool remote = zmq_msg_gets (&hub->in.envelope, "Peer-Address") != NULL;
-    ama_role_t role = granted (hello, remote);
+    ama_role_t role = ama_members_role (hello, remote);
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
 
     /* the decoded envelope has shown that src is a proper name */
@@ -391,17 +369,39 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
     }
 }
 
+/* Who says that he is another is not heard any more, whatever he wanted: he has to join again. */
+static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    ama_control_error_t body = { .code = AMA_E_AUTH, .text = "the sender is not who it says it is" };
+
+    if (!envelope->src[0] || strcmp (envelope->src, member->name) == 0 || envelope->type == AMA_MSG_CONTROL_HELLO)
+        return false;
+    ama_log (AMA_LOG_WARN, "hub", "%s says that it is %s, and is cut off", member->name, envelope->src);
+    hub->count.refused++;
+    hub->count.cut++;
+    if (envelope->flags & AMA_FLAG_REQUEST)
+        say (hub, member, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+    remove_member (hub, member);
+    return true;
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
     bool keeps = envelope->flags & AMA_FLAG_REPLY || envelope->type == AMA_MSG_CONTROL_CREDIT
                  || envelope->type == AMA_MSG_CONTROL_CANCEL;
     char text[64 + AMA_NAME_MAX];
+    const char *late;
     ama_member_t *dst;
+    int rc;
 
     if (!info || !(info->from_roles & 1u << member->role)) {
         (void) snprintf (text, sizeof text, info ? "%s may not send this" : "%s sends an unknown type", member->name);
         refuse (hub, member, envelope, info ? AMA_E_ROLE : AMA_E_UNSUPPORTED, text);
+        return;
+    }
+    if ((rc = ama_member_in_time (member, envelope, hub->epoch, &late)) < 0) {
+        refuse (hub, member, envelope, rc, late);
         return;
     }
     if (envelope->role != member->role || strcmp (envelope->src, member->name) != 0) {
@@ -459,6 +459,8 @@ static void on_packet (ama_hub_t *hub, int received)
         on_unknown (hub, peer, &envelope);
         return;
     }
+    if (is_forged (hub, member, &envelope))
+        return;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
     if (strcmp (envelope.dst, "hub") == 0)
         on_own (hub, member, &envelope);

@@ -63,6 +63,44 @@ ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
     return member;
 }
 
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote)
+{
+    bool agent_name = ama_str_starts (hello->name, "agent/");
+
+    if (!remote)
+        return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
+    if (!strchr (hello->name, '/'))
+        return AMA_ROLE_NONE;
+    switch (hello->role) {
+    case AMA_ROLE_AGENT:
+        return agent_name ? hello->role : AMA_ROLE_NONE;
+    case AMA_ROLE_OPERATOR:
+    case AMA_ROLE_SUBMITTER:
+    case AMA_ROLE_VIEWER:
+        return agent_name ? AMA_ROLE_NONE : hello->role;
+    default:
+        return AMA_ROLE_NONE;
+    }
+}
+
+int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, uint64_t epoch, const char **ret_text)
+{
+    bool request = envelope->flags & AMA_FLAG_REQUEST;
+
+    if (envelope->epoch && envelope->epoch != epoch) {
+        bool over = envelope->epoch < epoch;
+        *ret_text = over ? "said in an epoch that is over" : "said in an epoch that has not begun";
+        return over ? AMA_E_STALE : AMA_E_INVALID;
+    }
+    if (request && envelope->id <= member->asked) {
+        *ret_text = "a request that was said before";
+        return AMA_E_REPLAY;
+    }
+    if (request)
+        member->asked = envelope->id;
+    return 0;
+}
+
 void ama_members_remove (ama_members_t *members, ama_member_t *member)
 {
     if (members->recent == member)

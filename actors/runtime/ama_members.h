@@ -5,6 +5,7 @@
 #include "actors/runtime/ama_actor.h"
 #include "actors/runtime/ama_wire.h"
 #include "messages/ama_types.h"
+#include "messages/control.h"
 
 #include <uthash.h>
 
@@ -22,6 +23,7 @@ typedef struct {
     bool remote;      /* in another process */
     bool leaving;     /* nothing can be sent to it any more; what it sent before may still be in the socket */
     int64_t heard_ms; /* monotonic */
+    uint64_t asked;   /* id of its last request to another member */
     int pidfd;        /* of the process of a remote member, or -1 */
     ama_watch_t *watch;
     int probes; /* since the process has ended */
@@ -37,6 +39,12 @@ typedef struct {
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
 ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer);
 ama_member_t *ama_members_named (const ama_members_t *members, const char *name);
+/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
+ * an actor that was placed in a process of its own will have to be announced here before it may take one. */
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* Is what it says to another member of this epoch, and new? Ids rise with every request; gaps do no harm. 0 (a request counts as said), or
+ * AMA_E_STALE, AMA_E_INVALID (an epoch that has not begun), AMA_E_REPLAY and a text. */
+int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, uint64_t epoch, const char **ret_text);
 /* Frees it. */
 void ama_members_remove (ama_members_t *members, ama_member_t *member);
 

@@ -165,7 +165,8 @@ README = """# Bytes that are no message
 
 Made by `messages/gen/amagen.py update`; each is fed to the decoder by `messages_bad_wire_test`, which reads this table, and to the fuzz
 targets as a seed. A body begins with two bytes that are not part of it: the type of the message. What needs a peer, and not only bytes
-(a forged sender, an old epoch, a missing or a ten thousandth frame, a type that is unknown), is tested with `actors/runtime`; what is
+(a forged sender, another epoch, a request said twice, a missing or a ten thousandth frame, a type that is unknown), is in the table of
+`tests/unit/runtime/hub_test.c`; an envelope has no deadline, that is the asker's own; what is
 too large for a file (8 MiB and a byte; a small body that would be huge in memory) is made by the test itself.
 
 | file | message | error | text | what it is |

@@ -13,7 +13,8 @@
 
 typedef struct {
     void *socket;
-    uint64_t id;
+    uint64_t id, epoch;
+    char name[32]; /* as it last said hello */
 } peer_t;
 
 typedef struct {
@@ -87,21 +88,23 @@ static void say_hello (peer_t *peer, const char *name, const char *role, int age
     assert_int_equal (ama_role_parse (role, &hello.role), 0);
     hello.incarnation.b[15] = (uint8_t) age;
     envelope.id = ++peer->id;
+    (void) snprintf (peer->name, sizeof peer->name, "%s", name);
     (void) snprintf (envelope.src, sizeof envelope.src, "%s", name);
     ama_control_hello_encode (&hello, &body);
     say (peer, &envelope, &body);
     ama_str_done (&body);
 }
 
+/* src NULL: the truth */
 static void say_request (peer_t *peer, const char *dst, uint16_t type, uint32_t flags, const char *src, uint32_t role)
 {
-    ama_envelope_t envelope = { .type = type, .flags = flags, .role = role };
+    ama_envelope_t envelope = { .type = type, .flags = flags, .role = role, .epoch = peer->epoch };
     ama_fetch_request_t request = { .url = "u", .ref = "r" };
     ama_str_t body = { 0 };
 
     envelope.id = ++peer->id;
     envelope.corr = flags & AMA_FLAG_REPLY ? 77 : 0;
-    (void) snprintf (envelope.src, sizeof envelope.src, "%s", src);
+    (void) snprintf (envelope.src, sizeof envelope.src, "%s", src ? src : peer->name);
     (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst);
     if (type >> 8 == 0) /* control: missing fields are zero */
         ama_str_putc (&body, (char) 0x80);
@@ -153,11 +156,11 @@ static void hear (peer_t *peer, char *text, size_t room)
 
 /* ---- the table ---- */
 
-/* Said: "hello PEER NAME ROLE AGE", "ask PEER DST", "tell PEER DST", "reply PEER DST", "lie PEER DST" (as the supervisor it is not),
- * "unknown PEER DST" (type), "ping PEER", "bye PEER", "raw PEER N" (N junk frames). Expected: "PEER: MESSAGE". */
+/* Said: "hello PEER NAME ROLE AGE", "ask PEER DST", "tell PEER DST", "reply PEER DST", "lie PEER DST SRC", "boast PEER DST" (of the hub's role),
+ * "nameless PEER DST", "epoch PEER N", "back PEER N" (in its ids), "unknown PEER DST" (type), "ping PEER", "bye PEER", "raw PEER N" (N junk frames). Expected: "PEER: MESSAGE". */
 typedef struct {
     const char *name;
-    const char *lines[12];
+    const char *lines[16];
 } talk_t;
 
 #define SUPERVISOR "hello a supervisor supervisor 1", "a: control.welcome from hub (hub) supervisor 4"
@@ -168,11 +171,28 @@ static const talk_t talks[] = {
     { "a request goes through",
       { SUPERVISOR, FETCHER, "ask a fetcher", "b: fetch.request from supervisor (supervisor)" } },
     { "an answer goes back", { SUPERVISOR, FETCHER, "reply b supervisor", "a: fetch.reply from fetcher (fetcher)" } },
-    { "a sender writes who he is not: the hub writes who he is",
-      { FETCHER, SUPERVISOR, "lie a fetcher", "b: fetch.request from supervisor (supervisor)" } },
-    { "lying does not give rights",
-      { "hello a planner planner 1", "a: control.welcome from hub (hub) planner 4", FETCHER, "lie a fetcher",
+    { "a sender without a name: the hub writes who he is",
+      { FETCHER, SUPERVISOR, "nameless a fetcher", "b: fetch.request from supervisor (supervisor)" } },
+    { "a role that is not the sender's: the hub writes the true one",
+      { FETCHER, SUPERVISOR, "boast a fetcher", "b: fetch.request from supervisor (supervisor)" } },
+    { "boasting does not give rights",
+      { "hello a planner planner 1", "a: control.welcome from hub (hub) planner 4", FETCHER, "boast a fetcher",
         "a: control.error from hub (hub) AMA_E_ROLE" } },
+    { "a sender writes who he is not: he is cut off, and the others are told",
+      { FETCHER, SUPERVISOR, "lie a fetcher hub", "a: control.error from hub (hub) AMA_E_AUTH",
+        "b: control.peer_gone from hub (hub) supervisor", "ask a fetcher", "a: control.who from hub (hub)" } },
+    { "to the hub, too",
+      { FETCHER, CLIENT, "lie c hub agent/1", "c: control.error from hub (hub) AMA_E_AUTH",
+        "b: control.peer_gone from hub (hub) client/1", "ping c", "c: control.who from hub (hub)" } },
+    { "an epoch that is over",
+      { SUPERVISOR, FETCHER, "epoch a 3", "ask a fetcher", "a: control.error from hub (hub) AMA_E_STALE", "epoch a 4",
+        "ask a fetcher", "b: fetch.request from supervisor (supervisor)" } },
+    { "an epoch that has not begun",
+      { SUPERVISOR, FETCHER, "epoch a 5", "ask a fetcher", "a: control.error from hub (hub) AMA_E_INVALID" } },
+    { "a request said twice goes through once, one that is left out does no harm",
+      { SUPERVISOR, FETCHER, "ask a fetcher", "b: fetch.request from supervisor (supervisor)", "back a 1",
+        "ask a fetcher", "a: control.error from hub (hub) AMA_E_REPLAY", "back a -9", "ask a fetcher",
+        "b: fetch.request from supervisor (supervisor)" } },
     { "nobody of that name", { SUPERVISOR, "ask a fetcher", "a: control.error from hub (hub) AMA_E_UNREACHABLE" } },
     { "a tell to nobody is dropped, the next goes on",
       { SUPERVISOR, "tell a nobody", "ping a", "a: control.pong from hub (hub)" } },
@@ -207,6 +227,9 @@ static const talk_t talks[] = {
         "b: control.who from hub (hub)" } },
     { "one frame", { SUPERVISOR, "raw a 1", "a: control.error from hub (hub) AMA_E_DECODE" } },
     { "two frames of junk", { SUPERVISOR, "raw a 2", "a: control.error from hub (hub) AMA_E_DECODE" } },
+    { "ten thousand frames, then a good message",
+      { SUPERVISOR, "raw a 10000", "a: control.error from hub (hub) AMA_E_DECODE", "ping a",
+        "a: control.pong from hub (hub)" } },
     { "nine frames, then a good message",
       { SUPERVISOR, "raw a 9", "a: control.error from hub (hub) AMA_E_DECODE", "ping a",
         "a: control.pong from hub (hub)" } },
@@ -225,23 +248,31 @@ static void perform (peer_t *peer, const char *verb, const char *a, const char *
     if (strcmp (verb, "hello") == 0)
         say_hello (peer, a, b, n);
     else if (strcmp (verb, "ask") == 0)
-        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, "whatever", 0);
+        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, NULL, 0);
     else if (strcmp (verb, "tell") == 0)
-        say_request (peer, a, AMA_MSG_FETCH_REQUEST, 0, "supervisor", AMA_ROLE_SUPERVISOR);
+        say_request (peer, a, AMA_MSG_FETCH_REQUEST, 0, NULL, AMA_ROLE_SUPERVISOR);
     else if (strcmp (verb, "lie") == 0)
-        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, "hub", AMA_ROLE_HUB);
+        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, b, AMA_ROLE_HUB);
+    else if (strcmp (verb, "boast") == 0)
+        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, NULL, AMA_ROLE_HUB);
+    else if (strcmp (verb, "nameless") == 0)
+        say_request (peer, a, AMA_MSG_FETCH_REQUEST, AMA_FLAG_REQUEST, "", 0);
     else if (strcmp (verb, "reply") == 0)
-        say_request (peer, a, AMA_MSG_FETCH_REPLY, AMA_FLAG_REPLY, "fetcher", AMA_ROLE_FETCHER);
+        say_request (peer, a, AMA_MSG_FETCH_REPLY, AMA_FLAG_REPLY, NULL, AMA_ROLE_FETCHER);
     else if (strcmp (verb, "unknown") == 0)
-        say_request (peer, a, 0x7fff, AMA_FLAG_REQUEST, "supervisor", AMA_ROLE_SUPERVISOR);
+        say_request (peer, a, 0x7fff, AMA_FLAG_REQUEST, NULL, AMA_ROLE_SUPERVISOR);
     else if (strcmp (verb, "gone") == 0)
-        say_request (peer, a, AMA_MSG_CONTROL_PEER_GONE, AMA_FLAG_REQUEST, "fetcher", AMA_ROLE_FETCHER);
+        say_request (peer, a, AMA_MSG_CONTROL_PEER_GONE, AMA_FLAG_REQUEST, NULL, AMA_ROLE_FETCHER);
     else if (strcmp (verb, "ping") == 0)
-        say_request (peer, "hub", AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, "supervisor", AMA_ROLE_SUPERVISOR);
+        say_request (peer, "hub", AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, NULL, AMA_ROLE_SUPERVISOR);
     else if (strcmp (verb, "bye") == 0)
-        say_request (peer, "hub", AMA_MSG_CONTROL_BYE, 0, "fetcher", AMA_ROLE_FETCHER);
+        say_request (peer, "hub", AMA_MSG_CONTROL_BYE, 0, NULL, AMA_ROLE_FETCHER);
     else if (strcmp (verb, "raw") == 0)
         raw (peer, atoi (a));
+    else if (strcmp (verb, "epoch") == 0)
+        peer->epoch = (uint64_t) atoi (a);
+    else if (strcmp (verb, "back") == 0)
+        peer->id -= (uint64_t) atoi (a);
     else
         fail_msg ("no such verb: %s", verb);
 }
