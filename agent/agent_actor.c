@@ -6,6 +6,7 @@
 #include "agent/agent_actor.h"
 
 #include "actors/base/ama_log.h"
+#include "agent/ahead.h"
 #include "agent/attempt.h"
 #include "agent/guard.h"
 #include "agent/runners/shell/shell_prelude.h"
@@ -103,7 +104,7 @@ static void consider_leaving (void *arg)
     int64_t limit = waiting ? agent->conf.idle_ms : agent->conf.orphan_ms, since;
 
     if (agent->stopping) {
-        if (!busy)
+        if (!busy && !ama_ahead_pending (agent))
             ama_exit (agent->ctx, 0, "stopped");
         return;
     }
@@ -452,6 +453,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->idle = ama_timer_new (ctx, consider_leaving, agent);
     agent->hello = ama_timer_new (ctx, on_hello_again, agent);
     agent->poster = ama_poster_new (ctx);
+    agent->aheads = ama_aheads_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     rc = find_bash (agent, err);
     if (rc == 0)
@@ -484,6 +486,7 @@ static void stop (ama_ctx_t *ctx, void *state)
         ama_attempt_cancel (attempt, false, true);
     }
     (void) ama_session_list (agent, close_session, NULL);
+    ama_ahead_drop (agent, NULL);
     ama_timer_after (agent->idle, 0);
 }
 
@@ -504,6 +507,7 @@ static void done (void *state)
         ama_attempt_drop (agent->attempts);
     while (agent->sessions)
         ama_session_drop (agent->sessions);
+    ama_aheads_destroy (&agent->aheads);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);
     ama_statuses_destroy (&agent->statuses);

@@ -8,6 +8,7 @@
 #include "agent/attempt.h"
 
 #include "actors/base/ama_log.h"
+#include "agent/ahead.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -170,11 +171,8 @@ static void on_stall (void *arg)
 
 /* ---- end ---- */
 
-static void release (ama_attempt_t *attempt)
+static void free_attempt (ama_attempt_t *attempt)
 {
-    ama_agent_t *agent = attempt->agent;
-
-    HASH_DEL (agent->attempts, attempt);
     if (attempt->outcome) {
         ama_attempt_status_done (attempt->outcome);
         free (attempt->outcome);
@@ -191,6 +189,14 @@ static void release (ama_attempt_t *attempt)
     free (attempt->file);
     free (attempt->snapshot);
     free (attempt);
+}
+
+static void release (ama_attempt_t *attempt)
+{
+    ama_agent_t *agent = attempt->agent;
+
+    HASH_DEL (agent->attempts, attempt);
+    free_attempt (attempt);
     ama_agent_less (agent);
 }
 
@@ -198,6 +204,7 @@ static void tell_outcome (ama_attempt_t *attempt)
 {
     ama_agent_remember (attempt->agent, attempt->id);
     ama_statuses_attempt (attempt->agent->statuses, attempt->outcome);
+    ama_ahead_after (attempt->agent, attempt->run, attempt->outcome->state == AMA_ATTEMPT_STATE_SUCCEEDED);
     release (attempt);
 }
 
@@ -277,7 +284,7 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
     ama_timer_cancel (attempt->stall);
     ama_leftovers_clear (agent->leftovers,
                          &(ama_leftovers_of_t){ .group = attempt->group,
-                                                .mark = attempt->id,
+                                                .mark = attempt->mark,
                                                 .folder = attempt->folder.path,
                                                 .last = HASH_COUNT (agent->attempts) == 1 && !agent->sessions },
                          on_cleared, attempt);
@@ -324,18 +331,12 @@ static void prepare_folder (void *arg)
     ama_folder_prepare (agent->conf.dir);
 }
 
-void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
     ama_attempt_t *attempt = ama_calloc (1, sizeof *attempt);
-    ama_attempt_status_t running = {
-        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
-    };
-    ama_err_t err = { 0 };
-    int rc;
 
     *attempt = (ama_attempt_t){
         .agent = agent,
-        .id = start->attempt,
         .run = start->run,
         .session = start->session,
         .action = ama_strdup (start->action),
@@ -343,19 +344,61 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
         .file = ama_strdup (start->file),
         .snapshot = ama_strdup (start->snapshot),
         .runner = runner,
-        .started_ms = ama_now_ms (agent->ctx),
-        .feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt),
         .timer = ama_timer_new (agent->ctx, on_timer, attempt),
         .stall = ama_timer_new (agent->ctx, on_stall, attempt),
         .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
     };
+    return attempt;
+}
+
+ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+{
+    ama_attempt_t *attempt = attempt_new (agent, start, runner);
+    ama_err_t err = { 0 };
+
+    attempt->ahead = true;
+    attempt->mark = ama_new_id (agent->ctx);
+    if (ama_folder_make (agent->conf.dir, start, &attempt->folder, &err) == 0
+        && runner->prepare (attempt, start, &err) == 0)
+        return attempt;
+    ama_attempt_free_ahead (attempt);
+    return NULL;
+}
+
+void ama_attempt_free_ahead (ama_attempt_t *attempt)
+{
+    free_attempt (attempt);
+}
+
+void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+{
+    ama_attempt_t *attempt = ama_ahead_take (agent, start);
+    ama_attempt_status_t running = {
+        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+    };
+    bool ready = attempt != NULL;
+    ama_err_t err = { 0 };
+    int rc = 0;
+
+    if (!ready) {
+        attempt = attempt_new (agent, start, runner);
+        attempt->mark = start->attempt;
+    }
+    attempt->id = start->attempt;
+    attempt->started_ms = ama_now_ms (agent->ctx);
+    attempt->feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt);
     HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
-    rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
-    if (rc == 0)
-        rc = runner->start (attempt, start, &err);
-    ama_defer (agent->ctx, prepare_folder, agent);
+    if (ready)
+        runner->go (attempt);
+    else {
+        rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
+        if (rc == 0)
+            rc = runner->start (attempt, start, &err);
+        ama_defer (agent->ctx, prepare_folder, agent);
+    }
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
+        ama_ahead_want (agent, start);
         return;
     }
     end_at_once (attempt, &err);

@@ -16,6 +16,9 @@ typedef struct {
     /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
      * start is borrowed for the call. */
     int (*start) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
+    /* As start, but it waits for go; in between it may die, or be cancelled by force: ama_ahead_ended is then called, also from inside cancel. May be NULL. */
+    int (*prepare) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
+    void (*go) (ama_attempt_t *attempt);
     /* Asked to end: soon, or at once if force. May be called again with force. */
     void (*cancel) (ama_attempt_t *attempt, bool force);
     /* Stops producing output, if it can. May be NULL. */
@@ -29,6 +32,8 @@ typedef struct {
 struct ama_attempt {
     ama_agent_t *agent;
     ama_id_t id, run, session;
+    ama_id_t mark; /* what its processes carry: its id, or one of its own if they were started ahead of it */
+    bool ahead;    /* it has not begun (ahead.c) */
     char *action;
     uint32_t no;
     char *file;     /* relative to the snapshot */
@@ -55,6 +60,10 @@ struct ama_attempt {
 /* Starts it; whatever goes wrong becomes the attempt's end. Adds it to agent->attempts. */
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner);
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
+/* Made but not begun: no id, no events, not among agent->attempts. NULL if it can not be made; then nobody is told. */
+ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start,
+                                       const ama_runner_t *runner);
+void ama_attempt_free_ahead (ama_attempt_t *attempt);
 /* Without any message: the agent ends. */
 void ama_attempt_drop (ama_attempt_t *attempt);
 bool ama_attempt_has_ended (const ama_attempt_t *attempt);

@@ -370,6 +370,22 @@ int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_fold
     return rc;
 }
 
+void ama_folder_remove (const ama_folder_t *folder)
+{
+    char *action = ama_strdup (folder->path);
+
+    for (size_t i = 0; i < ARRAY_SIZE (documents); i++) {
+        char *path = join (folder->path, documents[i]);
+        (void) unlink (path);
+        free (path);
+    }
+    (void) rmdir (folder->tmp);
+    (void) rmdir (folder->path);
+    *strrchr (action, '/') = '\0';
+    (void) rmdir (action); /* unless it has other attempts */
+    free (action);
+}
+
 void ama_folder_done (ama_folder_t *folder)
 {
     free (folder->path);

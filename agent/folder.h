@@ -25,6 +25,9 @@ void ama_folder_done (ama_folder_t *folder);
  * made, or told, when it is needed. */
 void ama_folder_prepare (const char *dir);
 
+/* The folder of an attempt that never began. */
+void ama_folder_remove (const ama_folder_t *folder);
+
 /* <dir>/runs/<run>, made if absent. Returns owned in *ret_path. */
 int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t *err);
 

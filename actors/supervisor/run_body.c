@@ -157,7 +157,31 @@ static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
     return environment;
 }
 
-bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body)
+/* What comes next without a choice: shell actions that wait for the one before them and for nothing else. */
+static size_t next_shells (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
+{
+    size_t count = 0;
+
+    while (count < AMA_RUN_NEXT_MAX && run->actions[index].n_next == 1) {
+        const ama_plan_action_t *planned;
+        index = run->next[run->actions[index].first_next];
+        planned = &run->plan->actions[index];
+        if (strcmp (planned->runner, "shell") != 0 || run->actions[index].waiting != 1
+            || run->actions[index].n_attempts)
+            break;
+        next[count++] = (ama_attempt_next_t){
+            .action = planned->name,
+            .no = 1,
+            .file = planned->file,
+            .settings = planned->settings,
+            .n_settings = planned->n_settings,
+        };
+    }
+    return count;
+}
+
+bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
+                                 ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
     const run_action_t *action = NULL;
     const ama_plan_action_t *planned;
@@ -191,6 +215,8 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .n_jars = action->set ? action->set->n_jars : 0,
         .cpus = action->cpus,
         .memory = action->memory,
+        .next = next,
+        .n_next = action->spark ? 0 : next_shells (run, index, next),
     };
     return true;
 }

@@ -163,7 +163,9 @@ void ama_run_core_fetch_request (const ama_run_core_t *run, ama_fetch_request_t 
 void ama_run_core_plan_request (const ama_run_core_t *run, ama_plan_request_t *ret_body);
 void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body);
 /* False: there is no such open attempt (session opening) any more. */
-bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body);
+enum { AMA_RUN_NEXT_MAX = 2 };
+bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
+                                 ama_attempt_next_t next[AMA_RUN_NEXT_MAX]); /* room for ret_body->next */
 bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t session, ama_attempt_session_open_t *ret_body);
 
 /* Documents. ret_body is filled with borrowed strings; free the lists with ama_run_core_free_actions. */

@@ -12,6 +12,7 @@
 #include "agent/runners/shell/shell_runner.h"
 
 #include "actors/runtime/ama_child.h"
+#include "agent/ahead.h"
 #include "agent/open_beneath.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_trace.h"
@@ -27,10 +28,13 @@
 #define STATEMENTS_MAX 20000
 #define TRACE          3 /* channel of the trace descriptor */
 
-static const char prelude[] = "unset BASH_ENV AMA_SHELL_PRELUDE\n"
-                              "exec {BASH_XTRACEFD}>&3 3>&-\n"
-                              "PS4=$'+\\x1d%s ${LINENO} ${BASH_LINENO[@]: -2:1}|${BASH_SOURCE[0]}\\x1d '\n"
-                              "set -x\n";
+/* A bash that was started ahead waits here for its turn. */
+static const char prelude[] =
+    "[ -z \"${AMA_SHELL_GATE-}\" ] || { IFS= read -r AMA_SHELL_GATE || exit 0; exec </dev/null; SECONDS=0; }\n"
+    "unset BASH_ENV AMA_SHELL_PRELUDE AMA_SHELL_GATE\n"
+    "exec {BASH_XTRACEFD}>&3 3>&-\n"
+    "PS4=$'+\\x1d%s ${LINENO} ${BASH_LINENO[@]: -2:1}|${BASH_SOURCE[0]}\\x1d '\n"
+    "set -x\n";
 
 typedef struct {
     ama_attempt_t *attempt;
@@ -308,6 +312,10 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
 
     ama_leftovers_forget (work->attempt->agent->leftovers, ama_child_pid (child));
     work->child = NULL;
+    if (work->attempt->ahead) {
+        ama_ahead_ended (work->attempt);
+        return;
+    }
     work->end = *end;
     turn (work->attempt);
     if (end->code == 0) {
@@ -323,7 +331,7 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
 
 /* ---- start ---- */
 
-static int spawn (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
+static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->attempt;
     ama_agent_t *agent = attempt->agent;
@@ -332,6 +340,7 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, ama_err_t *err
     char id[AMA_ID_TEXT];
     ama_child_spec_t spec = { .argv = argv,
                               .cwd = attempt->folder.path,
+                              .keep_input = waits,
                               .extra_fds = 1,
                               .grace_ms = agent->conf.grace_ms,
                               .on_output = on_output,
@@ -339,12 +348,13 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, ama_err_t *err
                               .arg = work };
 
     ama_agent_base_env (agent, &env);
-    ama_env_set (&env, AMA_MARK, ama_id_text (attempt->id, id));
+    ama_env_set (&env, AMA_MARK, ama_id_text (attempt->mark, id));
     ama_env_set (&env, "HOME", attempt->folder.path);
     ama_env_set (&env, "TMPDIR", attempt->folder.tmp);
     ama_env_set (&env, "BASH_ENV",
                  "${AMA_SHELL_PRELUDE}"); /* bash expands the value, so the path itself may hold anything */
     ama_env_set (&env, "AMA_SHELL_PRELUDE", agent->prelude);
+    ama_env_set (&env, "AMA_SHELL_GATE", waits ? "1" : NULL);
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
     work->child = ama_child_spawn (agent->ctx, &spec, err);
@@ -356,7 +366,7 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, ama_err_t *err
     return 0;
 }
 
-static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
 {
     work_t *work = ama_calloc (1, sizeof *work);
     ama_str_t path = { 0 };
@@ -372,7 +382,26 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     work->path = ama_str_take (&path);
     ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
     work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_step, work);
-    return spawn (work, message, err);
+    return spawn (work, message, waits, err);
+}
+
+static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    return begin (attempt, message, false, err);
+}
+
+static int prepare (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    return begin (attempt, message, true, err);
+}
+
+static void go (ama_attempt_t *attempt)
+{
+    work_t *work = attempt->work;
+
+    (void) ama_child_write (work->child, "\n", 1);
+    ama_child_close_input (work->child);
+    ama_agent_dirty (attempt); /* bash may have complained of its locale while it waited */
 }
 
 static void cancel (ama_attempt_t *attempt, bool force)
@@ -416,6 +445,8 @@ static void done (ama_attempt_t *attempt)
 const ama_runner_t ama_shell_runner = {
     .name = "shell",
     .start = start,
+    .prepare = prepare,
+    .go = go,
     .cancel = cancel,
     .pause = pause_output,
     .turn = turn,

@@ -1,0 +1,223 @@
+/* ahead.c - shell attempts whose bash was started before their time; see ahead.h
+ *
+ * On the agent's thread. An item is wanted (attempt NULL), made, or dropped: then it only waits for its process to end.
+ */
+#include "agent/ahead.h"
+
+#include "agent/runners/shell/shell_runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { ITEMS_MAX = 8, MAKE_MS = 2, KEEP_MS = 1000 };
+
+typedef struct item {
+    ama_attempt_start_t start; /* owned; without attempt and next */
+    ama_attempt_t *attempt;
+    bool dropped;
+    struct item *prev, *next;
+} item_t;
+
+struct ama_aheads {
+    ama_agent_t *agent;
+    item_t *items;
+    ama_timer_t *make;
+    ama_timer_t *sweep;
+};
+
+static void item_free (ama_aheads_t *aheads, item_t *item)
+{
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (aheads->items, item);
+    ama_attempt_start_done (&item->start);
+    free (item);
+}
+
+static void item_drop (ama_aheads_t *aheads, item_t *item)
+{
+    if (item->dropped)
+        return;
+    if (!item->attempt) {
+        item_free (aheads, item);
+        return;
+    }
+    item->dropped = true;
+    ama_folder_remove (&item->attempt->folder); /* now: the same attempt may yet begin, in a folder of the same name */
+    item->attempt->runner->cancel (item->attempt, true);
+}
+
+static bool run_is_alive (const ama_agent_t *agent, ama_id_t run)
+{
+    ama_attempt_t *attempt, *spare;
+
+    HASH_ITER (hh, agent->attempts, attempt, spare)
+    {
+        if (ama_id_equal (attempt->run, run))
+            return true;
+    }
+    return false;
+}
+
+static void on_sweep (void *arg)
+{
+    ama_aheads_t *aheads = arg;
+    item_t *item, *next;
+
+    DL_FOREACH_SAFE (aheads->items, item, next)
+    {
+        if (!run_is_alive (aheads->agent, item->start.run))
+            item_drop (aheads, item);
+    }
+}
+
+static void on_make (void *arg)
+{
+    ama_aheads_t *aheads = arg;
+    item_t *item, *next;
+
+    DL_FOREACH_SAFE (aheads->items, item, next)
+    {
+        if (item->attempt)
+            continue;
+        item->attempt = ama_attempt_make_ahead (aheads->agent, &item->start, &ama_shell_runner);
+        if (!item->attempt)
+            item_free (aheads, item); /* its time will tell why */
+    }
+    ama_folder_prepare (aheads->agent->conf.dir);
+}
+
+ama_aheads_t *ama_aheads_new (ama_agent_t *agent)
+{
+    ama_aheads_t *aheads = ama_calloc (1, sizeof *aheads);
+
+    aheads->agent = agent;
+    aheads->make = ama_timer_new (agent->ctx, on_make, aheads);
+    aheads->sweep = ama_timer_new (agent->ctx, on_sweep, aheads);
+    return aheads;
+}
+
+void ama_aheads_destroy (ama_aheads_t **aheads)
+{
+    item_t *item, *next;
+
+    if (!*aheads)
+        return;
+    DL_FOREACH_SAFE ((*aheads)->items, item, next)
+    {
+        if (item->attempt)
+            ama_attempt_free_ahead (item->attempt);
+        item_free (*aheads, item);
+    }
+    ama_timer_destroy (&(*aheads)->make);
+    ama_timer_destroy (&(*aheads)->sweep);
+    free (*aheads);
+    *aheads = NULL;
+}
+
+static bool is_for (const item_t *item, const ama_attempt_start_t *start, const char *action, uint32_t no)
+{
+    return !item->dropped && ama_id_equal (item->start.run, start->run) && item->start.no == no
+           && strcmp (item->start.action, action) == 0;
+}
+
+void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    ama_aheads_t *aheads = agent->aheads;
+    size_t count = 0;
+    item_t *item;
+
+    DL_COUNT (aheads->items, item, count);
+    for (size_t i = 0; i < start->n_next && count < ITEMS_MAX; i++) {
+        const ama_attempt_next_t *next = &start->next[i];
+        ama_attempt_start_t like = *start;
+        bool known = false;
+
+        DL_FOREACH (aheads->items, item)
+        known |= is_for (item, start, next->action, next->no);
+        if (known)
+            continue;
+        like.attempt = (ama_id_t){ 0 };
+        like.action = next->action;
+        like.no = next->no;
+        like.file = next->file;
+        like.settings = next->settings;
+        like.n_settings = next->n_settings;
+        like.n_next = like.n_jars = 0;
+        item = ama_calloc (1, sizeof *item);
+        ama_attempt_start_copy (&like, &item->start);
+        DL_APPEND (aheads->items, item);
+        count++;
+        ama_timer_after (aheads->make, MAKE_MS);
+    }
+}
+
+ama_attempt_t *ama_ahead_take (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    ama_aheads_t *aheads = agent->aheads;
+    ama_attempt_t *attempt;
+    item_t *item, *next;
+
+    DL_FOREACH_SAFE (aheads->items, item, next)
+    {
+        if (!is_for (item, start, start->action, start->no))
+            continue;
+        if (!item->attempt || strcmp (item->start.file, start->file) != 0
+            || strcmp (item->start.snapshot, start->snapshot) != 0) {
+            item_drop (aheads, item);
+            return NULL;
+        }
+        attempt = item->attempt;
+        attempt->ahead = false;
+        item_free (aheads, item);
+        return attempt;
+    }
+    return NULL;
+}
+
+void ama_ahead_after (ama_agent_t *agent, ama_id_t run, bool succeeded)
+{
+    ama_aheads_t *aheads = agent->aheads;
+
+    if (!succeeded)
+        ama_ahead_drop (agent, &run);
+    if (!aheads->items)
+        return;
+    ama_timer_after (aheads->make, 0);
+    ama_timer_after (aheads->sweep, KEEP_MS);
+}
+
+void ama_ahead_drop (ama_agent_t *agent, const ama_id_t *run)
+{
+    ama_aheads_t *aheads = agent->aheads;
+    item_t *item, *next;
+
+    DL_FOREACH_SAFE (aheads->items, item, next)
+    {
+        if (!run || ama_id_equal (item->start.run, *run))
+            item_drop (aheads, item);
+    }
+}
+
+bool ama_ahead_pending (const ama_agent_t *agent)
+{
+    return agent->aheads->items != NULL;
+}
+
+void ama_ahead_ended (ama_attempt_t *attempt)
+{
+    ama_agent_t *agent = attempt->agent;
+    ama_aheads_t *aheads = agent->aheads;
+    item_t *item, *next;
+
+    DL_FOREACH_SAFE (aheads->items, item, next)
+    {
+        if (item->attempt != attempt)
+            continue;
+        if (!item->dropped)
+            ama_folder_remove (&attempt->folder);
+        item_free (aheads, item);
+    }
+    ama_attempt_free_ahead (attempt);
+    ama_agent_less (agent);
+}

@@ -1,0 +1,29 @@
+/* ahead.h - shell attempts whose bash was started before their time
+ *
+ * A start names the shell actions that can only follow it (attempt.start, next). While it runs, or right after it, their folders are made and bash is
+ * started, which waits in the prelude; when the start of such an action comes, it only has to be let go. What is not needed after all
+ * ends without a trace: at once when an attempt of its run did not succeed, else a second after the last one.
+ */
+#ifndef AMA_AGENT_AHEAD_H
+#define AMA_AGENT_AHEAD_H
+
+#include "agent/attempt.h"
+
+ama_aheads_t *ama_aheads_new (ama_agent_t *agent);
+void ama_aheads_destroy (ama_aheads_t **aheads);
+
+/* An attempt begins: what start->next names will be made. */
+void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start);
+/* The attempt made ahead for this start; NULL if there is none. It is the caller's. */
+ama_attempt_t *ama_ahead_take (ama_agent_t *agent, const ama_attempt_start_t *start);
+/* An attempt of the run has ended. */
+void ama_ahead_after (ama_agent_t *agent, ama_id_t run, bool succeeded);
+/* Ends those of a run, or all if run is NULL. */
+void ama_ahead_drop (ama_agent_t *agent, const ama_id_t *run);
+/* Some have not ended yet. */
+bool ama_ahead_pending (const ama_agent_t *agent);
+
+/* For runners: the processes of an attempt that has not begun are gone. */
+void ama_ahead_ended (ama_attempt_t *attempt);
+
+#endif

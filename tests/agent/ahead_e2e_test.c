@@ -1,0 +1,210 @@
+/* ahead_e2e_test.c - bash that is started before its action's time: it waits, goes when it is asked to, and leaves nothing when it is not */
+#include "tests/agent/harness.h"
+
+#include "actors/base/ama_str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static harness_t *harness;
+static char action[64], variable[96]; /* of the action that follows; no other test has one of that name */
+
+static int setup (void **state)
+{
+    (void) state;
+    harness = harness_new (&(harness_conf_t){ .grace_ms = 300, .output_quota = 3u << 20 });
+    (void) snprintf (action, sizeof action, "ahead-%d", (int) getpid ());
+    (void) snprintf (variable, sizeof variable, "AMA_ACTION=%s", action);
+    return 0;
+}
+
+static int teardown (void **state)
+{
+    (void) state;
+    harness_destroy (&harness);
+    return 0;
+}
+
+static void set (char **text, const char *value)
+{
+    free (*text);
+    *text = ama_strdup (value);
+}
+
+static char *path_of (ama_id_t run, const char *rest)
+{
+    char text[AMA_ID_TEXT];
+    ama_str_t path = { 0 };
+
+    ama_str_printf (&path, "%s/runs/%s/%s", harness_dir (harness), ama_id_text (run, text), rest);
+    return ama_str_take (&path);
+}
+
+static char *folder_of_next (ama_id_t run)
+{
+    return path_of (run, action);
+}
+
+/* Starts an action that others follow, and comes back when bash waits for the next of them. It ends when it is let go. */
+static ama_id_t start_first (const char *script, ama_id_t *ret_run)
+{
+    ama_attempt_start_t *start;
+    ama_str_t text = { 0 };
+
+    ama_str_printf (&text, "while [ ! -e go ]; do sleep 0.02; done\n%s\n", script);
+    harness_file (harness, "first.sh", text.data);
+    ama_str_done (&text);
+    start = harness_prepare (harness, "shell", "first.sh");
+    set (&start->action, "first");
+    start->next = ama_calloc (1, sizeof *start->next);
+    start->n_next = 1;
+    start->next[0] = (ama_attempt_next_t){ .action = ama_strdup (action), .no = 1, .file = ama_strdup ("second.sh") };
+    *ret_run = start->run;
+    return harness_start (harness, start);
+}
+
+static void let_go (ama_id_t run)
+{
+    char *path = path_of (run, "first/1/go");
+    FILE *file = fopen (path, "w");
+
+    assert_non_null (file);
+    assert_int_equal (fclose (file), 0);
+    free (path);
+}
+
+static ama_id_t start_second (ama_id_t run, const char *file)
+{
+    ama_attempt_start_t *start = harness_prepare (harness, "shell", file);
+
+    start->run = run;
+    set (&start->action, action);
+    return harness_start (harness, start);
+}
+
+static void assert_written (ama_id_t attempt, const char *expected)
+{
+    size_t size;
+    char *out;
+
+    assert_int_equal (harness_end (harness, attempt)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    out = harness_written (harness, attempt, "stdout", &size);
+    assert_string_equal (out, expected);
+    free (out);
+}
+
+static void assert_nothing_left (ama_id_t run)
+{
+    char *folder = folder_of_next (run);
+
+    harness_wait_count (variable, 0);
+    assert_int_equal (access (folder, F_OK), -1);
+    free (folder);
+}
+
+/* The script finds what it would find in a bash of its own. */
+static void goes_when_asked (void **state)
+{
+    static const char script[] =
+        "cat\necho \"$AMA_ATTEMPT $SECONDS ${0##*/} ${AMA_SHELL_GATE-unset} ${BASH_ENV-unset}\"\n"
+        "tr '\\0' '\\n' </proc/$$/environ | grep -c '^AMA_SHELL_GATE='\n";
+    ama_id_t run, first, second;
+    char *story;
+
+    (void) state;
+    harness_file (harness, "second.sh", script);
+    first = start_first (":", &run);
+    harness_wait_count (variable, 1);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    second = start_second (run, "second.sh");
+    assert_written (second, "1 0 second.sh unset unset\n1\n");
+    story = harness_story (harness, second);
+    assert_true (ama_str_starts (story, "begin 1 | cat\nend 1 ok\n"));
+    free (story);
+    harness_wait_count (variable, 0);
+}
+
+static void failure_ends_what_waits (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.sh", "echo never\n");
+    first = start_first ("false", &run);
+    harness_wait_count (variable, 1);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_FAILED);
+    assert_nothing_left (run);
+}
+
+static void cancel_ends_what_waits (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.sh", "echo never\n");
+    first = start_first (":", &run);
+    harness_wait_count (variable, 1);
+    harness_cancel (harness, first, false, false);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_CANCELLED);
+    assert_nothing_left (run);
+}
+
+static void nobody_asks (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.sh", "echo never\n");
+    first = start_first (":", &run);
+    harness_wait_count (variable, 1);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    assert_nothing_left (run);
+}
+
+static void another_file_is_asked_for (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.sh", "echo never\n");
+    harness_file (harness, "other.sh", "echo other\n");
+    first = start_first (":", &run);
+    harness_wait_count (variable, 1);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    assert_written (start_second (run, "other.sh"), "other\n");
+    harness_wait_count (variable, 0);
+}
+
+/* The folder of the one that is ended must not be taken from the one that begins. */
+static void asked_for_after_all (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.sh", "echo \"lives\"\n");
+    first = start_first (":", &run);
+    harness_wait_count (variable, 1);
+    harness_cancel (harness, first, false, true);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_CANCELLED);
+    assert_written (start_second (run, "second.sh"), "lives\n");
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (goes_when_asked),           cmocka_unit_test (failure_ends_what_waits),
+        cmocka_unit_test (cancel_ends_what_waits),    cmocka_unit_test (nobody_asks),
+        cmocka_unit_test (another_file_is_asked_for), cmocka_unit_test (asked_for_after_all),
+    };
+    return cmocka_run_group_tests (tests, setup, teardown);
+}
