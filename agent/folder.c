@@ -229,8 +229,15 @@ static char *join (const char *a, const char *b)
 int ama_folder_write (const char *folder, const char *name, const char *bytes, size_t size, ama_err_t *err)
 {
     char *path = join (folder, name);
-    int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+    int fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+    struct stat st;
     size_t at = 0;
+
+    /* not O_TRUNC: ext4 takes it for a replacement, and writes to the disk at once */
+    if (fd >= 0 && fstat (fd, &st) == 0 && st.st_size > 0 && ftruncate (fd, 0) < 0) {
+        (void) close (fd);
+        fd = -1;
+    }
 
     while (fd >= 0 && at < size) {
         ssize_t n = write (fd, bytes + at, size - at);

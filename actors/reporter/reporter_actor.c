@@ -100,6 +100,7 @@ static void start_sync (reporter_t *self)
 {
     sync_t *sync = self->next;
     ama_report_run_t *run, *next;
+    bool new_names = false;
 
     if (self->running || !sync)
         return;
@@ -109,9 +110,11 @@ static void start_sync (reporter_t *self)
         if (!run->unsynced)
             continue;
         run->unsynced = false;
+        new_names |= !run->named;
+        run->named = true;
         add_fd (sync, ama_report_file_sync_fd (run->file, NULL));
     }
-    if (sync->n_fds)
+    if (new_names)
         add_fd (sync, fcntl (ama_report_store_dir_fd (self->reports.store), F_DUPFD_CLOEXEC, 0));
     self->running = sync;
     ama_worker_submit (self->worker, sync_work, sync_completed, sync);

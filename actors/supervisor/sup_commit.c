@@ -59,16 +59,30 @@ static void batch_clear (sup_batch_t *batch)
     ama_journal_batch_clear (batch->rows);
 }
 
-void sup_step (sup_t *sup, const sup_step_t *step)
+static void add_step (sup_batch_t *batch, const sup_step_t *step)
 {
-    sup_batch_t *batch = sup->open;
-
     if (batch->n_steps == batch->room_steps) {
         batch->room_steps = batch->room_steps ? 2 * batch->room_steps : 16;
         batch->steps = ama_realloc (batch->steps, batch->room_steps * sizeof *batch->steps);
     }
     batch->steps[batch->n_steps++] = *step;
+}
+
+void sup_step (sup_t *sup, const sup_step_t *step)
+{
+    add_step (sup->open, step);
     sup_flush_soon (sup);
+}
+
+/* Doing them may bring new ones. Returns owned. */
+static sup_step_t *take_steps (sup_batch_t *batch, size_t *ret_count)
+{
+    sup_step_t *steps = batch->steps;
+
+    *ret_count = batch->n_steps;
+    batch->steps = NULL;
+    batch->n_steps = batch->room_steps = 0;
+    return steps;
 }
 
 void sup_touch (sup_t *sup, sup_run_t *run)
@@ -289,31 +303,29 @@ static bool is_question (const sup_step_t *step)
 /* Questions do not wait for the disk. */
 static void ask_ahead (sup_t *sup)
 {
-    sup_batch_t *batch = sup->open;
-    size_t kept = 0;
+    size_t count;
+    sup_step_t *steps;
 
     if (sup->no_space)
         return;
-    for (size_t i = 0; i < batch->n_steps; i++) {
-        sup_step_t *step = &batch->steps[i];
-        if (is_question (step)) {
-            sup_perform (step->run, &step->effect);
-            step_done (step);
+    steps = take_steps (sup->open, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (is_question (&steps[i])) {
+            sup_perform (steps[i].run, &steps[i].effect);
+            step_done (&steps[i]);
         }
         else
-            batch->steps[kept++] = *step;
+            add_step (sup->open, &steps[i]);
     }
-    batch->n_steps = kept;
+    free (steps);
 }
 
 /* What is to be done follows from what is durable already: rows that can wait are not committed for it. */
-static void do_at_once (sup_t *sup, sup_batch_t *batch)
+static void do_at_once (sup_t *sup)
 {
-    sup_step_t *steps = batch->steps; /* doing them may bring new ones */
-    size_t count = batch->n_steps;
+    size_t count;
+    sup_step_t *steps = take_steps (sup->open, &count);
 
-    batch->steps = NULL;
-    batch->n_steps = batch->room_steps = 0;
     for (size_t i = 0; i < count; i++) {
         do_step (sup, &steps[i]);
         step_done (&steps[i]);
@@ -334,7 +346,7 @@ static void flush (void *arg)
     if (sup->flying)
         return;
     if (!batch->urgent) {
-        do_at_once (sup, batch);
+        do_at_once (sup);
         return;
     }
     add_summaries (batch);

@@ -351,6 +351,7 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, AMA_MARK, ama_id_text (attempt->mark, id));
     ama_env_set (&env, "HOME", attempt->folder.path);
     ama_env_set (&env, "TMPDIR", attempt->folder.tmp);
+    ama_env_set (&env, "SHELL", agent->bash); /* else bash asks the user database for it, at every start */
     ama_env_set (&env, "BASH_ENV",
                  "${AMA_SHELL_PRELUDE}"); /* bash expands the value, so the path itself may hold anything */
     ama_env_set (&env, "AMA_SHELL_PRELUDE", agent->prelude);
