@@ -258,6 +258,16 @@ static int make (const char *path, ama_err_t *err)
     return mkdir (path, 0700) < 0 && errno != EEXIST ? io_error (err, path) : 0;
 }
 
+/* False if there is no spare one, or the folder is there already, with something in it. */
+static bool take_spare (const char *dir, const char *spare, const char *folder)
+{
+    char *from = join (dir, spare);
+    bool taken = rename (from, folder) == 0;
+
+    free (from);
+    return taken;
+}
+
 int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t *err)
 {
     char text[AMA_ID_TEXT];
@@ -265,7 +275,7 @@ int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t
     int rc = 0;
 
     ama_str_printf (&path, "%s/runs/%s", dir, ama_id_text (run, text));
-    if (mkdir (path.data, 0700) < 0 && errno != EEXIST) {
+    if (access (path.data, F_OK) < 0 && !take_spare (dir, SPARE "/run", path.data)) {
         char *runs = join (dir, "runs");
         rc = make (runs, err);
         if (rc == 0)
@@ -281,42 +291,37 @@ int ama_folder_of_run (const char *dir, ama_id_t run, char **ret_path, ama_err_t
 
 static const char *const documents[] = { "env.yaml", "runtime.yaml", "datasets.yaml", ".env.json" };
 
+/* agent/spare/run becomes a run's folder, agent/spare/action that of an action, with its first attempt in it. */
 void ama_folder_prepare (const char *dir)
 {
-    char *spare = join (dir, SPARE), *tmp = join (spare, "tmp");
+    char *spare = join (dir, SPARE), *run = join (spare, "run"), *action = join (spare, "action");
+    char *leaf = join (action, "1"), *tmp = join (leaf, "tmp");
 
-    if (mkdir (spare, 0700) == 0 && mkdir (tmp, 0700) == 0)
+    (void) mkdir (spare, 0700);
+    (void) mkdir (run, 0700);
+    if (mkdir (action, 0700) == 0 && mkdir (leaf, 0700) == 0 && mkdir (tmp, 0700) == 0)
         for (size_t i = 0; i < ARRAY_SIZE (documents); i++)
-            (void) ama_folder_write (spare, documents[i], "", 0, NULL);
+            (void) ama_folder_write (leaf, documents[i], "", 0, NULL);
     free (tmp);
+    free (leaf);
+    free (action);
+    free (run);
     free (spare);
 }
 
-/* The spare one becomes the leaf; a leaf that is there already has things in it, and stays. */
-static bool take_spare (const char *dir, const char *leaf)
-{
-    char *spare = join (dir, SPARE);
-    bool taken = rename (spare, leaf) == 0 || errno == ENOTEMPTY || errno == EEXIST;
-
-    free (spare);
-    return taken;
-}
-
-/* The leaf is tried first: a later attempt of an action finds the action's folder there. */
 static int make_leaf (const char *dir, const ama_attempt_start_t *start, const char *leaf, ama_err_t *err)
 {
     char *run = NULL, *action = NULL;
-    int rc;
+    int rc = ama_folder_of_run (dir, start->run, &run, err);
 
-    if (start->no > 1 && take_spare (dir, leaf))
-        return 0;
-    rc = ama_folder_of_run (dir, start->run, &run, err);
     if (rc == 0) {
         action = join (run, start->action);
-        rc = make (action, err);
+        if (start->no != 1 || !take_spare (dir, SPARE "/action", action)) {
+            rc = make (action, err);
+            if (rc == 0)
+                rc = make (leaf, err);
+        }
     }
-    if (rc == 0 && !take_spare (dir, leaf))
-        rc = make (leaf, err);
     free (action);
     free (run);
     return rc;

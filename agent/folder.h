@@ -21,7 +21,7 @@ typedef struct {
 int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err);
 void ama_folder_done (ama_folder_t *folder);
 
-/* Makes the folder of a later attempt ahead, in <dir>/agent/spare: a file system takes longer for it than bash to start. What fails here is
+/* Makes folders for a later run, action and attempt ahead, in <dir>/agent/spare: a file system takes longer for it than bash to start. What fails here is
  * made, or told, when it is needed. */
 void ama_folder_prepare (const char *dir);
 
