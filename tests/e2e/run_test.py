@@ -38,6 +38,14 @@ class Run(House):
         self.assertEqual({e["job"] for e in events[1:]}, {"job"})
         self.assertEqual({e["env"] for e in events}, {"dev"})
 
+    def test_bash_of_the_next_action_waits_for_its_turn(self):
+        """It was started ahead: its first environment says so, and what the script finds does not."""
+        ahead = "tr '\\0' '\\n' </proc/$$/environ | grep -c '^AMA_SHELL_GATE=' || true\necho \"$AMA_ACTION ${AMA_SHELL_GATE-unset}\"\n"
+        repo = self.job(flow(shell("one"), shell("two"), shell("three")),
+                        one="until [ -e ../../two/1/env.yaml ] && [ -e ../../three/1/env.yaml ]; do sleep 0.02; done\n", two=ahead, three=ahead)
+        events = self.run_events(repo)
+        self.assertEqual([e["text"].strip() for e in events.find("output")], ["1", "two unset", "1", "three unset"])
+
     def test_failure_stops_at_the_line_and_skips_what_depends_on_it(self):
         repo = self.job(flow(shell("one", retry={"attempts": 1}), shell("two")), one="true\nls /nonexistent\necho never\n", two="true\n")
         events = self.run_events(repo, exit=1)

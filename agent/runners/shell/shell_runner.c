@@ -32,6 +32,7 @@
 static const char prelude[] =
     "[ -z \"${AMA_SHELL_GATE-}\" ] || { IFS= read -r AMA_SHELL_GATE || exit 0; exec </dev/null; SECONDS=0; }\n"
     "unset BASH_ENV AMA_SHELL_PRELUDE AMA_SHELL_GATE\n"
+    "export -n SHELL\n" /* as bash has it that was not told */
     "exec {BASH_XTRACEFD}>&3 3>&-\n"
     "PS4=$'+\\x1d%s ${LINENO} ${BASH_LINENO[@]: -2:1}|${BASH_SOURCE[0]}\\x1d '\n"
     "set -x\n";
@@ -351,7 +352,7 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, AMA_MARK, ama_id_text (attempt->mark, id));
     ama_env_set (&env, "HOME", attempt->folder.path);
     ama_env_set (&env, "TMPDIR", attempt->folder.tmp);
-    ama_env_set (&env, "SHELL", agent->bash); /* else bash asks the user database for it, at every start */
+    ama_env_set (&env, "SHELL", agent->bash); /* else it asks the user database */
     ama_env_set (&env, "BASH_ENV",
                  "${AMA_SHELL_PRELUDE}"); /* bash expands the value, so the path itself may hold anything */
     ama_env_set (&env, "AMA_SHELL_PRELUDE", agent->prelude);
