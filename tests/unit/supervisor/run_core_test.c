@@ -270,8 +270,47 @@ static void play (void **state)
     assert_int_equal (wrong, 0);
 }
 
+/* Which starts are worth telling the agent of before they are durable. */
+static const struct {
+    const char *name, *steps, *action;
+    uint32_t no; /* 0: none */
+} announced[] = {
+    { "the first", BEGIN "plan a,b; lease", "a", 1 },
+    { "the start before it has told", BEGIN "plan a,b; lease; ok a", "b", 0 },
+    { "a retry", BEGIN "plan a,b*2; lease; ok a; fail b", "b", 2 },
+    { "one that waited for two", BEGIN "plan a<,b<,c<a+b; lease; lease; ok a; ok b", "c", 1 },
+    { "in a Spark session", BEGIN "plan a:; lease; ready", "a", 0 },
+    { "that may have begun already", BEGIN "plan a; lease; restart; up", "a", 0 },
+};
+
+static void announce (void **state)
+{
+    size_t wrong = 0;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (announced); i++) {
+        ama_attempt_prepare_t body = { 0 };
+        ama_attempt_next_t next[1] = { 0 };
+        stage_t stage;
+        ama_id_t id;
+        uint32_t no = 0;
+        stage_init (&stage);
+        stage_play (&stage, announced[i].steps);
+        assert_true (stage_attempt (&stage, announced[i].action, &id));
+        if (ama_run_core_prepare_request (stage.run, id, &body, next) && body.n_next == 1
+            && strcmp (body.next[0].action, announced[i].action) == 0)
+            no = body.next[0].no;
+        if (no != announced[i].no) {
+            print_error ("%s: expected %u, got %u\n", announced[i].name, announced[i].no, no);
+            wrong++;
+        }
+        stage_done (&stage);
+    }
+    assert_int_equal (wrong, 0);
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (play) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (play), cmocka_unit_test (announce) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
