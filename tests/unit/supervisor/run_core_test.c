@@ -63,6 +63,10 @@ static const case_t cases[] = {
       "fetch; plan; lease a; lease b; lease d; start a1; start b1; a1 failed(error); a failed; stop b1; c skipped "
       "(fail-fast: a failed); unlease; d skipped (fail-fast: a failed); start e1; b1 cancelled; b cancelled; unlease; "
       "e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "fail-fast: what has been tried was not skipped", BEGIN "plan fail-fast,a<,b<*2@50; lease; lease; fail b; fail a",
+      "fetch; plan; lease a; lease b; start a1; start b1; b1 failed(error) retry 50; unlease; a1 failed(error); a "
+      "failed; "
+      "b cancelled; unlease; run failed 1; done" },
     { "errored", BEGIN "plan a; lease; end a errored killed",
       "fetch; plan; lease a; start a1; a1 errored(killed); a errored; unlease; run errored 5; done" },
     { "failed wins over errored", BEGIN "plan a<,b<; lease; lease; end a errored killed; fail b",
