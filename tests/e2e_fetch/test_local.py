@@ -203,6 +203,29 @@ class Folders(FetchTest):
         names = [os.path.basename(os.path.dirname(json.loads(line)["snapshot"])) for line in child.stdout.splitlines() if b'"done"' in line]
         self.assertEqual(sorted(names), sorted(os.listdir(self.cache + "/snapshots")))
 
+    def test_a_folder_becomes_a_link(self):
+        """And back, as fast as can be: what the link leads to is never taken."""
+        write(self.path("elsewhere"), "x", "secret\n")
+        write(self.work, "d/x", "own\n")
+        stop = subprocess.Popen(["sh", "-c", "cd %s && while :; do mv d e && ln -s ../elsewhere d && rm d && mv e d; done" % self.work])
+        seen = set()
+        try:
+            drive = self.drive()
+            for _ in range(60):
+                answer = self.take(drive=drive)
+                if answer["event"] == "reply":
+                    for folder, _, files in os.walk(answer["snapshot"]):
+                        for name in set(files) & {"x"}:
+                            with open(os.path.join(folder, name)) as file:
+                                seen.add(file.read())
+                else:
+                    self.assertIn(answer["code"], ("AMA_E_IO", "AMA_E_PATH"), answer)
+        finally:
+            stop.kill()
+            stop.wait()
+        self.assertLessEqual(seen, {"own\n"})
+        self.assertEqual(subprocess.run(["grep", "-rl", "secret", self.cache], stdout=subprocess.PIPE).stdout, b"")
+
 
 class Roots(FetchTest):
     """fetch.local-paths: below these folders, whatever links and borrowed objects say."""
