@@ -1,8 +1,8 @@
 /* fuzz_server.c - no server makes the fetcher write or take anything that it should not, whatever it announces and whatever the bytes of its
  * pack: tests/unit/fetcher/bad_box.h says what is checked
  *
- * The input is what a server says, see bad_server.h: once as it is, then with a checksum that is right, because nobody guesses one; asked for
- * its default branch, and for something that makes the fetcher take all that is announced.
+ * The input is what a server says, see bad_server.h: once as it is, then with lengths and checksums that are right, because
+ * nobody guesses them; asked for its default branch, and for something that makes the fetcher take all that is announced.
  */
 #include "tests/unit/fetcher/bad_box.h"
 

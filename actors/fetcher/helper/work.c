@@ -117,7 +117,7 @@ static int code_of_http (const char *text)
 /* What a server says before it hangs up, and how libgit2 says that it was sent on. */
 static int code_of_net (const char *text)
 {
-    if (strstr (text, "cannot redirect"))
+    if (strstr (text, "cannot redirect") && !ama_str_starts (text, "remote error"))
         return AMA_E_URL;
     if (strcasestr (text, "not found") || strcasestr (text, "not appear to be a git repository"))
         return AMA_E_NOT_FOUND;
@@ -179,8 +179,9 @@ static int code_of (const ama_fetch_work_t *work, int rc, const git_error *last)
     case GIT_ERROR_TREE:
     case GIT_ERROR_TAG:
     case GIT_ERROR_SHA1:
-    case GIT_ERROR_CONFIG:     /* of a repository that is not ours */
-    case GIT_ERROR_REFERENCE:  /* likewise: HEAD, a branch, packed-refs */
+    case GIT_ERROR_CONFIG:    /* of a repository that is not ours */
+    case GIT_ERROR_REFERENCE: /* likewise: HEAD, a branch, packed-refs */
+    case GIT_ERROR_INDEX:
     case GIT_ERROR_REPOSITORY: /* of a form that there is not */
     case GIT_ERROR_INVALID:    /* an object of another kind than its tree says */
         return code_of_object (text);

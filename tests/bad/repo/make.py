@@ -13,7 +13,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../tools"))
-from bad_git import BLOB, COMMIT, KINDS, OFS_DELTA, REF_DELTA, TREE, advertisement, commit, delta, header, line, oid, pack, tree  # noqa: E402
+from bad_git import BLOB, COMMIT, KINDS, OFS_DELTA, REF_DELTA, TREE, advertisement, commit, deflated, delta, header, line, oid, pack, tree  # noqa: E402
 
 FILE = "100644"
 
@@ -208,7 +208,7 @@ def delta_outside(case):
 
 def huge_header(case):
     head, top, root, _ = objects(case)
-    return refs_of(head), pack(top, root, header(BLOB, 1 << 60) + zlib.compress(b"x")), None
+    return refs_of(head), pack(top, root, header(BLOB, 1 << 60) + deflated(b"x")), None
 
 
 def advertised(*names):
@@ -257,14 +257,14 @@ def ofs_delta(distance, data):
     while distance > 0x7f:
         distance = (distance >> 7) - 1
         out.append(distance & 0x7f | 0x80)
-    return header(OFS_DELTA, len(data)) + bytes(reversed(out)) + zlib.compress(data)
+    return header(OFS_DELTA, len(data)) + bytes(reversed(out)) + deflated(data)
 
 
 def doubling(levels):
     """Every size is true: 64 bytes, and deltas that each say the one before twice."""
     def make(case):
         head, top, root, _ = objects(case)
-        size, last = 64, header(BLOB, 64) + zlib.compress(b"d" * 64)
+        size, last = 64, header(BLOB, 64) + deflated(b"d" * 64)
         parts = [last]
         for _ in range(levels):
             last = ofs_delta(len(last), delta(size, size * 2, copies(size) * 2))
@@ -299,7 +299,7 @@ def kind(number):
     """Objects of a kind that there is not."""
     def make(case):
         head, top, root, _ = objects(case)
-        return refs_of(head), pack(top, root, header(number, 2) + zlib.compress(b"x\n")), None
+        return refs_of(head), pack(top, root, header(number, 2) + deflated(b"x\n")), None
     return make
 
 
@@ -324,6 +324,8 @@ PACKS = {
     "G10-line-no-hex": raw(lambda head: SERVICE + b"zzzz" + head), "G10-oid": raw(lambda head: SERVICE + line(b"x" * 40 + b" HEAD\n") + b"0000"),
     "G10-error": raw(lambda head: SERVICE + line(b"ERR you are \x1b[31mnot\x1b[0m welcome\n") + b"0000"),
     "G10-error-full": raw(lambda head: SERVICE + line(b"ERR No space left on device\n") + b"0000"),
+    "G10-error-denied": raw(lambda head: SERVICE + line(b"ERR access denied\n") + b"0000"),
+    "G10-error-redirect": raw(lambda head: SERVICE + line(b"ERR cannot redirect\n") + b"0000"),
     "G10-symref": raw(lambda head: SERVICE + line(head + b" HEAD\0symref=HEAD:refs/heads/../../evil ofs-delta\n") +
                       line(head + b" refs/heads/main\n") + b"0000"),
 }

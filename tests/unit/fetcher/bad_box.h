@@ -25,8 +25,7 @@ const char *bad_box_outside (void);
 int bad_box_repo (const void *text, size_t size, const bad_limits_t *limits, ama_fetch_report_t *ret_out,
                   unsigned *ret_line, ama_err_t *err);
 
-/* The same of a server that announces and sends these bytes (see bad_server.h). With the checksum mended a pack that was changed is still
- * read. */
+/* The same of a server that announces and sends these bytes (see bad_server.h, also for mend). */
 int bad_box_server (const void *bytes, size_t size, const char *ref, bool mend, const bad_limits_t *limits,
                     ama_fetch_report_t *ret_out, ama_err_t *err);
 

@@ -4,9 +4,11 @@
 #include "actors/base/ama_err.h"
 #include "actors/base/ama_str.h"
 
+#include <arpa/inet.h>
 #include <git2.h>
 #include <git2/sys/transport.h>
 #include <openssl/sha.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +89,77 @@ static void send_line (const unsigned char *bytes, size_t size)
     ama_str_add (&sent, bytes, size);
 }
 
+/* ---- mending ---- */
+
+/* Lengths of lines: a fuzzer seldom changes a name and its length together. */
+static void mend_lines (const char *bytes, size_t size)
+{
+    for (const char *at = bytes, *end = bytes + size, *stop; at < end; at = stop + 1) {
+        stop = memchr (at, '\n', (size_t) (end - at));
+        if (!stop)
+            stop = end - 1;
+        for (; end - at >= 4 && memcmp (at, "0000", 4) == 0; at += 4)
+            ama_str_puts (&announced, "0000");
+        if (stop - at < 4)
+            continue;
+        ama_str_printf (&announced, "%04zx", (size_t) (stop + 1 - at));
+        ama_str_add (&announced, at + 4, (size_t) (stop + 1 - at - 4));
+    }
+}
+
+static uint32_t adler32 (const unsigned char *bytes, size_t size)
+{
+    uint32_t a = 1, b = 0;
+
+    for (; size; size--) {
+        a = (a + *bytes++) % 65521;
+        b = (b + a) % 65521;
+    }
+    return b << 16 | a;
+}
+
+/* The length of an object's bytes, and *at behind its header and the name of its base. */
+static size_t object_size (const unsigned char *bytes, size_t end, size_t *at)
+{
+    unsigned char c = bytes[(*at)++], kind = (c >> 4) & 7;
+    size_t size = c & 15;
+
+    for (unsigned shift = 4; (c & 0x80) && *at < end && shift < 32; shift += 7) {
+        c = bytes[(*at)++];
+        size |= (size_t) (c & 0x7f) << shift;
+    }
+    if (kind == 6)
+        while (*at < end && (bytes[(*at)++] & 0x80))
+            ;
+    if (kind == 7)
+        *at += SHA_DIGEST_LENGTH;
+    return size;
+}
+
+/* Objects that are stored and not compressed keep lengths and checksums as zlib wants them; the whole has its own. */
+static void mend_pack (unsigned char *bytes, size_t size)
+{
+    size_t end = size - SHA_DIGEST_LENGTH, at = 12;
+
+    if (size < at + SHA_DIGEST_LENGTH)
+        return;
+    while (at < end) {
+        size_t inner = object_size (bytes, end, &at);
+        uint32_t check;
+        if (at + 11 > end || memcmp (bytes + at, "\x78\x01\x01", 3) != 0 || inner > end - at - 11 || inner > UINT16_MAX)
+            break;
+        bytes[at + 3] = (unsigned char) inner;
+        bytes[at + 4] = (unsigned char) (inner >> 8);
+        bytes[at + 5] = (unsigned char) ~bytes[at + 3];
+        bytes[at + 6] = (unsigned char) ~bytes[at + 4];
+        at += 7 + inner;
+        check = htonl (adler32 (bytes + at - inner, inner));
+        memcpy (bytes + at, &check, sizeof check);
+        at += sizeof check;
+    }
+    (void) SHA1 (bytes, end, bytes + end);
+}
+
 void bad_server_set (const void *bytes, size_t size, bool mend)
 {
     static bool registered;
@@ -99,11 +172,14 @@ void bad_server_set (const void *bytes, size_t size, bool mend)
     registered = true;
     ama_str_done (&announced);
     ama_str_done (&sent);
-    ama_str_add (&announced, bytes, head);
+    if (mend)
+        mend_lines (bytes, head);
+    else
+        ama_str_add (&announced, bytes, head);
     if (body)
         memcpy (copy, pack, body);
-    if (mend && body > SHA_DIGEST_LENGTH)
-        (void) SHA1 (copy, body - SHA_DIGEST_LENGTH, copy + body - SHA_DIGEST_LENGTH);
+    if (mend)
+        mend_pack (copy, body);
     ama_str_puts (&sent, "0008NAK\n");
     for (size_t at = 0; at < body; at += LINE_BYTES)
         send_line (copy + at, body - at < LINE_BYTES ? body - at : LINE_BYTES);

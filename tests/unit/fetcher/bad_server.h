@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From here on http:// is this server: what stands before the first "PACK" is announced, the rest is sent. Copies the bytes. mend: as if the
- * pack's checksum were right. */
+/* From here on http:// is this server: what stands before the first "PACK" is announced, the rest is sent. Copies the bytes. mend: with
+ * the right lengths of lines and checksums, which a fuzzer would not find. */
 void bad_server_set (const void *bytes, size_t size, bool mend);
 
 #endif
