@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const levels[] = { "1", "2", "3" }; /* so that a climb of a few folders is still seen */
@@ -154,6 +155,7 @@ static void box_open (void)
 
     if (box.base_fd >= 0)
         return;
+    (void) umask (022); /* as the helper's main */
     BUG_ON (sodium_init () < 0 || ama_fetch_git_start (NULL) < 0);
     join (path, temp ? temp : "/tmp", "ama-bad-XXXXXX");
     BUG_ON (!mkdtemp (path) || !realpath (path, box.base));

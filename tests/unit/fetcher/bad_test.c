@@ -55,9 +55,10 @@ static size_t count_files (const char *folder)
     dir = opendir (path);
     if (!dir)
         fail_msg ("can not list %s", path);
-    for (struct dirent *entry; (entry = readdir (dir));)
+    for (struct dirent *entry; dir && (entry = readdir (dir));)
         n += entry->d_name[0] != '.';
-    (void) closedir (dir);
+    if (dir)
+        (void) closedir (dir);
     return n;
 }
 
