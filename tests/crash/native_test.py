@@ -144,10 +144,16 @@ class Native(DaemonHouse):
             self.wait(lambda: server.connections)
             self.assertEqual(self.ama("cancel", run).returncode, 0)
             self.assertEqual(self.attach(run)[0], 4)
-            self.submit(server.url + "/y.git")
+            run = self.submit(server.url + "/y.git")
             self.wait(lambda: self.helpers())
+            follower = self.start("attach", run, "--report-format", "ndjson")
+            head = self.wait_for_line(follower, '"phase":"fetch"')
             self.kill(daemon)
             self.wait(lambda: not self.helpers())
+            self.amad()
+            self.assertEqual(self.ama("cancel", run).returncode, 0)
+            tail, err = self.finish(follower)
+            self.assertEqual((follower.returncode, self.checked(head + tail)[-1]["state"]), (4, "cancelled"), err)
 
     def wait(self, condition, limit=30):
         deadline = time.monotonic() + limit
