@@ -106,7 +106,7 @@ void ama_aheads_destroy (ama_aheads_t **aheads)
     DL_FOREACH_SAFE ((*aheads)->items, item, next)
     {
         if (item->attempt)
-            ama_attempt_free_ahead (item->attempt);
+            ama_attempt_free (item->attempt);
         item_free (*aheads, item);
     }
     ama_timer_destroy (&(*aheads)->make);
@@ -127,7 +127,8 @@ void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start)
     size_t count = 0;
     item_t *item;
 
-    DL_COUNT (aheads->items, item, count);
+    DL_FOREACH (aheads->items, item)
+    count += !item->dropped;
     for (size_t i = 0; i < start->n_next && count < ITEMS_MAX; i++) {
         const ama_attempt_next_t *next = &start->next[i];
         ama_attempt_start_t like = *start;
@@ -218,6 +219,6 @@ void ama_ahead_ended (ama_attempt_t *attempt)
             ama_folder_remove (&attempt->folder);
         item_free (aheads, item);
     }
-    ama_attempt_free_ahead (attempt);
+    ama_attempt_free (attempt);
     ama_agent_less (agent);
 }
