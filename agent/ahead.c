@@ -112,7 +112,7 @@ void ama_aheads_destroy (ama_aheads_t **aheads)
     DL_FOREACH_SAFE ((*aheads)->items, item, next)
     {
         if (item->attempt)
-            ama_attempt_free_ahead (item->attempt);
+            ama_attempt_free (item->attempt);
         item_free (*aheads, item);
     }
     ama_timer_destroy (&(*aheads)->make);
@@ -264,6 +264,6 @@ void ama_ahead_ended (ama_attempt_t *attempt)
             ama_folder_remove (&attempt->folder);
         item_free (aheads, item);
     }
-    ama_attempt_free_ahead (attempt);
+    ama_attempt_free (attempt);
     ama_agent_less (agent);
 }

@@ -171,7 +171,7 @@ static void on_stall (void *arg)
 
 /* ---- end ---- */
 
-static void free_attempt (ama_attempt_t *attempt)
+void ama_attempt_free (ama_attempt_t *attempt)
 {
     if (attempt->outcome) {
         ama_attempt_status_done (attempt->outcome);
@@ -196,7 +196,7 @@ static void release (ama_attempt_t *attempt)
     ama_agent_t *agent = attempt->agent;
 
     HASH_DEL (agent->attempts, attempt);
-    free_attempt (attempt);
+    ama_attempt_free (attempt);
     ama_agent_less (agent);
 }
 
@@ -361,13 +361,8 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
     if (ama_folder_make (agent->conf.dir, start, &attempt->folder, &err) == 0
         && runner->prepare (attempt, start, &err) == 0)
         return attempt;
-    ama_attempt_free_ahead (attempt);
+    ama_attempt_free (attempt);
     return NULL;
-}
-
-void ama_attempt_free_ahead (ama_attempt_t *attempt)
-{
-    free_attempt (attempt);
 }
 
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)

@@ -63,7 +63,8 @@ void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
 /* Made but not begun: no id, no events, not among agent->attempts. NULL if it can not be made; then nobody is told. */
 ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start,
                                        const ama_runner_t *runner);
-void ama_attempt_free_ahead (ama_attempt_t *attempt);
+/* One that is not among agent->attempts. */
+void ama_attempt_free (ama_attempt_t *attempt);
 /* Without any message: the agent ends. */
 void ama_attempt_drop (ama_attempt_t *attempt);
 bool ama_attempt_has_ended (const ama_attempt_t *attempt);

@@ -10,7 +10,7 @@ ENV = {"env/default/job.yml": "name: default\n"}
 
 
 def start_delay(quick):
-    """Submit accepted → the first command of a shell action runs; warm daemon, local repository, snapshot cached."""
+    """Submit taken (the first event) → the first command of a shell action runs; warm daemon, local repository, snapshot cached."""
     n = 30 if quick else 300
     with place() as at:
         repo = at.repo("job", {"maki.yml": flow(["a"]), **ENV, "src/a.sh": "echo $EPOCHREALTIME\n"})

@@ -95,6 +95,7 @@ static int apply_fetched (ama_run_core_t *run, const ama_journal_fetched_t *body
 {
     ama_journal_fetched_done (&run->source);
     ama_journal_fetched_copy (body, &run->source);
+    run->fetch_over = true;
     run->phase = AMA_RUN_PHASE_UNSPECIFIED;
     return 0;
 }
@@ -363,6 +364,7 @@ int run_apply (ama_run_core_t *run, uint16_t type, const void *body, ama_run_now
     case AMA_MSG_JOURNAL_PHASE_STARTED:
         return apply_phase_started (run, body, now);
     case AMA_MSG_JOURNAL_PHASE_FAILED:
+        run->fetch_over = true;
         run->phase = AMA_RUN_PHASE_UNSPECIFIED;
         return 0;
     case AMA_MSG_JOURNAL_FETCHED:

@@ -47,10 +47,11 @@ const char *ama_run_core_dump (const ama_run_core_t *run, ama_str_t *out)
 {
     const run_session_t *session = &run->session;
 
-    ama_str_printf (out, "run %s phase=%s commit=%s open=%u sets=%u stop=%s force=%d failing=%" PRId64 " exit=%" PRId64,
-                    ama_run_state_name (run->state), ama_run_phase_name (run->phase),
-                    run->source.commit ? run->source.commit : "", run->n_open, run->n_sets_open,
-                    ama_run_stop_name (run->stop), run->force, run->failing, run->exit);
+    ama_str_printf (
+        out, "run %s phase=%s fetched=%d commit=%s open=%u sets=%u stop=%s force=%d failing=%" PRId64 " exit=%" PRId64,
+        ama_run_state_name (run->state), ama_run_phase_name (run->phase), run->fetch_over,
+        run->source.commit ? run->source.commit : "", run->n_open, run->n_sets_open, ama_run_stop_name (run->stop),
+        run->force, run->failing, run->exit);
     ama_str_printf (out, " accepted=%" PRId64 " ended=%" PRId64 " cause=%s\n", run->accepted, run->ended,
                     run->cause ? run->cause : "");
     ama_str_printf (out, "session %d tries=%u serial=%u agent=%s", (int) session->state, session->tries,

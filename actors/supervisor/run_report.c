@@ -31,24 +31,36 @@ static void strip_credentials (const char *repo, ama_str_t *out)
     ama_str_puts (out, at ? at + 1 : host);
 }
 
-static void on_submitted (const sink_t *sink, const ama_journal_submitted_t *body)
+/* The events that say what was submitted; event: what else there is to say. */
+static void introduce (const sink_t *sink, ama_report_event_t event)
 {
+    const ama_journal_submitted_t *submit = &sink->run->submit;
     ama_str_t repo = { 0 };
 
-    strip_credentials (body->repo, &repo);
-    add (sink, (ama_report_event_t){
-                   .type = AMA_EVENT_TYPE_RUN_ACCEPTED,
-                   .job = body->name,
-                   .env = *body->env ? body->env : (char *) "default",
-                   .repo = repo.data ? repo.data : (char *) "",
-                   .ref = body->ref,
-               });
+    strip_credentials (submit->repo, &repo);
+    event.job = submit->name;
+    event.env = *submit->env ? submit->env : (char *) "default";
+    event.repo = repo.data ? repo.data : (char *) "";
+    if (!event.ref)
+        event.ref = submit->ref;
+    add (sink, event);
     ama_str_done (&repo);
 }
 
-static void phase_started (const sink_t *sink, const char *phase)
+static void phase_started (const sink_t *sink, ama_run_phase_t phase)
 {
-    add (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_PHASE_STARTED, .phase = (char *) phase });
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_PHASE_STARTED, .phase = (char *) ama_run_phase_name (phase) };
+
+    if (phase == AMA_RUN_PHASE_FETCH)
+        introduce (sink, event);
+    else
+        add (sink, event);
+}
+
+/* Nobody will ever know which commit it would have been. */
+static void accepted_without_commit (const sink_t *sink)
+{
+    introduce (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_RUN_ACCEPTED });
 }
 
 static void phase_ended (const sink_t *sink, const char *phase, bool ok, int64_t ms, const char *detail)
@@ -86,6 +98,8 @@ static void problem (const sink_t *sink, const ama_plan_problem_t *what)
 
 static void on_phase_failed (const sink_t *sink, const ama_journal_phase_failed_t *body)
 {
+    if (body->phase == AMA_RUN_PHASE_FETCH)
+        accepted_without_commit (sink);
     for (size_t i = 0; i < body->n_problems; i++)
         problem (sink, &body->problems[i]);
     phase_ended (sink, ama_run_phase_name (body->phase), false, body->ms, body->text);
@@ -95,6 +109,11 @@ static void on_fetched (const sink_t *sink, const ama_journal_fetched_t *body)
 {
     ama_str_t detail = { 0 };
 
+    introduce (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_RUN_ACCEPTED,
+                                           .commit = body->commit,
+                                           .ref = body->ref,
+                                           .has_dirty = true,
+                                           .dirty = body->dirty });
     for (size_t i = 0; i < body->n_warnings; i++)
         add (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_WARNING, .text = body->warnings[i] });
     run_text_fetched (body, &detail);
@@ -231,6 +250,8 @@ static void on_run_ended (const sink_t *sink, const ama_journal_run_ended_t *bod
     int64_t index = -1;
     int exit;
 
+    if (!run->fetch_over)
+        accepted_without_commit (sink);
     if (run->plan)
         (void) run_outcome (run, &exit, &index, &unused);
     ama_str_done (&unused);
@@ -253,11 +274,8 @@ void ama_run_report (const ama_run_core_t *run, uint16_t type, const void *body,
     const sink_t sink = { run, now, add_fn, arg };
 
     switch (type) {
-    case AMA_MSG_JOURNAL_SUBMITTED:
-        on_submitted (&sink, body);
-        break;
     case AMA_MSG_JOURNAL_PHASE_STARTED:
-        phase_started (&sink, ama_run_phase_name (((const ama_journal_phase_started_t *) body)->phase));
+        phase_started (&sink, ((const ama_journal_phase_started_t *) body)->phase);
         break;
     case AMA_MSG_JOURNAL_PHASE_FAILED:
         on_phase_failed (&sink, body);
@@ -272,7 +290,7 @@ void ama_run_report (const ama_run_core_t *run, uint16_t type, const void *body,
         on_run_started (&sink, body);
         break;
     case AMA_MSG_JOURNAL_SESSION_OPENED:
-        phase_started (&sink, "session");
+        phase_started (&sink, AMA_RUN_PHASE_SESSION);
         break;
     case AMA_MSG_JOURNAL_SESSION_CHANGED:
         on_session_changed (&sink, body);

@@ -129,6 +129,7 @@ struct ama_run_core {
     ama_run_phase_t phase; /* under way; unspecified when none is */
     ama_journal_submitted_t submit;
     ama_journal_fetched_t source;
+    bool fetch_over;       /* the source is known, or known not to be had */
     ama_plan_plan_t *plan; /* NULL until planned */
     run_action_t *actions;
     uint32_t *next;  /* dependants of all actions, one after another */

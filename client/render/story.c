@@ -125,7 +125,7 @@ static void on_attempt_started (ama_story_t *story, const ama_event_t *event)
 static void on_run_ended (ama_story_t *story, const ama_event_t *event)
 {
     story->ended = true;
-    story->ended_ts = event->ts;
+    story->ms = event->ms;
     story->exit = event->exit;
     learn (&story->state, event->state);
     learn (&story->cause, event->cause);
@@ -136,6 +136,8 @@ static void learn_repo (ama_story_t *story, const char *repo)
     size_t size = strlen (repo), start;
     char *name;
 
+    if (!size)
+        return;
     while (size && repo[size - 1] == '/')
         size--;
     for (start = size; start && repo[start - 1] != '/' && repo[start - 1] != ':'; start--)
@@ -152,11 +154,8 @@ void ama_story_event (ama_story_t *story, const ama_event_t *event)
     learn (&story->run, event->run);
     learn (&story->job, event->job);
     learn (&story->env, event->env);
+    learn_repo (story, event->repo);
     switch (event->type) {
-    case AMA_EVENT_TYPE_RUN_ACCEPTED:
-        story->accepted_ts = event->ts;
-        learn_repo (story, event->repo);
-        break;
     case AMA_EVENT_TYPE_RUN_STARTED:
         story->started = true;
         learn (&story->subject, event->text);

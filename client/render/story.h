@@ -19,7 +19,7 @@ typedef struct ama_failure {
 typedef struct {
     char *run, *job, *env, *repo, *ref, *commit, *subject; /* repo: its last part, without .git */
     bool dirty, started, ended;
-    int64_t accepted_ts, ended_ts;
+    int64_t ms; /* from its submit to its end, 0 if unknown */
     char *state, *cause;
     int64_t exit;
     unsigned actions;    /* that succeeded */

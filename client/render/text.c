@@ -210,8 +210,8 @@ static void add_totals (const ama_text_t *text, ama_row_t *row)
     const ama_story_t *story = &text->story;
     ama_str_t ms = { 0 };
 
-    if (story->accepted_ts && story->ended_ts) {
-        ama_show_duration (story->ended_ts - story->accepted_ts, &ms);
+    if (story->ms) {
+        ama_show_duration (story->ms, &ms);
         ama_row_right (row, AMA_STYLE_DIM, "%s", ms.data);
     }
     if (story->exit && !(story->exit == 3 && text->conf.rescued_ok))

@@ -130,7 +130,7 @@ static const char *end_word (const char *state)
 /* "java.lang.ArithmeticException: / by zero", "exit code 7", "session-lost: the JVM died"; may have several lines. */
 static void end_reason (const ama_event_t *event, ama_str_t *out)
 {
-    bool plain = strcmp (event->cause, "error") == 0
+    bool plain = strcmp (event->cause, "error") == 0 || strcmp (event->cause, event->error_name) == 0
                  || (strcmp (event->cause, "timeout") == 0 && strcmp (event->state, "timed_out") == 0);
     ama_str_t error = { 0 };
 

@@ -36,9 +36,8 @@ static int teardown (void **state)
 typedef struct {
     const char *name;
     const char *script;
-    const char *end; /* state cause exit error */
-    const char
-        *story; /* statements and output; output may stand anywhere, so only scripts where that is certain have it */
+    const char *end;   /* state cause exit error */
+    const char *story; /* statements and output; where it is not certain where it stands, NULL */
 } case_t;
 
 static const case_t cases[] = {
@@ -69,7 +68,7 @@ static const case_t cases[] = {
       "begin 1 | trap ': bye' EXIT\nend 1 ok\nbegin 2 | :\nend 2 ok\n" },
     { "turning tracing off ends the statements, not the script", "set +x\n:\n", "succeeded  0 ",
       "begin 1 | set +x\nend 1 ok\nbegin 2 | :\nend 2 ok\n" },
-    { "output", "echo a; echo b >&2\n", "succeeded  0 ", NULL },
+    { "output", "echo a; echo b >&2\n", "succeeded  0 ", "begin 1 | echo a; echo b >&2\nout a\nerr b\nend 1 ok\n" },
     { "exit code 2 without a syntax error", ":\nexit 2\n", "failed error 2 exit",
       "begin 1 | :\nend 1 ok\nbegin 2 | exit 2\nend 2 error exit: exit code 2 @FILE:2\n" },
     { "own descriptor 3", "exec 3> three\necho x >&3\n[ \"$(cat three)\" = x ]\n", "succeeded  0 ",

@@ -73,21 +73,6 @@ class Native(DaemonHouse):
         self.assertEqual(self.attach(run)[0], 0)
         self.assertEqual(marks.read_text(), "one 1\ntwo\n")
 
-    def test_killed_agent_is_a_lost_attempt_tried_anew(self):
-        repo = self.job(flow(shell("a")), a="echo up $AMA_ATTEMPT\n[ $AMA_ATTEMPT != 1 ] || sleep 600\n")
-        self.amad()
-        run = self.submit(repo)
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up 1')
-        agents = [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
-        for pid in agents:
-            os.kill(pid, signal.SIGKILL)
-        tail, err = self.finish(follower, 90)
-        events = self.checked(head + tail)
-        self.assertEqual(events.find("attempt.ended")[0]["state"], "lost")
-        self.assertEqual(events[-1]["state"], "succeeded")
-        self.assertEqual([p for p in self.processes() if "sleep" in p[1]], [])
-
     def agents(self):
         return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
 
@@ -100,49 +85,51 @@ class Native(DaemonHouse):
     def sleepers(self):
         return [p for p in self.processes() if "sleep 6" in p[1]]
 
+    def followed(self, repo, trouble):
+        """Follows a run that says up and sleeps; trouble(run) comes in between. The exit code and the events, when nothing of it is left."""
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        trouble(run)
+        tail, err = self.finish(follower, 90)
+        self.assertEqual(self.sleepers(), [], err)
+        return follower.returncode, self.checked(head + tail)
+
+    def test_lost_attempt_is_tried_anew(self):
+        repo = self.job(flow(shell("a")), a="echo up $AMA_ATTEMPT\n[ $AMA_ATTEMPT != 1 ] || sleep 600\n")
+
+        def both(run):
+            self.kill(self.daemons[-1])
+            self.kill_agents()
+            self.amad()
+
+        self.amad()
+        for name, trouble in (("the agent is killed", lambda run: self.kill_agents()), ("amad and the agent are killed", both)):
+            with self.subTest(name):
+                code, events = self.followed(repo, trouble)
+                self.assertEqual((code, [e["state"] for e in events.find("attempt.ended")]), (0, ["lost", "succeeded"]))
+
     def test_lost_for_good_when_every_try_loses_its_agent(self):
         repo = self.job(flow(shell("a", retry={"attempts": 1, "rules": [{"on": "node-lost", "do": "fail"}]}), shell("b")),
                         a="echo up\nsleep 600\n", b="true\n")
         self.amad()
-        run = self.submit(repo)
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up')
-        self.kill_agents()
-        tail, err = self.finish(follower, 90)
-        events = self.checked(head + tail)
+        code, events = self.followed(repo, lambda run: self.kill_agents())
         ended = events.one("attempt.ended")
         self.assertEqual((ended["state"], ended["cause"]), ("lost", "node-lost"))
-        self.assertEqual((events[-1]["state"], follower.returncode), ("errored", 5), err)
+        self.assertEqual((events[-1]["state"], code), ("errored", 5))
         self.assertEqual(events.one("action.ended", action="b")["state"], "skipped")
-        self.assertEqual(self.sleepers(), [])
-
-    def test_amad_and_agent_die_together(self):
-        repo = self.job(flow(shell("a")), a="echo up $AMA_ATTEMPT\n[ $AMA_ATTEMPT != 1 ] || sleep 600\n")
-        daemon = self.amad()
-        run = self.submit(repo)
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up 1')
-        self.kill(daemon)
-        self.kill_agents()
-        self.amad()
-        tail, err = self.finish(follower, 90)
-        self.assertEqual(follower.returncode, 0, err)
-        events = self.checked(head + tail)
-        self.assertEqual([e["state"] for e in events.find("attempt.ended")], ["lost", "succeeded"])
-        self.assertEqual(self.sleepers(), [])
 
     def test_cancelled_while_amad_is_dead_and_after(self):
         repo = self.job(flow(shell("a")), a="echo up\nsleep 600\n")
         daemon = self.amad()
-        run = self.submit(repo)
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up')
-        self.kill(daemon)
-        self.amad()
-        self.assertEqual(self.ama("cancel", run).returncode, 0)
-        tail, err = self.finish(follower, 60)
-        self.assertEqual((follower.returncode, self.checked(head + tail)[-1]["state"]), (4, "cancelled"), err)
-        self.assertEqual(self.sleepers(), [])
+
+        def cancel(run):
+            self.kill(daemon)
+            self.amad()
+            self.assertEqual(self.ama("cancel", run).returncode, 0)
+
+        code, events = self.followed(repo, cancel)
+        self.assertEqual((code, events[-1]["state"]), (4, "cancelled"))
 
     def helpers(self):
         return [p for p in self.processes() if "ama-fetch-helper" in p[1]]
@@ -166,10 +153,16 @@ class Native(DaemonHouse):
             self.wait(lambda: server.connections)
             self.assertEqual(self.ama("cancel", run).returncode, 0)
             self.assertEqual(self.attach(run)[0], 4)
-            self.submit(server.url + "/y.git")
+            run = self.submit(server.url + "/y.git")
             self.wait(lambda: self.helpers())
+            follower = self.start("attach", run, "--report-format", "ndjson")
+            head = self.wait_for_line(follower, '"phase":"fetch"')
             self.kill(daemon)
             self.wait(lambda: not self.helpers())
+            self.amad()
+            self.assertEqual(self.ama("cancel", run).returncode, 0)
+            tail, err = self.finish(follower)
+            self.assertEqual((follower.returncode, self.checked(head + tail)[-1]["state"]), (4, "cancelled"), err)
 
     def wait(self, condition, limit=30):
         deadline = time.monotonic() + limit

@@ -168,7 +168,14 @@ class House(unittest.TestCase):
         events = Events.of(text)
         self.assertEqual([e["seq"] for e in events], list(range(1, len(events) + 1)))
         self.assertEqual([e["prev"] for e in events], list(range(0, len(events))))
-        self.assertEqual(events[0]["type"], "run.accepted")
+        types = [e["type"] for e in events]
+        self.assertEqual(types.count("run.accepted"), 1)
+        self.assertIn(types[:types.index("run.accepted")], ([], ["phase.started"]))
+        for told in events[:types.index("run.accepted") + 1]:
+            self.assertTrue({"repo", "ref", "job", "env"} <= told.keys(), told)
+        pinned = events.find("phase.ended", phase="fetch", status="ok")
+        self.assertEqual([(e.get("commit"), e.get("dirty")) for e in events.find("run.accepted")],
+                         [(e.get("commit"), e["dirty"]) for e in pinned] or [(None, None)])
         self.assertEqual(events[-1]["type"], "run.ended")
         return events
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the tests of this folder: run.py [unittest arguments]. What they need is installed into the cache: AMA_CACHE, else what the
-scripts keep in the source folder."""
+"""Runs the tests of this folder: run.py [unittest arguments]. What they need is installed into the cache: AMA_CACHE, else where the
+scripts keep it: AMA_DOWNLOADS, or .cache of the source folder."""
 import fcntl
 import os
 import subprocess
@@ -8,7 +8,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("AMA_SOURCE_DIR") or os.path.dirname(os.path.dirname(HERE))
-CACHE = os.environ.get("AMA_CACHE") or os.path.join(SOURCE, ".cache", "amaterasu")
+CACHE = os.environ.get("AMA_CACHE") or os.path.join(os.environ.get("AMA_DOWNLOADS") or os.path.join(SOURCE, ".cache"), "amaterasu")
 CLIENT = "jupyter_client==8.10.0"
 
 

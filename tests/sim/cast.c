@@ -269,8 +269,11 @@ static void keep (cast_world_t *world, cast_run_t *run, const ama_report_event_t
     if (run->kept == CAST_EVENTS)
         return;
     note_kept (world, run, run->kept + 1, event);
-    if (run->kept == 0 && event->type != AMA_EVENT_TYPE_RUN_ACCEPTED)
-        cast_break (world, "%s: the first event is not run.accepted", run->token);
+    if (event->type == AMA_EVENT_TYPE_RUN_ACCEPTED && run->accepted)
+        cast_break (world, "%s: accepted twice", run->token);
+    run->accepted |= event->type == AMA_EVENT_TYPE_RUN_ACCEPTED;
+    if (!run->accepted && (event->type != AMA_EVENT_TYPE_PHASE_STARTED || run->kept))
+        cast_break (world, "%s: %s before run.accepted", run->token, ama_event_type_name (event->type));
     if (run->kept && run->types[run->kept - 1] == AMA_EVENT_TYPE_RUN_ENDED)
         cast_break (world, "%s: an event after run.ended", run->token);
     run->types[run->kept] = event->type;

@@ -48,6 +48,7 @@ typedef struct {
     int64_t cancel_at_ms;
     /* as the reporter keeps it */
     uint64_t kept;
+    bool accepted; /* run.accepted was told */
     ama_event_type_t types[CAST_EVENTS];
     char states[CAST_EVENTS][16];
     int64_t exit;

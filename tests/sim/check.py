@@ -82,6 +82,8 @@ class Run:
         need("P12", event["no"] == self.last + 1, f"{self.run}: event {event['no']} after {self.last}")
         need("P12", self.ended is None, f"{self.run}: an event after the end")
         self.last += 1
+        if not self.accepted:
+            need("P8", event["type"] == "run_accepted" or (event["type"] == "phase_started" and self.last == 1), f"{self.run}: {event['type']} before it was accepted")
         getattr(self, event["type"], lambda _: None)(event)
 
     def run_accepted(self, _):

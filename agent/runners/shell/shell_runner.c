@@ -4,8 +4,9 @@
  *
  * bash -e -o pipefail SCRIPT, with the prelude as BASH_ENV: it moves the trace descriptor out of the way of the script's own redirections, sets PS4
  * (which bash run by root does not take from the environment) and turns tracing on; $0, line numbers, functions and exit codes stay as they
- * are. What bash says on the trace descriptor goes through shell_trace.c; stdout and stderr become output events. All that came in one
- * turn of the loop is handled together, the trace first: a command is announced before what it prints.
+ * are. What bash says on the trace descriptor goes through shell_trace.c; stdout and stderr become output events. What comes is looked at
+ * when a turn of the loop brings nothing more: then nothing is missing that was written before the last record, and shell_order.c can
+ * say which of it belongs to which command.
  *
  * A syntax error ends bash with code 2, as some programs do; `bash -n` then tells which it was.
  */
@@ -14,6 +15,7 @@
 #include "actors/runtime/ama_child.h"
 #include "agent/ahead.h"
 #include "agent/open_beneath.h"
+#include "agent/runners/shell/shell_order.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_trace.h"
 
@@ -26,7 +28,8 @@
 
 #define SCRIPT_MAX     (4u << 20)
 #define STATEMENTS_MAX 20000
-#define TRACE          3 /* channel of the trace descriptor */
+#define TRACE          3  /* channel of the trace descriptor */
+#define HOLD_TURNS     32 /* records wait so long for a turn that brings nothing */
 
 /* A bash that was started ahead waits here for its turn. */
 static const char prelude[] =
@@ -45,9 +48,12 @@ typedef struct {
     char *text;
     ama_shell_split_t split;
     ama_shell_trace_t *trace;
-    int64_t begun_ms;     /* the open statement */
-    ama_str_t waiting[4]; /* bytes of channels 1, 2, 3 of this turn */
-    ama_str_t complaint;  /* what bash -n says */
+    ama_shell_order_t *order;
+    int64_t begun_ms;    /* the open statement */
+    ama_str_t records;   /* bytes of the trace that wait */
+    bool fresh, marked;  /* something came in this turn; the order knows of the records */
+    unsigned held;       /* turns that records have waited */
+    ama_str_t complaint; /* what bash -n says */
 } work_t;
 
 int ama_shell_prelude_write (const char *folder, const char *token, char **ret_path, ama_err_t *err)
@@ -93,6 +99,7 @@ static void on_step (size_t index, bool begun, void *arg)
     if (begun)
         work->begun_ms = now;
     else {
+        ama_attempt_flush (work->attempt);
         event.status = (char *) "ok";
         event.has_ms = true;
         event.ms = now - work->begun_ms;
@@ -135,27 +142,49 @@ static void post_failed (work_t *work, const ama_shell_at_t *at, const char *nam
 
 /* ---- what comes out of bash ---- */
 
-static void take_channel (work_t *work, int channel)
+static void on_record (const ama_shell_command_t *command, void *arg)
 {
-    ama_str_t *bytes = &work->waiting[channel];
+    ama_shell_order_command (((work_t *) arg)->order, command);
+}
 
-    if (!bytes->size)
-        return;
-    if (channel == TRACE)
-        ama_shell_trace_feed (work->trace, bytes->data, bytes->size);
-    else
-        ama_attempt_output (work->attempt, channel, bytes->data, bytes->size);
-    ama_str_clear (bytes);
+static void on_record_step (size_t index, bool begun, void *arg)
+{
+    ama_shell_order_step (((work_t *) arg)->order, index, begun);
+}
+
+static void on_ordered (int channel, const char *bytes, size_t size, void *arg)
+{
+    ama_attempt_output (((work_t *) arg)->attempt, channel, bytes, size);
+}
+
+static void settle (work_t *work)
+{
+    ama_shell_trace_feed (work->trace, work->records.data, work->records.size);
+    ama_str_clear (&work->records);
+    ama_shell_order_settle (work->order);
+    work->held = 0;
+    work->fresh = work->marked = false;
 }
 
 static void turn (ama_attempt_t *attempt)
 {
     work_t *work = attempt->work;
+    bool fresh = work->fresh;
 
-    attempt->dirty = false;
-    take_channel (work, TRACE);
-    take_channel (work, 1);
-    take_channel (work, 2);
+    attempt->dirty = work->fresh = false;
+    if (!work->records.size)
+        ama_shell_order_pass (work->order);
+    else {
+        if (!work->marked)
+            ama_shell_order_mark (work->order);
+        work->marked = true;
+        if (!fresh || work->held++ == HOLD_TURNS) {
+            settle (work);
+            return;
+        }
+    }
+    if (fresh)
+        ama_agent_dirty (attempt);
 }
 
 static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
@@ -165,7 +194,11 @@ static void on_output (ama_child_t *child, int channel, const char *bytes, size_
     (void) child;
     if (channel < 1 || channel > TRACE || !size)
         return;
-    ama_str_add (&work->waiting[channel], bytes, size);
+    if (channel == TRACE)
+        ama_str_add (&work->records, bytes, size);
+    else
+        ama_shell_order_output (work->order, channel, bytes, size);
+    work->fresh = true;
     ama_agent_dirty (work->attempt);
 }
 
@@ -318,10 +351,11 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
         return;
     }
     work->end = *end;
-    turn (work->attempt);
+    settle (work);
     if (end->code == 0) {
         ama_attempt_flush (work->attempt);
         ama_shell_trace_end (work->trace, true);
+        ama_shell_order_settle (work->order); /* its steps */
         ama_attempt_end (work->attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_SUCCEEDED });
     }
     else if (end->code != 2 || work->attempt->cancelled || !check_syntax (work)) {
@@ -383,7 +417,9 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     ama_str_printf (&path, "%s/%s", attempt->snapshot, attempt->file);
     work->path = ama_str_take (&path);
     ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
-    work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_step, work);
+    work->order = ama_shell_order_new (on_step, on_ordered, work);
+    work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_record_step, work);
+    ama_shell_trace_on_command (work->trace, on_record);
     return spawn (work, message, waits, err);
 }
 
@@ -434,9 +470,9 @@ static void done (ama_attempt_t *attempt)
         ama_child_release (&work->child);
     }
     ama_shell_trace_destroy (&work->trace);
+    ama_shell_order_destroy (&work->order);
     ama_shell_split_done (&work->split);
-    for (int i = 0; i < 4; i++)
-        ama_str_done (&work->waiting[i]);
+    ama_str_done (&work->records);
     ama_str_done (&work->complaint);
     free (work->path);
     free (work->text);

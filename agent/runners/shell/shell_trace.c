@@ -18,6 +18,7 @@ struct ama_shell_trace {
     const ama_shell_split_t *split;
     char token[64];
     ama_shell_step_fn *step;
+    ama_shell_command_fn *command; /* NULL: nobody asks */
     void *arg;
     ama_str_t head; /* of the line that is being read */
     bool skipping;  /* the rest of that line is of no interest */
@@ -52,6 +53,11 @@ void ama_shell_trace_destroy (ama_shell_trace_t **trace)
     ama_str_done (&(*trace)->source);
     free (*trace);
     *trace = NULL;
+}
+
+void ama_shell_trace_on_command (ama_shell_trace_t *trace, ama_shell_command_fn *fn)
+{
+    trace->command = fn;
 }
 
 static void advance (ama_shell_trace_t *trace, long index)
@@ -141,6 +147,16 @@ static void on_record (ama_shell_trace_t *trace, const record_t *record)
     trace->nested = record->top != 0;
 }
 
+static void tell_command (const ama_shell_trace_t *trace, const record_t *record)
+{
+    const ama_shell_command_t command = {
+        record->source, record->source_size, record->line, record->words, record->words_size,
+    };
+
+    if (trace->command)
+        trace->command (&command, trace->arg);
+}
+
 void ama_shell_trace_feed (ama_shell_trace_t *trace, const char *bytes, size_t size)
 {
     while (size) {
@@ -153,8 +169,10 @@ void ama_shell_trace_feed (ama_shell_trace_t *trace, const char *bytes, size_t s
             ama_str_add (&trace->head, bytes, length < room ? length : room);
             /* Lines that are no record, such as the second one of an argument of two lines, need not be kept. */
             if (trace->head.size == HEAD_MAX || newline || (trace->head.size && trace->head.data[0] != '+')) {
-                if (read_record (trace, &record))
+                if (read_record (trace, &record)) {
+                    tell_command (trace, &record);
                     on_record (trace, &record);
+                }
                 trace->skipping = true;
             }
         }

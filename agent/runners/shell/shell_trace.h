@@ -4,7 +4,7 @@
  *     +⟨GS⟩TOKEN LINE TOP|SOURCE⟨GS⟩ the expanded words
  * with one `+` per level of eval, source and command substitution; LINE of the innermost command in SOURCE; TOP the line of the script
  * from which the outermost function or file was entered, empty outside of both. ⟨GS⟩ is the byte 0x1d. The expanded words are not used:
- * they may hold secrets and newlines.
+ * they may hold secrets and newlines; only who asks for ama_shell_command_t sees them, up to the first newline.
  *
  * Top-level commands run once and in order. So a record moves the position only forward, and what it jumps over (definitions, background
  * jobs, loops without a turn) has been passed. Records of background jobs and traps, which come late, move nothing.
@@ -27,6 +27,17 @@ typedef void (ama_shell_step_fn) (size_t index, bool begun, void *arg);
 ama_shell_trace_t *ama_shell_trace_new (const ama_shell_split_t *split, const char *token, ama_shell_step_fn *step,
                                         void *arg);
 void ama_shell_trace_destroy (ama_shell_trace_t **trace);
+
+/* A record, told before the steps that it brings. Borrowed for the call. */
+typedef struct {
+    const char *source; /* as bash names the file */
+    size_t source_size;
+    uint32_t line; /* in that file */
+    const char *words;
+    size_t words_size;
+} ama_shell_command_t;
+typedef void (ama_shell_command_fn) (const ama_shell_command_t *command, void *arg);
+void ama_shell_trace_on_command (ama_shell_trace_t *trace, ama_shell_command_fn *fn);
 
 /* Bytes as they come from the descriptor. */
 void ama_shell_trace_feed (ama_shell_trace_t *trace, const char *bytes, size_t size);

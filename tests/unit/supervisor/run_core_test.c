@@ -1,12 +1,6 @@
 /* run_core_test.c - decisions about a run, as tables: what happens, what the core wants done (words: run_stage.c) */
 #include "tests/unit/supervisor/run_stage.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/unit/table.h"
 
 #define BEGIN "submit; activate; fetched; "
 
@@ -313,8 +307,52 @@ static void announce (void **state)
     assert_int_equal (wrong, 0);
 }
 
+#define FETCHING "phase_started fetch https://host/r.git main; "
+
+/* What is told until the plan is asked for, or the run has ended. */
+static const struct {
+    const char *name;
+    const char *steps;
+    const char *reports;
+} told[] = {
+    { "waits for its turn", "submit", "" },
+    { "fetching", "submit; activate", "phase_started fetch https://host/r.git main" },
+    { "commit known", "submit; activate; fetched",
+      FETCHING "run_accepted https://host/r.git main@3f2c1ab clean; phase_ended fetch ok [12 files, mirror cached] "
+               "main@3f2c1ab clean; phase_started plan" },
+    { "commit known after a restart", "submit; activate; restart; fetched; restart",
+      FETCHING "run_accepted https://host/r.git main@3f2c1ab clean; phase_ended fetch ok [12 files, mirror cached] "
+               "main@3f2c1ab clean; phase_started plan" },
+    { "git unreachable", "submit; activate; fetch-error AMA_E_UNREACHABLE; restart",
+      FETCHING "run_accepted https://host/r.git main; phase_ended fetch error [no way]; run_ended errored <fetch: no "
+               "way>" },
+    { "cancelled while fetching", "submit; activate; restart; cancel; fetched; restart",
+      FETCHING "run_accepted https://host/r.git main; run_ended cancelled <cancelled>" },
+    { "cancelled before its turn", "submit; cancel; restart",
+      "run_accepted https://host/r.git main; run_ended cancelled <cancelled>" },
+    { "cancelled while planning", "submit; activate; fetched; cancel",
+      FETCHING "run_accepted https://host/r.git main@3f2c1ab clean; phase_ended fetch ok [12 files, mirror cached] "
+               "main@3f2c1ab clean; phase_started plan; run_ended cancelled <cancelled>" },
+    { "plan refused", "submit; activate; fetched; refused",
+      FETCHING "run_accepted https://host/r.git main@3f2c1ab clean; phase_ended fetch ok [12 files, mirror cached] "
+               "main@3f2c1ab clean; phase_started plan; warning error \"no flow (add one) [AMA-E0020]\"; phase_ended "
+               "plan error [maki.yml:3: no flow (add one)]; run_ended failed <plan: maki.yml:3: no flow (add one)>" },
+};
+
+static void tell (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (told); i++) {
+        stage_t stage;
+        stage_init (&stage);
+        stage_play (&stage, told[i].steps);
+        ROW_EQUAL (told[i].name, stage.reports.data ? stage.reports.data : "", told[i].reports);
+        stage_done (&stage);
+    }
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (play), cmocka_unit_test (announce) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (play), cmocka_unit_test (announce), cmocka_unit_test (tell) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

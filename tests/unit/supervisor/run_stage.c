@@ -85,9 +85,9 @@ static void note_event (stage_t *stage, uint16_t type, const void *body)
     }
 }
 
+/* arg: where it is written down. */
 static void note_report (const ama_report_event_t *event, void *arg)
 {
-    stage_t *stage = arg;
     ama_str_t text = { 0 };
 
     ama_str_puts (&text, ama_event_type_name (event->type));
@@ -107,7 +107,13 @@ static void note_report (const ama_report_event_t *event, void *arg)
         ama_str_printf (&text, " \"%s\"", event->text);
     if (event->cause)
         ama_str_printf (&text, " <%s>", event->cause);
-    note (&stage->reports, "%s", text.data);
+    if (event->repo)
+        ama_str_printf (&text, " %s", event->repo);
+    if (event->ref)
+        ama_str_printf (&text, " %s", event->ref);
+    if (event->commit)
+        ama_str_printf (&text, "@%s%s", event->commit, event->has_dirty ? event->dirty ? " dirty" : " clean" : "");
+    note (arg, "%s", text.data);
     ama_str_done (&text);
 }
 
@@ -123,7 +129,7 @@ static void on_event (ama_run_core_t *run, uint16_t type, const void *body, ama_
     if (stage->quiet)
         return;
     note_event (stage, type, body);
-    ama_run_report (run, type, body, now, note_report, stage);
+    ama_run_report (run, type, body, now, note_report, &stage->reports);
 }
 
 static void forget_lease (stage_t *stage, ama_id_t lease)
@@ -537,7 +543,7 @@ void stage_init (stage_t *stage)
     stage->run = ama_run_core_new (make_id (777777), &stage->port);
 }
 
-static ama_run_core_t *replay (stage_t *stage)
+static ama_run_core_t *replay (stage_t *stage, ama_str_t *reports)
 {
     ama_run_core_t *run = ama_run_core_new (ama_run_core_id (stage->run), &stage->port);
 
@@ -549,6 +555,7 @@ static ama_run_core_t *replay (stage_t *stage)
         assert_int_equal (info->decode (event->body.data, event->body.size, body, &err), 0);
         if (ama_run_core_replay (run, event->type, body, event->now, &err) < 0)
             fail_msg ("replay: %s", err.text);
+        ama_run_report (run, event->type, body, event->now, note_report, reports);
         info->done (body);
         free (body);
     }
@@ -557,12 +564,15 @@ static ama_run_core_t *replay (stage_t *stage)
 
 void stage_restart (stage_t *stage)
 {
-    ama_run_core_t *again = replay (stage);
-    ama_str_t a = { 0 }, b = { 0 };
+    ama_str_t a = { 0 }, b = { 0 }, reports = { 0 };
+    ama_run_core_t *again = replay (stage, &reports);
 
     assert_string_equal (ama_run_core_dump (again, &b), ama_run_core_dump (stage->run, &a));
+    if (!stage->quiet && stage->reports.size)
+        assert_string_equal (reports.data, stage->reports.data);
     ama_str_done (&a);
     ama_str_done (&b);
+    ama_str_done (&reports);
     ama_run_core_destroy (&stage->run);
     stage->run = again;
     stage->n_asked = 0;

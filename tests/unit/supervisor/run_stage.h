@@ -41,7 +41,7 @@ void stage_done (stage_t *stage);
 void stage_step (stage_t *stage, const char *step);
 /* Steps separated by "; ". */
 void stage_play (stage_t *stage, const char *steps);
-/* A second run made from the journal; its state must be that of the first. Then it takes over, as after a restart. */
+/* A second run made from the journal; its state and its report must be those of the first. Then it takes over, as after a restart. */
 void stage_restart (stage_t *stage);
 /* The open attempt of an action by name; false if it has none. */
 bool stage_attempt (const stage_t *stage, const char *action, ama_id_t *ret_id);

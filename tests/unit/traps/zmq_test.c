@@ -67,6 +67,20 @@ static bool hears_soon (void *socket, const char *text)
     return heard;
 }
 
+static bool is_readable (void *socket)
+{
+    zmq_pollitem_t item = { .socket = socket, .events = ZMQ_POLLIN };
+
+    return zmq_poll (&item, 1, 10000) == 1;
+}
+
+/* Becomes readable when something of that kind happens to the socket. */
+static void *watch (void *socket, const char *name, int event)
+{
+    SHOW (zmq_socket_monitor (socket, name, event) == 0);
+    return connected (ZMQ_PAIR, name);
+}
+
 static const char *ipc_endpoint (void)
 {
     static char endpoint[96];
@@ -124,14 +138,17 @@ static void dead_peer_takes_messages_along (void)
 {
     const char *endpoint = ipc_endpoint ();
     void *router = bound (ZMQ_ROUTER, endpoint), *dealer = connected (ZMQ_DEALER, endpoint);
+    void *closed = watch (router, "inproc://closed", ZMQ_EVENT_CLOSED);
+    void *parted = watch (dealer, "inproc://parted", ZMQ_EVENT_DISCONNECTED);
 
-    SHOW (zmq_send (dealer, "first", 5, 0) == 5);
-    SHOW (hears (router, "first"));
     for (int i = 0; i < 100; i++)
         SHOW (zmq_send (dealer, "old", 3, 0) == 3);
-    (void) usleep (100000); /* for the I/O threads to carry them over */
+    for (int i = 0; i < 99; i++)
+        SHOW (hears (router, "old"));
+    SHOW (is_readable (router)); /* the last one has arrived */
+    SHOW (zmq_unbind (router, endpoint) == 0 && is_readable (closed));
     (void) zmq_close (router);
-    (void) usleep (100000); /* for the I/O thread to let go of the path */
+    SHOW (is_readable (parted));
     router = bound (ZMQ_ROUTER, endpoint);
     SHOW (zmq_send (dealer, "new", 3, 0) == 3);
     SHOW (hears (router, "new"));
