@@ -96,6 +96,11 @@ class Starting(unittest.TestCase):
         kernel.ask("shutdown_request", restart=False)
         self.assertEqual(kernel.process.wait(20), 0)
 
+    def test_a_session_knows_nothing_of_one_that_was_lost(self):
+        step2 = self.kernel().open("a", "step2", env={})
+        self.assertRegex(step2.run('AmaContext.getRDD[Int]("start", "rdd")', "src/step2.scala").evalue,
+                         "no dataset 'rdd' of action 'start': no action has finished in this Spark session. If start has, .* was lost.*run the job again")
+
     def test_system_exit_is_told(self):
         kernel = self.kernel()
         done = kernel.open("a").run('println("last"); System.exit(7)', "src/x.scala", 3)
