@@ -276,6 +276,16 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     return 0;
 }
 
+static int on_prepare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    ama_agent_t *agent = state;
+    int rc = fence (ctx, envelope, err);
+
+    if (rc == 0 && !agent->stopping)
+        ama_ahead_prepare (agent, body);
+    return rc;
+}
+
 /* Nothing of that name runs here: it never came, or this agent was killed meanwhile and its guard did the rest. */
 static void tell_not_running (ama_agent_t *agent, const ama_attempt_cancel_t *cancel)
 {
@@ -521,6 +531,7 @@ static void done (void *state)
 
 static const ama_handler_t handlers[] = {
     { AMA_MSG_ATTEMPT_START, on_start },
+    { AMA_MSG_ATTEMPT_PREPARE, on_prepare },
     { AMA_MSG_ATTEMPT_CANCEL, on_cancel },
     { AMA_MSG_ATTEMPT_ACK, on_ack },
     { AMA_MSG_ATTEMPT_SESSION_OPEN, on_session_open },

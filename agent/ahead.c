@@ -71,9 +71,8 @@ static void on_sweep (void *arg)
     }
 }
 
-static void on_make (void *arg)
+static void make_items (ama_aheads_t *aheads)
 {
-    ama_aheads_t *aheads = arg;
     item_t *item, *next;
 
     DL_FOREACH_SAFE (aheads->items, item, next)
@@ -84,6 +83,13 @@ static void on_make (void *arg)
         if (!item->attempt)
             item_free (aheads, item); /* its time will tell why */
     }
+}
+
+static void on_make (void *arg)
+{
+    ama_aheads_t *aheads = arg;
+
+    make_items (aheads);
     ama_folder_prepare (aheads->agent->conf.dir);
 }
 
@@ -121,22 +127,33 @@ static bool is_for (const item_t *item, const ama_attempt_start_t *start, const 
            && strcmp (item->start.action, action) == 0;
 }
 
-void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start)
+static bool is_known (const ama_aheads_t *aheads, const ama_attempt_start_t *start, const ama_attempt_next_t *next)
 {
-    ama_aheads_t *aheads = agent->aheads;
-    size_t count = 0;
-    item_t *item;
+    const item_t *item;
 
     DL_FOREACH (aheads->items, item)
-    count += !item->dropped;
+    {
+        if (is_for (item, start, next->action, next->no))
+            return true;
+    }
+    return false;
+}
+
+/* Those among the next that are new. */
+static bool add_items (ama_aheads_t *aheads, const ama_attempt_start_t *start)
+{
+    const item_t *known;
+    size_t count = 0;
+    bool added = false;
+
+    DL_FOREACH (aheads->items, known)
+    count += !known->dropped;
     for (size_t i = 0; i < start->n_next && count < ITEMS_MAX; i++) {
         const ama_attempt_next_t *next = &start->next[i];
         ama_attempt_start_t like = *start;
-        bool known = false;
+        item_t *item;
 
-        DL_FOREACH (aheads->items, item)
-        known |= is_for (item, start, next->action, next->no);
-        if (known)
+        if (is_known (aheads, start, next))
             continue;
         like.attempt = (ama_id_t){ 0 };
         like.action = next->action;
@@ -149,7 +166,35 @@ void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start)
         ama_attempt_start_copy (&like, &item->start);
         DL_APPEND (aheads->items, item);
         count++;
-        ama_timer_after (aheads->make, MAKE_MS);
+        added = true;
+    }
+    return added;
+}
+
+void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    if (add_items (agent->aheads, start))
+        ama_timer_after (agent->aheads->make, MAKE_MS);
+}
+
+void ama_ahead_prepare (ama_agent_t *agent, const ama_attempt_prepare_t *prepare)
+{
+    ama_attempt_start_t start = {
+        .run = prepare->run,
+        .job = prepare->job,
+        .runner = (char *) ama_shell_runner.name,
+        .snapshot = prepare->snapshot,
+        .environment = prepare->environment,
+        .params = prepare->params,
+        .n_params = prepare->n_params,
+        .next = prepare->next,
+        .n_next = prepare->n_next,
+    };
+
+    if (add_items (agent->aheads, &start)) {
+        ama_timer_after (agent->aheads->sweep, KEEP_MS);
+        make_items (agent->aheads);
+        ama_timer_after (agent->aheads->make, MAKE_MS);
     }
 }
 

@@ -1,8 +1,9 @@
 /* ahead.h - shell attempts whose bash was started before their time
  *
- * A start names the shell actions that can only follow it (attempt.start, next). While it runs, or right after it, their folders are made and bash is
- * started, which waits in the prelude; when the start of such an action comes, it only has to be let go. What is not needed after all
- * ends without a trace: at once when an attempt of its run did not succeed, else a second after the last one.
+ * A start names the shell actions that can only follow it (attempt.start, next); of others the agent hears while their start is still being
+ * written to the journal (attempt.prepare). Their folders are made and bash is started, which waits in the prelude; when the start of such an
+ * action comes, it only has to be let go. What is not needed after all ends without a trace: at once when an attempt of its run did not succeed,
+ * else a second after the last one.
  */
 #ifndef AMA_AGENT_AHEAD_H
 #define AMA_AGENT_AHEAD_H
@@ -14,6 +15,8 @@ void ama_aheads_destroy (ama_aheads_t **aheads);
 
 /* An attempt begins: what start->next names will be made. */
 void ama_ahead_want (ama_agent_t *agent, const ama_attempt_start_t *start);
+/* The starts of these will come next, or within a second not at all: they are made now. */
+void ama_ahead_prepare (ama_agent_t *agent, const ama_attempt_prepare_t *prepare);
 /* The attempt made ahead for this start; NULL if there is none. It is the caller's. */
 ama_attempt_t *ama_ahead_take (ama_agent_t *agent, const ama_attempt_start_t *start);
 /* An attempt of the run has ended. */

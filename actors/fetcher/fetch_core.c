@@ -5,6 +5,8 @@
  */
 #include "actors/fetcher/fetch_core.h"
 
+#include "actors/fetcher/fetch_name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,32 +294,6 @@ void ama_fetch_core_tick (ama_fetch_core_t *core, int64_t now_ms)
 
 /* ---- asks ---- */
 
-/* As git's own rules allow it; a ref is compared with names and never evaluated, so nothing else of revision syntax passes. */
-static bool ref_ok (const char *ref)
-{
-    size_t size = strlen (ref);
-
-    if (!size)
-        return true;
-    for (const char *c = ref; *c; c++)
-        if ((unsigned char) *c <= 0x20)
-            return false;
-    return size <= AMA_FETCH_REF_MAX && ref[0] != '-' && ref[0] != '/' && ref[size - 1] != '/' && ref[size - 1] != '.'
-           && !strpbrk (ref, "~^:?*[\\\x7f") && !strstr (ref, "..") && !strstr (ref, "@{") && !strstr (ref, "//");
-}
-
-static int check_ref (const char *ref, ama_err_t *err)
-{
-    ama_str_t text = { 0 };
-
-    if (ref_ok (ref))
-        return 0;
-    ama_str_escape (&text, ref, strlen (ref), 80);
-    (void) ama_err_set (err, AMA_E_NOT_FOUND, "\"%s\" can not be the name of a branch, tag or commit", text.data);
-    ama_str_done (&text);
-    return AMA_E_NOT_FOUND;
-}
-
 static bool is_pinned (const ama_fetch_order_t *order)
 {
     return order->commit[0] && !order->worktree;
@@ -371,7 +347,7 @@ static int check_order (ama_fetch_core_t *core, const ama_fetch_order_t *order, 
     if (rc == 0 && order->worktree && url->scheme != AMA_FETCH_LOCAL)
         rc = ama_err_set (err, AMA_E_URL, "%s: only a folder of this machine can be taken as it lies", url->normal);
     if (rc == 0)
-        rc = check_ref (order->ref, err);
+        rc = ama_fetch_ref_check (order->ref, err);
     if (rc == 0 && order->commit[0]
         && (strlen (order->commit) != 40 || strspn (order->commit, "0123456789abcdef") != 40))
         rc = ama_err_set (err, AMA_E_INVALID, "a pinned commit is 40 hex digits");

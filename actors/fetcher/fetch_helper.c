@@ -6,8 +6,7 @@
  */
 #include "actors/base/ama_clock.h"
 #include "actors/fetcher/helper/fence.h"
-#include "actors/fetcher/helper/local.h"
-#include "actors/fetcher/helper/remote.h"
+#include "actors/fetcher/helper/order.h"
 #include "actors/fetcher/helper/surroundings.h"
 #include "actors/fetcher/helper/work.h"
 
@@ -22,30 +21,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* No configuration of the user or the machine, no ownership check (nothing of a repository's own configuration is obeyed), and windows
- * onto packs that fit into a limited address space. */
-static int setup_git (ama_err_t *err)
-{
-    static const int levels[] = { GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-                                  GIT_CONFIG_LEVEL_GLOBAL };
-    int rc = git_libgit2_init ();
-
-    for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE (levels); i++)
-        rc = git_libgit2_opts (GIT_OPT_SET_SEARCH_PATH, levels[i], "");
-    if (rc >= 0)
-        rc = git_libgit2_opts (GIT_OPT_SET_OWNER_VALIDATION, 0);
-    if (rc >= 0)
-        rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_SIZE, (size_t) 32 << 20);
-    if (rc >= 0)
-        rc = git_libgit2_opts (GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t) 256 << 20);
-    if (rc >= 0)
-        rc = git_libgit2_opts (GIT_OPT_SET_PACK_MAX_OBJECTS, (size_t) AMA_FETCH_OBJECTS_MAX);
-    if (rc < 0)
-        return ama_err_set (err, AMA_E_FATAL, "libgit2 can not be set up: %s",
-                            git_error_last () ? git_error_last ()->message : "?");
-    return 0;
-}
 
 static ama_fetch_surroundings_t surroundings;
 
@@ -84,12 +59,7 @@ static int perform (ama_fetch_work_t *work, ama_err_t *err)
 
     if (rc == 0)
         rc = ama_fetch_fence_raise (work->settings.cache_dir, err);
-    if (rc < 0)
-        return rc;
-    (void) git_libgit2_opts (GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, (size_t) work->settings.file_bytes);
-    if (work->url.scheme != AMA_FETCH_LOCAL)
-        return ama_fetch_remote_commit (work, err);
-    return work->order.worktree ? ama_fetch_local_folder (work, err) : ama_fetch_local_commit (work, err);
+    return rc < 0 ? rc : ama_fetch_order_perform (work, err);
 }
 
 static void answer (ama_fetch_work_t *work, int rc, const ama_err_t *why, bool last)
@@ -140,7 +110,7 @@ int main (void)
 
     read_surroundings ();
     setup_process ();
-    if (sodium_init () < 0 || setup_git (&err) < 0) {
+    if (sodium_init () < 0 || ama_fetch_git_start (&err) < 0) {
         (void) fprintf (stderr, "ama-fetch-helper: %s\n", err.text[0] ? err.text : "no source of random bytes");
         return 1;
     }

@@ -1,7 +1,8 @@
-/* fetch_name.c - the rules for names and links of foreign trees. Called by the helper only; no state. */
+/* fetch_name.c - the rules for refs, and for names and links of foreign trees. No state. */
 #include "actors/fetcher/fetch_name.h"
 
 #include "actors/base/ama_str.h"
+#include "actors/fetcher/fetch_wire.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -87,4 +88,30 @@ bool ama_fetch_link_inside (const char *target, size_t size, unsigned depth)
         target += slash ? part + 1 : part;
     }
     return true;
+}
+
+/* As git's own rules allow it; a ref is compared with names and never evaluated, so nothing else of revision syntax passes. */
+static bool ref_ok (const char *ref)
+{
+    size_t size = strlen (ref);
+
+    if (!size)
+        return true;
+    for (const char *c = ref; *c; c++)
+        if ((unsigned char) *c <= 0x20)
+            return false;
+    return size <= AMA_FETCH_REF_MAX && ref[0] != '-' && ref[0] != '/' && ref[size - 1] != '/' && ref[size - 1] != '.'
+           && !strpbrk (ref, "~^:?*[\\\x7f") && !strstr (ref, "..") && !strstr (ref, "@{") && !strstr (ref, "//");
+}
+
+int ama_fetch_ref_check (const char *ref, ama_err_t *err)
+{
+    ama_str_t text = { 0 };
+
+    if (ref_ok (ref))
+        return 0;
+    ama_str_escape (&text, ref, strlen (ref), 80);
+    (void) ama_err_set (err, AMA_E_NOT_FOUND, "\"%s\" can not be the name of a branch, tag or commit", text.data);
+    ama_str_done (&text);
+    return AMA_E_NOT_FOUND;
 }

@@ -19,4 +19,7 @@ int ama_fetch_name_check (const char *name, size_t size, ama_err_t *err);
  * of the first name, and no more of them than depth. A ".." behind a name could climb from where another link led. */
 bool ama_fetch_link_inside (const char *target, size_t size, unsigned depth);
 
+/* A ref of an order, before anything is started for it: 0 or AMA_E_NOT_FOUND. */
+int ama_fetch_ref_check (const char *ref, ama_err_t *err);
+
 #endif

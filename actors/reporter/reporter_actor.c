@@ -1,8 +1,9 @@
 /* reporter_actor.c - takes posts, keeps them, acknowledges them once they are durable, and serves followers
  *
- * Runs on its actor's thread; report_core numbers, report_store writes, report_follow tells. The disk is synced by a worker, one sync at a
- * time: all posts that came while one was under way are acknowledged by the next. A post is written before its sender's
- * followers are told and synced before its sender is: what a sender may forget survives a power cut.
+ * Runs on its actor's thread; report_core numbers, report_store writes, report_follow tells. The disk is synced by a worker, some
+ * milliseconds after the first post that waits for it, and all that came meanwhile are acknowledged together: nobody waits for that, while the
+ * journal beside it, which people do wait for, would suffer from each sync. A post is written before its sender's followers are told and
+ * synced before its sender is: what a sender may forget survives a power cut.
  */
 #include "actors/reporter/reporter.h"
 
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { SYNC_MS = 5 };
 
 typedef struct {
     ama_waiter_t waiter;
@@ -39,6 +42,8 @@ typedef struct reporter {
     ama_worker_t *worker;
     sync_t *next;    /* collects; NULL: nothing to sync */
     sync_t *running; /* the worker has it; NULL: it has nothing to do */
+    ama_timer_t *due;
+    bool waiting; /* for `due` */
     bool stopping;
 } reporter_t;
 
@@ -65,7 +70,7 @@ static void sync_work (void *job)
             sync->error = errno;
 }
 
-static void start_sync (reporter_t *self);
+static void sync_soon (reporter_t *self);
 
 static void sync_completed (void *job)
 {
@@ -82,8 +87,7 @@ static void sync_completed (void *job)
         for (size_t i = 0; i < sync->n_acks; i++)
             (void) ama_reply (self->ctx, &sync->acks[i].waiter, AMA_MSG_REPORT_POSTED, &sync->acks[i].posted);
     sync_destroy (sync);
-    if (!self->stopping)
-        start_sync (self);
+    sync_soon (self);
 }
 
 static void add_fd (sync_t *sync, int fd)
@@ -96,14 +100,14 @@ static void add_fd (sync_t *sync, int fd)
     sync->fds[sync->n_fds++] = fd;
 }
 
-static void start_sync (reporter_t *self)
+static void on_due (void *arg)
 {
+    reporter_t *self = arg;
     sync_t *sync = self->next;
     ama_report_run_t *run, *next;
     bool new_names = false;
 
-    if (self->running || !sync)
-        return;
+    self->waiting = false;
     self->next = NULL;
     HASH_ITER (hh, self->reports.runs, run, next)
     {
@@ -118,6 +122,14 @@ static void start_sync (reporter_t *self)
         add_fd (sync, fcntl (ama_report_store_dir_fd (self->reports.store), F_DUPFD_CLOEXEC, 0));
     self->running = sync;
     ama_worker_submit (self->worker, sync_work, sync_completed, sync);
+}
+
+static void sync_soon (reporter_t *self)
+{
+    if (self->stopping || self->running || self->waiting || !self->next)
+        return;
+    self->waiting = true;
+    ama_timer_after (self->due, SYNC_MS);
 }
 
 static void add_ack (reporter_t *self, const ama_envelope_t *envelope, ama_id_t source, uint64_t upto)
@@ -144,8 +156,7 @@ static void flush (void *arg)
         run->touched = false;
         ama_report_follow_pump (run);
     }
-    if (!self->stopping)
-        start_sync (self);
+    sync_soon (self);
     ama_report_runs_trim (&self->reports);
 }
 
@@ -289,6 +300,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
         return rc;
     self->reports.more = ama_timer_new (ctx, ama_report_follow_more, &self->reports);
     self->reports.idle = ama_timer_new (ctx, ama_report_follow_idle, &self->reports);
+    self->due = ama_timer_new (ctx, on_due, self);
     self->worker = ama_worker_new (ctx, "reports");
     return 0;
 }
@@ -312,6 +324,7 @@ static void done (void *state)
     sync_destroy (self->running);
     ama_timer_destroy (&self->reports.more);
     ama_timer_destroy (&self->reports.idle);
+    ama_timer_destroy (&self->due);
     sync_destroy (self->next);
     ama_report_runs_done (&self->reports);
     ama_report_store_close (&self->reports.store);

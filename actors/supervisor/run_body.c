@@ -158,6 +158,17 @@ static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
 }
 
 /* What comes next without a choice: shell actions that wait for the one before them and for nothing else. */
+static ama_attempt_next_t next_of (const ama_plan_action_t *planned, uint32_t no)
+{
+    return (ama_attempt_next_t){
+        .action = planned->name,
+        .no = no,
+        .file = planned->file,
+        .settings = planned->settings,
+        .n_settings = planned->n_settings,
+    };
+}
+
 static size_t next_shells (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
     size_t count = 0;
@@ -169,32 +180,55 @@ static size_t next_shells (const ama_run_core_t *run, uint32_t index, ama_attemp
         if (strcmp (planned->runner, "shell") != 0 || run->actions[index].waiting != 1
             || run->actions[index].n_attempts)
             break;
-        next[count++] = (ama_attempt_next_t){
-            .action = planned->name,
-            .no = 1,
-            .file = planned->file,
-            .settings = planned->settings,
-            .n_settings = planned->n_settings,
-        };
+        next[count++] = next_of (planned, 1);
     }
     return count;
+}
+
+/* The action of an open attempt; NULL if it must not be begun: a process that died may have done so under the same id. */
+static const run_action_t *to_begin (const ama_run_core_t *run, ama_id_t attempt)
+{
+    for (size_t i = 0; i < run->open.n; i++) {
+        const run_action_t *action = &run->actions[run->open.items[i]];
+        if (ama_id_equal (action->attempt, attempt))
+            return action->doubt == RUN_DOUBT_NOT_HELD ? NULL : action;
+    }
+    return NULL;
+}
+
+bool ama_run_core_prepare_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_prepare_t *ret_body,
+                                   ama_attempt_next_t next[1])
+{
+    const run_action_t *action = to_begin (run, attempt);
+    const ama_plan_action_t *planned = action ? &run->plan->actions[action - run->actions] : NULL;
+
+    /* that it follows a single other one, its start has told */
+    if (!action || strcmp (planned->runner, "shell") != 0 || (action->n_attempts == 1 && planned->n_depends == 1))
+        return false;
+    next[0] = next_of (planned, (uint32_t) action->n_attempts);
+    *ret_body = (ama_attempt_prepare_t){
+        .run = run->id,
+        .job = run->plan->job,
+        .snapshot = run->source.snapshot,
+        .environment = lean_environment (run),
+        .params = run->submit.params,
+        .n_params = run->submit.n_params,
+        .next = next,
+        .n_next = 1,
+    };
+    return true;
 }
 
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
                                  ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
-    const run_action_t *action = NULL;
+    const run_action_t *action = to_begin (run, attempt);
     const ama_plan_action_t *planned;
-    uint32_t index = 0;
+    uint32_t index;
 
-    for (size_t i = 0; i < run->open.n && !action; i++) {
-        index = run->open.items[i];
-        if (ama_id_equal (run->actions[index].attempt, attempt))
-            action = &run->actions[index];
-    }
-    /* a process that died may have begun it: then it is not begun a second time under the same id */
-    if (!action || action->doubt == RUN_DOUBT_NOT_HELD)
+    if (!action)
         return false;
+    index = (uint32_t) (action - run->actions);
     planned = &run->plan->actions[index];
     *ret_body = (ama_attempt_start_t){
         .attempt = attempt,

@@ -331,7 +331,7 @@ static void skip_dependants (ama_run_core_t *run, uint32_t first, ama_run_now_t 
     ama_str_done (&cause);
 }
 
-/* fail-fast: running siblings are stopped, the others are skipped; the error action of `failed` still has its turn. */
+/* fail-fast: running siblings are stopped, so are those that wait to be tried again, the others are skipped; the error action of `failed` still has its turn. */
 static void fail_fast (ama_run_core_t *run, uint32_t failed, ama_run_now_t now)
 {
     ama_journal_stop_wanted_t stop = { .why = AMA_RUN_STOP_FAIL_FAST, .action = failed };
@@ -347,7 +347,8 @@ static void fail_fast (ama_run_core_t *run, uint32_t failed, ama_run_now_t now)
         const run_action_t *action = &run->actions[i];
         if (action->active && action->state < AMA_ACTION_STATE_SUCCEEDED && action->state != AMA_ACTION_STATE_RUNNING
             && stopping (run, i))
-            end_one (run, i, AMA_ACTION_STATE_SKIPPED, cause.data, failed, now);
+            end_one (run, i, action->n_attempts ? AMA_ACTION_STATE_CANCELLED : AMA_ACTION_STATE_SKIPPED, cause.data,
+                     failed, now);
     }
     ama_str_done (&cause);
 }

@@ -66,6 +66,7 @@ typedef struct {
     ama_id_t id;             /* run, attempt or session */
     bool known;              /* accepted: the token was seen before */
     int state;               /* of what is acknowledged or cancelled */
+    bool announced;          /* the agent knows already that it comes */
 } sup_step_t;
 
 typedef struct {
@@ -149,6 +150,8 @@ void sup_resume (sup_t *sup);
 /* ---- sup_dialog.c: effects become messages ---- */
 
 void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
+/* Tells the agent of a start that waits for its commit. */
+void sup_announce (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_asks_drop (sup_run_t *run);
 void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
 /* True if it was one that was to end. */

@@ -300,7 +300,7 @@ static bool is_question (const sup_step_t *step)
     }
 }
 
-/* Questions do not wait for the disk. */
+/* Questions do not wait for the disk, and an agent may prepare for what is to come after it. */
 static void ask_ahead (sup_t *sup)
 {
     size_t count;
@@ -314,8 +314,12 @@ static void ask_ahead (sup_t *sup)
             sup_perform (steps[i].run, &steps[i].effect);
             step_done (&steps[i]);
         }
-        else
+        else {
+            if (steps[i].kind == STEP_EFFECT && steps[i].effect.kind == AMA_RUN_START && !steps[i].announced)
+                sup_announce (steps[i].run, &steps[i].effect);
+            steps[i].announced = true;
             add_step (sup->open, &steps[i]);
+        }
     }
     free (steps);
 }

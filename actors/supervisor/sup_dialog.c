@@ -204,6 +204,15 @@ static void send_ask (sup_ask_t *ask)
     }
 }
 
+void sup_announce (sup_run_t *run, const ama_run_effect_t *effect)
+{
+    ama_attempt_prepare_t prepare;
+    ama_attempt_next_t next[1];
+
+    if (effect->agent && ama_run_core_prepare_request (run->core, effect->id, &prepare, next))
+        (void) ama_tell (run->sup->ctx, effect->agent, AMA_MSG_ATTEMPT_PREPARE, &prepare);
+}
+
 static void ask_new (sup_run_t *run, const ama_run_effect_t *effect)
 {
     sup_ask_t *ask = ama_calloc (1, sizeof *ask);

@@ -193,13 +193,46 @@ static void asked_for_after_all (void **state)
     assert_written (start_second (run, "second.sh"), "lives\n");
 }
 
+/* Announced while its start is still on its way. Twice is once. */
+static ama_attempt_start_t *announce (void)
+{
+    ama_attempt_start_t *start;
+
+    harness_file (harness, "first.sh", "echo \"$AMA_ACTION $AMA_ATTEMPT\"\n");
+    start = harness_prepare (harness, "shell", "first.sh");
+    set (&start->action, action);
+    harness_announce (harness, start);
+    harness_announce (harness, start);
+    harness_wait_count (variable, 1);
+    return start;
+}
+
+static void announced_and_started (void **state)
+{
+    char expected[80];
+
+    (void) state;
+    (void) snprintf (expected, sizeof expected, "%s 1\n", action);
+    assert_written (harness_start (harness, announce ()), expected);
+    harness_wait_count (variable, 0);
+}
+
+static void announced_and_never_started (void **state)
+{
+    ama_attempt_start_t *start = announce ();
+
+    (void) state;
+    assert_nothing_left (start->run);
+    ama_attempt_start_done (start);
+    free (start);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (goes_when_asked),
-        cmocka_unit_test (ends_if_not_needed),
-        cmocka_unit_test (another_file_is_asked_for),
-        cmocka_unit_test (asked_for_after_all),
+        cmocka_unit_test (goes_when_asked),           cmocka_unit_test (ends_if_not_needed),
+        cmocka_unit_test (another_file_is_asked_for), cmocka_unit_test (asked_for_after_all),
+        cmocka_unit_test (announced_and_started),     cmocka_unit_test (announced_and_never_started),
     };
     return cmocka_run_group_tests (tests, setup, teardown);
 }

@@ -506,6 +506,21 @@ ama_id_t harness_start (harness_t *harness, ama_attempt_start_t *start)
     return id;
 }
 
+void harness_announce (harness_t *harness, const ama_attempt_start_t *start)
+{
+    ama_attempt_prepare_t *prepare = ama_calloc (1, sizeof *prepare);
+
+    prepare->run = start->run;
+    prepare->job = ama_strdup (start->job);
+    prepare->snapshot = ama_strdup (start->snapshot);
+    fill_environment (harness, &prepare->environment, "local[2]");
+    prepare->next = ama_calloc (1, sizeof *prepare->next);
+    prepare->n_next = 1;
+    prepare->next[0] =
+        (ama_attempt_next_t){ .action = ama_strdup (start->action), .no = start->no, .file = ama_strdup (start->file) };
+    send_order (harness, AMA_MSG_ATTEMPT_PREPARE, prepare);
+}
+
 ama_id_t harness_shell (harness_t *harness, const char *script)
 {
     static unsigned count;

@@ -41,6 +41,8 @@ void harness_file (harness_t *harness, const char *name, const char *text);
 /* A start message with everything filled in that tests do not care about; the caller changes it and sends it. Freed by harness_start. */
 ama_attempt_start_t *harness_prepare (harness_t *harness, const char *runner, const char *file);
 ama_id_t harness_start (harness_t *harness, ama_attempt_start_t *start);
+/* Tells the agent that such a start will come (attempt.prepare). `start` stays the caller's. */
+void harness_announce (harness_t *harness, const ama_attempt_start_t *start);
 /* prepare + start of a shell attempt with this text as its script. */
 ama_id_t harness_shell (harness_t *harness, const char *script);
 void harness_cancel (harness_t *harness, ama_id_t attempt, bool timed_out, bool force);

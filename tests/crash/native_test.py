@@ -36,6 +36,28 @@ class Native(DaemonHouse):
         self.assertEqual(marks.read_text(), "one 1\ntwo 1\nthree 1\n")
         self.assertEqual(events.find("output", action="two")[-1]["text"].strip(), "on")
 
+    def test_killed_amad_keeps_its_commit(self):
+        """Row G11 of tests/bad/repo: what is pushed while amad is dead is not what a run that was planned before goes on with."""
+        marks, go = self.folder / "marks", self.folder / "go"
+        os.mkfifo(go)
+        repo = self.job(flow(shell("one"), shell("two")), one=f"echo up\nread x <{go}\n", two=f"echo old >>{marks}\n")
+        pinned = repo.git("rev-parse", "HEAD")
+        daemon = self.amad()
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up')
+        self.kill(daemon)
+        repo.write({"src/two.sh": f"echo new >>{marks}\n"})
+        repo.git("commit", "-q", "-a", "--amend", "-m", "another history")
+        repo.git("reflog", "expire", "--expire=now", "--all")
+        repo.git("gc", "-q", "--prune=now")
+        self.amad()
+        go.write_text("on\n")
+        tail, err = self.finish(follower, 60)
+        self.assertEqual(follower.returncode, 0, err)
+        self.assertEqual(marks.read_text(), "old\n")
+        self.assertEqual({e["commit"] for e in self.checked(head + tail) if e.get("commit")}, {pinned})
+
     def test_action_that_ends_while_amad_is_dead_is_not_run_again(self):
         marks, up = self.folder / "marks", self.folder / "up"
         repo = self.job(flow(shell("one"), shell("two")), one=f"touch {up}\nsleep 1\necho one $AMA_ATTEMPT >>{marks}\n", two=f"echo two >>{marks}\n")

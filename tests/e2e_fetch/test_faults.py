@@ -49,7 +49,7 @@ class Hanging(Good):
 
     def test_accepts_and_is_silent(self):
         with Silent() as server:
-            drive = self.drive(connect_ms=300)
+            drive = self.drive(connect_ms=1000)
             self.timed(drive, server.url + "/x.git", "AMA_E_UNREACHABLE", "after 3 tries", 20)
             self.assertEqual(len(server.connections), 3)
 
@@ -69,14 +69,14 @@ class Hanging(Good):
 
     def test_trickles_a_header(self):
         with Silent(b"HTTP/1.1 200 OK\r\n", b"X") as server:
-            self.timed(self.drive(connect_ms=700), server.url + "/x.git", "AMA_E_UNREACHABLE", "did not answer", 30)
+            self.timed(self.drive(connect_ms=1000), server.url + "/x.git", "AMA_E_UNREACHABLE", "did not answer", 30)
 
     def test_sends_refs_and_then_nothing(self):
         def nothing(file):
             time.sleep(60)
 
         with BadGit([(self.head, "HEAD"), (self.head, "refs/heads/main")], nothing) as server:
-            self.timed(self.drive(idle_ms=500), server.url + "/x.git", "AMA_E_TIMEOUT", "sent nothing for 0.500 s", 20)
+            self.timed(self.drive(idle_ms=2000), server.url + "/x.git", "AMA_E_TIMEOUT", "sent nothing for 2 s", 20)
             self.assertEqual(server.requests, 2)
 
     def test_talks_for_ever(self):
@@ -98,7 +98,7 @@ class Hanging(Good):
             time.sleep(60)
 
         with BadGit([(head, "HEAD"), (head, "refs/heads/main")], half) as server:
-            self.timed(self.drive(idle_ms=500), server.url + "/x.git", "AMA_E_TIMEOUT", "sent nothing", 20)
+            self.timed(self.drive(idle_ms=2000), server.url + "/x.git", "AMA_E_TIMEOUT", "sent nothing", 20)
             drive = self.drive()
             server.pack = data  # the server is well again: what was left behind does no harm
             self.assertEqual(drive.ask(server.url + "/x.git")["event"], "reply")
@@ -307,14 +307,12 @@ class Limits(Good):
         with BadGit(refs) as server:
             self.assertRefused(self.drive(refs=2999).ask(server.url + "/x.git"), "AMA_E_LIMIT", "3000 refs")
 
-    def test_endless_refs(self):
-        def endless(file):
-            pass
-
-        advertised = advertisement([(self.head, "HEAD")])[:-4] + b"".join(
-            line(b"%s refs/heads/%08d\n" % (self.head.encode(), n)) for n in range(250000)) + b"0000"
-        with BadGit(advertised=advertised, pack=endless) as server:
+    def test_a_million_refs(self):
+        announced = advertisement([(self.head, "HEAD")])[:-4] + b"".join(
+            line(b"%s refs/heads/%08d\n" % (self.head.encode(), n)) for n in range(1000000)) + b"0000"
+        with BadGit(advertised=announced) as server:
             self.assertRefused(self.drive(connect_ms=60000, idle_ms=60000).ask(server.url + "/x.git"), "AMA_E_LIMIT", "refs, the limit")
+            self.assertEqual(server.requests, 1)
 
     def test_zeros_without_end(self):
         """A few megabytes of zeros that would become far more."""

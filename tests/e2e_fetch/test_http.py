@@ -362,6 +362,23 @@ class Redirects(HttpTest):
                 self.assertSnapshot(drive.ask(server.url + "/job.git"), {"maki.yml": "two\n"})
                 self.assertRefused(drive.ask(server.url + "/old.git"), "AMA_E_URL")
 
+    def test_other_host_gets_no_password(self):
+        other = self.serve()
+        server = self.serve(before=self.redirect(other.url))
+        self.assertRefused(self.drive().ask(server.url.replace("//", "//bot:s3cret@") + "/old.git"), "AMA_E_URL")
+        self.assertEqual(other.requests, [])
+
+    def test_twenty(self):
+        def before(handler):
+            number, tail = handler.path[1:].split("/", 1)
+            if number != "20":
+                handler.plain(302, [("Location", "/%d/%s" % (int(number) + 1, tail))])
+            return number != "20"
+
+        server = self.serve(before=before)
+        self.assertRefused(self.drive().ask(server.url + "/0/job.git"), "AMA_E_URL")
+        self.assertLess(len(server.requests), 40)
+
     def test_loop(self):
         server = self.serve(before=lambda h: h.plain(302, [("Location", h.path)]) or True)
         self.assertRefused(self.drive().ask(server.url + "/job.git"), "AMA_E_URL")

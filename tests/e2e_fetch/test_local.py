@@ -203,6 +203,61 @@ class Folders(FetchTest):
         names = [os.path.basename(os.path.dirname(json.loads(line)["snapshot"])) for line in child.stdout.splitlines() if b'"done"' in line]
         self.assertEqual(sorted(names), sorted(os.listdir(self.cache + "/snapshots")))
 
+    def test_nothing_of_its_configuration_runs(self):
+        """Row G9 of tests/bad/repo, for a folder as it lies: whether it is dirty is asked without git's filters, hooks and helpers."""
+        git(self.work, "init", "-q", "-b", "main")
+        commit(self.work, "first")
+        ran = "touch " + self.path("ran")
+        for hook in ("post-checkout", "pre-commit", "post-index-change", "fsmonitor-watchman"):
+            write(self.work, ".git/hooks/" + hook, "#!/bin/sh\n%s\n" % ran, 0o755)
+        with open(self.work + "/.git/config", "a") as file:
+            file.write("[core]\n\tfsmonitor = %s\n\tpager = %s\n\thooksPath = .git/hooks\n" % (ran, ran))
+            file.write("[filter \"evil\"]\n\tclean = %s; cat\n\tsmudge = %s; cat\n\tprocess = %s\n\trequired = true\n" % (ran, ran, ran))
+            file.write("[diff \"evil\"]\n\ttextconv = %s\n\tcommand = %s\n" % (ran, ran))
+        write(self.work, ".gitattributes", "* filter=evil diff=evil ident eol=crlf working-tree-encoding=UTF-16\n")
+        write(self.work, "maki.yml", "$Id$\n")
+        answer = self.take()
+        self.assertSnapshot(answer, {"maki.yml": "$Id$\n", "src/run.sh": "#!/bin/sh\n", ".gitattributes":
+                                     "* filter=evil diff=evil ident eol=crlf working-tree-encoding=UTF-16\n"}, dirty=True)
+        self.assertFalse(os.path.exists(self.path("ran")))
+
+    def test_a_broken_history(self):
+        git(self.work, "init", "-q", "-b", "main")
+        commit(self.work, "first")
+        for name in ("index", "HEAD", "config", "refs/heads/main"):
+            with self.subTest(name):
+                with open(self.work + "/.git/" + name, "rb") as file:
+                    good = file.read()
+                write(self.work, ".git/" + name, b"\xff[\0" * 20)
+                answer = self.take()
+                if answer["event"] == "error":
+                    self.assertRefused(answer, "AMA_E_INTEGRITY")
+                write(self.work, ".git/" + name, good)
+        self.assertSnapshot(self.take(), {"maki.yml": "one\n", "src/run.sh": "#!/bin/sh\n"})
+
+    def test_a_folder_becomes_a_link(self):
+        """And back, as fast as can be: what the link leads to is never taken."""
+        write(self.path("elsewhere"), "x", "secret\n")
+        write(self.work, "d/x", "own\n")
+        stop = subprocess.Popen(["sh", "-c", "cd %s && while :; do mv d e && ln -s ../elsewhere d && rm d && mv e d; done" % self.work])
+        seen = set()
+        try:
+            drive = self.drive()
+            for _ in range(60):
+                answer = self.take(drive=drive)
+                if answer["event"] == "reply":
+                    for folder, _, files in os.walk(answer["snapshot"]):
+                        for name in set(files) & {"x"}:
+                            with open(os.path.join(folder, name)) as file:
+                                seen.add(file.read())
+                else:
+                    self.assertIn(answer["code"], ("AMA_E_IO", "AMA_E_PATH"), answer)
+        finally:
+            stop.kill()
+            stop.wait()
+        self.assertLessEqual(seen, {"own\n"})
+        self.assertEqual(subprocess.run(["grep", "-rl", "secret", self.cache], stdout=subprocess.PIPE).stdout, b"")
+
 
 class Roots(FetchTest):
     """fetch.local-paths: below these folders, whatever links and borrowed objects say."""

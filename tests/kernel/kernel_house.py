@@ -30,7 +30,6 @@ def split(code, **more):
 def attempt(test, scope, action=None, **env):
     """An attempt of its own for a test; closed after it."""
     connection = kernel.open(scope, action, env=dict(name="dev", configuration={}, **env))
-    kernel.ask("ama_spare_request")             # the next one need not wait
 
     def done():
         kernel.ask("ama_close_request", scope=scope, publish=False)
@@ -48,7 +47,6 @@ class Scoped(unittest.TestCase):
         cls.a = kernel.open("shared-" + cls.__name__, env=dict(
             name="dev", master="local[2]", inputRootPath="in", outputRootPath="/tmp/out", workingDir="/tmp/work",
             configuration={"limit": 10, "ratio": 1.50, "on": True, "nothing": None, "words": "a b"}))
-        kernel.ask("ama_spare_request")
 
     @classmethod
     def tearDownClass(cls):

@@ -26,7 +26,7 @@ ONLY_IN = {  # header: paths that may include it
     "zmq.h": ["actors/runtime/", "tests/", "bench/"],
     "czmq.h": ["actors/runtime/", "tests/", "bench/"],
     "sqlite3.h": ["actors/supervisor/journal", "tests/", "bench/"],
-    "git2.h": ["actors/fetcher/fetch_helper", "actors/fetcher/helper"],
+    "git2.h": ["actors/fetcher/fetch_helper", "actors/fetcher/helper", "tests/unit/fetcher/bad_"],
     "yaml.h": ["config/ama_doc"],
     "curl/curl.h": [],
     "microhttpd.h": ["master/web"],

@@ -40,9 +40,25 @@ void cast_break (cast_world_t *world, const char *format, ...)
     ama_str_printf (&world->broken, "[%lld ms] %s\n", (long long) ama_sim_now_ms (world->sim), line);
 }
 
+void cast_note (cast_world_t *world, const char *what, const char *format, ...)
+{
+    va_list args;
+
+    if (!world->history)
+        return;
+    (void) fprintf (world->history, "{\"at\":%lld,\"what\":\"%s\"", (long long) ama_sim_now_ms (world->sim), what);
+    va_start (args, format);
+    (void) vfprintf (world->history, format, args);
+    va_end (args);
+    (void) fputs ("}\n", world->history);
+}
+
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs)
 {
+    FILE *history = world->history;
+
     memset (world, 0, sizeof *world);
+    world->history = history;
     world->sim = sim;
     world->random = seed * 7919 + 1;
     world->n_runs = n_runs;
@@ -175,6 +191,26 @@ static void draft_plan (draft_t *draft, ama_plan_plan_t *plan, uint64_t seed)
                                                 .working_dir = (char *) "" } };
 }
 
+static void note_plan (cast_world_t *world, ama_id_t run, const ama_plan_plan_t *plan)
+{
+    char text[AMA_ID_TEXT];
+    ama_str_t actions = { 0 };
+
+    for (size_t i = 0; i < plan->n_actions; i++) {
+        const ama_plan_action_t *action = &plan->actions[i];
+        ama_str_printf (&actions,
+                        "%s{\"name\":\"%s\",\"attempts\":%u,\"error_action\":%lld,\"error_of\":%lld,\"depends\":[",
+                        i ? "," : "", action->name, action->retry.attempts, (long long) action->error_action,
+                        (long long) action->error_of);
+        for (size_t k = 0; k < action->n_depends; k++)
+            ama_str_printf (&actions, "%s%u", k ? "," : "", action->depends[k]);
+        ama_str_puts (&actions, "]}");
+    }
+    cast_note (world, "plan", ",\"run\":\"%s\",\"fail_fast\":%s,\"actions\":[%s]", ama_id_text (run, text),
+               plan->fail_fast ? "true" : "false", actions.data);
+    ama_str_done (&actions);
+}
+
 static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     cast_part_t *self = state;
@@ -185,12 +221,12 @@ static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
     draft_t *draft;
     int rc;
 
-    (void) self;
     (void) err;
     for (size_t i = 0; i < sizeof request->key.b; i++)
         seed = seed * 31 + request->key.b[i];
     draft = ama_malloc (sizeof *draft);
     draft_plan (draft, &reply.plan, seed);
+    note_plan (self->world, request->key, &reply.plan);
     rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
     free (draft);
     return rc;
@@ -210,10 +246,29 @@ static int on_resolve (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
 
 /* ---- reporter ---- */
 
+static const char *or_empty (const char *text)
+{
+    return text ? text : "";
+}
+
+static void note_kept (cast_world_t *world, const cast_run_t *run, uint64_t no, const ama_report_event_t *event)
+{
+    char text[AMA_ID_TEXT];
+
+    cast_note (world, "kept",
+               ",\"run\":\"%s\",\"no\":%llu,\"type\":\"%s\",\"action\":\"%s\",\"attempt\":%u,\"state\":\"%s\","
+               "\"cause\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\",\"exit\":%lld",
+               ama_id_text (run->id, text), (unsigned long long) no, ama_event_type_name (event->type),
+               or_empty (event->action), event->has_attempt ? event->attempt : 0, or_empty (event->state),
+               or_empty (event->cause), or_empty (event->phase), or_empty (event->status),
+               event->type == AMA_EVENT_TYPE_RUN_ENDED ? (long long) event->exit : -1);
+}
+
 static void keep (cast_world_t *world, cast_run_t *run, const ama_report_event_t *event)
 {
     if (run->kept == CAST_EVENTS)
         return;
+    note_kept (world, run, run->kept + 1, event);
     if (event->type == AMA_EVENT_TYPE_RUN_ACCEPTED && run->accepted)
         cast_break (world, "%s: accepted twice", run->token);
     run->accepted |= event->type == AMA_EVENT_TYPE_RUN_ACCEPTED;
@@ -270,12 +325,14 @@ static void on_accepted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const v
     cast_world_t *world = asked->self->world;
     cast_run_t *run = &world->runs[asked->run];
     const ama_run_accepted_t *accepted = body;
+    char text[AMA_ID_TEXT];
 
     (void) ctx;
     (void) envelope;
     asked->self->busy[asked->run] = 0;
     if (err)
         return;
+    cast_note (world, "accepted", ",\"token\":\"%s\",\"run\":\"%s\"", run->token, ama_id_text (accepted->run, text));
     if (!ama_id_is_zero (run->id) && !ama_id_equal (run->id, accepted->run))
         cast_break (world, "%s became two runs", run->token);
     run->id = accepted->run;
@@ -285,19 +342,24 @@ static void on_cancelled (ama_ctx_t *ctx, const ama_envelope_t *envelope, const 
                           void *arg)
 {
     asked_t *asked = arg;
+    cast_world_t *world = asked->self->world;
+    char text[AMA_ID_TEXT];
 
     (void) ctx;
     (void) envelope;
     (void) body;
     asked->self->busy[asked->run] = 0;
-    if (!err)
-        asked->self->world->runs[asked->run].cancelled = true;
+    if (err)
+        return;
+    world->runs[asked->run].cancelled = true;
+    cast_note (world, "cancelled", ",\"run\":\"%s\"", ama_id_text (world->runs[asked->run].id, text));
 }
 
 static void client_tick (void *arg)
 {
     cast_part_t *self = arg;
     cast_world_t *world = self->world;
+    char text[AMA_ID_TEXT];
 
     for (size_t i = 0; i < world->n_runs; i++) {
         cast_run_t *run = &world->runs[i];
@@ -314,9 +376,11 @@ static void client_tick (void *arg)
         if (ama_id_is_zero (run->id) || cast_random (world) % 20 == 0)
             self->busy[i] =
                 ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_SUBMIT, &submit, 1000, 0, on_accepted, &asked_of[i]);
-        else if (run->cancel_wanted && !run->cancelled && ama_now_ms (self->ctx) > run->cancel_at_ms)
+        else if (run->cancel_wanted && !run->cancelled && ama_now_ms (self->ctx) > run->cancel_at_ms) {
+            cast_note (world, "cancel", ",\"run\":\"%s\"", ama_id_text (run->id, text));
             self->busy[i] =
                 ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_CANCEL, &cancel, 1000, 0, on_cancelled, &asked_of[i]);
+        }
     }
     ama_timer_after (self->timer, 100);
 }

@@ -12,6 +12,8 @@
 #include "messages/report.h"
 #include "messages/run.h"
 
+#include <stdio.h>
+
 #define CAST_RUNS     12
 #define CAST_ATTEMPTS 4096
 #define CAST_SESSIONS 512
@@ -64,6 +66,7 @@ typedef struct {
     cast_session_t sessions[CAST_SESSIONS];
     size_t n_sessions;
     ama_str_t broken; /* promises that were broken; empty if all is well */
+    FILE *history;    /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
 } cast_world_t;
 
 extern const ama_actor_def_t cast_fetcher, cast_planner, cast_resolver, cast_agent, cast_reporter, cast_client;
@@ -74,5 +77,7 @@ uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend o
 /* The agent's process dies: what ran is gone, what was written down stays. */
 void cast_agent_crashed (cast_world_t *world);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+/* One line of the history: `what`, the time, and more members. */
+void cast_note (cast_world_t *world, const char *what, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
 
 #endif

@@ -30,8 +30,12 @@ static cast_session_t *find_session (cast_world_t *world, ama_id_t id)
     return NULL;
 }
 
-static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, const char *cause)
+static void end_attempt (cast_world_t *world, cast_attempt_t *attempt, ama_attempt_state_t outcome, const char *cause)
 {
+    char text[AMA_ID_TEXT];
+
+    cast_note (world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"", ama_id_text (attempt->id, text),
+               ama_attempt_state_name (outcome), cause);
     attempt->running = false;
     attempt->ended = true;
     attempt->outcome = outcome;
@@ -41,6 +45,7 @@ static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, c
 
 void cast_agent_crashed (cast_world_t *world)
 {
+    cast_note (world, "agent_died", " ");
     world->incarnation++;
     for (size_t i = 0; i < world->n_attempts; i++)
         world->attempts[i].running = false;
@@ -71,6 +76,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
     cast_attempt_t *attempt = find_attempt (world, start->attempt);
+    char text[AMA_ID_TEXT], run_text[AMA_ID_TEXT];
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
@@ -90,10 +96,12 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
         .end_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 400),
     };
     (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
+    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\"",
+               ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text));
     if (!ama_id_is_zero (start->session)) {
         const cast_session_t *session = find_session (world, start->session);
         if (!session || !session->open)
-            end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+            end_attempt (world, attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
     }
     return 0;
 }
@@ -108,7 +116,8 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     (void) envelope;
     (void) err;
     if (attempt && attempt->running)
-        end_attempt (attempt, cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED, "");
+        end_attempt (self->world, attempt,
+                     cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED, "");
     return 0;
 }
 
@@ -159,7 +168,7 @@ static void session_over (cast_world_t *world, cast_session_t *session, ama_sess
     session->told_ms = -TELL_MS;
     for (size_t i = 0; i < world->n_attempts; i++) {
         if (world->attempts[i].running && ama_id_equal (world->attempts[i].session, session->id))
-            end_attempt (&world->attempts[i], AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+            end_attempt (world, &world->attempts[i], AMA_ATTEMPT_STATE_ERRORED, "session-lost");
     }
 }
 
@@ -206,11 +215,11 @@ static void finish_attempts (cast_part_t *self, int64_t now)
         cast_attempt_t *attempt = &world->attempts[i];
         if (attempt->running && now >= attempt->end_at_ms) {
             if (cast_chance (world, 20))
-                end_attempt (attempt, AMA_ATTEMPT_STATE_FAILED, cast_chance (world, 20) ? "syntax" : "error");
+                end_attempt (world, attempt, AMA_ATTEMPT_STATE_FAILED, cast_chance (world, 20) ? "syntax" : "error");
             else if (cast_chance (world, 5))
-                end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "oom");
+                end_attempt (world, attempt, AMA_ATTEMPT_STATE_ERRORED, "oom");
             else
-                end_attempt (attempt, AMA_ATTEMPT_STATE_SUCCEEDED, "");
+                end_attempt (world, attempt, AMA_ATTEMPT_STATE_SUCCEEDED, "");
         }
         if (attempt->ended && !attempt->acked && now >= attempt->told_ms + TELL_MS) {
             ama_attempt_status_t status = { .attempt = attempt->id,

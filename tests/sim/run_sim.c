@@ -1,7 +1,8 @@
 /* run_sim.c - supervisor and broker among stand-ins: one seed, one story; checks of what must hold whatever happens
  *
- *     run_sim [first seed] [how many] [trace]
+ *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
+ * --trace prints every delivery; --history writes what happened, for check.py.
  * Messages are lost, doubled and late; amad (supervisor and broker together), the agent and the reporter crash. Then the world calms
  * down, and every run that was accepted must end, with a report that has no hole. Prints the seed of every story that does not.
  */
@@ -10,6 +11,7 @@
 #include "tests/sim/cast.h"
 
 #include <ftw.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +52,7 @@ static void crash (story_t *story, uint64_t what)
     int64_t now = ama_sim_now_ms (story->sim), away = 50 + (int64_t) (cast_random (&story->world) % 1500);
 
     story->crashes++;
+    cast_note (&story->world, "crash", ",\"who\":\"%s\"", what == 0 ? "amad" : what == 1 ? "agent" : "reporter");
     if (what == 0 && !story->amad_back_ms) {
         ama_sim_crash (story->sim, "supervisor", 1 + away / 10);
         ama_sim_crash (story->sim, "broker", 1 + away / 10);
@@ -105,6 +108,7 @@ static void storm (story_t *story)
 static void calm (story_t *story)
 {
     story->world.calm = true;
+    cast_note (&story->world, "calm", " ");
     ama_sim_set_faults (story->sim, 0, 0);
     for (int64_t now = STORM_MS; now < STORM_MS + CALM_MS && !all_ended (story); now += 1000) {
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
@@ -156,7 +160,7 @@ static void trace (const char *line, void *arg)
 }
 
 /* 0 if the story ended well. */
-static int tell (uint64_t seed, bool traced)
+static int tell (uint64_t seed, bool traced, FILE *history)
 {
     char dir[] = "/dev/shm/ama-sim-XXXXXX", fallback[] = "/tmp/ama-sim-XXXXXX";
     story_t *story = ama_calloc (1, sizeof *story);
@@ -174,7 +178,9 @@ static int tell (uint64_t seed, bool traced)
     story->supervisor = (ama_supervisor_conf_t){ .data_dir = folder, .max_active = seed % 7 == 0 ? 2 : 0 };
     story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
     story->config = &story->world;
+    story->world.history = history;
     cast_init (&story->world, story->sim, seed, 1 + seed % CAST_RUNS);
+    cast_note (&story->world, "story", ",\"seed\":%llu", (unsigned long long) seed);
     start (story, &cast_fetcher, &story->config);
     start (story, &cast_planner, &story->config);
     start (story, &cast_resolver, &story->config);
@@ -192,6 +198,7 @@ static int tell (uint64_t seed, bool traced)
             check_report (story, run);
     }
     rc = story->world.broken.size != 0;
+    cast_note (&story->world, "over", " ");
     if (rc)
         (void) printf ("seed %llu (%u crashes):\n%s", (unsigned long long) seed, story->crashes,
                        story->world.broken.data);
@@ -204,13 +211,33 @@ static int tell (uint64_t seed, bool traced)
 
 int main (int argc, char **argv)
 {
-    uint64_t first = argc > 1 ? strtoull (argv[1], NULL, 10) : 1;
-    uint64_t count = argc > 2 ? strtoull (argv[2], NULL, 10) : 200;
-    uint64_t broken = 0;
+    static const struct option options[] = {
+        { "first", required_argument, NULL, 'f' },
+        { "seeds", required_argument, NULL, 'n' },
+        { "trace", no_argument, NULL, 't' },
+        { "history", required_argument, NULL, 'h' },
+        { 0 },
+    };
+    uint64_t first = 1, count = 200, broken = 0;
+    bool traced = false;
+    FILE *history = NULL;
+    int option;
 
+    while ((option = getopt_long (argc, argv, "", options, NULL)) != -1) {
+        if (option == 'f')
+            first = strtoull (optarg, NULL, 10);
+        else if (option == 'n')
+            count = strtoull (optarg, NULL, 10);
+        else if (option == 't')
+            traced = true;
+        else if (option != 'h' || !(history = fopen (optarg, "w")))
+            return 2;
+    }
     for (uint64_t seed = first; seed < first + count; seed++)
-        broken += (uint64_t) tell (seed, argc > 3);
-    (void) printf ("%llu stories from seed %llu, %llu went wrong\n", (unsigned long long) count,
-                   (unsigned long long) first, (unsigned long long) broken);
+        broken += (uint64_t) tell (seed, traced, history);
+    if (history && fclose (history) != 0)
+        return 2;
+    (void) fprintf (stderr, "%llu stories from seed %llu, %llu went wrong\n", (unsigned long long) count,
+                    (unsigned long long) first, (unsigned long long) broken);
     return broken != 0;
 }

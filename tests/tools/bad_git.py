@@ -46,6 +46,11 @@ def varint(number):
     return bytes(out)
 
 
+def deflated(data):
+    """Little is only stored, so that what a fuzzer changes is the data."""
+    return zlib.compress(data, 0 if len(data) < 1000 else 9)
+
+
 def pack(*objects, count=None, checksum=True):
     """objects: (kind, data), or (REF_DELTA, base hex id, delta), or raw bytes."""
     data = b"PACK" + struct.pack(">II", 2, len(objects) if count is None else count)
@@ -53,9 +58,9 @@ def pack(*objects, count=None, checksum=True):
         if isinstance(one, bytes):
             data += one
         elif one[0] == REF_DELTA:
-            data += header(REF_DELTA, len(one[2])) + bytes.fromhex(one[1]) + zlib.compress(one[2])
+            data += header(REF_DELTA, len(one[2])) + bytes.fromhex(one[1]) + deflated(one[2])
         else:
-            data += header(one[0], len(one[1])) + zlib.compress(one[1])
+            data += header(one[0], len(one[1])) + deflated(one[1])
     digest = hashlib.sha1(data).digest()
     return data + (digest if checksum else bytes(20))
 

@@ -113,7 +113,8 @@ static int peel (ama_fetch_work_t *work, git_reference *ref, git_oid *ret_id, am
     if (rc == 0)
         git_oid_cpy (ret_id, git_object_id (object));
     else if (rc == GIT_EINVALIDSPEC || rc == GIT_EPEEL || rc == GIT_EAMBIGUOUS)
-        rc = ama_err_set (err, AMA_E_NOT_FOUND, "%s: %s names no commit", work->url.normal, work->order.ref);
+        rc = ama_err_set (err, AMA_E_NOT_FOUND, "%s: %s names no commit", work->url.normal,
+                          git_reference_shorthand (ref));
     else
         rc = ama_fetch_git_error (work, rc, git_reference_shorthand (ref), err);
     git_object_free (object);

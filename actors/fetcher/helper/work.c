@@ -117,7 +117,7 @@ static int code_of_http (const char *text)
 /* What a server says before it hangs up, and how libgit2 says that it was sent on. */
 static int code_of_net (const char *text)
 {
-    if (strstr (text, "cannot redirect"))
+    if (strstr (text, "cannot redirect") && !ama_str_starts (text, "remote error"))
         return AMA_E_URL;
     if (strcasestr (text, "not found") || strcasestr (text, "not appear to be a git repository"))
         return AMA_E_NOT_FOUND;
@@ -135,19 +135,35 @@ static int code_of_ssh (const char *text)
     return code_of_net (text);
 }
 
+/* Only here, where the text is the system's: a server may say that its disk is full, a broken configuration lacks quotation marks. */
+static int code_of_os (const char *text)
+{
+    if (strstr (text, "No space left") || strstr (text, "quota exceeded"))
+        return AMA_E_NOSPACE;
+    return strstr (text, "failed to connect") ? AMA_E_UNREACHABLE : AMA_E_IO;
+}
+
+static int code_of_object (const char *text)
+{
+    static const char *const limits[] = { "too large", "too many", "overly large" };
+
+    for (size_t i = 0; i < ARRAY_SIZE (limits); i++)
+        if (strstr (text, limits[i]))
+            return AMA_E_LIMIT;
+    return AMA_E_INTEGRITY;
+}
+
 static int code_of (const ama_fetch_work_t *work, int rc, const git_error *last)
 {
     const char *text = last && last->message ? last->message : "";
 
     if (rc == GIT_EAUTH || rc == GIT_ECERTIFICATE)
         return AMA_E_AUTH;
-    if (strstr (text, "No space left") || strstr (text, "quota"))
-        return AMA_E_NOSPACE;
     switch (last ? last->klass : GIT_ERROR_NONE) {
     case GIT_ERROR_NOMEMORY:
         return AMA_E_LIMIT;
     case GIT_ERROR_OS:
-        return strstr (text, "failed to connect") ? AMA_E_UNREACHABLE : AMA_E_IO;
+        return code_of_os (text);
     case GIT_ERROR_NET:
         return code_of_net (text);
     case GIT_ERROR_SSL:
@@ -163,9 +179,12 @@ static int code_of (const ama_fetch_work_t *work, int rc, const git_error *last)
     case GIT_ERROR_TREE:
     case GIT_ERROR_TAG:
     case GIT_ERROR_SHA1:
-    case GIT_ERROR_CONFIG:  /* of a repository that is not ours */
-    case GIT_ERROR_INVALID: /* an object of another kind than its tree says */
-        return strstr (text, "too large") || strstr (text, "too many") ? AMA_E_LIMIT : AMA_E_INTEGRITY;
+    case GIT_ERROR_CONFIG:    /* of a repository that is not ours */
+    case GIT_ERROR_REFERENCE: /* likewise: HEAD, a branch, packed-refs */
+    case GIT_ERROR_INDEX:
+    case GIT_ERROR_REPOSITORY: /* of a form that there is not */
+    case GIT_ERROR_INVALID:    /* an object of another kind than its tree says */
+        return code_of_object (text);
     case GIT_ERROR_NONE:
         return work->url.scheme == AMA_FETCH_LOCAL ? AMA_E_IO : AMA_E_UNREACHABLE;
     default:

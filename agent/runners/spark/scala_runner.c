@@ -344,7 +344,6 @@ static void on_opened (const json_t *content, const ama_err_t *err, void *arg)
         finish_trouble (work, NULL, &trouble);
     else {
         work->step = CONNECTING;
-        ama_jupyter_control (ama_session_control (work->session), "ama_spare_request", NULL, 0, NULL, NULL);
         ama_jupyter_when_ready (work->client, on_connected, work);
     }
 }

@@ -1,198 +1,126 @@
-"""Makes the bad repositories of EXPECT: git itself refuses most of them, so their objects are written by hand.
+"""The cases of EXPECT, for Python: trees/ are texts that git itself would refuse to write as a repository, packs/ are made here.
 
-As a program:  make.py CASE FOLDER      a bare repository in FOLDER, or for the pack cases a description of what a server would send
-As a module:   TREES[case](repo) fills a Repo; PACKS[case](case) gives (refs, pack, advertised) for tests/tools/bad_git.py
+    make.py update             writes packs/
+    make.py check              fails if update would change anything, or if README.md does not name every file
+    make.py CASE FOLDER        the repository of trees/CASE.repo in FOLDER, bare
 """
-import hashlib
+import glob
 import os
-import subprocess
+import re
 import sys
+import tempfile
 import zlib
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools"))
-from bad_git import BLOB, COMMIT, REF_DELTA, TAG, TREE, advertisement, commit, delta, header, line, oid, pack, tree  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../tools"))
+from bad_git import BLOB, COMMIT, KINDS, OFS_DELTA, REF_DELTA, TREE, advertisement, commit, deflated, delta, header, line, oid, pack, tree  # noqa: E402
 
-FILE, PROGRAM, LINK, FOLDER, MODULE = "100644", "100755", "120000", "40000", "160000"
+FILE = "100644"
+
+
+# ---- trees/*.repo; tests/unit/fetcher/bad_repo.h is the grammar ----
+
+ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"0": b"\0", b"\\": b"\\", b'"': b'"'}
 
 
 class Repo:
-    """A bare repository whose loose objects we write ourselves."""
+    """Reads a description and writes a bare repository, whose loose objects we make ourselves. outside: what \\o stands for."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", folder], check=True)
+    def __init__(self, text, folder, outside):
+        self.folder, self.outside = folder, os.fsencode(outside)
+        self.objects, self.tree, self.top, self.head, self.named = {}, None, None, None, False
+        self.ref, self.commit = "", ""
+        os.makedirs(folder)
+        for row in text.split(b"\n"):
+            if row and not row.startswith(b"#"):
+                self.line(row)
+        self.close_tree()
+        if not self.head and self.top:
+            self.add_commit("", self.top, b"bad\n")
+        if not self.named and self.head:
+            self.write("refs/heads/main", self.head.encode() + b"\n")
+        for name, data in (("HEAD", b"ref: refs/heads/main\n"), ("config", b"[core]\n\tbare = true\n")):
+            if not os.path.exists(os.path.join(folder, name)):
+                self.write(name, data)
+        for name in ("objects", "refs"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
 
-    def put(self, kind, data):
-        one = oid(kind, data)
-        names = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
-        path = os.path.join(self.folder, "objects", one[:2], one[2:])
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if not os.path.exists(path):
-            with open(path, "wb") as file:
-                file.write(zlib.compress(b"%s %d\0" % (names[kind], len(data)) + data))
+    def text(self, quoted):
+        """The bytes that pieces "…"*N stand for."""
+        out = b""
+        for inner, times in re.findall(rb'"((?:[^"\\]|\\.)*)"(?:\*(\d+))?', quoted, re.S):
+            one = re.sub(rb"\\(x..|.)", lambda m: bytes.fromhex(m.group(1)[1:].decode()) if m.group(1)[:1] == b"x" else
+                         self.outside if m.group(1) == b"o" else ESCAPES[m.group(1)], inner, flags=re.S)
+            out += one * int(times or 1)
+        return out
+
+    def put(self, kind, data, label, name=None):
+        one = name or oid(kind, data)
+        self.objects[label] = one
+        self.write("objects/%s/%s" % (one[:2], one[2:]), zlib.compress(b"%s %d\0" % (KINDS[kind].encode(), len(data)) + data), "wb")
         return one
 
-    def blob(self, data):
-        return self.put(BLOB, data if isinstance(data, bytes) else data.encode())
+    def close_tree(self):
+        if self.tree:
+            self.top = self.put(TREE, self.tree[1], self.tree[0])
+        self.tree = None
 
-    def tree(self, *entries):
-        return self.put(TREE, tree(*entries))
+    def add_commit(self, label, root, text):
+        self.head = self.put(COMMIT, commit(root, text=text.decode()), label)
 
-    def head(self, *entries):
-        """The commit of main: these entries and a maki.yml."""
-        if not any(name == b"maki.yml" for _, name, _ in entries):
-            entries += ((FILE, b"maki.yml", self.blob("job-name: bad\n")),)
-        top = self.put(COMMIT, commit(self.tree(*entries)))
-        self.ref("refs/heads/main", top)
-        return top
+    def one(self, label):
+        return self.objects.get(label) or label
 
-    def ref(self, name, one):
-        self.write(name, one + "\n")
+    def line(self, row):
+        what, rest = row.split(b" ", 1)
+        words = rest.split(b'"', 1)[0].decode().split()
+        text = self.text(rest)
+        if what in (b"entry", b"entries"):
+            mode, one = words[-2:]
+            for number in range(int(words[0])) if len(words) == 3 else [None]:
+                name = text if number is None else text + b"%05d" % number
+                self.tree = (self.tree[0], self.tree[1] + tree((mode, name, self.one(one))))
+            return
+        self.close_tree()
+        if what == b"blob":
+            self.put(BLOB, text, words[0])
+        elif what == b"lie":
+            self.put(BLOB, text, words[0], self.one(words[0]))
+        elif what == b"tree":
+            self.tree = (words[0], text)
+        elif what == b"nest":
+            for _ in range(int(words[0])):
+                self.top = self.put(TREE, tree(*[("40000", b"d%d" % n, self.top) for n in range(int(words[1]))]), "")
+        elif what == b"commit":
+            self.add_commit(words[0], self.one(words[1]), text)
+        elif what == b"ref":
+            self.named = True
+            self.write(words[0], self.one(words[1]).encode() + b"\n")
+        elif what == b"file":
+            self.write(words[0], text)
+        elif what in (b"ask", b"pin"):
+            setattr(self, "ref" if what == b"ask" else "commit", words[0])
+        else:
+            raise ValueError(row)
 
-    def write(self, name, text, mode=0o644):
+    def write(self, name, data, how="ab"):
         path = os.path.join(self.folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as file:
-            file.write(text)
-        os.chmod(path, mode)
+        with open(path, how) as file:
+            file.write(data)
+        if name.startswith("hooks/"):
+            os.chmod(path, 0o755)
 
 
-# ---- G6: names and modes ----
-
-def named(name, mode=FILE):
-    return lambda repo: repo.head((mode, name, repo.blob("evil\n") if mode != FOLDER else repo.tree((FILE, b"x", repo.blob("evil\n")))))
-
-
-def twice(first, second):
-    def make(repo):
-        one = {FILE: repo.blob("a\n"), LINK: repo.blob("/tmp"), FOLDER: repo.tree((FILE, b"evil", repo.blob("b\n")))}
-        repo.head((first, b"d", one[first]), (second, b"d", one[second]))
-    return make
+def read(name):
+    with open(os.path.join(HERE, name), "rb") as file:
+        return file.read()
 
 
-def deep(levels):
-    def make(repo):
-        one = repo.tree((FILE, b"x", repo.blob("x\n")))
-        for _ in range(levels):
-            one = repo.tree((FOLDER, b"d", one))
-        repo.head((FOLDER, b"d", one))
-    return make
-
-
-def bomb(repo):
-    """Ten trees, each ten times the one below: 10^10 files out of 5 kB."""
-    one = repo.tree((FILE, b"x", repo.blob("x\n")))
-    for _ in range(10):
-        one = repo.tree(*[(FOLDER, b"d%d" % n, one) for n in range(10)])
-    repo.head((FOLDER, b"d", one))
-
-
-def own_tree_as_file(repo):
-    repo.head((FILE, b"x", repo.tree((FILE, b"y", repo.blob("y\n")))))
-
-
-def blob_as_folder(repo):
-    repo.head((FOLDER, b"x", repo.blob("y\n")))
-
-
-def missing_blob(repo):
-    repo.head((FILE, b"x", "1" * 40))
-
-
-def wrong_blob(repo):
-    """A loose object whose bytes are not those of its name."""
-    one = repo.blob("true\n")
-    path = os.path.join(repo.folder, "objects", one[:2], one[2:])
-    os.unlink(path)
-    with open(path, "wb") as file:
-        file.write(zlib.compress(b"blob 5\0lies\n"))
-    repo.head((FILE, b"x", one))
-
-
-# ---- G7: links ----
-
-def link(target, name=b"link"):
-    return lambda repo: repo.head((LINK, name, repo.blob(target)))
-
-
-def chain(repo):
-    repo.head(*[(LINK, b"a%02d" % n, repo.blob("a%02d" % (n + 1))) for n in range(41)])
-
-
-def two_step(repo):
-    """Each link alone looks harmless."""
-    inner = repo.tree((LINK, b"l", repo.blob("../..")), (LINK, b"m", repo.blob("l/../secret")))
-    repo.head((FOLDER, b"d", repo.tree((FOLDER, b"e", inner))))
-
-
-def src_is_link(repo):
-    repo.head((LINK, b"src", repo.blob("..")))
-
-
-# ---- G8: submodules ----
-
-def modules(text, *entries):
-    return lambda repo: repo.head((FILE, b".gitmodules", repo.blob(text)), *(entries or ((MODULE, b"sub", "2" * 40),)))
-
-
-def many_modules(repo):
-    repo.head(*[(MODULE, b"s%05d" % n, "2" * 40) for n in range(10000)])
-
-
-# ---- G9: what a repository would like to run ----
-
-def attributes(repo):
-    repo.head((FILE, b".gitattributes", repo.blob("* filter=evil ident eol=crlf diff=evil merge=evil working-tree-encoding=UTF-16\n*.bin filter=lfs\n")),
-              (FILE, b"id.txt", repo.blob("$Id$\nline\n")),
-              (FILE, b"data.bin", repo.blob("version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 4\n" % ("0" * 64))))
-    repo.write("config", "[core]\n\tbare = true\n[filter \"evil\"]\n\tsmudge = touch CANARY; cat\n\trequired = true\n"
-                         "[filter \"lfs\"]\n\tprocess = touch CANARY\n\tsmudge = touch CANARY\n")
-
-
-def config_and_hooks(repo):
-    for hook in ("post-checkout", "pre-receive", "update", "post-update", "reference-transaction", "fsmonitor"):
-        repo.write("hooks/" + hook, "#!/bin/sh\ntouch CANARY\n", 0o755)
-    repo.write("config", "[core]\n\tbare = true\n\tfsmonitor = touch CANARY\n\tsshCommand = touch CANARY\n\thooksPath = hooks\n"
-                         "\tpager = touch CANARY\n\talternateRefsCommand = touch CANARY\n\teditor = touch CANARY\n"
-                         "[uploadpack]\n\tpackObjectsHook = touch CANARY\n"
-                         "[credential]\n\thelper = !touch CANARY\n[url \"ext::touch CANARY\"]\n\tinsteadOf = /\n[protocol]\n\tallow = always\n")
-    repo.head()
-
-
-def includes(path):
-    def make(repo):
-        repo.head()
-        repo.write("config", "[core]\n\tbare = true\n[include]\n\tpath = %s\n" % path)
-    return make
-
-
-def common_dir(repo):
-    repo.head()
-    repo.write("commondir", "/nonexistent\n")
-
-
-TREES = {
-    "G6-dot-git": named(b".git"), "G6-dot-git-folder": named(b".git", FOLDER), "G6-upper": named(b".GIT", FOLDER),
-    "G6-short": named(b"git~1"), "G6-ignorable": named(b".git\xe2\x80\x8c"), "G6-ntfs-stream": named(b".git::$INDEX_ALLOCATION"),
-    "G6-trailing": named(b".git ."), "G6-up": named(b".."), "G6-up-folder": named(b"..", FOLDER), "G6-here": named(b".", FOLDER),
-    "G6-slash": named(b"a/../b"), "G6-absolute": named(b"/tmp/evil"), "G6-empty": named(b""), "G6-long": named(b"n" * 4096),
-    "G6-300": named(b"n" * 300), "G6-newline": named(b"a\nb"), "G6-escape": named(b"a\x1b[2J"), "G6-latin": named(b"caf\xe9"),
-    "G6-mode": named(b"x", "777777"), "G6-mode-7": named(b"x", "0777777"), "G6-mode-device": named(b"x", "20644"),
-    "G6-mode-old": named(b"x", "100664"), "G6-setuid": named(b"x", "104755"), "G6-mode-none": named(b"x", "0"),
-    "G6-twice": twice(FILE, FILE), "G6-file-and-folder": twice(FILE, FOLDER), "G6-deep": deep(70), "G6-deep-enough": deep(60),
-    "G6-bomb": bomb, "G6-tree-as-file": own_tree_as_file, "G6-file-as-folder": blob_as_folder, "G6-missing": missing_blob,
-    "G6-wrong-bytes": wrong_blob,
-    "G7-root": link("/"), "G7-passwd": link("/etc/passwd"), "G7-up": link(".."), "G7-up-two": link("../../x"), "G7-inside": link("maki.yml"),
-    "G7-chain": chain, "G7-two-step": two_step, "G7-link-then-folder": twice(LINK, FOLDER), "G7-folder-then-link": twice(FOLDER, LINK),
-    "G7-maki": link("/etc/passwd", b"maki.yml"), "G7-src": src_is_link, "G7-empty": link(""), "G7-nul": link(b"maki.yml\0x"),
-    "G7-long": link("a/" * 3000),
-    "G8-relative": modules('[submodule "s"]\n\tpath = sub\n\turl = ../..\n'), "G8-option": modules('[submodule "s"]\n\tpath = sub\n\turl = -u./x\n'),
-    "G8-path": modules('[submodule "s"]\n\tpath = ../x\n\turl = /tmp\n'), "G8-hooks": modules('[submodule "../../hooks"]\n\tpath = sub\n\turl = /tmp\n'),
-    "G8-carriage": modules('[submodule "s"]\n\tpath = "sub\r"\n\turl = /tmp\n', (MODULE, b"sub\r", "2" * 40)),
-    "G8-self": modules('[submodule "s"]\n\tpath = sub\n\turl = .\n'), "G8-many": many_modules,
-    "G9-attributes": attributes, "G9-config": config_and_hooks, "G9-include": includes("/etc/passwd"),
-    "G9-include-device": includes("/dev/zero"), "G9-include-itself": includes("config"), "G9-include-nothing": includes("/nonexistent/x"), "G9-commondir": common_dir,
-}
+def split_pack(data):
+    """(what is announced, what is sent) of a file of packs/."""
+    at = data.find(b"PACK")
+    return (data, b"") if at < 0 else (data[:at], data[at:])
 
 
 # ---- G10: what a server may send ----
@@ -280,7 +208,7 @@ def delta_outside(case):
 
 def huge_header(case):
     head, top, root, _ = objects(case)
-    return refs_of(head), pack(top, root, header(BLOB, 1 << 60) + zlib.compress(b"x")), None
+    return refs_of(head), pack(top, root, header(BLOB, 1 << 60) + deflated(b"x")), None
 
 
 def advertised(*names):
@@ -298,6 +226,88 @@ def raw(make_bytes):
     return make
 
 
+def asked(*heads):
+    """Heads of other commits, whose objects are sent too, beside a good main."""
+    def make(case):
+        head, *all_of = objects(case)
+        other, *more = objects(case + " the other", b"other\n")
+        return refs_of(head) + [(other, name) for name in heads], pack(*all_of, *more), None
+    return make
+
+
+def twice_named(case):
+    """One name, two commits."""
+    head, *all_of = objects(case)
+    other, *more = objects(case + " the other", b"other\n")
+    return [(head, "HEAD"), (head, "refs/heads/main"), (other, "refs/heads/main")], pack(*all_of, *more), None
+
+
+def copies(size):
+    """Commands that copy all of a base of this size."""
+    out = b""
+    for at in range(0, size, 0x800000):
+        part = min(0x800000, size - at)
+        out += b"\xff" + at.to_bytes(4, "little") + part.to_bytes(3, "little")
+    return out
+
+
+def ofs_delta(distance, data):
+    """A delta whose base begins so many bytes before it."""
+    out = [distance & 0x7f]
+    while distance > 0x7f:
+        distance = (distance >> 7) - 1
+        out.append(distance & 0x7f | 0x80)
+    return header(OFS_DELTA, len(data)) + bytes(reversed(out)) + deflated(data)
+
+
+def doubling(levels):
+    """Every size is true: 64 bytes, and deltas that each say the one before twice."""
+    def make(case):
+        head, top, root, _ = objects(case)
+        size, last = 64, header(BLOB, 64) + deflated(b"d" * 64)
+        parts = [last]
+        for _ in range(levels):
+            last = ofs_delta(len(last), delta(size, size * 2, copies(size) * 2))
+            size *= 2
+            parts.append(last)
+        return refs_of(head), pack(top, root, *parts), None
+    return make
+
+
+def chain(links, backwards):
+    """A delta of a delta of a delta, sent in the order of their making or the other way round."""
+    def make(case):
+        head, top, root, blob = objects(case)
+        parts, text = [], blob[1]
+        for number in range(links):
+            more = b"%04d" % number
+            parts.append((REF_DELTA, oid(BLOB, text), delta(len(text), len(text) + 4, copies(len(text)) + b"\x04" + more)))
+            text += more
+        return refs_of(head), pack(top, root, blob, *(reversed(parts) if backwards else parts)), None
+    return make
+
+
+def zeros(size):
+    """A file of zeros: few bytes that become many, and say so."""
+    def make(case):
+        head, top, root, _ = objects(case, bytes(size))
+        return refs_of(head), pack(top, root, (BLOB, bytes(size))), None
+    return make
+
+
+def kind(number):
+    """Objects of a kind that there is not."""
+    def make(case):
+        head, top, root, _ = objects(case)
+        return refs_of(head), pack(top, root, header(number, 2) + deflated(b"x\n")), None
+    return make
+
+
+def object_twice(case):
+    head, *all_of = objects(case)
+    return refs_of(head), pack(*all_of, *all_of), None
+
+
 SERVICE = line(b"# service=git-upload-pack\n") + b"0000"
 
 PACKS = {
@@ -305,29 +315,57 @@ PACKS = {
     "G10-count-more": count_lies(4), "G10-count-fewer": count_lies(2), "G10-count-4g": count_lies(0xffffffff), "G10-other": other_commit,
     "G10-without-blob": without_blob, "G10-without-tree": without_tree, "G10-delta-bomb": delta_bomb(1 << 40),
     "G10-delta-size": delta_bomb(12345), "G10-delta-cycle": delta_cycle, "G10-delta-outside": delta_outside, "G10-huge": huge_header,
-    "G10-ref-climbs": advertised("refs/heads/../../x"), "G10-ref-dash": advertised("refs/heads/-x"),
+    "G10-delta-doubles": doubling(26), "G10-delta-chain": chain(500, False), "G10-delta-chain-back": chain(500, True),
+    "G10-zeros": zeros(3 << 20), "G10-object-twice": object_twice, "G10-kind-0": kind(0), "G10-kind-5": kind(5),
+    "G10-ref-head": asked("refs/heads/HEAD"), "G10-ref-hex": asked("refs/heads/" + "3" * 40), "G10-ref-twice": twice_named,
+    "G10-ref-climbs": advertised("refs/heads/../../x"), "G10-ref-dash": asked("refs/heads/-x"),
     "G10-ref-control": advertised(b"refs/heads/a\x1b[2J"), "G10-ref-lock": advertised("refs/heads/x.lock"), "G10-ref-alien": advertised("HEAD2", "x"),
     "G10-line-length": raw(lambda head: SERVICE + b"ffff" + head), "G10-line-short": raw(lambda head: SERVICE + b"0001"),
     "G10-line-no-hex": raw(lambda head: SERVICE + b"zzzz" + head), "G10-oid": raw(lambda head: SERVICE + line(b"x" * 40 + b" HEAD\n") + b"0000"),
     "G10-error": raw(lambda head: SERVICE + line(b"ERR you are \x1b[31mnot\x1b[0m welcome\n") + b"0000"),
+    "G10-error-full": raw(lambda head: SERVICE + line(b"ERR No space left on device\n") + b"0000"),
+    "G10-error-denied": raw(lambda head: SERVICE + line(b"ERR access denied\n") + b"0000"),
+    "G10-error-redirect": raw(lambda head: SERVICE + line(b"ERR cannot redirect\n") + b"0000"),
     "G10-symref": raw(lambda head: SERVICE + line(head + b" HEAD\0symref=HEAD:refs/heads/../../evil ofs-delta\n") +
                       line(head + b" refs/heads/main\n") + b"0000"),
 }
 
 
+def packs():
+    """(name, bytes) of all files of packs/."""
+    for case, make in PACKS.items():
+        refs, data, announced = make(case)
+        yield "packs/%s.pack" % case, (announced or advertisement(refs)) + data
+
+
+def check():
+    made, stale = dict(packs()), []
+    for name in sorted(set(made) | {os.path.relpath(path, HERE) for path in glob.glob(HERE + "/packs/*")}):
+        if not os.path.exists(os.path.join(HERE, name)) or read(name) != made.get(name):
+            stale.append("%s: not what make.py makes; run tests/bad/repo/make.py update and commit it" % name)
+    told = read("README.md").decode()
+    for path in sorted(glob.glob(HERE + "/trees/*") + glob.glob(HERE + "/packs/*")):
+        if "`%s`" % os.path.basename(path).rsplit(".", 1)[0] not in told:
+            stale.append("%s: README.md does not say what it is for" % os.path.relpath(path, HERE))
+    print("\n".join(stale) or "%d packs" % len(made))
+    return 1 if stale else 0
+
+
+def update():
+    for name, data in packs():
+        with open(os.path.join(HERE, name), "wb") as file:
+            file.write(data)
+
+
 def main():
+    if sys.argv[1:] == ["check"]:
+        return check()
+    if sys.argv[1:] == ["update"]:
+        return update()
     case, folder = sys.argv[1:]
-    if case in TREES:
-        TREES[case](Repo(folder))
-        return
-    refs, data, raw_refs = PACKS[case](case)
-    os.makedirs(folder)
-    with open(os.path.join(folder, "advertisement"), "wb") as file:
-        file.write(raw_refs or advertisement(refs))
-    with open(os.path.join(folder, "pack"), "wb") as file:
-        file.write(data)
-    print(hashlib.sha1(data).hexdigest())
+    Repo(read("trees/%s.repo" % case), folder, os.path.join(tempfile.gettempdir(), "outside"))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -57,6 +57,10 @@ static const case_t cases[] = {
       "fetch; plan; lease a; lease b; lease d; start a1; start b1; a1 failed(error); a failed; stop b1; c skipped "
       "(fail-fast: a failed); unlease; d skipped (fail-fast: a failed); start e1; b1 cancelled; b cancelled; unlease; "
       "e1 succeeded; e succeeded; unlease; run rescued 3; done" },
+    { "fail-fast: what has been tried was not skipped", BEGIN "plan fail-fast,a<,b<*2@50; lease; lease; fail b; fail a",
+      "fetch; plan; lease a; lease b; start a1; start b1; b1 failed(error) retry 50; unlease; a1 failed(error); a "
+      "failed; "
+      "b cancelled; unlease; run failed 1; done" },
     { "errored", BEGIN "plan a; lease; end a errored killed",
       "fetch; plan; lease a; start a1; a1 errored(killed); a errored; unlease; run errored 5; done" },
     { "failed wins over errored", BEGIN "plan a<,b<; lease; lease; end a errored killed; fail b",
@@ -264,6 +268,45 @@ static void play (void **state)
     assert_int_equal (wrong, 0);
 }
 
+/* Which starts are worth telling the agent of before they are durable. */
+static const struct {
+    const char *name, *steps, *action;
+    uint32_t no; /* 0: none */
+} announced[] = {
+    { "the first", BEGIN "plan a,b; lease", "a", 1 },
+    { "the start before it has told", BEGIN "plan a,b; lease; ok a", "b", 0 },
+    { "a retry", BEGIN "plan a,b*2; lease; ok a; fail b", "b", 2 },
+    { "one that waited for two", BEGIN "plan a<,b<,c<a+b; lease; lease; ok a; ok b", "c", 1 },
+    { "in a Spark session", BEGIN "plan a:; lease; ready", "a", 0 },
+    { "that may have begun already", BEGIN "plan a; lease; restart; up", "a", 0 },
+};
+
+static void announce (void **state)
+{
+    size_t wrong = 0;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (announced); i++) {
+        ama_attempt_prepare_t body = { 0 };
+        ama_attempt_next_t next[1] = { 0 };
+        stage_t stage;
+        ama_id_t id;
+        uint32_t no = 0;
+        stage_init (&stage);
+        stage_play (&stage, announced[i].steps);
+        assert_true (stage_attempt (&stage, announced[i].action, &id));
+        if (ama_run_core_prepare_request (stage.run, id, &body, next) && body.n_next == 1
+            && strcmp (body.next[0].action, announced[i].action) == 0)
+            no = body.next[0].no;
+        if (no != announced[i].no) {
+            print_error ("%s: expected %u, got %u\n", announced[i].name, announced[i].no, no);
+            wrong++;
+        }
+        stage_done (&stage);
+    }
+    assert_int_equal (wrong, 0);
+}
+
 #define FETCHING "phase_started fetch https://host/r.git main; "
 
 /* What is told until the plan is asked for, or the run has ended. */
@@ -310,6 +353,6 @@ static void tell (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (play), cmocka_unit_test (tell) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (play), cmocka_unit_test (announce), cmocka_unit_test (tell) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -15,7 +15,6 @@ final class Control(host: Host) {
   def handle(kind: String, content: JsonNode, from: Kernel): CompletableFuture[Answer] = kind match {
     case "ama_session_request" => host.session.describe().thenApply(Answer(_))
     case "ama_open_request"    => Threads.future(kind)(Answer(open(content)))
-    case "ama_spare_request"   => Threads.future(kind)(Answer(spare(content)))
     case "ama_split_request"   => Threads.future(kind)(Answer(split(content)))
     case "ama_close_request"   => Threads.future(kind)(close(content, from))
     case "ama_jar_request"     => Threads.future(kind)(Answer(addJars(content)))
@@ -29,12 +28,6 @@ final class Control(host: Host) {
     val environment = if (c.path("env").isObject) Environment(c.path("env")) else host.options.environment
     val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment)
     host.open(ConnectionInfo(c.path("connection")), attempt)
-    Json.ok()
-  }
-
-  private def spare(c: JsonNode): ObjectNode = {
-    val prepared = host.prepareSpare()
-    if (c.path("wait").asBoolean(false)) Host.join(prepared)
     Json.ok()
   }
 

@@ -1,18 +1,12 @@
 package org.amaterasu.kernel
 
-import java.io.{OutputStream, PrintWriter}
 import java.nio.file.Path
 import scala.reflect.NameTransformer
-import scala.reflect.internal.util.{AbstractFileClassLoader, CodeAction, Position}
+import scala.reflect.internal.util.AbstractFileClassLoader
 import scala.reflect.io.AbstractFile
 import scala.runtime.{BoxedUnit, ScalaRunTime}
-import scala.tools.nsc.GenericRunnerSettings
-import scala.tools.nsc.interpreter.{IMain, Naming}
-import scala.tools.nsc.interpreter.shell.{ReplReporterImpl, ShellConfig}
+import scala.tools.nsc.interpreter.Naming
 import org.apache.spark.sql.SparkSession
-
-/** `caret` is the source line, and the line below it with the caret. */
-final case class CompileError(line: Int, column: Int, text: String, caret: String)
 
 /** A statement to run, and where it stands. */
 final case class Source(code: String, file: String, line: Int, column: Int)
@@ -24,45 +18,22 @@ final case class Thrown(why: Throwable)                    extends Outcome
 
 /** One Scala REPL: the scope of one attempt. Used by one thread at a time. Its classes lie in `folder` under `$line<number * Lines + n>`.
   *
-  * It is the compiler's own IMain, but for two things. A statement is compiled under its file's name, after as many blank lines as stand
+  * It is the compiler's own IMain (see Repl), but for two things. A statement is compiled under its file's name, after as many blank lines as stand
   * before it there, so that class files, stack traces and Spark's call sites know the user's very lines. And what IMain compiles a
   * second time for each statement, the text of its value, is made by reflection here: that is almost half of a small statement's time. */
-final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins: Origins) {
+final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins: Origins, val compiler: Compiler) {
   import Interpreter._
-  private var errors   = List.empty[CompileError]
-  private var warnings = List.empty[Warning]
-
-  private val settings = {
-    val s = new GenericRunnerSettings(problem => throw new IllegalArgumentException(problem))
-    s.processArguments(List("-Yrepl-class-based", "-Yrepl-outdir", folder.toString, "-Wconf:cat=deprecation:s,cat=feature:s"), processAll = true)
-    s.usejavacp.value = true
-    s
-  }
-
-  private val reporter = new ReplReporterImpl(ShellConfig(settings), settings, new PrintWriter(OutputStream.nullOutputStream)) {
-    override def doReport(pos: Position, msg: String, severity: Severity, actions: List[CodeAction]): Unit = {
-      val at = if (pos.isDefined) pos.line else 0
-      if (severity == ERROR)
-        errors ::= CompileError(at, if (pos.isDefined) pos.column else 0, Naming.unmangle(msg), if (pos.isDefined) s"${pos.lineContent}\n${pos.lineCaret}" else "")
-      else if (severity == WARNING) warnings ::= Warning(at, Naming.unmangle(msg))
-    }
-  }
 
   /** IMain's own would hold on to the compiler for as long as any class of a statement is known to Spark: for ever. */
   val loader: AbstractFileClassLoader = new AbstractFileClassLoader(AbstractFile.getDirectory(folder.toFile), jars)
 
-  private val imain = new IMain(settings, Some(jars), settings, reporter) {
-    override lazy val classLoader: AbstractFileClassLoader    = Interpreter.this.loader
-    override def readRootPath(readPath: String): global.Symbol = global.rootMirror.getModuleIfDefined(readPath)
-  }
+  private val imain = new Repl(compiler, jars, loader)
   import imain.global
   import imain.memberHandlers._
 
-  imain.initializeCompiler()
   Shim.startLines(imain, number * ReplClass.Lines)
 
   private var own: Bindings    = _
-  private var jarsKnown        = 0
   def bindings: Bindings       = own
   def session: SparkSession    = own.spark
 
@@ -70,7 +41,9 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   def begin(open: () => SparkSession): Unit = {
     own = new Bindings(open)
     Bindings.put(number, own)
+    imain.isOpening = true
     Prelude.foreach(code => mustRun(code.replace("NUMBER", number.toString)))
+    imain.isOpening = false
   }
 
   private def mustRun(code: String): Unit = run(Source(code, "<prelude>", 1, 1)) match {
@@ -80,15 +53,12 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   }
 
   /** The compiler's warnings about the statement that ran last. */
-  def lastWarnings: List[Warning] = warnings.reverse
+  def lastWarnings: List[Warning] = compiler.warnings
 
   def run(source: Source, cancelled: () => Boolean = () => false): Outcome = {
-    learnJars()
-    errors = Nil
-    warnings = Nil
     val shift  = if (source.line <= MaxPadding) 0 else source.line - 1
     val padded = "\n" * (source.line - 1 - shift) + " " * (source.column - 1).min(MaxPadding) + source.code
-    try imain.withLabel(source.file)(compile(padded)) match {
+    compiler.use(cancelled)(imain.withLabel(source.file)(compile(padded))) match {
       case Compiled(request) =>
         val last = source.line + source.code.count(_ == '\n')
         origins.put(request.lineRep.lineId, Origin(source.file, source.line, last, shift))
@@ -96,22 +66,9 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
         if (cancelled()) Thrown(new InterruptedException) else evaluate(request)
       case Blank => Value("")
       case Wrong =>
-        if (errors.isEmpty) errors ::= CompileError(0, 0, "the statement is not complete, or the compiler was interrupted", "")
-        NotCompiled(errors.reverse.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
-    } finally {
-      reporter.reset()
-      global.currentRun.reporting.clearAllConditionalWarnings()
+        val errors = if (compiler.errors.isEmpty) List(Unfinished) else compiler.errors
+        NotCompiled(errors.map(e => e.copy(line = if (e.line > 0) e.line + shift else 0)))
     }
-  }
-
-  /** The compiler hears of new jars here, on its own thread. */
-  private def learnJars(): Unit = {
-    val all = jars.getURLs
-    if (all.length > jarsKnown) {
-      new global.Run
-      global.extendCompilerClassPath(all.toSeq.drop(jarsKnown): _*)
-    }
-    jarsKnown = all.length
   }
 
   private sealed trait Compilation
@@ -127,7 +84,7 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
       case Right((trees, xml, parsed)) =>
         val request = new imain.Request(code, trees, parsed, xml)
         if (ReplClass.interpreterOf(request.lineRep.lineId) != number) throw new IllegalStateException("too many statements in one attempt")
-        reporter.currentRequest = request
+        compiler.reporter.currentRequest = request
         if (!request.lineRep.compile(request.mkUnit)) Wrong
         else {
           request.typesOfDefinedTerms                 // to be remembered now: later runs of the compiler see other types
@@ -184,8 +141,6 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     }
     found.values.toSeq
   }
-
-  def close(): Unit = imain.close()
 }
 
 /** The instance that holds what a statement defined. The first look at it makes it, and that runs the statement. */
@@ -215,6 +170,8 @@ object Interpreter {
     """import ama__._; import ama__.spark.implicits._; import ama__.spark.sql; import org.apache.spark.SparkContext._
       |import org.apache.spark.sql.functions._; import org.apache.spark.{SparkConf, SparkContext}; import org.apache.spark.rdd.RDD
       |import org.apache.spark.sql.{DataFrame, Dataset, Row, SaveMode, SparkSession}""".stripMargin)
+
+  private val Unfinished = CompileError(0, 0, "the statement is not complete, or the compiler was interrupted", "")
 
   private val MaxElements = 1000      // of a collection's text
   private val MaxPadding  = 20000     // blank lines before a statement; farther down, lines are counted from the statement

@@ -18,10 +18,7 @@ object WarmUp {
     host.start(ConnectionInfo(connection(folder, "main")))
     val main = new Client(folder, "main")
     main.ask("control", "ama_session_request", Json.obj())
-    args.drop(1).map(Path.of(_)).foreach { file =>
-      run(main, folder, file)
-      main.ask("control", "ama_spare_request", Json.obj("wait" -> true))
-    }
+    args.drop(1).map(Path.of(_)).foreach(run(main, folder, _))
     Files.writeString(folder.resolve("done"), "")
     host.exit(patience = 600000)       // the archive is written while the JVM ends
   }

@@ -1,0 +1,88 @@
+package org.amaterasu.kernel
+
+import java.io.{OutputStream, PrintWriter}
+import java.nio.file.Path
+import scala.reflect.internal.util.{BatchSourceFile, CodeAction, Position}
+import scala.reflect.io.AbstractFile
+import scala.tools.nsc.{Global, GenericRunnerSettings}
+import scala.tools.nsc.interpreter.{Naming, ReplGlobal}
+import scala.tools.nsc.interpreter.shell.{ReplReporterImpl, ShellConfig}
+import scala.tools.nsc.reporters.StoreReporter
+
+/** `caret` is the source line, and the line below it with the caret. */
+final case class CompileError(line: Int, column: Int, text: String, caret: String)
+
+/** The Scala compiler of one interpreter after the other. What it has read of Spark's classes is most of what a new one costs, in time and
+  * in memory, so an attempt that ends leaves its compiler to the next; of the attempt's own names the next finds none. Used by one thread at
+  * a time. Its classes go to `folder`. */
+final class Compiler(folder: Path, jars: JarLoader) {
+  private var found          = List.empty[CompileError]
+  private var warned         = List.empty[Warning]
+  private var jarsKnown      = 0
+  @volatile private var sure  = true
+
+  val settings: GenericRunnerSettings = {
+    val s = new GenericRunnerSettings(problem => throw new IllegalArgumentException(problem))
+    s.processArguments(List("-Yrepl-class-based", "-Yrepl-outdir", folder.toString, "-Wconf:cat=deprecation:s,cat=feature:s"), processAll = true)
+    s.usejavacp.value = true
+    s.outputDirs.setSingleOutput(AbstractFile.getDirectory(folder.toFile))
+    s.exposeEmptyPackage.value = true
+    s
+  }
+
+  val reporter: ReplReporterImpl = new ReplReporterImpl(ShellConfig(settings), settings, new PrintWriter(OutputStream.nullOutputStream)) {
+    override def doReport(pos: Position, msg: String, severity: Severity, actions: List[CodeAction]): Unit = {
+      val at = if (pos.isDefined) pos.line else 0
+      if (severity == ERROR)
+        found ::= CompileError(at, if (pos.isDefined) pos.column else 0, Naming.unmangle(msg), if (pos.isDefined) s"${pos.lineContent}\n${pos.lineCaret}" else "")
+      else if (severity == WARNING) warned ::= Warning(at, Naming.unmangle(msg))
+    }
+  }
+
+  val global: Global = {
+    val made = new Global(settings, new StoreReporter(settings)) with ReplGlobal
+    new made.Run().compileSources(List(new BatchSourceFile("<init>", "class $repl_$init { }")))
+    made.reporter = reporter
+    made
+  }
+
+  def errors: List[CompileError] = found.reverse
+  def warnings: List[Warning]    = warned.reverse
+
+  /** Whether nothing cut it short: one that an interrupt or a failure of its own ended somewhere on its way is not to be used again. */
+  def isSound: Boolean = sure
+
+  /** Compiles one statement by `how`. Hears of new jars before, on the thread that uses it. */
+  def use[T](interrupted: () => Boolean)(how: => T): T = {
+    learnJars()
+    found = Nil
+    warned = Nil
+    sure = false
+    try {
+      val done = how
+      sure = !interrupted()
+      done
+    } finally {
+      reporter.reset()
+      global.currentRun.reporting.clearAllConditionalWarnings()
+    }
+  }
+
+  /** Forgets all that statements defined, and who asked last. */
+  def forget(): Unit = {
+    val all = global.rootMirror.RootClass.info.decls
+    all.toList.filter(symbol => ReplClass.is(symbol.name.toString)).foreach(all.unlink(_))
+    reporter.currentRequest = null
+  }
+
+  def close(): Unit = global.close()
+
+  private def learnJars(): Unit = {
+    val all = jars.getURLs
+    if (all.length > jarsKnown) {
+      new global.Run
+      global.extendCompilerClassPath(all.toSeq.drop(jarsKnown): _*)
+    }
+    jarsKnown = all.length
+  }
+}

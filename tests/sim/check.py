@@ -1,0 +1,252 @@
+"""Checks a history of simulated stories against a model of a run that shares nothing with the code.
+
+The history is what the stand-ins saw (cast_note), a JSON object a line. The model knows the promises of docs/reliability.md by their numbers:
+
+P2  a token is one run, whatever is lost or said twice       P8  what is shown is true: states, exit codes, skipped dependants
+P4  after a recorded success an action never starts again    P12 the report's numbers have no hole and no double
+P5  one attempt's result at most is accepted                 P13 what comes twice or late changes nothing
+P7  once the faults are over, every accepted run ends
+"""
+import collections
+import json
+
+EXIT = {"succeeded": 0, "failed": 1, "rescued": 3, "cancelled": 4, "errored": 5, "timed_out": 124}
+ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
+FREE = {("lost", "node-lost"), ("errored", "preempted")}
+FREE_MAX = 10
+
+
+class Broken(Exception):
+    """A promise that was not kept; its text begins with the promise's number."""
+
+
+def need(promise, holds, text):
+    if not holds:
+        raise Broken(f"{promise}: {text}")
+
+
+class Action:
+    def __init__(self, planned):
+        self.planned = planned
+        self.attempts = []          # [state or None, cause]
+        self.state = None           # of action_ended
+
+    def open(self):
+        return bool(self.attempts) and self.attempts[-1][0] is None
+
+    def counted(self):
+        return sum(1 for a in self.attempts if tuple(a) not in FREE)
+
+    def free(self):
+        return sum(1 for a in self.attempts if tuple(a) in FREE)
+
+
+class Run:
+    """A run as its report tells it."""
+
+    def __init__(self, run):
+        self.run = run
+        self.plan = None
+        self.actions = {}
+        self.last = 0
+        self.wish = False           # somebody asked for its end
+        self.ended = None
+        self.accepted = False
+        self.no_session = False     # one could not be opened
+
+    def set_plan(self, note):
+        plan = (note["fail_fast"], note["actions"])
+        need("P8", self.plan in (None, plan), f"{self.run} was planned in two ways")
+        if self.plan is None:
+            self.plan = plan
+            self.actions = {a["name"]: Action(a) for a in note["actions"]}
+
+    def by_index(self, i):
+        return self.actions[self.plan[1][i]["name"]]
+
+    def find(self, name):
+        need("P8", name in self.actions, f"{self.run}: an event of {name!r}, which is not in the plan")
+        return self.actions[name]
+
+    def failing(self):
+        """Ordinary actions that failed for good."""
+        return [a for a in self.actions.values() if a.planned["error_of"] < 0 and a.state in ("failed", "errored")]
+
+    def stopping(self):
+        """Attempts may end as cancelled, and actions without having been tried."""
+        return self.wish or (self.plan and self.plan[0] and self.failing())
+
+    # ---- events, in their order
+
+    def kept(self, event):
+        need("P12", event["no"] == self.last + 1, f"{self.run}: event {event['no']} after {self.last}")
+        need("P12", self.ended is None, f"{self.run}: an event after the end")
+        self.last += 1
+        if not self.accepted:
+            need("P8", event["type"] == "run_accepted" or (event["type"] == "phase_started" and self.last == 1), f"{self.run}: {event['type']} before it was accepted")
+        getattr(self, event["type"], lambda _: None)(event)
+
+    def run_accepted(self, _):
+        need("P13", not self.accepted, f"{self.run} was accepted twice")
+        self.accepted = True
+
+    def phase_ended(self, event):
+        self.no_session |= event["phase"] == "session" and event["status"] == "error"
+
+    def attempt_started(self, event):
+        a, name = self.find(event["action"]), event["action"]
+        need("P8", a.state is None, f"{self.run}/{name}: an attempt after the action's end")
+        need("P5", not a.open(), f"{self.run}/{name}: an attempt beside another")
+        need("P12", event["attempt"] == len(a.attempts) + 1, f"{self.run}/{name}: attempt {event['attempt']} after {len(a.attempts)}")
+        need("P4", all(state != "succeeded" for state, _ in a.attempts), f"{self.run}/{name}: tried again after its success")
+        need("P8", a.counted() < a.planned["attempts"], f"{self.run}/{name}: more than {a.planned['attempts']} attempts that count")
+        owner = a.planned["error_of"]
+        if owner >= 0:
+            need("P8", self.by_index(owner).state in ("failed", "errored"), f"{self.run}/{name}: an error action before its owner failed for good")
+        for i in a.planned["depends"]:
+            before = self.by_index(i)
+            rescued = before.planned["error_action"] >= 0 and self.by_index(before.planned["error_action"]).state == "succeeded"
+            need("P8", before.state == "succeeded" or rescued, f"{self.run}/{name}: begun before what it depends on succeeded")
+        a.attempts.append([None, ""])
+
+    def attempt_ended(self, event):
+        a, name = self.find(event["action"]), event["action"]
+        need("P13", a.open() and event["attempt"] == len(a.attempts), f"{self.run}/{name}: an end of attempt {event['attempt']}, which is not open")
+        need("P8", event["state"] in ENDS, f"{self.run}/{name}: {event['state']} is no end")
+        need("P8", event["state"] != "cancelled" or self.stopping(), f"{self.run}/{name}: cancelled by nobody")
+        a.attempts[-1] = [event["state"], event["cause"]]
+
+    def action_ended(self, event):
+        a, name, state = self.find(event["action"]), event["action"], event["state"]
+        need("P13", a.state is None, f"{self.run}/{name}: ended twice")
+        need("P8", not a.open(), f"{self.run}/{name}: ended while an attempt is open")
+        last, cause = a.attempts[-1] if a.attempts else (None, "")
+        if state in ("succeeded", "failed"):
+            wanted = {"succeeded": ("succeeded",), "failed": ("failed", "timed_out")}[state]
+            need("P8", last in wanted, f"{self.run}/{name}: {state}, but its last attempt is {last}")
+        elif state == "errored":
+            need("P8", last in ("errored", "lost") or self.no_session, f"{self.run}/{name}: errored, but its last attempt is {last}")
+        elif state == "skipped":
+            need("P8", not a.attempts, f"{self.run}/{name}: skipped after an attempt")
+            undone = [i for i in a.planned["depends"] if self.by_index(i).state not in (None, "succeeded")]
+            need("P8", undone or self.stopping(), f"{self.run}/{name}: skipped, though nothing that it depends on failed for good")
+        else:
+            need("P8", state == "cancelled" and self.stopping(), f"{self.run}/{name}: {state} without a reason")
+        if state in ("failed", "errored") and last and not self.stopping() and not self.no_session:
+            used_up = a.counted() >= a.planned["attempts"] or a.free() > FREE_MAX
+            need("P8", used_up or cause == "syntax", f"{self.run}/{name}: given up after {a.counted()} of {a.planned['attempts']} attempts")
+        a.state = state
+
+    def run_ended(self, event):
+        state = event["state"]
+        need("P8", event["exit"] == EXIT.get(state), f"{self.run}: {state} with exit code {event['exit']}")
+        for name, a in self.actions.items():
+            need("P8", not a.open(), f"{self.run} ended while {name} runs")
+            need("P8", a.state is not None or not a.attempts, f"{self.run} ended before {name} did")
+        need("P8", state in self.truths(), f"{self.run}: {state}, but the model says {' or '.join(sorted(self.truths()))}")
+        self.ended = state
+
+    def truths(self):
+        """A wish to cancel may come too late; without one there is a single truth."""
+        found = {"cancelled"} if self.wish else set()
+        if self.accepted and not any(a.attempts for a in self.actions.values()) and not any(a.state for a in self.actions.values()):
+            return found | {"errored"}                  # it did not get as far as its first action
+        bad = [a for a in self.failing() if a.planned["error_action"] < 0 or self.by_index(a.planned["error_action"]).state != "succeeded"]
+        if not self.failing():
+            return found | {"succeeded"}
+        if not bad:
+            return found | {"rescued"}
+        return found | {"failed" if any(a.state == "failed" for a in bad) else "errored"}
+
+
+class Story:
+    """All that happened under one seed."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.runs = {}
+        self.tokens = {}
+        self.agent = {}                                         # attempt → (run, action, no)
+        self.ends = {}                                          # attempt → state, as its agent wrote it down
+        self.count = collections.Counter()
+        self.calm_at = None
+        self.last_end = 0
+
+    def run(self, run):
+        return self.runs.setdefault(run, Run(run))
+
+    def take(self, note):
+        self.count[note["what"]] += 1
+        getattr(self, "on_" + note["what"], lambda _: None)(note)
+
+    def on_plan(self, note):
+        self.run(note["run"]).set_plan(note)
+
+    def on_accepted(self, note):
+        before = self.tokens.setdefault(note["token"], note["run"])
+        need("P2", before == note["run"], f"{note['token']} became {before} and {note['run']}")
+
+    def on_cancel(self, note):
+        self.run(note["run"]).wish = True
+
+    def on_started(self, note):
+        key = (note["run"], note["action"])
+        for attempt, (run, action, _) in self.agent.items():
+            if (run, action) == key:
+                need("P4", self.ends.get(attempt) != "succeeded", f"{key} starts again, and its agent has its success on disk")
+        need("P13", note["attempt"] not in self.agent, f"attempt {note['attempt']} starts twice")
+        self.agent[note["attempt"]] = (*key, note["no"])
+
+    def on_ended(self, note):
+        need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
+        self.ends[note["attempt"]] = note["state"]
+
+    def on_kept(self, note):
+        self.run(note["run"]).kept(note)
+        if note["type"] == "run_ended":
+            self.last_end = note["at"]
+
+    def on_calm(self, note):
+        self.calm_at = note["at"]
+
+    def on_over(self, _):
+        need("P2", len(set(self.tokens.values())) == len(self.tokens), "two tokens share a run")
+        for run in set(self.tokens.values()) | set(self.runs):
+            need("P7", run in self.runs and self.runs[run].ended is not None, f"{run} has not ended")
+        told = collections.defaultdict(list)
+        for attempt, (run, action, no) in self.agent.items():
+            told[(run, action, no)].append(attempt)
+        for key, attempts in told.items():
+            need("P5", len(attempts) == 1, f"{key} is {len(attempts)} attempts at the agent")
+            self.agree(key, self.ends.get(attempts[0]))
+
+    def agree(self, key, at_agent):
+        """What is shown of an attempt is what its agent wrote down, if anything."""
+        run, action, no = key
+        shown = self.runs[run].actions[action].attempts[no - 1][0]
+        if shown == "lost" or at_agent == shown:
+            need("P4", shown != "lost" or at_agent != "succeeded", f"{key} is shown as lost, and its agent has its success on disk")
+            return
+        waived = {("timed_out", "cancelled"), ("cancelled", "timed_out")}       # both wishes were under way
+        need("P8", at_agent is None and shown in ("errored", "cancelled", "timed_out") or (shown, at_agent) in waived,
+             f"{key} is shown as {shown}, its agent says {at_agent}")
+
+
+def check(lines):
+    """Yields (seed, what broke or None, the story) for each story of the history."""
+    story, broken = None, None
+    for line in lines:
+        note = json.loads(line)
+        if note["what"] == "story":
+            story, broken = Story(note["seed"]), None
+            continue
+        if broken is None:
+            try:
+                story.take(note)
+            except Broken as why:
+                broken = f"[{note['at']} ms] {why}"
+        if note["what"] == "over":
+            yield story.seed, broken, story
+            story = None
+    if story is not None:
+        yield story.seed, "the history ends within the story", story

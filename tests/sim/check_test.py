@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""A checker that finds nothing proves nothing: each promise, broken in a history that is right otherwise."""
+import copy
+import json
+import unittest
+
+from check import check
+
+PLAN = {"what": "plan", "run": "R", "fail_fast": False, "actions": [
+    {"name": "a", "attempts": 2, "error_action": 1, "error_of": -1, "depends": []},
+    {"name": "e", "attempts": 1, "error_action": -1, "error_of": 0, "depends": []},
+    {"name": "b", "attempts": 1, "error_action": -1, "error_of": -1, "depends": [0]}]}
+
+
+def kept(kind, action="", attempt=0, state="", exit_code=-1, cause=""):
+    return {"what": "kept", "run": "R", "type": kind, "action": action, "attempt": attempt, "state": state, "cause": cause, "phase": "", "status": "",
+            "exit": exit_code}
+
+
+def started(attempt, action, no):
+    return {"what": "started", "run": "R", "action": action, "no": no, "attempt": attempt}
+
+
+def ended(attempt, state):
+    return {"what": "ended", "attempt": attempt, "state": state, "cause": ""}
+
+
+RIGHT = [
+    {"what": "story", "seed": 7}, {"what": "accepted", "token": "T", "run": "R"}, PLAN, kept("run_accepted"),
+    started("A1", "a", 1), kept("attempt_started", "a", 1), ended("A1", "failed"), kept("attempt_ended", "a", 1, "failed"),
+    started("A2", "a", 2), kept("attempt_started", "a", 2), ended("A2", "succeeded"), kept("attempt_ended", "a", 2, "succeeded"),
+    kept("action_ended", "a", 0, "succeeded"),
+    started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "failed"), kept("attempt_ended", "b", 1, "failed"),
+    kept("action_ended", "b", 0, "failed"), {"what": "calm"}, kept("run_ended", "", 0, "failed", 1), {"what": "over"}]
+
+
+def at(what, *more):
+    """The number of the note that is like this."""
+    def like(note):
+        return what in (note["what"], note.get("type")) and all(m in note.values() for m in more)
+    return next(i for i, note in enumerate(RIGHT) if like(note))
+
+
+def verdict(history):
+    number, notes = 0, copy.deepcopy(history)
+    for i, note in enumerate(notes):
+        note["at"] = i
+        if note["what"] == "kept" and "no" not in note:
+            number += 1
+            note["no"] = number
+    (_, broken, _), = check(json.dumps(n) for n in notes)
+    return broken or ""
+
+
+def without(i):
+    return RIGHT[:i] + RIGHT[i + 1:]
+
+
+def within(i, *notes):
+    return RIGHT[:i] + list(notes) + RIGHT[i:]
+
+
+def instead(i, **members):
+    return RIGHT[:i] + [{**RIGHT[i], **members}] + RIGHT[i + 1:]
+
+
+BROKEN = [
+    ("P2", "a token that became another run", within(2, {"what": "accepted", "token": "T", "run": "S"})),
+    ("P2", "two tokens of one run", within(2, {"what": "accepted", "token": "U", "run": "R"})),
+    ("P4", "an attempt after a success on the agent's disk", within(at("ended", "A2") + 1, started("A3", "a", 3))),
+    ("P4", "a success that is shown as lost",
+     within(at("started", "A1"), {"what": "cancel", "run": "R"})[:at("started", "B1") + 1]
+     + [started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "succeeded"), kept("attempt_ended", "b", 1, "lost"),
+        kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), {"what": "over"}]),
+    ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
+    ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
+    ("P7", "a run without an end", without(at("run_ended"))),
+    ("P8", "another state than the agent's", instead(at("ended", "B1"), state="succeeded")),
+    ("P8", "a wrong exit code", instead(at("run_ended"), exit=0)),
+    ("P8", "a rosy end", instead(at("run_ended"), state="succeeded", exit=0)),
+    ("P8", "cancelled by nobody", instead(at("run_ended"), state="cancelled", exit=4)),
+    ("P8", "given up too early", RIGHT[:at("attempt_ended", "a", 1) + 1] + [kept("action_ended", "a", 0, "failed"), {"what": "over"}]),
+    ("P8", "begun before its turn", within(at("started", "A1"), kept("attempt_started", "b", 1))),
+    ("P8", "one attempt too many", within(at("action_ended", "b"), kept("attempt_started", "b", 2))),
+    ("P8", "skipped for no reason", within(at("started", "B1"), kept("action_ended", "b", 0, "skipped"))),
+    ("P12", "a hole", instead(at("action_ended", "a"), no=9)),
+    ("P12", "an event after the end", within(at("over"), kept("action_ended", "e", 0, "skipped"))),
+    ("P13", "accepted twice", within(at("started", "A1"), kept("run_accepted"))),
+    ("P13", "an end twice", within(at("attempt_started", "a", 2), kept("attempt_ended", "a", 1, "failed"))),
+    ("P13", "the end of an action twice", within(at("calm"), kept("action_ended", "b", 0, "failed"))),
+    ("", "a story that breaks off", RIGHT[:-1]),
+]
+
+
+class Checker(unittest.TestCase):
+    def test_a_right_story_is_right(self):
+        self.assertEqual(verdict(RIGHT), "")
+
+    def test_each_broken_promise_is_found(self):
+        for promise, name, history in BROKEN:
+            with self.subTest(name):
+                self.assertRegex(verdict(history), rf"{promise}: " if promise else "ends within")
+
+
+if __name__ == "__main__":
+    unittest.main()
