@@ -1,4 +1,5 @@
 """Starts that go wrong, and ends that nobody ordered: each has a kernel process of its own."""
+import glob
 import json
 import os
 import shutil
@@ -82,7 +83,7 @@ class Starting(unittest.TestCase):
 
     def test_executors_of_their_own(self):
         """Spark's local-cluster: the classes of statements, the environment and the values handed over reach other processes."""
-        home = os.path.join(self.folder, "spark")            # Spark puts the executors' files there
+        home = os.path.join(self.folder, "spark")
         os.mkdir(home)
         os.symlink(os.path.join(os.environ["SPARK_HOME"], "jars"), os.path.join(home, "jars"))
         kernel = self.kernel(conf={"spark.master": "local-cluster[1,2,512]", "spark.executor.memory": "512m"}, environment={"SPARK_HOME": home})
@@ -95,6 +96,13 @@ class Starting(unittest.TestCase):
         self.assertRegex(kernel.open("b").run('AmaContext.getDataFrame("first", "ps").count()', "src/b.scala").value, "= 10$")
         kernel.ask("shutdown_request", restart=False)
         self.assertEqual(kernel.process.wait(20), 0)
+        self.assertEqual(os.listdir(home), ["jars"])         # executors have their files with the session
+        self.assertEqual(len(glob.glob(os.path.join(self.folder, "**", "work", "app-*"), recursive=True)), 1)
+
+    def test_a_session_knows_nothing_of_one_that_was_lost(self):
+        step2 = self.kernel().open("a", "step2", env={})
+        self.assertRegex(step2.run('AmaContext.getRDD[Int]("start", "rdd")', "src/step2.scala").evalue,
+                         "no dataset 'rdd' of action 'start': no action has finished in this Spark session. If start has, .* was lost.*run the job again")
 
     def test_system_exit_is_told(self):
         kernel = self.kernel()

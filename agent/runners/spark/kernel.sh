@@ -28,7 +28,14 @@ case $(ama_master "${AMA_SPARK_CONF:-}") in
 local-cluster*)
     jit=${AMA_JIT:-full}
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
-    export SPARK_SCALA_VERSION=${SPARK_SCALA_VERSION:-$(ama_scala_version)} SPARK_HOME=${SPARK_HOME:-$(dirname "$(ama_jar_folder)")}
+    spark=${SPARK_HOME:-$(dirname "$(ama_jar_folder)")}
+    # Executors have their files in SPARK_HOME/work, whatever SPARK_WORKER_DIR says: so that is a folder of the session's, with the real one's parts.
+    SPARK_HOME=$(cd "$(dirname "$connection")" && pwd)/spark-home
+    mkdir -p "$SPARK_HOME"
+    for part in "$spark"/*; do
+        [ "${part##*/}" = work ] || ln -sfn "$part" "$SPARK_HOME/"
+    done
+    export SPARK_SCALA_VERSION=${SPARK_SCALA_VERSION:-$(ama_scala_version)} SPARK_HOME
     ;;
 *) jit=${AMA_JIT:-full} ;;
 esac

@@ -27,11 +27,16 @@ final class Handover {
   def missing(action: String, name: String): String = Option(byAction.get(action)) match {
     case Some(values) if values.isEmpty => s"no dataset '$name' of action '$action': it left none"
     case Some(values)                   => s"no dataset '$name' of action '$action': $action has ${values.keys.mkString(", ")}"
-    case None if byAction.isEmpty       => s"no dataset '$name' of action '$action': no action has finished in this session yet"
+    case None if byAction.isEmpty =>
+      s"no dataset '$name' of action '$action': no action has finished in this Spark session. ${ifLost(action)}"
     case None =>
-      s"no dataset '$name' of action '$action': no such action has finished in this session; there ${if (byAction.size == 1) "is" else "are"} " +
-        byAction.keySet.toArray(Array.empty[String]).sorted.mkString(", ")
+      s"no dataset '$name' of action '$action': no such action has finished in this Spark session; there ${if (byAction.size == 1) "is" else "are"} " +
+        byAction.keySet.toArray(Array.empty[String]).sorted.mkString(", ") + s". ${ifLost(action)}"
   }
+
+  /** A session is opened anew for the next action; what was finished is not run again, so its values are gone with the old one. */
+  private def ifLost(action: String): String =
+    s"If $action has, the session that held what it left was lost: run the job again. What is saved with AmaContext.saveDataFrame or saveRDD outlives a session"
 }
 
 object Handover {
