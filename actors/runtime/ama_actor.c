@@ -145,6 +145,7 @@ void ama_envelope_to (ama_envelope_t *envelope, const char *dst, uint16_t type, 
     envelope->flags = flags;
     envelope->id = envelope->corr = 0;
     envelope->window = 0;
+    envelope->seq = envelope->deadline = 0;
     memcpy (envelope->dst, dst, size);
     envelope->dst[size] = '\0';
 }

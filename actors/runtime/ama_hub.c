@@ -1,9 +1,10 @@
 /* ama_hub.c - forwards every message of a process, and knows who is who
  *
  * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
- * in this order: who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off), is it a message at
- * all, may this role send it, is it of this epoch and new, is there such a receiver. It writes the true sender and role into every
- * envelope; a sender that wrote the truth itself has its frames passed on untouched. Dialogues: messages/PROTOCOL.md.
+ * in this order: is it a message at all, who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off),
+ * is it the sender's next one (if others are missing, its membership ends), may this role send it,
+ * is it of this epoch and new, is there such a receiver. It writes the true sender and role into every envelope; in the frames of a sender
+ * that wrote the truth itself only the number is changed. Dialogues: messages/PROTOCOL.md.
  *
  * It never waits for a member. When a member's queue is full, a request is refused (BUSY), a tell is dropped and counted, an answer is
  * kept in a bounded backlog; a member of another process whose backlog is full is cut off.
@@ -123,10 +124,11 @@ static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *en
     if (!old)
         return true;
     if (ama_id_compare (hello->incarnation, old->incarnation) == 0 && old->peer == peer) {
+        old->heard = envelope->seq;
         welcome (hub, old, envelope); /* said twice */
         return false;
     }
-    if (!old->remote || !remote || old->role != role) {
+    if ((old->peer != peer && (!old->remote || !remote)) || old->role != role) {
         ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
         return false;
     }
@@ -149,6 +151,10 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     ama_role_t role = ama_members_role (hello, remote);
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
 
+    if (envelope->seq != 1) {
+        ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "a hello is message 1 of its sender");
+        return;
+    }
     /* the decoded envelope has shown that src is a proper name */
     if (!hello->name[0] || strcmp (hello->name, envelope->src) != 0
         || (member && strcmp (member->name, hello->name) != 0)) {
@@ -167,6 +173,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     member->role = role;
     member->incarnation = hello->incarnation;
     member->remote = remote;
+    member->heard = envelope->seq;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
     if (remote && pid > 0)
         member->pidfd = pidfd_open (pid, 0);
@@ -197,9 +204,6 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
     ama_control_pong_t answer;
 
     switch (envelope->type) {
-    case AMA_MSG_CONTROL_HELLO:
-        on_unknown (hub, member->peer, envelope);
-        break;
     case AMA_MSG_CONTROL_BYE:
         remove_member (hub, member);
         break;
@@ -216,20 +220,50 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
     }
 }
 
+static const char not_who_it_says[] = "the sender is not who it says it is";
+
+static bool is_hello (const ama_envelope_t *envelope)
+{
+    return envelope->type == AMA_MSG_CONTROL_HELLO && strcmp (envelope->dst, "hub") == 0;
+}
+
 /* Who says that he is another is not heard any more, whatever he wanted: he has to join again. */
 static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
 {
-    ama_control_error_t body = { .code = AMA_E_AUTH, .text = "the sender is not who it says it is" };
+    ama_peer_t peer = member->peer;
 
-    if (!envelope->src[0] || strcmp (envelope->src, member->name) == 0 || envelope->type == AMA_MSG_CONTROL_HELLO)
+    if (!envelope->src[0] || strcmp (envelope->src, member->name) == 0 || is_hello (envelope))
         return false;
     ama_log (AMA_LOG_WARN, "hub", "%s says that it is %s, and is cut off", member->name, envelope->src);
-    hub->count.refused++;
     hub->count.cut++;
-    if (envelope->flags & AMA_FLAG_REQUEST)
-        ama_hub_say (hub, member, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+    ama_hub_deny (hub, peer, envelope, AMA_E_AUTH, not_who_it_says);
     remove_member (hub, member);
     return true;
+}
+
+/* Whose messages were lost on the way is told so and joins again, whereupon both sides repeat what has to be repeated. As a tell: an
+ * answer would be taken for one of the receiver. */
+static void end_membership (ama_hub_t *hub, ama_member_t *member, const ama_err_t *why)
+{
+    ama_control_error_t body = { .code = why->code, .text = (char *) why->text };
+
+    ama_log (AMA_LOG_WARN, "hub", "from %s %s; it has to join again", member->name, why->text);
+    hub->count.refused++;
+    hub->count.cut++;
+    ama_hub_say (hub, member, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
+    remove_member (hub, member);
+}
+
+static bool is_next (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    ama_err_t why;
+    int rc = ama_member_in_order (member, envelope->seq, &why);
+
+    if (rc == AMA_E_INTEGRITY)
+        end_membership (hub, member, &why);
+    else if (rc < 0)
+        ama_hub_refuse (hub, member, envelope, rc, why.text);
+    return rc == 0;
 }
 
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
@@ -272,11 +306,22 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
     }
 }
 
+static void on_known (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
+{
+    if (strcmp (envelope->dst, "hub") == 0)
+        on_own (hub, member, envelope);
+    else
+        forward (hub, member, envelope);
+}
+
 static void on_garbage (ama_hub_t *hub, ama_peer_t peer, int code, const char *text)
 {
     ama_control_error_t body = { .code = code, .text = (char *) text };
+    ama_member_t *member = peer ? ama_members_of_peer (&hub->members, peer) : NULL;
 
     hub->count.undecodable++;
+    if (member)
+        member->unread++;
     ama_log (AMA_LOG_DEBUG, "hub", "a message that can not be read: %s", text);
     if (peer)
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
@@ -309,10 +354,10 @@ static void on_packet (ama_hub_t *hub, int received)
     if (is_forged (hub, member, &envelope))
         return;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
-    if (strcmp (envelope.dst, "hub") == 0)
-        on_own (hub, member, &envelope);
-    else
-        forward (hub, member, &envelope);
+    if (is_hello (&envelope))
+        on_unknown (hub, peer, &envelope);
+    else if (is_next (hub, member, &envelope))
+        on_known (hub, member, &envelope);
 }
 
 static bool on_readable (void *arg, int budget)

@@ -1,4 +1,8 @@
-/* ama_hub_say.c - what the hub sends: messages that are passed on, its own, and its noes. On the hub's thread, called by ama_hub.c. */
+/* ama_hub_say.c - what the hub sends: messages that are passed on, its own, and its noes. On the hub's thread, called by ama_hub.c.
+ *
+ * Numbers are given here, one count per member, at the moment when the socket takes the message: those in a backlog have none yet,
+ * and one that is refused because a queue is full leaves no gap.
+ */
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_hub_inside.h"
@@ -22,6 +26,16 @@ static ama_hub_sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet
     }
     (void) ama_packet_send (packet, hub->socket);
     return AMA_HUB_SENT;
+}
+
+static ama_hub_sent_t put_numbered (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
+{
+    ama_hub_sent_t sent;
+
+    ama_packet_number (packet, member->told + 1);
+    sent = put (hub, member->peer, packet);
+    member->told += sent == AMA_HUB_SENT;
+    return sent;
 }
 
 void ama_hub_mark_leaving (ama_hub_t *hub, ama_member_t *member)
@@ -52,7 +66,7 @@ ama_hub_sent_t ama_hub_send (ama_hub_t *hub, ama_member_t *member, ama_packet_t 
 
     if (member->leaving)
         return AMA_HUB_GONE;
-    sent = member->backlog.first ? AMA_HUB_FULL : put (hub, member->peer, packet);
+    sent = member->backlog.first ? AMA_HUB_FULL : put_numbered (hub, member, packet);
     if (sent == AMA_HUB_GONE)
         ama_hub_mark_leaving (hub, member);
     if (sent != AMA_HUB_FULL || !keeps)
@@ -69,7 +83,7 @@ void ama_hub_flush (void *arg)
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
         ama_hub_sent_t sent = AMA_HUB_SENT;
         while (member->backlog.first && !member->leaving && sent == AMA_HUB_SENT) {
-            sent = put (hub, member->peer, member->backlog.first);
+            sent = put_numbered (hub, member, member->backlog.first);
             if (sent == AMA_HUB_SENT)
                 ama_backlog_drop_first (&member->backlog);
             if (sent == AMA_HUB_GONE)
@@ -129,7 +143,9 @@ void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t 
 void ama_hub_deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text)
 {
     ama_control_error_t body = { .code = code, .text = (char *) text };
+    bool asked = envelope->flags & AMA_FLAG_REQUEST;
 
     hub->count.refused++;
-    ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+    ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, asked ? AMA_FLAG_REPLY | AMA_FLAG_ERROR : 0,
+                         asked ? envelope->id : 0, &body);
 }

@@ -122,6 +122,11 @@ void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_
     BUG_ON (zmq_msg_init_data (&packet->body, ama_str_take (body), size, free_taken, NULL) < 0);
 }
 
+void ama_packet_number (ama_packet_t *packet, uint64_t seq)
+{
+    ama_envelope_number (zmq_msg_data (&packet->envelope), zmq_msg_size (&packet->envelope), seq);
+}
+
 bool ama_packet_send (ama_packet_t *packet, void *socket)
 {
     GIVE (&packet->envelope);
