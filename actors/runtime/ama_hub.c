@@ -1,8 +1,8 @@
 /* ama_hub.c - forwards every message of a process, and knows who is who
  *
  * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
- * in this order: is it a message at all, who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off),
- * is it the sender's next one (if others are missing, its membership ends), may this role send it,
+ * in this order: is it a message at all, who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off
+ * for good), is it the sender's next one (if others are missing, its membership ends), may this role send it,
  * is it of this epoch and new, is there such a receiver. It writes the true sender and role into every envelope; in the frames of a sender
  * that wrote the truth itself only the number is changed. Dialogues: messages/PROTOCOL.md.
  *
@@ -227,7 +227,7 @@ static bool is_hello (const ama_envelope_t *envelope)
     return envelope->type == AMA_MSG_CONTROL_HELLO && strcmp (envelope->dst, "hub") == 0;
 }
 
-/* Who says that he is another is not heard any more, whatever he wanted: he has to join again. */
+/* Who says that he is another is not heard any more, whatever he wanted, and can not join again from where he is. */
 static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
 {
     ama_peer_t peer = member->peer;
@@ -236,6 +236,7 @@ static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_
         return false;
     ama_log (AMA_LOG_WARN, "hub", "%s says that it is %s, and is cut off", member->name, envelope->src);
     hub->count.cut++;
+    ama_members_bar (&hub->members, peer);
     ama_hub_deny (hub, peer, envelope, AMA_E_AUTH, not_who_it_says);
     remove_member (hub, member);
     return true;
@@ -348,7 +349,10 @@ static void on_packet (ama_hub_t *hub, int received)
     }
     member = ama_members_of_peer (&hub->members, peer);
     if (!member) {
-        on_unknown (hub, peer, &envelope);
+        if (ama_members_is_barred (&hub->members, peer))
+            ama_hub_deny (hub, peer, &envelope, AMA_E_AUTH, not_who_it_says);
+        else
+            on_unknown (hub, peer, &envelope);
         return;
     }
     if (is_forged (hub, member, &envelope))

@@ -239,7 +239,7 @@ static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
         ama_loop_defer (link->loop, tell_joined, link); /* not before init */
 }
 
-/* The hub said no to our hello, took the name from us, or missed something we said. */
+/* The hub said no to our hello, took the name from us, missed something we said, or does not believe us any more. */
 static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const void *body, size_t size)
 {
     ama_control_error_t denied;
@@ -247,7 +247,7 @@ static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const v
 
     if (ama_control_error_decode (body, size, &denied, NULL) < 0)
         return;
-    if (about_hello && denied.code != AMA_E_EXISTS)
+    if (denied.code == AMA_E_AUTH || (about_hello && denied.code != AMA_E_EXISTS))
         ama_exit (link->ctx, (int) denied.code, denied.text);
     else if (about_hello) { /* the hub has not noticed yet that our former self is gone: the next tick tries again */
         link->state = AWAY;
@@ -290,7 +290,7 @@ static bool from_hub (ama_link_t *link, const ama_envelope_t *envelope, const vo
     case AMA_MSG_CONTROL_PONG:
         return envelope->corr == link->ping_id; /* others are for the actor, which may ask too */
     case AMA_MSG_CONTROL_ERROR:
-        if (envelope->flags & AMA_FLAG_REPLY && envelope->corr != link->hello_id)
+        if (envelope->flags & AMA_FLAG_REPLY && envelope->corr != link->hello_id && envelope->corr != link->ping_id)
             return false;
         on_denied (link, envelope, body, size);
         return true;

@@ -116,6 +116,21 @@ int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, ui
     return 0;
 }
 
+void ama_members_bar (ama_members_t *members, ama_peer_t peer)
+{
+    members->barred[members->n_barred++ % AMA_BARRED_MAX] = peer;
+}
+
+bool ama_members_is_barred (const ama_members_t *members, ama_peer_t peer)
+{
+    size_t n = members->n_barred < AMA_BARRED_MAX ? members->n_barred : AMA_BARRED_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        if (members->barred[i] == peer)
+            return true;
+    return false;
+}
+
 void ama_members_remove (ama_members_t *members, ama_member_t *member)
 {
     if (members->recent == member)

@@ -34,9 +34,13 @@ typedef struct {
     UT_hash_handle hh_peer, hh_name;
 } ama_member_t;
 
+#define AMA_BARRED_MAX 1024
+
 typedef struct {
     ama_member_t *by_peer, *by_name;
-    ama_member_t *recent; /* messages come in runs */
+    ama_member_t *recent;              /* messages come in runs */
+    ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
+    size_t n_barred;                   /* ever */
 } ama_members_t;
 
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
@@ -51,6 +55,9 @@ int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);
 /* Is what it says to another member of this epoch, and new? Ids rise with every request; gaps do no harm. 0 (a request counts as said), or
  * AMA_E_STALE, AMA_E_INVALID (an epoch that has not begun), AMA_E_REPLAY and a text. */
 int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, uint64_t epoch, const char **ret_text);
+/* A peer that will not be heard again on its connection. */
+void ama_members_bar (ama_members_t *members, ama_peer_t peer);
+bool ama_members_is_barred (const ama_members_t *members, ama_peer_t peer);
 /* Frees it. */
 void ama_members_remove (ama_members_t *members, ama_member_t *member);
 

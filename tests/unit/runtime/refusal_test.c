@@ -10,9 +10,11 @@
 typedef enum {
     GOES_ON, /* still a member */
     IS_OUT,  /* not a member any more; may join again */
+    BARRED,  /* not a member any more, and never again on this connection */
 } after_t;
 
-static const char *const afters[] = { "control.pong from hub (hub)", "control.who from hub (hub)" };
+static const char *const afters[] = { "control.pong from hub (hub)", "control.who from hub (hub)",
+                                      "control.error from hub (hub) AMA_E_AUTH" };
 
 enum { ONLY_INPROC = 1, FIRST_ARRIVES = 2 };
 
@@ -126,8 +128,8 @@ static const refusal_t refusals[] = {
     { "version 2", say_frame, "version-2", "AMA_E_UNSUPPORTED", "version 2", GOES_ON, 0 },
     { "an unknown flag", say_frame, "flag-unknown", "AMA_E_UNSUPPORTED", "unknown flags 0x10", GOES_ON, 0 },
     { "an unknown type", say_unknown, "1", "AMA_E_UNSUPPORTED", "an unknown type", GOES_ON, 0 },
-    { "a forged sender", forge, "supervisor", "AMA_E_AUTH", "the sender is not who it says it is", IS_OUT, 0 },
-    { "a forged sender of a tell", forge_tell, "hub", "AMA_E_AUTH", "the sender is not who it says it is", IS_OUT, 0 },
+    { "a forged sender", forge, "supervisor", "AMA_E_AUTH", "the sender is not who it says it is", BARRED, 0 },
+    { "a forged sender of a tell", forge_tell, "hub", "AMA_E_AUTH", "the sender is not who it says it is", BARRED, 0 },
     { "an epoch that is over", in_epoch, "3", "AMA_E_STALE", "an epoch that is over", GOES_ON, 0 },
     { "an epoch that has not begun", in_epoch, "5", "AMA_E_INVALID", "an epoch that has not begun", GOES_ON, 0 },
     { "a number left out", number, "4", "AMA_E_INTEGRITY", "message 4 came where 3 was due", IS_OUT, 0 },
@@ -193,7 +195,7 @@ static void refuse (const refusal_t *row, bool inside)
     expect (fetcher, name, afters[GOES_ON]);
     if (row->after != GOES_ON) {
         say_hello (peer, "agent/1", "agent", 2);
-        expect (peer, name, "control.welcome from hub (hub) agent 4");
+        expect (peer, name, row->after == BARRED ? afters[BARRED] : "control.welcome from hub (hub) agent 4");
     }
     close_scene (&scene);
 }
@@ -248,12 +250,43 @@ static void test_unread_numbers (void **state)
     close_scene (&scene);
 }
 
+/* The name is not barred, only the connection; and after a thousand others the hub has forgotten it. */
+static void test_barred (void **state)
+{
+    enum { MANY = 1024 };
+    scene_t scene;
+    peer_t *forger = &scene.peers[0];
+
+    (void) state;
+    open_scene (&scene, 4);
+    join (forger, "agent/1", "agent", 1);
+    forge (forger, "hub");
+    expect (forger, "forged", afters[BARRED]);
+    join (&scene.peers[1], "agent/1", "agent", 2);
+    for (int i = 0; i < MANY; i++) {
+        peer_t other = { .socket = new_dealer (&scene, AMA_HUB_INPROC) };
+        say_hello (forger, "agent/2", "agent", 3);
+        expect (forger, "still known", afters[BARRED]);
+        join (&other, "agent/3", "agent", i % 200 + 1);
+        forge (&other, "hub");
+        expect (&other, "forged", afters[BARRED]);
+        (void) zmq_close (other.socket);
+        while (i + 1 < MANY && i % 100 == 99) { /* the others are told, and have to read it */
+            char heard[256];
+            hear_within (&scene.peers[1], heard, sizeof heard, 0);
+            if (strcmp (heard, "nothing") == 0)
+                break;
+        }
+    }
+    join (forger, "agent/2", "agent", 4);
+    close_scene (&scene);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_refusals),
-        cmocka_unit_test (test_too_much_over_ipc),
-        cmocka_unit_test (test_unread_numbers),
+        cmocka_unit_test (test_refusals),       cmocka_unit_test (test_too_much_over_ipc),
+        cmocka_unit_test (test_unread_numbers),        cmocka_unit_test (test_barred),
     };
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -111,6 +111,7 @@ static void test_hub_answers (void **state)
         { { .answer = { AMA_MSG_CONTROL_ERROR, 2, AMA_E_INTEGRITY } },
           0,
           "joined 7; parted; joined 8" }, /* one of ours */
+        { { .answer = { AMA_MSG_CONTROL_ERROR, 0, AMA_E_AUTH } }, AMA_E_AUTH, "joined 7; AMA_E_AUTH because" },
     };
 
     (void) state;
