@@ -2,7 +2,7 @@
  *
  * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
  * in this order: is it a message at all, who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off
- * for good), is it the sender's next one (if others are missing, its membership ends), may this role send it,
+ * for good), is it the sender's next one (if others are missing, its membership ends), does anybody still wait for it, may this role send it,
  * is it of this epoch and new, is there such a receiver. It writes the true sender and role into every envelope; in the frames of a sender
  * that wrote the truth itself only the number is changed. Dialogues: messages/PROTOCOL.md.
  *
@@ -267,6 +267,23 @@ static bool is_next (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t 
     return rc == 0;
 }
 
+/* Nobody waits for the answer any more. */
+static bool is_late (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    uint64_t now_ms;
+    char text[96];
+
+    if (!envelope->deadline || !(envelope->flags & AMA_FLAG_REQUEST))
+        return false;
+    now_ms = (uint64_t) ama_loop_wall_ms (hub->loop, ama_loop_turn_ms (hub->loop));
+    if (now_ms <= envelope->deadline)
+        return false;
+    (void) snprintf (text, sizeof text, "too late: its deadline was %llu ms ago",
+                     (unsigned long long) (now_ms - envelope->deadline));
+    ama_hub_refuse (hub, member, envelope, AMA_E_TIMEOUT, text);
+    return true;
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
@@ -360,7 +377,7 @@ static void on_packet (ama_hub_t *hub, int received)
     member->heard_ms = ama_loop_turn_ms (hub->loop);
     if (is_hello (&envelope))
         on_unknown (hub, peer, &envelope);
-    else if (is_next (hub, member, &envelope))
+    else if (is_next (hub, member, &envelope) && !is_late (hub, member, &envelope))
         on_known (hub, member, &envelope);
 }
 

@@ -107,6 +107,13 @@ static void ask_twice (peer_t *peer, const char *arg)
     say_ping (peer, "fetcher");
 }
 
+static void with_deadline (peer_t *peer, const char *from_now_ms)
+{
+    peer->deadline = (uint64_t) (ama_wall_ms (ama_clock_system ()) + atoi (from_now_ms));
+    say_ping (peer, "fetcher");
+    peer->deadline = 0;
+}
+
 static void say_much (peer_t *peer, const char *arg)
 {
     ama_envelope_t envelope = { .type = AMA_MSG_CONTROL_PING, .flags = AMA_FLAG_REQUEST, .dst = "fetcher" };
@@ -142,6 +149,7 @@ static const refusal_t refusals[] = {
     { "a hello that is not the first", hello_numbered, "3", "AMA_E_INVALID", "hello is message 1", GOES_ON, 0 },
     { "a request said twice", ask_twice, NULL, "AMA_E_REPLAY", "a request that was said before", GOES_ON,
       FIRST_ARRIVES },
+    { "a deadline that has passed", with_deadline, "-5500", "AMA_E_TIMEOUT", "its deadline was 5", GOES_ON, 0 },
     { "one frame", say_frames, "1", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
     { "ten thousand frames", say_frames, "10000", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
     { "a body of 8 MiB and a byte", say_much, NULL, "AMA_E_LIMIT", "more than 8388608 bytes", GOES_ON, ONLY_INPROC },
@@ -250,6 +258,20 @@ static void test_unread_numbers (void **state)
     close_scene (&scene);
 }
 
+/* Who still has time is heard. */
+static void test_deadline_ahead (void **state)
+{
+    scene_t scene;
+
+    (void) state;
+    open_scene (&scene, 4);
+    join (&scene.peers[1], "fetcher", "fetcher", 1);
+    join (&scene.peers[0], "agent/1", "agent", 1);
+    with_deadline (&scene.peers[0], "5000");
+    expect (&scene.peers[1], "ahead", "control.ping from agent/1 (agent)");
+    close_scene (&scene);
+}
+
 /* The name is not barred, only the connection; and after a thousand others the hub has forgotten it. */
 static void test_barred (void **state)
 {
@@ -286,7 +308,8 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_refusals),       cmocka_unit_test (test_too_much_over_ipc),
-        cmocka_unit_test (test_unread_numbers),        cmocka_unit_test (test_barred),
+        cmocka_unit_test (test_unread_numbers), cmocka_unit_test (test_deadline_ahead),
+        cmocka_unit_test (test_barred),
     };
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);
