@@ -1,17 +1,20 @@
 /* ama_envelope.c - encodes and decodes frame 0. Called by the runtime for every message, on the thread of the link or hub.
  *
- * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role, window], see PROTOCOL.md. Decoding allocates nothing; magic and
- * version are looked at before anything that another version might have changed.
+ * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role, window, seq, deadline], see PROTOCOL.md. Decoding allocates
+ * nothing; magic and version are looked at before anything that another version might have changed.
  */
 #include "messages/ama_envelope.h"
 
 #include "messages/ama_mp.h"
 
+#include <endian.h>
 #include <string.h>
 
-#define ITEMS     11
+#define ITEMS     13
 #define ALL_FLAGS (AMA_FLAG_REQUEST | AMA_FLAG_REPLY | AMA_FLAG_MORE | AMA_FLAG_ERROR)
 #define ROLES     32 /* roles are bits of a word in ama_message_info_t */
+#define WIDE                                                                                                           \
+    9 /* octets of seq and of deadline, whatever they are, so that seq can be found from the end of the frame */
 
 /* Every message passes here at both ends, so the frame is laid out in one go; the bytes are those of ama_mp's writer. */
 static uint8_t *put_number (uint8_t *at, uint64_t value)
@@ -25,6 +28,15 @@ static uint8_t *put_number (uint8_t *at, uint64_t value)
     while (size)
         *at++ = (uint8_t) (value >> 8 * --size);
     return at;
+}
+
+static uint8_t *put_wide (uint8_t *at, uint64_t value)
+{
+    uint64_t octets = htobe64 (value);
+
+    *at++ = 0xcf;
+    memcpy (at, &octets, sizeof octets);
+    return at + sizeof octets;
 }
 
 static uint8_t *put_name (uint8_t *at, const char *name)
@@ -57,14 +69,43 @@ void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
     at = put_number (at, envelope->epoch);
     at = put_number (at, envelope->role);
     at = put_number (at, envelope->window);
+    at = put_wide (at, envelope->seq);
+    at = put_wide (at, envelope->deadline);
     ama_str_add (out, bytes, (size_t) (at - bytes));
+}
+
+void ama_envelope_number (void *bytes, size_t size, uint64_t seq)
+{
+    uint8_t *frame = bytes;
+
+    BUG_ON (size <= 2 * WIDE);
+    (void) put_wide (frame + size - 2 * WIDE, seq);
 }
 
 static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
 {
-    int rc = ama_mp_get_u64 (mp, max, ret_value);
+    int rc;
 
+    if (mp->at < mp->end && *mp->at <= 0x7f && *mp->at <= max) { /* most numbers of an envelope are of one byte */
+        *ret_value = *mp->at++;
+        return 0;
+    }
+    rc = ama_mp_get_u64 (mp, max, ret_value);
     return rc < 0 ? ama_err_set (err, rc, "envelope: %s: %s", what, mp->why) : 0;
+}
+
+static int get_wide (ama_mp_t *mp, const char *what, uint64_t *ret_value, ama_err_t *err)
+{
+    uint64_t octets;
+
+    if (ama_mp_left (mp) < WIDE)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: %s: the bytes end within its nine", what);
+    if (*mp->at != 0xcf)
+        return ama_err_set (err, AMA_E_DECODE, "envelope: %s: not an integer of nine bytes", what);
+    memcpy (&octets, mp->at + 1, sizeof octets);
+    *ret_value = be64toh (octets);
+    mp->at += WIDE;
+    return 0;
 }
 
 static bool is_name (const char *text, size_t size)
@@ -164,7 +205,8 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
         || (rc = get_number (&mp, "corr", UINT64_MAX, &e->corr, err)) < 0
         || (rc = get_number (&mp, "epoch", UINT64_MAX, &e->epoch, err)) < 0
         || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0
-        || (rc = get_number (&mp, "window", UINT32_MAX, &window, err)) < 0)
+        || (rc = get_number (&mp, "window", UINT32_MAX, &window, err)) < 0
+        || (rc = get_wide (&mp, "seq", &e->seq, err)) < 0 || (rc = get_wide (&mp, "deadline", &e->deadline, err)) < 0)
         return rc;
     if ((rc = ama_mp_end (&mp)) < 0)
         return ama_err_set (err, rc, "envelope: %s", mp.why);

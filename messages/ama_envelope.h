@@ -1,8 +1,9 @@
 /* ama_envelope.h - the frame in front of every message body
  *
- * Wire: frame 0 is the msgpack array [magic, version, type, flags, src, dst, id, corr, epoch, role, window], frame 1 the body, a
- * msgpack map with integer keys (PROTOCOL.md). Names are of [A-Za-z0-9._/@-] and may be empty before the hub has stamped them.
- * The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them.
+ * Wire: frame 0 is the msgpack array [magic, version, type, flags, src, dst, id, corr, epoch, role, window, seq, deadline], frame 1 the
+ * body, a msgpack map with integer keys (PROTOCOL.md). Names are of [A-Za-z0-9._/@-] and may be empty before the hub has stamped them.
+ * The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them. `seq` belongs to one link: whoever puts
+ * the frame on a socket writes it.
  */
 #ifndef AMA_MESSAGES_ENVELOPE_H
 #define AMA_MESSAGES_ENVELOPE_H
@@ -35,10 +36,15 @@ typedef struct {
     uint64_t epoch;         /* of the sender's hub at the moment of sending; 0 before welcome */
     uint32_t role;          /* ama_role_t of the sender, stamped by the hub */
     uint32_t window;        /* of a request: bytes of stream parts that may be under way; 0 otherwise */
+    uint64_t seq;           /* number of the message on this membership, in this direction; 0 outside of one */
+    uint64_t deadline;      /* of a request: when its sender stops waiting, ms since 1970, UTC; 0: not known */
 } ama_envelope_t;
 
 /* Appends. Names are cut at their NUL and not looked at: they are ours. */
 void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out);
+
+/* Another seq for an encoded envelope, in place: a frame that is passed on is not written anew for its number. */
+void ama_envelope_number (void *bytes, size_t size, uint64_t seq);
 
 /* Strict: exact length, types and limits. 0, AMA_E_UNSUPPORTED (another version, an unknown flag), AMA_E_LIMIT (a name or the whole
  * is too long) or AMA_E_DECODE (everything else: magic, length, a character that names do not have, a role above 31, type 0, flags

@@ -1,6 +1,6 @@
 /* ama_clock.h - time, behind a struct so that tests and the simulator can drive it
  *
- * Durations, deadlines and timers use mono_ms only; wall_ms is for people and for ids.
+ * Durations, deadlines and timers use mono_ms only; wall_ms is for people, for ids, and for the deadline that a request tells others.
  */
 #ifndef AMA_BASE_CLOCK_H
 #define AMA_BASE_CLOCK_H

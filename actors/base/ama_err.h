@@ -27,8 +27,8 @@ typedef enum {
     AMA_E_BUSY = -14,        /* try later: mailbox, credit or capacity used up */
     AMA_E_CANCELLED = -15,   /* somebody asked for the end */
     AMA_E_NOSPACE = -16,     /* disk or quota full */
-    AMA_E_INTEGRITY = -17,   /* a digest or checksum does not match */
-    AMA_E_REPLAY = -18,      /* an idempotency key was used with another content; a request was said twice */
+    AMA_E_INTEGRITY = -17,   /* a digest or checksum does not match, a number is missing in a sequence */
+    AMA_E_REPLAY = -18,      /* an idempotency key was used with another content; a message was said twice */
     AMA_E_STALE = -19,       /* of an older epoch or attempt */
     AMA_E_INVALID = -20,     /* a value out of its range, a job that can not be planned */
     AMA_E_IO = -21,          /* the operating system said no */

@@ -145,6 +145,7 @@ void ama_envelope_to (ama_envelope_t *envelope, const char *dst, uint16_t type, 
     envelope->flags = flags;
     envelope->id = envelope->corr = 0;
     envelope->window = 0;
+    envelope->seq = envelope->deadline = 0;
     memcpy (envelope->dst, dst, size);
     envelope->dst[size] = '\0';
 }
@@ -278,6 +279,24 @@ static void handle (ama_ctx_t *ctx, const ama_envelope_t *envelope, const ama_me
         ama_exit (ctx, AMA_E_FATAL, err.text);
 }
 
+/* Its sender has stopped waiting while it lay here. It is dropped and not answered: whoever does wait after all, because a clock was set,
+ * hears from his own timer, and an answer of ours would look like the result of the work. */
+static bool is_late (ama_ctx_t *ctx, const ama_envelope_t *envelope)
+{
+    uint64_t now_ms;
+    ama_err_t err;
+
+    if (!envelope->deadline || !(envelope->flags & AMA_FLAG_REQUEST))
+        return false;
+    now_ms = (uint64_t) ama_loop_wall_ms (ctx->loop, ama_now_ms (ctx));
+    if (now_ms <= envelope->deadline)
+        return false;
+    (void) ama_err_set (&err, AMA_E_TIMEOUT, "too late: its deadline was %llu ms ago",
+                        (unsigned long long) (now_ms - envelope->deadline));
+    dead_letter (ctx, envelope, &err);
+    return true;
+}
+
 static void on_message (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, size_t size)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
@@ -294,7 +313,7 @@ static void on_message (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
         (void) ama_err_set (&err, AMA_E_ROLE, "%s may not send %s", envelope->src, info->name);
         turn_down (ctx, envelope, &err);
     }
-    else
+    else if (!is_late (ctx, envelope))
         handle (ctx, envelope, info, handler->fn, body, size);
 }
 

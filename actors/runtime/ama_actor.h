@@ -4,7 +4,8 @@
  * one thread, owns one link to a hub, and is called back from one loop; no call here ever blocks. The same actor runs as a
  * thread, in another process, or in the simulator; it can not tell.
  *
- * Bodies arrive decoded, bounded and authorised (the roles of the schema's `from`); they are borrowed for the call.
+ * Bodies arrive decoded, bounded and authorised (the roles of the schema's `from`); they are borrowed for the call. A request for
+ * whose answer nobody waits any more does not arrive.
  */
 #ifndef AMA_RUNTIME_ACTOR_H
 #define AMA_RUNTIME_ACTOR_H
@@ -89,9 +90,9 @@ int ama_tell (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *body);
 typedef void (ama_reply_fn) (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                              void *arg);
 
-/* Returns the ask's number (> 0). timeout_ms <= 0: none; for streams it counts from the last part. A request that can not be sent, a
- * peer that goes away and a passed deadline are reported through fn (UNREACHABLE, TIMEOUT). window: bytes of stream parts that
- * may be under way (0 if the answer is no stream); re-granted as fn returns. */
+/* Returns the ask's number (> 0). timeout_ms <= 0: none; for streams it counts from the last part, for others it travels with the
+ * request. A request that can not be sent, a peer that goes away and a passed deadline are reported through fn (UNREACHABLE, TIMEOUT).
+ * window: bytes of stream parts that may be under way (0 if the answer is no stream); re-granted as fn returns. */
 uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *body, int64_t timeout_ms, uint32_t window,
                   ama_reply_fn *fn, void *arg);
 /* Forgets the ask and tells the peer. */

@@ -150,13 +150,18 @@ static void send_about (ama_ctx_t *ctx, const char *dst, uint64_t id, uint16_t t
 
 /* ---- deadlines: one timer for all, set to the earliest there was; asks that are answered do not touch it ---- */
 
-static void set_deadline (ama_asked_t *ask)
+static void set_deadline (ama_asked_t *ask, int64_t due_ms)
 {
     ama_timer_t *timer = &ask->ctx->asks.timer;
 
-    ask->due_ms = ask->timeout_ms > 0 && !ask->held ? ama_now_ms (ask->ctx) + ask->timeout_ms : INT64_MAX;
+    ask->due_ms = due_ms;
     if (ask->due_ms != INT64_MAX && (!timer->place || ask->due_ms < timer->due_ms))
         ama_timer_at (timer, ask->due_ms);
+}
+
+static void begin_again (ama_asked_t *ask)
+{
+    set_deadline (ask, ask->timeout_ms > 0 && !ask->held ? ama_now_ms (ask->ctx) + ask->timeout_ms : INT64_MAX);
 }
 
 static bool is_due (const ama_asked_t *ask, const void *arg)
@@ -228,6 +233,7 @@ uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *bo
                   ama_reply_fn *fn, void *arg)
 {
     ama_asked_t *ask = ama_malloc (sizeof *ask);
+    int64_t due_ms = timeout_ms > 0 ? ama_now_ms (ctx) + timeout_ms : INT64_MAX;
     ama_envelope_t envelope;
 
     ama_envelope_to (&envelope, dst, type, AMA_FLAG_REQUEST);
@@ -237,6 +243,9 @@ uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *bo
     ask->id = envelope.id;
     ask->ctx = ctx;
     ask->info = ama_message_info (type);
+    /* not with streams: their time begins again with every part, and stops while the reader holds them */
+    if (timeout_ms > 0 && !ask->info->stream)
+        envelope.deadline = (uint64_t) ama_loop_wall_ms (ctx->loop, due_ms);
     ask->timeout_ms = timeout_ms;
     ask->window = window;
     ask->fn = fn;
@@ -247,8 +256,8 @@ uint64_t ama_ask (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *bo
     ask->failed = ama_ctx_send (ctx, &envelope, body);
     if (ask->failed)
         ama_loop_defer (ctx->loop, tell_failed, ctx);
-    else if (timeout_ms > 0)
-        set_deadline (ask);
+    else
+        set_deadline (ask, due_ms);
     return ask->id;
 }
 
@@ -281,7 +290,7 @@ void ama_ask_hold (ama_ctx_t *ctx, uint64_t id, bool hold)
     if (!ask || ask->held == hold)
         return;
     ask->held = hold;
-    set_deadline (ask); /* while we hold, the silence is our own wish */
+    begin_again (ask); /* while we hold, the silence is our own wish */
     grant (ask);
 }
 
@@ -291,7 +300,7 @@ static void on_part (ama_ctx_t *ctx, ama_asked_t *ask, const ama_envelope_t *env
 {
     uint64_t id = ask->id;
 
-    set_deadline (ask);
+    begin_again (ask);
     ask->fn (ctx, envelope, body, NULL, ask->arg);
     ask = find (&ctx->asks, id); /* it may have been cancelled */
     if (!ask)

@@ -1,9 +1,10 @@
 /* ama_hub.c - forwards every message of a process, and knows who is who
  *
  * A thread of its own with one ROUTER and the loop; nothing of it is shared but the flag that stops it. What it does with a message is
- * in this order: who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off), is it a message at
- * all, may this role send it, is it of this epoch and new, is there such a receiver. It writes the true sender and role into every
- * envelope; a sender that wrote the truth itself has its frames passed on untouched. Dialogues: messages/PROTOCOL.md.
+ * in this order: is it a message at all, who sent it (a peer that has not said hello is asked `who`, one that says it is another is cut off
+ * for good), is it the sender's next one (if others are missing, its membership ends), does anybody still wait for it, may this role send it,
+ * is it of this epoch and new, is there such a receiver. It writes the true sender and role into every envelope; in the frames of a sender
+ * that wrote the truth itself only the number is changed. Dialogues: messages/PROTOCOL.md.
  *
  * It never waits for a member. When a member's queue is full, a request is refused (BUSY), a tell is dropped and counted, an answer is
  * kept in a bounded backlog; a member of another process whose backlog is full is cut off.
@@ -11,165 +12,20 @@
  * A member is gone when it says bye, when its process ends, when the socket says EHOSTUNREACH, or after 15 s of silence. What it sent
  * before is delivered first; then the others hear peer_gone.
  */
-#include "actors/runtime/ama_hub.h"
-
 #include "actors/base/ama_clock.h"
 #include "actors/base/ama_log.h"
-#include "actors/runtime/ama_ctx.h"
-#include "actors/runtime/ama_members.h"
-#include "actors/runtime/ama_wire.h"
+#include "actors/runtime/ama_hub_inside.h"
 #include "messages/ama_message.h"
-#include "messages/control.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, RETRY_MS = 5, PROBE_MS = 10, PROBES = 500 };
-
-struct ama_hub {
-    void *socket;
-    ama_loop_t *loop;
-    ama_source_t *source;
-    pthread_t thread;
-    atomic_bool stop;
-    uint64_t epoch, last_id;
-    ama_members_t members;
-    bool any_leaving;
-    ama_timer_t *tick, *retry, *probe;
-    struct {
-        uint64_t undecodable, refused, dropped, cut;
-    } count;
-    ama_packet_t in, out;
-    zmq_msg_t peer_frame; /* of the packet in `in` */
-    ama_str_t scratch, body;
-};
-
-/* ---- to members ---- */
-
-typedef enum { SENT, FULL, GONE } sent_t;
-
-static sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
-{
-    zmq_msg_t frame;
-
-    ama_peer_frame (peer, &frame);
-    ama_source_touch (hub->source);
-    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        sent_t why = errno == EAGAIN ? FULL : GONE;
-        (void) zmq_msg_close (&frame);
-        return why;
-    }
-    (void) ama_packet_send (packet, hub->socket);
-    return SENT;
-}
-
-static void mark_leaving (ama_hub_t *hub, ama_member_t *member)
-{
-    member->leaving = hub->any_leaving = true;
-    ama_source_touch (hub->source); /* see_off comes after the next read */
-}
-
-/* Answers, and what belongs to them, are not lost because a receiver is slow. */
-static void keep (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
-{
-    if (!ama_backlog_full (&member->backlog)) {
-        ama_backlog_add (&member->backlog, packet);
-        ama_timer_after (hub->retry, RETRY_MS);
-        return;
-    }
-    hub->count.dropped++;
-    if (member->remote) {
-        hub->count.cut++;
-        mark_leaving (hub, member);
-    }
-    ama_log (AMA_LOG_DEBUG, "hub", "%s does not read: its backlog is full", member->name);
-}
-
-static sent_t send_to (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet, bool keeps)
-{
-    sent_t sent;
-
-    if (member->leaving)
-        return GONE;
-    sent = member->backlog.first ? FULL : put (hub, member->peer, packet);
-    if (sent == GONE)
-        mark_leaving (hub, member);
-    if (sent != FULL || !keeps)
-        return sent;
-    keep (hub, member, packet);
-    return SENT;
-}
-
-/* A message of the hub's own. */
-static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
-{
-    ama_envelope_t envelope;
-
-    ama_envelope_to (&envelope, dst, type, flags);
-    memcpy (envelope.src, "hub", sizeof "hub");
-    envelope.id = ++hub->last_id;
-    envelope.corr = corr;
-    envelope.epoch = hub->epoch;
-    envelope.role = AMA_ROLE_HUB;
-    ama_str_clear (&hub->body);
-    if (body)
-        ama_message_info (type)->encode (body, &hub->body);
-    else
-        ama_str_putc (&hub->body, (char) 0x80); /* a map without entries */
-    ama_packet_make (&hub->out, &envelope, &hub->body, &hub->scratch);
-}
-
-static void say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
-                         const void *body)
-{
-    make_own (hub, "", type, flags, corr, body);
-    (void) put (hub, peer, &hub->out);
-}
-
-static void say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
-{
-    make_own (hub, member->name, type, flags, corr, body);
-    (void) send_to (hub, member, &hub->out, true);
-}
-
-static void refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text)
-{
-    ama_control_error_t body = { .code = code, .text = (char *) text };
-
-    hub->count.refused++;
-    if (envelope->flags & AMA_FLAG_REQUEST)
-        say (hub, member, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
-    else
-        ama_log (AMA_LOG_DEBUG, "hub", "dropped 0x%04x from %s to %s: %s", envelope->type, member->name, envelope->dst,
-                 text);
-}
-
-static void flush_backlogs (void *arg)
-{
-    ama_hub_t *hub = arg;
-    bool again = false;
-
-    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
-        sent_t sent = SENT;
-        while (member->backlog.first && !member->leaving && sent == SENT) {
-            sent = put (hub, member->peer, member->backlog.first);
-            if (sent == SENT)
-                ama_backlog_drop_first (&member->backlog);
-            if (sent == GONE)
-                mark_leaving (hub, member);
-        }
-        again |= sent == FULL;
-    }
-    if (again)
-        ama_timer_after (hub->retry, RETRY_MS);
-}
+enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, PROBE_MS = 10, PROBES = 500 };
 
 /* ---- leaving ---- */
 
@@ -181,7 +37,7 @@ static void remove_member (ama_hub_t *hub, ama_member_t *member)
     (void) snprintf (name, sizeof name, "%s", member->name);
     ama_members_remove (&hub->members, member);
     for (member = hub->members.by_peer; member; member = member->hh_peer.next)
-        say (hub, member, AMA_MSG_CONTROL_PEER_GONE, 0, 0, &gone);
+        ama_hub_say (hub, member, AMA_MSG_CONTROL_PEER_GONE, 0, 0, &gone);
 }
 
 /* Only when the socket has nothing more to read: the last words of those who leave are heard. */
@@ -204,7 +60,7 @@ static void ping (ama_hub_t *hub, ama_member_t *member)
 {
     ama_control_ping_t body = { .stamp = (uint64_t) ama_loop_turn_ms (hub->loop) };
 
-    say (hub, member, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &body);
+    ama_hub_say (hub, member, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &body);
 }
 
 /* The process of a member has ended. Its last bytes may still be on their way; the socket says when it has them all. */
@@ -228,7 +84,7 @@ static void probe_ended (void *arg)
         if (member->pidfd >= 0 && !member->watch && !member->leaving) {
             ping (hub, member);
             if (++member->probes == PROBES)
-                mark_leaving (hub, member); /* something else has inherited its socket */
+                ama_hub_mark_leaving (hub, member); /* something else has inherited its socket */
             ama_timer_after (hub->probe, PROBE_MS);
         }
 }
@@ -243,7 +99,7 @@ static void on_tick (void *arg)
         if (!member->remote || member->leaving)
             continue;
         if (now_ms - member->heard_ms >= SILENCE_MS)
-            mark_leaving (hub, member);
+            ama_hub_mark_leaving (hub, member);
         else if (now_ms - member->heard_ms >= IDLE_MS)
             ping (hub, member);
     }
@@ -251,19 +107,11 @@ static void on_tick (void *arg)
 
 /* ---- joining ---- */
 
-static void deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text)
-{
-    ama_control_error_t body = { .code = code, .text = (char *) text };
-
-    hub->count.refused++;
-    say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
-}
-
 static void welcome (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
 {
     ama_control_welcome_t body = { .epoch = hub->epoch, .role = member->role };
 
-    say (hub, member, AMA_MSG_CONTROL_WELCOME, AMA_FLAG_REPLY, envelope->id, &body);
+    ama_hub_say (hub, member, AMA_MSG_CONTROL_WELCOME, AMA_FLAG_REPLY, envelope->id, &body);
 }
 
 /* A name is taken over only by a newer self of the same kind. False: answered already. */
@@ -276,20 +124,21 @@ static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *en
     if (!old)
         return true;
     if (ama_id_compare (hello->incarnation, old->incarnation) == 0 && old->peer == peer) {
+        old->heard = envelope->seq;
         welcome (hub, old, envelope); /* said twice */
         return false;
     }
-    if (!old->remote || !remote || old->role != role) {
-        deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
+    if ((old->peer != peer && (!old->remote || !remote)) || old->role != role) {
+        ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
         return false;
     }
     if (ama_id_compare (hello->incarnation, old->incarnation) <= 0) {
-        deny (hub, peer, envelope, AMA_E_EXISTS, "a newer process has joined under this name");
+        ama_hub_deny (hub, peer, envelope, AMA_E_EXISTS, "a newer process has joined under this name");
         ping (hub, old); /* if it is dead, the socket says so now, and the next hello succeeds */
         return false;
     }
     if (old->peer != peer)
-        say (hub, old, AMA_MSG_CONTROL_ERROR, 0, 0, &stale);
+        ama_hub_say (hub, old, AMA_MSG_CONTROL_ERROR, 0, 0, &stale);
     remove_member (hub, old);
     return true;
 }
@@ -302,16 +151,20 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     ama_role_t role = ama_members_role (hello, remote);
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
 
+    if (envelope->seq != 1) {
+        ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "a hello is message 1 of its sender");
+        return;
+    }
     /* the decoded envelope has shown that src is a proper name */
     if (!hello->name[0] || strcmp (hello->name, envelope->src) != 0
         || (member && strcmp (member->name, hello->name) != 0)) {
-        deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
+        ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
         return;
     }
     if (remote && (!ama_peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
         role = AMA_ROLE_NONE;
     if (role == AMA_ROLE_NONE) {
-        deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
+        ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
         return;
     }
     if (!make_room (hub, peer, envelope, hello, role, remote))
@@ -320,6 +173,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     member->role = role;
     member->incarnation = hello->incarnation;
     member->remote = remote;
+    member->heard = envelope->seq;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
     if (remote && pid > 0)
         member->pidfd = pidfd_open (pid, 0);
@@ -335,9 +189,9 @@ static void on_unknown (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *e
     ama_control_hello_t hello;
 
     if (envelope->type != AMA_MSG_CONTROL_HELLO || strcmp (envelope->dst, "hub") != 0)
-        say_to_peer (hub, peer, AMA_MSG_CONTROL_WHO, 0, 0, NULL);
+        ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_WHO, 0, 0, NULL);
     else if (ama_control_hello_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &hello, NULL) < 0)
-        deny (hub, peer, envelope, AMA_E_DECODE, "a hello that can not be read");
+        ama_hub_deny (hub, peer, envelope, AMA_E_DECODE, "a hello that can not be read");
     else {
         on_hello (hub, peer, envelope, &hello);
         ama_control_hello_done (&hello);
@@ -350,38 +204,83 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
     ama_control_pong_t answer;
 
     switch (envelope->type) {
-    case AMA_MSG_CONTROL_HELLO:
-        on_unknown (hub, member->peer, envelope);
-        break;
     case AMA_MSG_CONTROL_BYE:
         remove_member (hub, member);
         break;
     case AMA_MSG_CONTROL_PING:
         if (ama_control_ping_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &asked, NULL) < 0) {
-            refuse (hub, member, envelope, AMA_E_DECODE, "a ping that can not be read");
+            ama_hub_refuse (hub, member, envelope, AMA_E_DECODE, "a ping that can not be read");
             break;
         }
         answer = (ama_control_pong_t){ .stamp = asked.stamp };
-        say (hub, member, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &answer);
+        ama_hub_say (hub, member, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &answer);
         break;
     default:
-        refuse (hub, member, envelope, AMA_E_UNSUPPORTED, "the hub itself does not do that");
+        ama_hub_refuse (hub, member, envelope, AMA_E_UNSUPPORTED, "the hub itself does not do that");
     }
 }
 
-/* Who says that he is another is not heard any more, whatever he wanted: he has to join again. */
+static const char not_who_it_says[] = "the sender is not who it says it is";
+
+static bool is_hello (const ama_envelope_t *envelope)
+{
+    return envelope->type == AMA_MSG_CONTROL_HELLO && strcmp (envelope->dst, "hub") == 0;
+}
+
+/* Who says that he is another is not heard any more, whatever he wanted, and can not join again from where he is. */
 static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
 {
-    ama_control_error_t body = { .code = AMA_E_AUTH, .text = "the sender is not who it says it is" };
+    ama_peer_t peer = member->peer;
 
-    if (!envelope->src[0] || strcmp (envelope->src, member->name) == 0 || envelope->type == AMA_MSG_CONTROL_HELLO)
+    if (!envelope->src[0] || strcmp (envelope->src, member->name) == 0 || is_hello (envelope))
         return false;
     ama_log (AMA_LOG_WARN, "hub", "%s says that it is %s, and is cut off", member->name, envelope->src);
+    hub->count.cut++;
+    ama_members_bar (&hub->members, peer);
+    ama_hub_deny (hub, peer, envelope, AMA_E_AUTH, not_who_it_says);
+    remove_member (hub, member);
+    return true;
+}
+
+/* Whose messages were lost on the way is told so and joins again, whereupon both sides repeat what has to be repeated. As a tell: an
+ * answer would be taken for one of the receiver. */
+static void end_membership (ama_hub_t *hub, ama_member_t *member, const ama_err_t *why)
+{
+    ama_control_error_t body = { .code = why->code, .text = (char *) why->text };
+
+    ama_log (AMA_LOG_WARN, "hub", "from %s %s; it has to join again", member->name, why->text);
     hub->count.refused++;
     hub->count.cut++;
-    if (envelope->flags & AMA_FLAG_REQUEST)
-        say (hub, member, AMA_MSG_CONTROL_ERROR, AMA_FLAG_REPLY | AMA_FLAG_ERROR, envelope->id, &body);
+    ama_hub_say (hub, member, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
     remove_member (hub, member);
+}
+
+static bool is_next (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    ama_err_t why;
+    int rc = ama_member_in_order (member, envelope->seq, &why);
+
+    if (rc == AMA_E_INTEGRITY)
+        end_membership (hub, member, &why);
+    else if (rc < 0)
+        ama_hub_refuse (hub, member, envelope, rc, why.text);
+    return rc == 0;
+}
+
+/* Nobody waits for the answer any more. */
+static bool is_late (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
+{
+    uint64_t now_ms;
+    char text[96];
+
+    if (!envelope->deadline || !(envelope->flags & AMA_FLAG_REQUEST))
+        return false;
+    now_ms = (uint64_t) ama_loop_wall_ms (hub->loop, ama_loop_turn_ms (hub->loop));
+    if (now_ms <= envelope->deadline)
+        return false;
+    (void) snprintf (text, sizeof text, "too late: its deadline was %llu ms ago",
+                     (unsigned long long) (now_ms - envelope->deadline));
+    ama_hub_refuse (hub, member, envelope, AMA_E_TIMEOUT, text);
     return true;
 }
 
@@ -397,11 +296,11 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
 
     if (!info || !(info->from_roles & 1u << member->role)) {
         (void) snprintf (text, sizeof text, info ? "%s may not send this" : "%s sends an unknown type", member->name);
-        refuse (hub, member, envelope, info ? AMA_E_ROLE : AMA_E_UNSUPPORTED, text);
+        ama_hub_refuse (hub, member, envelope, info ? AMA_E_ROLE : AMA_E_UNSUPPORTED, text);
         return;
     }
     if ((rc = ama_member_in_time (member, envelope, hub->epoch, &late)) < 0) {
-        refuse (hub, member, envelope, rc, late);
+        ama_hub_refuse (hub, member, envelope, rc, late);
         return;
     }
     if (envelope->role != member->role || strcmp (envelope->src, member->name) != 0) {
@@ -410,29 +309,40 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         ama_packet_stamp (&hub->in, envelope, &hub->scratch);
     }
     dst = ama_members_named (&hub->members, envelope->dst);
-    switch (dst ? send_to (hub, dst, &hub->in, keeps) : GONE) {
-    case SENT:
+    switch (dst ? ama_hub_send (hub, dst, &hub->in, keeps) : AMA_HUB_GONE) {
+    case AMA_HUB_SENT:
         break;
-    case FULL:
+    case AMA_HUB_FULL:
         hub->count.dropped++;
         (void) snprintf (text, sizeof text, "%s is busy", envelope->dst);
-        refuse (hub, member, envelope, AMA_E_BUSY, text);
+        ama_hub_refuse (hub, member, envelope, AMA_E_BUSY, text);
         break;
-    case GONE:
+    case AMA_HUB_GONE:
         (void) snprintf (text, sizeof text, "%s is not there", envelope->dst);
-        refuse (hub, member, envelope, AMA_E_UNREACHABLE, text);
+        ama_hub_refuse (hub, member, envelope, AMA_E_UNREACHABLE, text);
         break;
     }
+}
+
+static void on_known (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
+{
+    if (strcmp (envelope->dst, "hub") == 0)
+        on_own (hub, member, envelope);
+    else
+        forward (hub, member, envelope);
 }
 
 static void on_garbage (ama_hub_t *hub, ama_peer_t peer, int code, const char *text)
 {
     ama_control_error_t body = { .code = code, .text = (char *) text };
+    ama_member_t *member = peer ? ama_members_of_peer (&hub->members, peer) : NULL;
 
     hub->count.undecodable++;
+    if (member)
+        member->unread++;
     ama_log (AMA_LOG_DEBUG, "hub", "a message that can not be read: %s", text);
     if (peer)
-        say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
+        ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
 }
 
 static void on_packet (ama_hub_t *hub, int received)
@@ -456,16 +366,19 @@ static void on_packet (ama_hub_t *hub, int received)
     }
     member = ama_members_of_peer (&hub->members, peer);
     if (!member) {
-        on_unknown (hub, peer, &envelope);
+        if (ama_members_is_barred (&hub->members, peer))
+            ama_hub_deny (hub, peer, &envelope, AMA_E_AUTH, not_who_it_says);
+        else
+            on_unknown (hub, peer, &envelope);
         return;
     }
     if (is_forged (hub, member, &envelope))
         return;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
-    if (strcmp (envelope.dst, "hub") == 0)
-        on_own (hub, member, &envelope);
-    else
-        forward (hub, member, &envelope);
+    if (is_hello (&envelope))
+        on_unknown (hub, peer, &envelope);
+    else if (is_next (hub, member, &envelope) && !is_late (hub, member, &envelope))
+        on_known (hub, member, &envelope);
 }
 
 static bool on_readable (void *arg, int budget)
@@ -500,7 +413,7 @@ static void close_all (ama_hub_t *hub)
 {
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
         if (member->remote)
-            say (hub, member, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
+            ama_hub_say (hub, member, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
     while (hub->members.by_peer)
         ama_members_remove (&hub->members, hub->members.by_peer);
 }
@@ -555,7 +468,7 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, ama_er
         return ama_err_set (err, AMA_E_IO, "no loop for the hub: %s", strerror (errno));
     hub->source = ama_loop_source (hub->loop, hub->socket, on_readable, NULL, hub);
     hub->tick = ama_loop_timer (hub->loop, on_tick, hub);
-    hub->retry = ama_loop_timer (hub->loop, flush_backlogs, hub);
+    hub->retry = ama_loop_timer (hub->loop, ama_hub_flush, hub);
     hub->probe = ama_loop_timer (hub->loop, probe_ended, hub);
     ama_loop_on_wake (hub->loop, on_wake, hub);
     rc = pthread_create (&hub->thread, NULL, serve, hub);

@@ -8,6 +8,9 @@
  * Leaving UP means that anything under way may be lost: open asks fail, streams close, the actor hears parted. Before the first
  * welcome messages are held, so that an actor need not wait for it; if nobody listens, or not soon enough, they fail.
  * Every joining has an incarnation of its own, newer than the one before: the hub refuses replays of old ones.
+ *
+ * Messages are numbered in both directions, from hello and from welcome on. A number is given when the socket has taken the message, not
+ * before: what waits in the backlog has none, and what is refused takes none.
  */
 #include "actors/runtime/ama_link.h"
 
@@ -46,6 +49,7 @@ struct ama_link {
     bool holding;               /* no welcome yet, and it may still come in time */
     ama_id_t incarnation;       /* of this joining; a hello that is repeated has the same */
     uint64_t hello_id, ping_id; /* envelope ids: whether an answer is to us or to the actor */
+    uint64_t said, heard;       /* seq of the last message to the hub, and of the hub's last to us */
     int64_t heard_ms, hold_until_ms;
     ama_timer_t tick;
     int hub_pidfd; /* of the hub's process, or -1 */
@@ -65,8 +69,11 @@ static int64_t now_ms (const ama_link_t *link)
 
 static bool put (ama_link_t *link, ama_packet_t *packet)
 {
-    bool sent = ama_packet_send (packet, link->socket);
+    bool sent;
 
+    ama_packet_number (packet, link->said + 1);
+    sent = ama_packet_send (packet, link->socket);
+    link->said += sent;
     if (link->source)
         ama_source_touch (link->source);
     return sent;
@@ -142,10 +149,15 @@ static void greet (ama_link_t *link)
         .name = link->ctx->name, .role = link->ctx->role, .incarnation = link->incarnation, .pid = (uint32_t) getpid ()
     };
 
+    uint64_t said = link->said;
+
+    link->said = 0; /* hello is 1, also when it is repeated */
     if (say (link, AMA_MSG_CONTROL_HELLO, AMA_FLAG_REQUEST, 0, &hello))
         link->state = GREETING;
-    else
+    else {
+        link->said = said;
         link->state = AWAY;
+    }
     if (link->source)
         ama_source_want_out (link->source, link->state == AWAY);
 }
@@ -227,7 +239,7 @@ static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
         ama_loop_defer (link->loop, tell_joined, link); /* not before init */
 }
 
-/* The hub said no to our hello, or took the name from us. */
+/* The hub said no to our hello, took the name from us, missed something we said, or does not believe us any more. */
 static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const void *body, size_t size)
 {
     ama_control_error_t denied;
@@ -235,7 +247,7 @@ static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const v
 
     if (ama_control_error_decode (body, size, &denied, NULL) < 0)
         return;
-    if (about_hello && denied.code != AMA_E_EXISTS)
+    if (denied.code == AMA_E_AUTH || (about_hello && denied.code != AMA_E_EXISTS))
         ama_exit (link->ctx, (int) denied.code, denied.text);
     else if (about_hello) { /* the hub has not noticed yet that our former self is gone: the next tick tries again */
         link->state = AWAY;
@@ -243,6 +255,8 @@ static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const v
     }
     else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_STALE)
         ama_exit (link->ctx, AMA_E_STALE, denied.text);
+    else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_INTEGRITY && link->state == UP)
+        part (link, denied.text);
     ama_control_error_done (&denied);
 }
 
@@ -276,13 +290,36 @@ static bool from_hub (ama_link_t *link, const ama_envelope_t *envelope, const vo
     case AMA_MSG_CONTROL_PONG:
         return envelope->corr == link->ping_id; /* others are for the actor, which may ask too */
     case AMA_MSG_CONTROL_ERROR:
-        if (envelope->flags & AMA_FLAG_REPLY && envelope->corr != link->hello_id)
+        if (envelope->flags & AMA_FLAG_REPLY && envelope->corr != link->hello_id && envelope->corr != link->ping_id)
             return false;
         on_denied (link, envelope, body, size);
         return true;
     default:
         return false;
     }
+}
+
+/* Welcome begins the count; what the hub says to one it does not count as a member has no number. */
+static bool is_next (ama_link_t *link, const ama_envelope_t *envelope)
+{
+    uint64_t due = link->heard + 1;
+    char why[80];
+
+    if (!envelope->seq || (link->state != UP && envelope->type != AMA_MSG_CONTROL_WELCOME))
+        return true;
+    if (envelope->seq == due || envelope->type == AMA_MSG_CONTROL_WELCOME) {
+        link->heard = envelope->seq;
+        return true;
+    }
+    (void) snprintf (why, sizeof why, "message %llu came where %llu was due", (unsigned long long) envelope->seq,
+                     (unsigned long long) due);
+    if (envelope->seq < due) {
+        ama_log (AMA_LOG_DEBUG, link->ctx->name, "dropped 0x%04x from %s: %s", envelope->type, envelope->src, why);
+        return false;
+    }
+    ama_log (AMA_LOG_WARN, link->ctx->name, "from the hub %s: what is between them is lost", why);
+    part (link, why);
+    return false;
 }
 
 static void on_packet (ama_link_t *link)
@@ -294,7 +331,7 @@ static void on_packet (ama_link_t *link)
     link->heard_ms = ama_loop_turn_ms (link->loop);
     if (ama_envelope_decode (zmq_msg_data (&link->in.envelope), zmq_msg_size (&link->in.envelope), &envelope, NULL) < 0)
         return;
-    if (!from_hub (link, &envelope, body, size) && link->state == UP)
+    if (is_next (link, &envelope) && !from_hub (link, &envelope, body, size) && link->state == UP)
         ama_ctx_deliver (link->ctx, &envelope, body, size);
 }
 

@@ -76,6 +76,8 @@ struct ama_loop {
     void (*on_wake) (void *arg);
     void *wake_arg;
     int64_t turn_ms, lap_us;
+    int64_t compared_ms,
+        wall_ahead_ms; /* in which turn the clocks were compared, and how far the wall clock was ahead */
     ama_timers_t timers;
     ama_source_t *sources;
     ama_watch_t *watches;
@@ -97,6 +99,7 @@ ama_loop_t *ama_loop_new (const ama_clock_t *clock, bool is_virtual)
     loop->epoll = loop->wake = -1;
     loop->wake_kind = KIND_WAKE;
     loop->turn_ms = ama_mono_ms (clock);
+    loop->compared_ms = INT64_MIN;
     ama_timers_init (&loop->timers, clock);
     if (is_virtual)
         return loop;
@@ -159,7 +162,18 @@ bool ama_loop_is_virtual (const ama_loop_t *loop)
 
 int64_t ama_loop_turn_ms (const ama_loop_t *loop)
 {
-    return loop->turn_ms;
+    return loop->is_virtual ? ama_mono_ms (loop->clock) : loop->turn_ms;
+}
+
+int64_t ama_loop_wall_ms (ama_loop_t *loop, int64_t mono_ms)
+{
+    int64_t turn_ms = ama_loop_turn_ms (loop);
+
+    if (loop->compared_ms != turn_ms) {
+        loop->compared_ms = turn_ms;
+        loop->wall_ahead_ms = ama_wall_ms (loop->clock) - ama_mono_ms (loop->clock);
+    }
+    return mono_ms + loop->wall_ahead_ms;
 }
 
 /* ---- waking up and stopping ---- */

@@ -18,8 +18,10 @@ void ama_loop_destroy (ama_loop_t **loop);
 
 const ama_clock_t *ama_loop_clock (const ama_loop_t *loop);
 bool ama_loop_is_virtual (const ama_loop_t *loop);
-/* Monotonic time at which the current turn began to work. */
+/* Monotonic time at which the current turn began to work; now, on a virtual loop. */
 int64_t ama_loop_turn_ms (const ama_loop_t *loop);
+/* The wall clock at a moment of the monotonic one, past or to come. The two are compared once a turn at most. */
+int64_t ama_loop_wall_ms (ama_loop_t *loop, int64_t mono_ms);
 
 /* Turns until ama_loop_stop was called (also if that was before). */
 void ama_loop_run (ama_loop_t *loop);

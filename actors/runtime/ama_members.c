@@ -83,6 +83,21 @@ ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote)
     }
 }
 
+int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err)
+{
+    uint64_t last = member->heard;
+
+    if (seq <= last)
+        return ama_err_set (err, AMA_E_REPLAY, "message %llu came after message %llu", (unsigned long long) seq,
+                            (unsigned long long) last);
+    if (seq - last > 1 + member->unread)
+        return ama_err_set (err, AMA_E_INTEGRITY, "message %llu came where %llu was due: what is between them is lost",
+                            (unsigned long long) seq, (unsigned long long) last + 1);
+    member->heard = seq;
+    member->unread = 0;
+    return 0;
+}
+
 int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, uint64_t epoch, const char **ret_text)
 {
     bool request = envelope->flags & AMA_FLAG_REQUEST;
@@ -99,6 +114,21 @@ int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, ui
     if (request)
         member->asked = envelope->id;
     return 0;
+}
+
+void ama_members_bar (ama_members_t *members, ama_peer_t peer)
+{
+    members->barred[members->n_barred++ % AMA_BARRED_MAX] = peer;
+}
+
+bool ama_members_is_barred (const ama_members_t *members, ama_peer_t peer)
+{
+    size_t n = members->n_barred < AMA_BARRED_MAX ? members->n_barred : AMA_BARRED_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        if (members->barred[i] == peer)
+            return true;
+    return false;
 }
 
 void ama_members_remove (ama_members_t *members, ama_member_t *member)

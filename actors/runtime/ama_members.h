@@ -24,6 +24,9 @@ typedef struct {
     bool leaving;     /* nothing can be sent to it any more; what it sent before may still be in the socket */
     int64_t heard_ms; /* monotonic */
     uint64_t asked;   /* id of its last request to another member */
+    uint64_t heard;   /* seq of its last message */
+    uint64_t told;    /* seq of the last message to it */
+    uint64_t unread;  /* messages of it that could not be read since: whether they had a number nobody knows */
     int pidfd;        /* of the process of a remote member, or -1 */
     ama_watch_t *watch;
     int probes; /* since the process has ended */
@@ -31,9 +34,13 @@ typedef struct {
     UT_hash_handle hh_peer, hh_name;
 } ama_member_t;
 
+#define AMA_BARRED_MAX 1024
+
 typedef struct {
     ama_member_t *by_peer, *by_name;
-    ama_member_t *recent; /* messages come in runs */
+    ama_member_t *recent;              /* messages come in runs */
+    ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
+    size_t n_barred;                   /* ever */
 } ama_members_t;
 
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
@@ -42,9 +49,15 @@ ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
 /* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
  * an actor that was placed in a process of its own will have to be announced here before it may take one. */
 ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* Is it the next message of the member? 0 (it counts as heard), AMA_E_REPLAY (its number was there), AMA_E_INTEGRITY (others before
+ * it are missing). */
+int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);
 /* Is what it says to another member of this epoch, and new? Ids rise with every request; gaps do no harm. 0 (a request counts as said), or
  * AMA_E_STALE, AMA_E_INVALID (an epoch that has not begun), AMA_E_REPLAY and a text. */
 int ama_member_in_time (ama_member_t *member, const ama_envelope_t *envelope, uint64_t epoch, const char **ret_text);
+/* A peer that will not be heard again on its connection. */
+void ama_members_bar (ama_members_t *members, ama_peer_t peer);
+bool ama_members_is_barred (const ama_members_t *members, ama_peer_t peer);
 /* Frees it. */
 void ama_members_remove (ama_members_t *members, ama_member_t *member);
 

@@ -69,11 +69,13 @@ int ama_wire_socket (void *zmq, int type, ama_wire_use_t use, void **ret_socket,
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
-#define GIVE(frame) __tsan_release (zmq_msg_data (frame))
-#define TAKE(frame) __tsan_acquire (zmq_msg_data (frame))
+#define GIVE(frame)       __tsan_release (zmq_msg_data (frame))
+#define TAKE(frame)       __tsan_acquire (zmq_msg_data (frame))
+#define TAKE_BYTES(bytes) __tsan_acquire (bytes)
 #else
-#define GIVE(frame) (void) (frame)
-#define TAKE(frame) (void) (frame)
+#define GIVE(frame)       (void) (frame)
+#define TAKE(frame)       (void) (frame)
+#define TAKE_BYTES(bytes) (void) (bytes)
 #endif
 
 void ama_packet_init (ama_packet_t *packet)
@@ -99,6 +101,7 @@ static void fill (zmq_msg_t *frame, const void *bytes, size_t size)
 static void free_taken (void *data, void *hint)
 {
     (void) hint;
+    TAKE_BYTES (data); /* what goes to another process is freed by libzmq's thread */
     free (data);
 }
 
@@ -120,6 +123,11 @@ void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_
     }
     (void) zmq_msg_close (&packet->body);
     BUG_ON (zmq_msg_init_data (&packet->body, ama_str_take (body), size, free_taken, NULL) < 0);
+}
+
+void ama_packet_number (ama_packet_t *packet, uint64_t seq)
+{
+    ama_envelope_number (zmq_msg_data (&packet->envelope), zmq_msg_size (&packet->envelope), seq);
 }
 
 bool ama_packet_send (ama_packet_t *packet, void *socket)

@@ -28,6 +28,8 @@ void ama_packet_done (ama_packet_t *packet);
 void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body, ama_str_t *scratch);
 /* Replaces the envelope frame. */
 void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *scratch);
+/* Another seq for the envelope frame, which must be one that was encoded or decoded. */
+void ama_packet_number (ama_packet_t *packet, uint64_t seq);
 /* Never blocks. true: sent, the frames are empty. false: EAGAIN (or no peer), the packet is untouched. */
 bool ama_packet_send (ama_packet_t *packet, void *socket);
 /* Never blocks. 1: a packet; 0: nothing there; -1: something that is not one came and was thrown away. frames of packet are

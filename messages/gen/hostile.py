@@ -113,7 +113,7 @@ def changed(**values):
 def raw(index, value):
     """The good envelope with other bytes for one of its items."""
     items = [wire.integer(0x414D), wire.integer(1)]
-    items += [wire.text(GOOD[n]) if n in ("src", "dst") else wire.integer(GOOD[n]) for n in wire.ENVELOPE]
+    items += [wire.envelope_item(n, GOOD[n]) for n in wire.ENVELOPE]
     items[index] = value
     return wire.array(len(items)) + b"".join(items)
 
@@ -123,9 +123,11 @@ ENVELOPES = (
     ("map", b"\x80", DECODE, "not an array", "a map"),
     ("array32-4g", b"\xdd" + BIG, DECODE, "more items", "an array of 2^32-1 items in 5 bytes"),
     ("short", b"\x91\xcd\x41\x4d", DECODE, "1 items", "magic alone"),
-    ("ten", b"\x9a" + wire.envelope(GOOD)[1:], DECODE, "10 items", "one item less announced"),
-    ("twelve", b"\x9c" + wire.envelope(GOOD)[1:] + b"\x00", DECODE, "12 items", "one item more"),
-    ("cut", wire.envelope(GOOD)[:-3], DECODE, "window: the bytes end", "the last number cut off"),
+    ("eleven", b"\x9b" + wire.envelope(GOOD)[1:-18], DECODE, "11 items", "without seq and deadline"),
+    ("twelve", b"\x9c" + wire.envelope(GOOD)[1:], DECODE, "12 items", "one item less announced"),
+    ("fourteen", b"\x9e" + wire.envelope(GOOD)[1:] + b"\x00", DECODE, "14 items", "one item more"),
+    ("cut", wire.envelope(GOOD)[:-3], DECODE, "deadline: the bytes end", "the last number cut off"),
+    ("cut-seq", wire.envelope(GOOD)[:-12], DECODE, "seq: the bytes end", "the last number but one cut off"),
     ("trailing", wire.envelope(GOOD) + b"\x00", DECODE, "behind the end", "a byte behind the end"),
     ("magic", wire.envelope(GOOD, magic=0x414E), DECODE, "wrong magic", "another protocol"),
     ("magic-string", raw(0, b"\xa2AM"), DECODE, "magic: not an integer", "the magic as text"),
@@ -147,15 +149,21 @@ ENVELOPES = (
     ("dst-long", changed(dst="d" * 300), LIMIT, "dst: too long", "a name of 300 bytes"),
     ("src-space", changed(src="super visor"), DECODE, "src has a character", "a blank in a name"),
     ("src-newline", changed(src="hub\n"), DECODE, "src has a character", "a line break in a name"),
-    ("src-nul", raw(4, b"\xa4hub\x00"), DECODE, "a NUL in it", "a NUL in a name"),
+    ("src-nul", raw(4, b"\xa4hub\x00"), DECODE, "src has a character", "a NUL in a name"),
     ("dst-utf8", changed(dst="hüb"), DECODE, "dst has a character", "a letter that is not ASCII"),
-    ("dst-latin1", raw(5, b"\xa3h\xfcb"), DECODE, "dst: not UTF-8", "a byte that is not UTF-8"),
+    ("dst-latin1", raw(5, b"\xa3h\xfcb"), DECODE, "dst has a character", "a byte that is not UTF-8"),
     ("src-bin", raw(4, b"\xc4\x03hub"), DECODE, "src: not a string", "a name in binary"),
     ("src-past-end", wire.envelope(GOOD)[:13] + b"\xd9\xff", DECODE, "src: a length", "a name longer than what is left"),
     ("id-negative", raw(6, b"\xff"), DECODE, "id: an integer out of range", "id -1"),
     ("epoch-nan", raw(8, NAN), DECODE, "epoch: not an integer", "NaN for the epoch"),
     ("role-32", changed(role=32), DECODE, "role: an integer out of range", "a role that no bit stands for"),
     ("window-wide", changed(window=1 << 32), DECODE, "window: an integer out of range", "a window of 4 GiB"),
+    ("seq-short", raw(11, b"\x02"), DECODE, "seq: not an integer of nine", "a number of the message in one byte"),
+    ("seq-negative", raw(11, b"\xd3" + b"\xff" * 8), DECODE, "seq: not an integer of nine", "number -1"),
+    ("seq-string", raw(11, b"\xa8" + b"12345678"), DECODE, "seq: not an integer of nine", "a number in letters"),
+    ("deadline-short", raw(12, b"\x00"), DECODE, "deadline: the bytes end", "no deadline, in one byte"),
+    ("deadline-float", raw(12, b"\xcb\x42\x79\xb7\x74\x53\x60\x00\x00"), DECODE, "deadline: not an integer of nine", "a deadline with a point"),
+    ("deadline-time", raw(12, b"\xd7\xff" + bytes(8)), DECODE, "deadline: not an integer of nine", "a deadline as the timestamp extension"),
     ("ext", raw(7, b"\xd4\x01\x00"), DECODE, "corr: an extension", "an extension type"),
     ("nested", raw(9, b"\x91" * 300 + b"\x00"), DECODE, "role: not an integer", "300 arrays for a number"),
     ("long", wire.envelope(GOOD) + bytes(512), LIMIT, "the limit is 512", "more than 512 bytes"),
@@ -165,9 +173,9 @@ README = """# Bytes that are no message
 
 Made by `messages/gen/amagen.py update`; each is fed to the decoder by `messages_bad_wire_test`, which reads this table, and to the fuzz
 targets as a seed. A body begins with two bytes that are not part of it: the type of the message. What needs a peer, and not only bytes
-(a forged sender, another epoch, a request said twice, a missing or a ten thousandth frame, a type that is unknown), is in the table of
-`tests/unit/runtime/hub_test.c`; an envelope has no deadline, that is the asker's own; what is
-too large for a file (8 MiB and a byte; a small body that would be huge in memory) is made by the test itself.
+(a forged sender, another epoch, a message that is missing or comes twice, a deadline that has passed, a missing or a ten thousandth
+frame, a type that is unknown), is in the table of `tests/unit/runtime/refusal_test.c`; what is too large for a file (8 MiB and a byte; a
+small body that would be huge in memory) is made by the test itself.
 
 | file | message | error | text | what it is |
 | --- | --- | --- | --- | --- |

@@ -143,13 +143,22 @@ def dump(struct, body):
 
 # ---- envelope
 
-ENVELOPE = ("type", "flags", "src", "dst", "id", "corr", "epoch", "role", "window")
+ENVELOPE = ("type", "flags", "src", "dst", "id", "corr", "epoch", "role", "window", "seq", "deadline")
+
+
+def wide(value):
+    """seq and deadline are not written short: the hub puts another seq into a frame without writing it anew."""
+    return b"\xcf" + packing.pack(">Q", value)
+
+
+def envelope_item(name, value):
+    return text(value) if name in ("src", "dst") else wide(value) if name in ("seq", "deadline") else integer(value)
 
 
 def envelope(values, magic=0x414D, version=1):
     out = array(2 + len(ENVELOPE)) + integer(magic) + integer(version)
     for name in ENVELOPE:
-        out += text(values[name]) if name in ("src", "dst") else integer(values[name])
+        out += envelope_item(name, values[name])
     return out
 
 

@@ -153,6 +153,8 @@ static ama_envelope_t random_envelope (void)
         .epoch = sample_next (&sample) >> sample_below (&sample, 64),
         .role = (uint32_t) sample_below (&sample, 32),
         .window = (uint32_t) (sample_next (&sample) >> (32 + sample_below (&sample, 32))),
+        .seq = sample_next (&sample) >> sample_below (&sample, 64),
+        .deadline = sample_next (&sample) >> sample_below (&sample, 64),
     };
 
     fill_name (e.src);
@@ -178,7 +180,13 @@ static void test_envelopes (void **state)
         assert_string_equal (e.src, again.src);
         assert_string_equal (e.dst, again.dst);
         assert_true (e.type == again.type && e.flags == again.flags && e.id == again.id && e.corr == again.corr
-                     && e.epoch == again.epoch && e.role == again.role && e.window == again.window);
+                     && e.epoch == again.epoch && e.role == again.role && e.window == again.window && e.seq == again.seq
+                     && e.deadline == again.deadline);
+        again.seq = sample_next (&sample);
+        ama_str_clear (&bytes_again);
+        ama_envelope_encode (&again, &bytes_again);
+        ama_envelope_number (bytes.data, bytes.size, again.seq); /* the same as writing it anew */
+        assert_memory_equal (bytes.data, bytes_again.data, bytes.size);
         assert_true (ama_envelope_decode (bytes.data, sample_below (&sample, bytes.size), &again, NULL) < 0);
         damage (&bytes);
         rc = ama_envelope_decode (bytes.data, bytes.size, &again, NULL);

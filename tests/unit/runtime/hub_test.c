@@ -2,157 +2,7 @@
  *
  * A case is a conversation in one line each: who says what, what comes back. Peers are raw DEALERs, so that they can lie.
  */
-#include "tests/unit/runtime/rt_test.h"
-
-#include "messages/ama_message.h"
-
-#include <zmq.h>
-
-#include "actors/runtime/ama_hub.h"
-#include "actors/runtime/ama_wire.h"
-
-typedef struct {
-    void *socket;
-    uint64_t id, epoch;
-    char name[32]; /* as it last said hello */
-} peer_t;
-
-typedef struct {
-    void *zmq;
-    ama_hub_t *hub;
-    peer_t peers[3]; /* a, b inside the process; c over ipc */
-    char folder[64], endpoint[96];
-} scene_t;
-
-static void *new_dealer (scene_t *scene, const char *endpoint)
-{
-    void *socket = zmq_socket (scene->zmq, ZMQ_DEALER);
-    int linger = 0;
-
-    assert_non_null (socket);
-    (void) zmq_setsockopt (socket, ZMQ_LINGER, &linger, sizeof linger);
-    assert_int_equal (zmq_connect (socket, endpoint), 0);
-    return socket;
-}
-
-static void open_scene (scene_t *scene, uint64_t epoch)
-{
-    const char *listen[2] = { scene->endpoint, NULL };
-    ama_err_t err = { 0 };
-
-    memset (scene, 0, sizeof *scene);
-    (void) snprintf (scene->endpoint, sizeof scene->endpoint, "ipc://%s/hub",
-                     temp_folder (scene->folder, sizeof scene->folder));
-    scene->zmq = zmq_ctx_new ();
-    scene->hub = ama_hub_new (scene->zmq, listen, epoch, &err);
-    if (!scene->hub)
-        fail_msg ("no hub: %s", err.text);
-    scene->peers[0].socket = new_dealer (scene, AMA_HUB_INPROC);
-    scene->peers[1].socket = new_dealer (scene, AMA_HUB_INPROC);
-    scene->peers[2].socket = new_dealer (scene, scene->endpoint);
-}
-
-static void close_scene (scene_t *scene)
-{
-    for (int i = 0; i < 3; i++)
-        (void) zmq_close (scene->peers[i].socket);
-    ama_hub_destroy (&scene->hub);
-    (void) zmq_ctx_term (scene->zmq);
-    remove_folder (scene->folder);
-}
-
-/* ---- the words of a conversation ---- */
-
-static void say (peer_t *peer, const ama_envelope_t *envelope, ama_str_t *body)
-{
-    ama_str_t scratch = { 0 };
-    ama_packet_t packet;
-
-    ama_packet_init (&packet);
-    ama_packet_make (&packet, envelope, body, &scratch);
-    while (!ama_packet_send (&packet, peer->socket)) { /* not connected yet, or full for a moment */
-        zmq_pollitem_t item = { .socket = peer->socket, .events = ZMQ_POLLOUT };
-        assert_int_equal (zmq_poll (&item, 1, 5000), 1);
-    }
-    ama_packet_done (&packet);
-    ama_str_done (&scratch);
-}
-
-/* hello as NAME ROLE AGE; name may be claimed for another src by NAME=SRC */
-static void say_hello (peer_t *peer, const char *name, const char *role, int age)
-{
-    ama_control_hello_t hello = { .name = (char *) name, .pid = 1 };
-    ama_envelope_t envelope = { .type = AMA_MSG_CONTROL_HELLO, .flags = AMA_FLAG_REQUEST, .dst = "hub" };
-    ama_str_t body = { 0 };
-
-    assert_int_equal (ama_role_parse (role, &hello.role), 0);
-    hello.incarnation.b[15] = (uint8_t) age;
-    envelope.id = ++peer->id;
-    (void) snprintf (peer->name, sizeof peer->name, "%s", name);
-    (void) snprintf (envelope.src, sizeof envelope.src, "%s", name);
-    ama_control_hello_encode (&hello, &body);
-    say (peer, &envelope, &body);
-    ama_str_done (&body);
-}
-
-/* src NULL: the truth */
-static void say_request (peer_t *peer, const char *dst, uint16_t type, uint32_t flags, const char *src, uint32_t role)
-{
-    ama_envelope_t envelope = { .type = type, .flags = flags, .role = role, .epoch = peer->epoch };
-    ama_fetch_request_t request = { .url = "u", .ref = "r" };
-    ama_str_t body = { 0 };
-
-    envelope.id = ++peer->id;
-    envelope.corr = flags & AMA_FLAG_REPLY ? 77 : 0;
-    (void) snprintf (envelope.src, sizeof envelope.src, "%s", src ? src : peer->name);
-    (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst);
-    if (type >> 8 == 0) /* control: missing fields are zero */
-        ama_str_putc (&body, (char) 0x80);
-    else
-        ama_fetch_request_encode (&request, &body);
-    say (peer, &envelope, &body);
-    ama_str_done (&body);
-}
-
-static void describe (const ama_envelope_t *envelope, const void *body, size_t size, char *text, size_t room)
-{
-    const ama_message_info_t *info = ama_message_info (envelope->type);
-    ama_control_error_t error;
-    ama_control_welcome_t welcome;
-    ama_control_peer_gone_t gone;
-    size_t used =
-        (size_t) snprintf (text, room, "%s from %s (%s)", info->name, envelope->src, ama_role_name (envelope->role));
-
-    if (envelope->type == AMA_MSG_CONTROL_ERROR && ama_control_error_decode (body, size, &error, NULL) == 0) {
-        (void) snprintf (text + used, room - used, " %s", ama_err_name ((int) error.code));
-        ama_control_error_done (&error);
-    }
-    if (envelope->type == AMA_MSG_CONTROL_WELCOME && ama_control_welcome_decode (body, size, &welcome, NULL) == 0)
-        (void) snprintf (text + used, room - used, " %s %d", ama_role_name (welcome.role), (int) welcome.epoch);
-    if (envelope->type == AMA_MSG_CONTROL_PEER_GONE && ama_control_peer_gone_decode (body, size, &gone, NULL) == 0) {
-        (void) snprintf (text + used, room - used, " %s", gone.name);
-        ama_control_peer_gone_done (&gone);
-    }
-}
-
-static void hear_within (peer_t *peer, char *text, size_t room, int ms)
-{
-    zmq_pollitem_t item = { .socket = peer->socket, .events = ZMQ_POLLIN };
-    ama_packet_t packet;
-    ama_envelope_t envelope;
-
-    ama_packet_init (&packet);
-    (void) snprintf (text, room, "nothing");
-    if (zmq_poll (&item, 1, ms) == 1 && ama_packet_recv (&packet, peer->socket) == 1
-        && ama_envelope_decode (zmq_msg_data (&packet.envelope), zmq_msg_size (&packet.envelope), &envelope, NULL) == 0)
-        describe (&envelope, zmq_msg_data (&packet.body), zmq_msg_size (&packet.body), text, room);
-    ama_packet_done (&packet);
-}
-
-static void hear (peer_t *peer, char *text, size_t room)
-{
-    hear_within (peer, text, room, 5000);
-}
+#include "tests/unit/runtime/hub_scene.h"
 
 /* ---- the table ---- */
 
@@ -178,18 +28,20 @@ static const talk_t talks[] = {
     { "boasting does not give rights",
       { "hello a planner planner 1", "a: control.welcome from hub (hub) planner 4", FETCHER, "boast a fetcher",
         "a: control.error from hub (hub) AMA_E_ROLE" } },
-    { "a sender writes who he is not: he is cut off, and the others are told",
+    { "a sender writes who he is not: he is cut off for good, and the others are told",
       { FETCHER, SUPERVISOR, "lie a fetcher hub", "a: control.error from hub (hub) AMA_E_AUTH",
-        "b: control.peer_gone from hub (hub) supervisor", "ask a fetcher", "a: control.who from hub (hub)" } },
+        "b: control.peer_gone from hub (hub) supervisor", "ask a fetcher", "a: control.error from hub (hub) AMA_E_AUTH",
+        "hello a supervisor supervisor 2", "a: control.error from hub (hub) AMA_E_AUTH", "tell a fetcher",
+        "a: control.error from hub (hub) AMA_E_AUTH" } },
     { "to the hub, too",
       { FETCHER, CLIENT, "lie c hub agent/1", "c: control.error from hub (hub) AMA_E_AUTH",
-        "b: control.peer_gone from hub (hub) client/1", "ping c", "c: control.who from hub (hub)" } },
+        "b: control.peer_gone from hub (hub) client/1", "ping c", "c: control.error from hub (hub) AMA_E_AUTH" } },
     { "an epoch that is over",
       { SUPERVISOR, FETCHER, "epoch a 3", "ask a fetcher", "a: control.error from hub (hub) AMA_E_STALE", "epoch a 4",
         "ask a fetcher", "b: fetch.request from supervisor (supervisor)" } },
     { "an epoch that has not begun",
       { SUPERVISOR, FETCHER, "epoch a 5", "ask a fetcher", "a: control.error from hub (hub) AMA_E_INVALID" } },
-    { "a request said twice goes through once, one that is left out does no harm",
+    { "a request said twice goes through once, an id that is left out does no harm",
       { SUPERVISOR, FETCHER, "ask a fetcher", "b: fetch.request from supervisor (supervisor)", "back a 1",
         "ask a fetcher", "a: control.error from hub (hub) AMA_E_REPLAY", "back a -9", "ask a fetcher",
         "b: fetch.request from supervisor (supervisor)" } },
@@ -200,7 +52,10 @@ static const talk_t talks[] = {
       { SUPERVISOR, FETCHER, "unknown a fetcher", "a: control.error from hub (hub) AMA_E_UNSUPPORTED" } },
     { "the hub is not an actor", { SUPERVISOR, "ask a hub", "a: control.error from hub (hub) AMA_E_UNSUPPORTED" } },
     { "who are you", { "ask a fetcher", "a: control.who from hub (hub)", SUPERVISOR } },
-    { "hello said twice", { SUPERVISOR, SUPERVISOR } },
+    { "hello said twice", { SUPERVISOR, SUPERVISOR, "ping a", "a: control.pong from hub (hub)" } },
+    { "a thread joins again",
+      { SUPERVISOR, "hello a supervisor supervisor 2", "a: control.welcome from hub (hub) supervisor 4", "ping a",
+        "a: control.pong from hub (hub)" } },
     { "the name of another thread",
       { SUPERVISOR, "hello b supervisor supervisor 2", "b: control.error from hub (hub) AMA_E_ROLE" } },
     { "a second name", { SUPERVISOR, "hello a planner planner 1", "a: control.error from hub (hub) AMA_E_INVALID" } },
@@ -237,12 +92,6 @@ static const talk_t talks[] = {
       { SUPERVISOR, FETCHER, "gone b supervisor", "b: control.error from hub (hub) AMA_E_ROLE" } },
 };
 
-static void raw (peer_t *peer, int n)
-{
-    for (int i = 0; i < n; i++)
-        assert_true (zmq_send (peer->socket, "junk", 4, i + 1 < n ? ZMQ_SNDMORE : 0) == 4);
-}
-
 static void perform (peer_t *peer, const char *verb, const char *a, const char *b, int n)
 {
     if (strcmp (verb, "hello") == 0)
@@ -264,11 +113,11 @@ static void perform (peer_t *peer, const char *verb, const char *a, const char *
     else if (strcmp (verb, "gone") == 0)
         say_request (peer, a, AMA_MSG_CONTROL_PEER_GONE, AMA_FLAG_REQUEST, NULL, AMA_ROLE_FETCHER);
     else if (strcmp (verb, "ping") == 0)
-        say_request (peer, "hub", AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, NULL, AMA_ROLE_SUPERVISOR);
+        say_ping (peer, "hub");
     else if (strcmp (verb, "bye") == 0)
         say_request (peer, "hub", AMA_MSG_CONTROL_BYE, 0, NULL, AMA_ROLE_FETCHER);
     else if (strcmp (verb, "raw") == 0)
-        raw (peer, atoi (a));
+        say_junk (peer, atoi (a));
     else if (strcmp (verb, "epoch") == 0)
         peer->epoch = (uint64_t) atoi (a);
     else if (strcmp (verb, "back") == 0)

@@ -1,4 +1,4 @@
-/* silence_test.c - a hub that forgets its members, and processes that are there but do not speak
+/* silence_test.c - a hub that forgets its members, loses messages or does not believe them, and processes that are there but do not speak
  *
  * The hub is played by a thread with a raw ROUTER. The silence takes its true fifteen seconds.
  */
@@ -12,9 +12,14 @@ typedef struct {
     pthread_t thread;
     uint64_t epoch;
     bool silent;
+    struct {
+        uint16_t type; /* 0: who */
+        uint64_t seq;
+        int code; /* of an error */
+    } answer;
 } fake_hub_t;
 
-/* Welcomes every hello; the first thing said after it gets `who`, unless it is a silent hub. */
+/* Welcomes every hello; the first thing said after it gets the answer, unless it is a silent hub. */
 static void *serve_fake (void *arg)
 {
     fake_hub_t *hub = arg;
@@ -30,18 +35,24 @@ static void *serve_fake (void *arg)
         (void) zmq_recv (hub->socket, body, sizeof body, 0);
         if (ama_envelope_decode (frame, (size_t) n_frame, &said, NULL) < 0)
             break;
-        answer.type = AMA_MSG_CONTROL_WHO;
+        answer.type = hub->answer.type ? hub->answer.type : AMA_MSG_CONTROL_WHO;
+        answer.seq = hub->answer.seq;
         if (said.type == AMA_MSG_CONTROL_HELLO) {
             answer.type = AMA_MSG_CONTROL_WELCOME;
             answer.flags = AMA_FLAG_REPLY;
             answer.corr = said.id;
+            answer.seq = 1;
             hub->epoch++;
             ama_control_welcome_encode (&welcome, &content);
         }
         else {
+            ama_control_error_t error = { .code = hub->answer.code, .text = "because" };
             if (hub->silent)
                 continue;
-            ama_str_putc (&content, (char) 0x80);
+            if (hub->answer.code)
+                ama_control_error_encode (&error, &content);
+            else
+                ama_str_putc (&content, (char) 0x80);
         }
         ama_envelope_encode (&answer, &bytes);
         (void) zmq_send (hub->socket, peer, (size_t) n_peer, ZMQ_SNDMORE);
@@ -87,21 +98,40 @@ static void only_note_parted (driver_t *driver)
     note (driver, "parted");
 }
 
-static void test_hub_forgets (void **state)
+/* The hub answers so after the first welcome: what becomes of the member? */
+static void test_hub_answers (void **state)
 {
-    fake_hub_t hub = { 0 };
-    scene_t scene;
+    static const struct {
+        fake_hub_t hub;
+        int code;
+        const char *log;
+    } cases[] = {
+        { { .answer.seq = 0 }, 0, "joined 7; parted; joined 8" }, /* it does not know us */
+        { { .answer = { AMA_MSG_CONTROL_PEER_GONE, 3, 0 } }, 0, "joined 7; parted; joined 8" }, /* number 2 is lost */
+        { { .answer = { AMA_MSG_CONTROL_ERROR, 2, AMA_E_INTEGRITY } },
+          0,
+          "joined 7; parted; joined 8" }, /* one of ours */
+        { { .answer = { AMA_MSG_CONTROL_ERROR, 0, AMA_E_AUTH } }, AMA_E_AUTH, "joined 7; AMA_E_AUTH because" },
+    };
 
     (void) state;
-    open_scene (&scene);
-    open_fake (&hub, scene.endpoint);
-    scene.driver.name = "agent/1";
-    scene.driver.role = AMA_ROLE_AGENT;
-    scene.driver.on_joined = twice_joined;
-    scene.driver.on_parted = only_note_parted;
-    run_scene (&scene, new_node (&(ama_node_conf_t){ .connect = scene.endpoint }));
-    close_fake (&hub);
-    assert_string_equal (scene.driver.log, "joined 7; parted; joined 8");
+    for (size_t i = 0; i < ARRAY_SIZE (cases); i++) {
+        fake_hub_t hub = cases[i].hub;
+        scene_t scene;
+        ama_node_t *node;
+        open_scene (&scene);
+        open_fake (&hub, scene.endpoint);
+        scene.driver.name = "agent/1";
+        scene.driver.role = AMA_ROLE_AGENT;
+        scene.driver.on_joined = twice_joined;
+        scene.driver.on_parted = only_note_parted;
+        node = new_node (&(ama_node_conf_t){ .connect = scene.endpoint });
+        assert_int_equal (drive (node, &scene.driver), cases[i].code);
+        ama_node_destroy (&node, 1000);
+        close_fake (&hub);
+        assert_string_equal (scene.driver.log, cases[i].log);
+        remove_folder (scene.folder);
+    }
 }
 
 static void be_patient (driver_t *driver)
@@ -178,7 +208,7 @@ static void test_silence (void **state)
 int main (int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_hub_forgets),
+        cmocka_unit_test (test_hub_answers),
         cmocka_unit_test (test_silence),
     };
     int code;

@@ -175,6 +175,31 @@ static void test_reorder (void **state)
 
 /* ---- faults ---- */
 
+/* A request that comes when nobody waits for it any more is not served; one that comes in time is. */
+static int on_dated (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    assert_true (envelope->deadline >= 1000 && (uint64_t) ama_wall_now_ms (ctx) <= envelope->deadline);
+    return on_request (ctx, state, envelope, body, err);
+}
+
+static void test_late (void **state)
+{
+    static const ama_handler_t handlers[] = { { AMA_MSG_FETCH_REQUEST, on_dated }, AMA_HANDLER_END };
+    ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 5, .delay_ms = 1500, .reorder = true });
+    ama_actor_def_t dated = server;
+    int total;
+
+    (void) state;
+    dated.handlers = handlers;
+    begin (sim, &dated, NULL);
+    begin (sim, &client, "once"); /* with a deadline of 1 s */
+    (void) ama_sim_run (sim, 10000, UINT64_MAX);
+    total = ((server_t *) ama_sim_state (sim, "fetcher"))->total;
+    assert_in_range (total, 1, KEYS - 1);
+    assert_in_range (answered (ama_sim_state (sim, "supervisor")), 1, total);
+    ama_sim_destroy (&sim);
+}
+
 static void test_loss (void **state)
 {
     ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 1, .loss = 1 });
@@ -500,6 +525,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_plain),
         cmocka_unit_test (test_reorder),
+        cmocka_unit_test (test_late),
         cmocka_unit_test (test_loss),
         cmocka_unit_test (test_duplicates),
         cmocka_unit_test (test_crash),

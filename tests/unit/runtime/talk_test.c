@@ -2,6 +2,9 @@
 #include "tests/unit/runtime/rt_test.h"
 
 #include <signal.h>
+#include <stdatomic.h>
+
+static atomic_int counted;
 
 /* ---- a service: the url of a fetch.request says what it does ---- */
 
@@ -46,6 +49,12 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     }
     if (strcmp (request->url, "end") == 0)
         ama_exit (ctx, 0, "asked to");
+    if (strcmp (request->url, "block") == 0) {
+        (void) usleep (400000);
+        return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);
+    }
+    if (strcmp (request->url, "count") == 0)
+        atomic_fetch_add (&counted, 1);
     return 0; /* "silence" */
 }
 
@@ -101,16 +110,23 @@ static const ask_case_t cases[] = {
       "AMA_E_UNREACHABLE fetch.request to fetcher: the peer is gone" },
 };
 
-static void on_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                       void *arg)
+static void note_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                         void *arg)
 {
     driver_t *driver = arg;
     const ama_fetch_reply_t *reply = body;
 
+    (void) ctx;
     if (err)
         note (driver, "%s %s", ama_err_name (err->code), err->text);
     else
         note (driver, "reply %s %u from %s", reply->commit, reply->files, envelope->src);
+}
+
+static void on_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                       void *arg)
+{
+    note_answer (ctx, envelope, body, err, arg);
     ama_exit (ctx, 0, NULL);
 }
 
@@ -172,6 +188,31 @@ static void ask_and_cancel (driver_t *driver)
     ama_ask_cancel (driver->ctx, 12345); /* none of ours */
     /* answers come in the order of the asks: after this one, nothing can follow */
     (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &request, 1000, 0, on_answer, driver);
+}
+
+/* While the service is busy two requests come to lie in front of it: one has no time left when its turn comes. */
+static void begin_late (driver_t *driver)
+{
+    ama_fetch_request_t block = { .url = "block", .ref = "" }, count = { .url = "count", .ref = "" };
+    ama_fetch_request_t last = { .url = "echo", .ref = "last" };
+
+    (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &block, 0, 0, note_answer, driver);
+    (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &count, 50, 0, note_answer, driver);
+    (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &last, 9000, 0, on_answer, driver);
+}
+
+static void test_late (void **state)
+{
+    ama_node_t *node = new_node (&(ama_node_conf_t){ 0 });
+    driver_t driver = { .begin = begin_late };
+
+    (void) state;
+    start (node, &service, NULL, NULL);
+    assert_int_equal (drive (node, &driver), 0);
+    assert_string_equal (driver.log, "AMA_E_TIMEOUT fetch.request to fetcher: no answer within 50 ms; reply  7 from "
+                                     "fetcher; reply last 7 from fetcher");
+    ama_node_destroy (&node, 1000);
+    assert_int_equal (atomic_load (&counted), 0);
 }
 
 static void test_cancel (void **state)
@@ -366,6 +407,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_asks),
+        cmocka_unit_test (test_late),
         cmocka_unit_test (test_cancel),
         cmocka_unit_test (test_joined),
         cmocka_unit_test (test_start_errors),

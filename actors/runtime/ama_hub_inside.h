@@ -1,0 +1,50 @@
+/* ama_hub_inside.h - the state of a hub, and how it speaks (between ama_hub.c and ama_hub_say.c) */
+#ifndef AMA_RUNTIME_HUB_INSIDE_H
+#define AMA_RUNTIME_HUB_INSIDE_H
+
+#include "actors/runtime/ama_hub.h"
+#include "actors/runtime/ama_loop.h"
+#include "actors/runtime/ama_members.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct ama_hub {
+    void *socket;
+    ama_loop_t *loop;
+    ama_source_t *source;
+    pthread_t thread;
+    atomic_bool stop;
+    uint64_t epoch, last_id;
+    ama_members_t members;
+    bool any_leaving;
+    ama_timer_t *tick, *retry, *probe;
+    struct {
+        uint64_t undecodable, refused, dropped, cut;
+    } count;
+    ama_packet_t in, out;
+    zmq_msg_t peer_frame; /* of the packet in `in` */
+    ama_str_t scratch, body;
+};
+
+typedef enum { AMA_HUB_SENT, AMA_HUB_FULL, AMA_HUB_GONE } ama_hub_sent_t;
+
+/* Gives the packet the member's next number and sends it; a number is used up only if it was sent. keeps: what finds a full queue goes to
+ * the member's backlog, and counts as sent. */
+ama_hub_sent_t ama_hub_send (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet, bool keeps);
+/* The retry timer's: what waits in backlogs. arg: the hub. */
+void ama_hub_flush (void *arg);
+/* It is removed, and the others told, after the next read: what it said before is heard. */
+void ama_hub_mark_leaving (ama_hub_t *hub, ama_member_t *member);
+
+/* A message of the hub's own; body NULL: an empty one. */
+void ama_hub_say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body);
+/* To one that is no member, or not spoken to as one: without a number. */
+void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
+                          const void *body);
+/* A request of a member is answered with the error, all else dropped. */
+void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text);
+/* Says no to a peer: in answer to a request, else as a tell. */
+void ama_hub_deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text);
+
+#endif
