@@ -94,6 +94,10 @@ static int find_paths (const options_t *options, ama_paths_t *paths, ama_err_t *
 static int complain (const ama_err_t *err)
 {
     (void) fprintf (stderr, "amad: %s\n", err->text);
+    if (err->code == AMA_E_INTEGRITY)
+        (void) fputs (
+            "amad: `ama fsck` tells everything that is wrong, `ama fsck --salvage` goes on with what is intact\n",
+            stderr);
     return err->code == AMA_E_EXISTS ? EXIT_TAKEN : err->code == AMA_E_USAGE ? EXIT_USAGE : EXIT_INFRASTRUCTURE;
 }
 

@@ -251,6 +251,13 @@ static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama
         journal->lock_fd = journal_lock (journal->dir, err);
         if (journal->lock_fd < 0)
             return err ? err->code : AMA_E_IO;
+        (void) snprintf (path, sizeof path, "%s/" JOURNAL_SALVAGE, journal->dir);
+        if (access (path, F_OK) == 0)
+            return ama_err_set (
+                err, AMA_E_INTEGRITY,
+                "journal %s/journal.db is half replaced: `ama fsck --salvage` was interrupted, and is to be "
+                "started once more",
+                journal->dir);
         has_head = journal_head_read (journal->dir, &known);
         journal->head_fd = journal_head_open (journal->dir, err);
         if (journal->head_fd < 0)

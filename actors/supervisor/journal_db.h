@@ -62,6 +62,8 @@ int journal_verify (ama_journal_t *journal, const journal_head_t *known, ama_err
 
 typedef struct {
     const char *name;
+    const char *kind;    /* of what is in it, for a person */
+    const char *columns; /* that the sum is of */
     const char *altered; /* a statement: what names each row that is not as it was written */
 } journal_table_t;
 extern const journal_table_t journal_tables[]; /* to name NULL */

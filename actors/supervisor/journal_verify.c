@@ -109,13 +109,17 @@ int journal_sums (sqlite3 *db)
                                     sum_values, NULL, NULL);
 }
 
+#define TABLE(name, kind, row, columns)                                                                                \
+    {                                                                                                                  \
+        name, kind, columns, "SELECT " row " FROM " name " WHERE sum IS NOT ama_sum (" columns ")"                     \
+    }
+
 const journal_table_t journal_tables[] = {
-    { "meta", "SELECT name FROM meta WHERE sum IS NOT ama_sum (name, value)" },
-    { "run", "SELECT no FROM run WHERE sum IS NOT ama_sum (run, job, env, state, source, accepted, ended, exit, dirty,"
-             " repo)" },
-    { "outbox", "SELECT hex (run) || ' ' || first FROM outbox WHERE sum IS NOT ama_sum (run, first, body)" },
-    { "token", "SELECT token FROM token WHERE sum IS NOT ama_sum (token, content, run)" },
-    { NULL, NULL },
+    TABLE ("meta", "meta", "name", "name, value"),
+    TABLE ("run", "summary", "no", "run, job, env, state, source, accepted, ended, exit, dirty, repo"),
+    TABLE ("outbox", "outbox", "hex (run) || ' ' || first", "run, first, body"),
+    TABLE ("token", "token", "token", "token, content, run"),
+    { 0 },
 };
 
 static int verify_rows (ama_journal_t *journal, ama_err_t *err)
