@@ -397,6 +397,22 @@ static void check_epoch (fsck_t *fsck)
         problem (fsck, "meta", 0, nobody, 0, "the number of starts (epoch) is gone");
 }
 
+/* A database whose header asks for a newer SQLite can be read, but not written to: amad would refuse it. */
+static void check_header (fsck_t *fsck, const char *dir)
+{
+    ama_str_t path = { 0 };
+    uint8_t header[20] = { 0 };
+    FILE *file;
+
+    ama_str_printf (&path, "%s/journal.db", dir);
+    file = fopen (path.data, "re");
+    if (!file || fread (header, 1, sizeof header, file) != sizeof header || header[18] > 2 || header[19] > 2)
+        problem (fsck, "database", 0, nobody, 0, "the header of journal.db was altered");
+    if (file)
+        (void) fclose (file);
+    ama_str_done (&path);
+}
+
 static void check_database (fsck_t *fsck)
 {
     sqlite3_stmt *rows = NULL;
@@ -460,6 +476,7 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
     if (!fsck->journal)
         return err->code;
     fsck->sums = journal_number (fsck->journal, "PRAGMA user_version") >= 2;
+    check_header (fsck, dir);
     check_database (fsck);
     rc = journal_scan (fsck->journal, has_head > 0 ? &known : NULL, on_scanned, fsck, &last, err);
     if (rc < 0) {
