@@ -213,7 +213,7 @@ static void suspect (fsck_t *fsck)
     }
 }
 
-static void check_head (fsck_t *fsck, const char *dir, int has_head, const journal_head_t *known, uint64_t last)
+static void check_head (fsck_t *fsck, int has_head, const journal_head_t *known)
 {
     ama_digest_t chain = { { 0 } };
     sqlite3_stmt *statement = NULL;
@@ -221,9 +221,6 @@ static void check_head (fsck_t *fsck, const char *dir, int has_head, const journ
     if (has_head < 0)
         problem (fsck, "head", 0, nobody, 0,
                  "journal.head is damaged; whether events are missing at the end is not known");
-    else if (!has_head && last)
-        problem (fsck, "head", 0, nobody, 0,
-                 "journal.head is missing in %s; whether events are missing at the end is not known", dir);
     if (has_head <= 0 || !known->no)
         return;
     if (sqlite3_prepare_v2 (fsck->journal->db, "SELECT chain FROM event WHERE no = ?", -1, &statement, NULL)
@@ -485,7 +482,7 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
         return 0;
     }
     suspect (fsck);
-    check_head (fsck, dir, has_head, &known, last);
+    check_head (fsck, has_head, &known);
     check_sums (fsck);
     check_runs (fsck);
     check_tokens (fsck);

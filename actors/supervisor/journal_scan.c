@@ -27,6 +27,8 @@ static int check_kind (ama_journal_t *journal, ama_err_t *err)
 {
     int64_t version = journal_number (journal, "PRAGMA user_version");
 
+    if (version < -1)
+        return ama_err_set (err, AMA_E_INTEGRITY, "%s/journal.db is not a journal of amad", journal->dir);
     if (version < 0)
         return journal_fail (journal, err, "version");
     if (version > VERSION)
@@ -91,16 +93,22 @@ ama_journal_t *journal_open_reading (const char *dir, ama_err_t *err)
 int journal_known_head (const char *dir, journal_head_t *ret_head)
 {
     ama_str_t path = { 0 };
-    struct stat status;
-    int rc;
+    uint8_t bytes[128] = { 0 }, zeros[128] = { 0 };
+    FILE *file;
 
     if (journal_head_read (dir, ret_head))
         return 1;
     ama_str_printf (&path, "%s/journal.head", dir);
-    /* made when the journal is, and written with the first event */
-    rc = stat (path.data, &status) == 0 && status.st_size ? -1 : 0;
+    file = fopen (path.data, "re");
     ama_str_done (&path);
-    return rc;
+    if (!file)
+        return 0;
+    if (fread (bytes, 1, sizeof bytes, file) == 0) {
+        /* as below */
+    }
+    (void) fclose (file);
+    /* it is not synced: empty or zeros are what a power cut may leave of the first one */
+    return memcmp (bytes, zeros, sizeof bytes) == 0 ? 0 : -1;
 }
 
 int64_t journal_number (ama_journal_t *journal, const char *sql)

@@ -33,7 +33,7 @@ typedef int (journal_scan_fn) (const journal_scanned_t *event, void *arg, ama_er
  * AMA_E_NOT_FOUND (no journal there), AMA_E_UNSUPPORTED, AMA_E_INTEGRITY (not even its first page can be read), AMA_E_IO. */
 ama_journal_t *journal_open_reading (const char *dir, ama_err_t *err);
 
-/* journal.head: 1 it is there and right, 0 it is not there, -1 it is there and says nothing. */
+/* journal.head: 1 it is there and right, 0 it is not there (or never reached the disk), -1 it was altered. */
 int journal_known_head (const char *dir, journal_head_t *ret_head);
 /* All events from 1 on. *ret_last: the last one that is, or was, there. 0, what fn returned, or an error of reading at all. */
 int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_scan_fn *fn, void *arg,

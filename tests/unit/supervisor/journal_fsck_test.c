@@ -205,7 +205,7 @@ static void head_damaged (void **state)
     ama_fsck_report_done (&report);
     assert_int_equal (unlink (path), 0);
     report = check ();
-    must_say (&report, "head", "journal.head is missing");
+    assert_int_equal (report.n_problems, 0); /* a power cut may take it: it says nothing then */
     ama_fsck_report_done (&report);
 }
 
