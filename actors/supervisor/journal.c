@@ -198,7 +198,7 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
     int64_t version = column_number (journal, "PRAGMA user_version");
     int64_t application = column_number (journal, "PRAGMA application_id");
 
-    if (version < 0 || (version && application != JOURNAL_APPLICATION))
+    if (version < 0 || (version ? application != JOURNAL_APPLICATION : application != 0))
         return ama_err_set (err, AMA_E_INTEGRITY, "%s/journal.db is not a journal of amad", journal->dir);
     if (version > (int64_t) ARRAY_SIZE (migrations))
         return ama_err_set (err, AMA_E_UNSUPPORTED, "%s/journal.db was written by a newer amad (version %" PRId64 ")",

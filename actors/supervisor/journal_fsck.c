@@ -418,6 +418,8 @@ static void check_database (fsck_t *fsck)
     (void) snprintf (sql, sizeof sql, "PRAGMA integrity_check(%d)", INTEGRITY_ROWS);
     if (journal_number (fsck->journal, "PRAGMA application_id") != JOURNAL_APPLICATION)
         problem (fsck, "database", 0, nobody, 0, "journal.db does not say that it is a journal of amad");
+    else if (journal_number (fsck->journal, "PRAGMA user_version") != (fsck->sums ? 2 : 1))
+        problem (fsck, "database", 0, nobody, 0, "the version of journal.db was altered");
     if (sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) == SQLITE_OK) {
         int step;
         while ((step = sqlite3_step (rows)) == SQLITE_ROW) {
@@ -472,7 +474,11 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
     }
     if (!fsck->journal)
         return err->code;
-    fsck->sums = journal_number (fsck->journal, "PRAGMA user_version") >= 2;
+    fsck->sums =
+        journal_number (fsck->journal, "SELECT count (*) FROM pragma_table_info ('token') WHERE name = 'sum'") > 0;
+    /* killed before its first transaction: the next start begins it */
+    if (!known.no && journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema") == 0)
+        return 0;
     check_header (fsck, dir);
     check_database (fsck);
     rc = journal_scan (fsck->journal, has_head > 0 ? &known : NULL, on_scanned, fsck, &last, err);

@@ -141,7 +141,9 @@ static void other_program (void **state)
     make_some (1);
     sqlite ("PRAGMA application_id = 7");
     must_refuse (AMA_E_INTEGRITY, "not a journal");
-    sqlite ("PRAGMA application_id = 1095582026; PRAGMA user_version = -2147483646");
+    sqlite ("PRAGMA application_id = 1095582026; PRAGMA user_version = 0");
+    must_refuse (AMA_E_INTEGRITY, "not a journal");
+    sqlite ("PRAGMA user_version = -2147483646");
     must_refuse (AMA_E_INTEGRITY, "not a journal");
 }
 

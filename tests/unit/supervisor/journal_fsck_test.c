@@ -135,6 +135,18 @@ static void nothing_there (void **state)
     ama_fsck_report_done (&report);
 }
 
+/* An amad that was killed at its very first start. */
+static void not_begun (void **state)
+{
+    ama_fsck_report_t report;
+
+    (void) state;
+    sqlite ("PRAGMA journal_mode = WAL");
+    report = check ();
+    assert_int_equal (report.n_problems, 0);
+    ama_fsck_report_done (&report);
+}
+
 static void each_problem (void **state)
 {
     static const struct {
@@ -152,6 +164,8 @@ static void each_problem (void **state)
           "row key-3 of table token was altered" },
         { "UPDATE meta SET value = 99", "meta", "row epoch of table meta was altered" },
         { "PRAGMA application_id = 7", "database", "does not say that it is a journal" },
+        { "PRAGMA user_version = 0", "database", "the version of journal.db was altered" },
+        { "PRAGMA user_version = 1", "database", "the version of journal.db was altered" },
         { "DROP INDEX run_state", NULL, NULL },
     };
 
@@ -438,13 +452,11 @@ static void salvage_interrupted (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (whole),         TEST (with_log),
-        TEST (in_use),        TEST (nothing_there),
-        TEST (each_problem),  TEST (more_than_one),
-        TEST (head_damaged),  TEST (nothing_to_salvage),
-        TEST (salvage_one),   TEST (salvage_first),
-        TEST (salvage_tail),  TEST (salvage_little),
-        TEST (salvage_again), TEST (salvage_interrupted),
+        TEST (whole),          TEST (with_log),      TEST (in_use),
+        TEST (nothing_there),  TEST (not_begun),     TEST (each_problem),
+        TEST (more_than_one),  TEST (head_damaged),  TEST (nothing_to_salvage),
+        TEST (salvage_one),    TEST (salvage_first), TEST (salvage_tail),
+        TEST (salvage_little), TEST (salvage_again), TEST (salvage_interrupted),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
