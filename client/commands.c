@@ -55,6 +55,9 @@ static const ama_option_t force = { "force", 'f', FLAG, NULL, NULL, "kill at onc
 static const ama_option_t action = { "action", 'a', VALUE, "NAME", NULL, "with the configuration of this action" };
 static const ama_option_t markdown = { "markdown", 0, FLAG, NULL, NULL, "everything, as the reference page" };
 
+static const ama_option_t salvage = { "salvage", 0,    FLAG,
+                                      NULL,      NULL, "put what can be saved in the place of a damaged journal" };
+
 #define COMMON &color, &no_color, &verbose, &data_dir, &help
 #define REMOTE &server, &key, &server_key
 #define SOURCE &branch, &ref, &env, &name, &param, &strict
@@ -70,6 +73,7 @@ static const ama_option_t *const show_options[] = { &output, REMOTE, COMMON, NUL
 static const ama_option_t *const cancel_options[] = { &force, REMOTE, COMMON, NULL };
 static const ama_option_t *const plan_options[] = { &output, &branch, &ref, &env, &name, &strict, COMMON, NULL };
 static const ama_option_t *const config_options[] = { &output, &branch, &ref, &env, &action, COMMON, NULL };
+static const ama_option_t *const fsck_options[] = { &output, &salvage, COMMON, NULL };
 static const ama_option_t *const version_options[] = { &output, COMMON, NULL };
 static const ama_option_t *const help_options[] = { &markdown, COMMON, NULL };
 
@@ -105,6 +109,12 @@ static const ama_command_t commands[] = {
       plan_options },
     { "config show", "[DIR|URL]", 0, 1, "every value of an environment and the file that set it", NULL,
       config_options },
+    { "fsck", "", 0, 0, "check amad's journal, while amad does not run",
+      "Changes nothing without --salvage. Exit code 0: all is as it was written; 1: it is damaged, and each damage is\n"
+      "told; 75: an amad has it open. --salvage keeps the old file as journal.db.damaged-N, makes a journal of what "
+      "is\n"
+      "intact, and writes what is missing to salvage-TIME.txt and .json beside it; then the exit code is 0.",
+      fsck_options },
     { "version", "", 0, 0, "version of this program", NULL, version_options },
     { "help", "[COMMAND]", 0, 2, "this overview, or the help of a command", NULL, help_options },
 };

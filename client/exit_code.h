@@ -12,6 +12,7 @@ enum {
     AMA_EXIT_RESCUED = 3,
     AMA_EXIT_CANCELLED = 4,
     AMA_EXIT_INFRASTRUCTURE = 5,
+    AMA_EXIT_TAKEN = 75,
     AMA_EXIT_INTERRUPTED = 128, /* plus the signal's number */
 };
 

@@ -1,10 +1,12 @@
 /* main.c - ama and ama-submit: the environment is read here and nowhere else; then a command runs, and its exit code is ours */
 #include "actors/base/ama_log.h"
 #include "client/client.h"
+#include "client/cmd_fsck.h"
 #include "client/cmd_plan.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "client/host.h"
+#include "client/place.h"
 #include "client/route.h"
 #include "client/setup.h"
 #include "config/ama_paths.h"
@@ -44,15 +46,18 @@ static void term_facts (const ama_args_t *args, ama_term_facts_t *ret_facts)
         ret_facts->columns = size.ws_col;
 }
 
-static int find_paths (const ama_args_t *args, ama_paths_t *paths, ama_err_t *err)
+/* in_unit: as amad finds them in a unit of systemd. */
+static int find_paths (const char *data_dir, bool in_unit, ama_paths_t *paths, ama_err_t *err)
 {
     const ama_paths_env_t env = {
-        .data_dir = ama_args_get (args, "data-dir"),
+        .data_dir = data_dir,
         .home = getenv ("HOME"),
         .xdg_state = getenv ("XDG_STATE_HOME"),
         .xdg_cache = getenv ("XDG_CACHE_HOME"),
         .xdg_config = getenv ("XDG_CONFIG_HOME"),
         .xdg_runtime = getenv ("XDG_RUNTIME_DIR"),
+        .unit_state = in_unit ? getenv ("STATE_DIRECTORY") : NULL,
+        .unit_config = in_unit ? getenv ("CONFIGURATION_DIRECTORY") : NULL,
         .tmp = getenv ("TMPDIR"),
         .uid = (unsigned) geteuid (),
     };
@@ -116,6 +121,29 @@ static int show_version (const ama_args_t *args)
     return AMA_EXIT_OK;
 }
 
+/* The journal is where amad would look for it, a data-dir of its configuration included. */
+static int fsck (const ama_args_t *args, ama_err_t *err)
+{
+    const char *option = ama_args_get (args, "data-dir"), *file = getenv ("AMA_CONFIG");
+    ama_paths_t paths = { 0 };
+    char *data_dir = NULL;
+    int rc = find_paths (option, true, &paths, err);
+
+    if (rc == 0 && !file && access (paths.config_file, F_OK) == 0)
+        file = paths.config_file;
+    if (rc == 0 && !option && file)
+        rc = ama_place_data (file, &data_dir, err);
+    if (rc == 0 && data_dir) {
+        ama_paths_done (&paths);
+        rc = find_paths (data_dir, true, &paths, err);
+    }
+    if (rc == 0)
+        rc = ama_cmd_fsck (args, &paths, err);
+    free (data_dir);
+    ama_paths_done (&paths);
+    return rc;
+}
+
 static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_err_t *err)
 {
     static const struct {
@@ -134,7 +162,8 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
 
     term_facts (args, &facts);
     host_facts (&env);
-    if ((rc = find_paths (args, &paths, err)) < 0 || (rc = ama_setup (command, args, &facts, &conf, &repo, err)) < 0)
+    if ((rc = find_paths (ama_args_get (args, "data-dir"), false, &paths, err)) < 0
+        || (rc = ama_setup (command, args, &facts, &conf, &repo, err)) < 0)
         goto out;
     rc = AMA_E_USAGE;
     for (size_t i = 0; i < ARRAY_SIZE (remote); i++)
@@ -189,6 +218,8 @@ static int run (const ama_command_t *command, size_t count, char **words, const 
         rc = show_help (args, "ama");
     else if (strcmp (command->name, "version") == 0)
         rc = show_version (args);
+    else if (strcmp (command->name, "fsck") == 0)
+        rc = fsck (args, &err);
     else
         rc = dispatch (command, args, &err);
     ama_args_destroy (&args);

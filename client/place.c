@@ -2,6 +2,7 @@
 #include "client/place.h"
 
 #include "actors/base/ama_str.h"
+#include "config/ama_conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,4 +77,19 @@ int ama_place_repo (const char *text, char **ret_repo, bool *ret_folder, ama_err
     *ret_repo = path;
     *ret_folder = true;
     return 0;
+}
+
+int ama_place_data (const char *file, char **ret_dir, ama_err_t *err)
+{
+    ama_problems_t problems = { 0 };
+    ama_amad_conf_t conf = { 0 };
+    int rc = ama_amad_conf_load (file, &conf, &problems);
+
+    if (rc < 0)
+        rc = ama_err_set (err, AMA_E_USAGE, "%s is not a configuration of amad: --data-dir says where the journal is",
+                          file);
+    *ret_dir = rc == 0 && conf.data_dir ? ama_strdup (conf.data_dir) : NULL;
+    ama_problems_done (&problems);
+    ama_amad_conf_done (&conf);
+    return rc;
 }

@@ -13,4 +13,7 @@ int ama_place_probe (const char *endpoint, ama_err_t *err);
  * a folder of this machine. AMA_E_NOT_FOUND: a path that leads nowhere. */
 int ama_place_repo (const char *text, char **ret_repo, bool *ret_folder, ama_err_t *err);
 
+/* The data dir that a configuration of amad names, owned; NULL: it names none. AMA_E_USAGE: it is not a configuration. */
+int ama_place_data (const char *file, char **ret_dir, ama_err_t *err);
+
 #endif

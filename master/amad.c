@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
+enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_DISK = 74, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
 
 static const char usage[] =
     "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL]\n"
@@ -94,6 +94,10 @@ static int find_paths (const options_t *options, ama_paths_t *paths, ama_err_t *
 static int complain (const ama_err_t *err)
 {
     (void) fprintf (stderr, "amad: %s\n", err->text);
+    if (err->code == AMA_E_INTEGRITY)
+        (void) fputs (
+            "amad: `ama fsck` tells everything that is wrong, `ama fsck --salvage` goes on with what is intact\n",
+            stderr);
     return err->code == AMA_E_EXISTS ? EXIT_TAKEN : err->code == AMA_E_USAGE ? EXIT_USAGE : EXIT_INFRASTRUCTURE;
 }
 
@@ -167,8 +171,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
     return rc;
 }
 
-/* Runs until a signal or a fatal actor. 0, or negative. */
-static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err_t *err)
+/* Runs until a signal or a fatal actor. 0, or negative; *ret_served: it had started. */
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool *ret_served, ama_err_t *err)
 {
     const char *listen[] = { paths->hub_endpoint, NULL };
     ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true };
@@ -184,6 +188,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err
         rc = start (node, paths, conf, &journal, err);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
+        *ret_served = true;
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);
@@ -197,6 +202,7 @@ int main (int argc, char **argv)
     ama_paths_t paths = { 0 };
     ama_amad_conf_t conf = { 0 };
     ama_err_t err = { 0 };
+    bool served = false;
     int code = parse_options (argc, argv, &options), rc;
 
     if (code >= 0)
@@ -216,9 +222,11 @@ int main (int argc, char **argv)
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
-        rc = serve (&paths, &conf, &err);
+        rc = serve (&paths, &conf, &served, &err);
     if (rc <= 0)
         code = rc < 0 ? complain (&err) : 0;
+    if (served && err.code == AMA_E_IO) /* nobody was told what may or may not be on the disk */
+        code = EXIT_DISK;
     ama_amad_conf_done (&conf);
     ama_paths_done (&paths);
     return code;

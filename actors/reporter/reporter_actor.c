@@ -81,7 +81,7 @@ static void sync_completed (void *job)
     if (sync->error) {
         /* What is on the disk is unknown now, and the kernel will not try again: whoever starts us again reads the file. */
         ama_log (AMA_LOG_ERROR, "reporter", "reports can not be made durable: %s", strerror (sync->error));
-        ama_exit (self->ctx, AMA_E_FATAL, "reports can not be made durable");
+        ama_exit (self->ctx, AMA_E_IO, "reports can not be made durable");
     }
     else
         for (size_t i = 0; i < sync->n_acks; i++)

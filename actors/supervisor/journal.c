@@ -1,10 +1,9 @@
-/* journal.c - the journal's database: opened, verified, written (read in journal_read.c)
+/* journal.c - the journal's database: opened and written (verified in journal_verify.c, read in journal_read.c)
  *
  * Opened and closed on the actor's thread, used in between by the journal's worker thread. The connection is exclusive: no other process
  * can read it meanwhile, and no shared-memory file is needed. Invariants: events are only appended; their hash chain has no gap;
  * a transaction that failed for lack of space left nothing behind.
  */
-#include "actors/supervisor/journal_batch.h"
 #include "actors/supervisor/journal_db.h"
 
 #include <inttypes.h>
@@ -13,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define APPLICATION_ID 0x414d414a /* "AMAJ" */
-#define PAGE_SIZE      4096
+#define PAGE_SIZE 4096
 
 /* Migrations in order; user_version counts those that were made. Released ones never change. */
 static const char *const migrations[] = {
@@ -30,6 +28,15 @@ static const char *const migrations[] = {
     "CREATE TABLE outbox (run BLOB NOT NULL, first INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (run, first)) "
     "WITHOUT ROWID;"
     "CREATE TABLE token (token TEXT PRIMARY KEY, content BLOB NOT NULL, run BLOB NOT NULL) WITHOUT ROWID;",
+    /* what the chain does not cover has a sum in each row */
+    "ALTER TABLE meta ADD COLUMN sum BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE run ADD COLUMN sum BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE outbox ADD COLUMN sum BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE token ADD COLUMN sum BLOB NOT NULL DEFAULT x'';"
+    "UPDATE meta SET sum = ama_sum (name, value);"
+    "UPDATE run SET sum = ama_sum (run, job, env, state, source, accepted, ended, exit, dirty, repo);"
+    "UPDATE outbox SET sum = ama_sum (run, first, body);"
+    "UPDATE token SET sum = ama_sum (token, content, run);",
 };
 
 #define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
@@ -37,12 +44,14 @@ static const char *const migrations[] = {
 static const char *const statement_text[N_STATEMENTS] = {
     [ADD_EVENT] = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
     [PUT_RUN] =
-        "INSERT INTO run (" RUN_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET"
-        " job = excluded.job, env = excluded.env, state = excluded.state, source = excluded.source,"
-        " ended = excluded.ended, exit = excluded.exit, dirty = excluded.dirty",
-    [ADD_POST] = "INSERT INTO outbox VALUES (?, ?, ?)",
+        "INSERT INTO run (" RUN_COLUMNS ", sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " ama_sum (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)) ON CONFLICT (run) DO UPDATE SET job = excluded.job,"
+        " env = excluded.env, state = excluded.state, source = excluded.source, accepted = excluded.accepted,"
+        " ended = excluded.ended, exit = excluded.exit, dirty = excluded.dirty, repo = excluded.repo, sum = "
+        "excluded.sum",
+    [ADD_POST] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
     [DROP_POSTS] = "DELETE FROM outbox WHERE run = ? AND first <= ?",
-    [ADD_TOKEN] = "INSERT INTO token VALUES (?, ?, ?)",
+    [ADD_TOKEN] = "INSERT INTO token VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
     [READ_RUN_EVENTS] = "SELECT run, seq, time, type, body FROM event WHERE run = ? ORDER BY seq",
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
@@ -79,7 +88,7 @@ int journal_fail (const ama_journal_t *journal, ama_err_t *err, const char *what
     }
 }
 
-static int run_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err)
+int journal_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err)
 {
     return sqlite3_exec (journal->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : journal_fail (journal, err, sql);
 }
@@ -150,72 +159,6 @@ static int run_statement (ama_journal_t *journal, statement_t which, ama_err_t *
     return rc;
 }
 
-/* ---- the chain ---- */
-
-static ama_digest_t chain_next (const ama_digest_t *before, uint64_t no, const journal_row_t *row, const void *body)
-{
-    ama_digest_state_t state;
-    uint8_t numbers[26];
-
-    for (int i = 0; i < 8; i++) {
-        numbers[i] = (uint8_t) (no >> (8 * i));
-        numbers[8 + i] = (uint8_t) (row->no >> (8 * i));
-        numbers[16 + i] = (uint8_t) ((uint64_t) row->wall_ms >> (8 * i));
-    }
-    numbers[24] = (uint8_t) row->type;
-    numbers[25] = (uint8_t) (row->type >> 8);
-    ama_digest_start (&state);
-    ama_digest_add (&state, before->b, sizeof before->b);
-    ama_digest_add (&state, numbers, sizeof numbers);
-    ama_digest_add (&state, row->run.b, sizeof row->run.b);
-    ama_digest_add (&state, body, row->size);
-    return ama_digest_end (&state);
-}
-
-static int damaged (const ama_journal_t *journal, uint64_t no, const char *what, ama_err_t *err)
-{
-    return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: event %" PRIu64 " %s",
-                        journal->dir ? journal->dir : "", no, what);
-}
-
-/* Walks all events; journal->head becomes the last one. */
-static int verify (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = 0, step;
-
-    if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
-                            &statement, NULL)
-        != SQLITE_OK)
-        return journal_fail (journal, err, "verify");
-    while (!rc && (step = sqlite3_step (statement)) != SQLITE_DONE) {
-        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-        journal_row_t row = { .run = journal_column_id (statement, 1),
-                              .no = (uint64_t) sqlite3_column_int64 (statement, 2),
-                              .wall_ms = sqlite3_column_int64 (statement, 3),
-                              .type = (uint16_t) sqlite3_column_int (statement, 4),
-                              .size = (size_t) sqlite3_column_bytes (statement, 5) };
-        ama_digest_t chain;
-        if (step != SQLITE_ROW) {
-            rc = journal_fail (journal, err, "verify");
-            break;
-        }
-        chain = chain_next (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
-        if (no != journal->head.no + 1)
-            rc = damaged (journal, journal->head.no + 1, "is missing", err);
-        else if (sqlite3_column_bytes (statement, 6) != (int) sizeof chain.b
-                 || memcmp (chain.b, sqlite3_column_blob (statement, 6), sizeof chain.b) != 0)
-            rc = damaged (journal, no, "was altered", err);
-        else if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
-            rc = damaged (journal, no, "is not the one that was written last", err);
-        journal->head = (journal_head_t){ no, chain };
-    }
-    (void) sqlite3_finalize (statement);
-    if (!rc && known && known->no > journal->head.no)
-        rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
-    return rc;
-}
-
 /* ---- open ---- */
 
 static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
@@ -230,7 +173,7 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
                     PAGE_SIZE);
     if (max_bytes)
         ama_str_printf (&sql, "PRAGMA max_page_count=%" PRIu64 ";", max_bytes / PAGE_SIZE + 1);
-    rc = run_sql (journal, sql.data, err);
+    rc = journal_sql (journal, sql.data, err);
     ama_str_done (&sql);
     if (rc < 0 || !journal->dir)
         return rc;
@@ -238,7 +181,7 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "wal") != 0)
         return ama_err_set (err, AMA_E_IO, "journal: the disk does not allow a write-ahead log (mode %s)", text);
-    if (run_sql (journal, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;", err) < 0
+    if (journal_sql (journal, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;", err) < 0
         || read_pragma (journal, "PRAGMA synchronous", text, sizeof text, err) < 0)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "2") != 0)
@@ -255,7 +198,7 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
     int64_t version = column_number (journal, "PRAGMA user_version");
     int64_t application = column_number (journal, "PRAGMA application_id");
 
-    if (version && application != APPLICATION_ID)
+    if (version < 0 || (version ? application != JOURNAL_APPLICATION : application != 0))
         return ama_err_set (err, AMA_E_INTEGRITY, "%s/journal.db is not a journal of amad", journal->dir);
     if (version > (int64_t) ARRAY_SIZE (migrations))
         return ama_err_set (err, AMA_E_UNSUPPORTED, "%s/journal.db was written by a newer amad (version %" PRId64 ")",
@@ -264,8 +207,8 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
         ama_str_t sql = { 0 };
         int rc;
         ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-                        migrations[version], APPLICATION_ID, (int) version + 1);
-        rc = run_sql (journal, sql.data, err);
+                        migrations[version], JOURNAL_APPLICATION, (int) version + 1);
+        rc = journal_sql (journal, sql.data, err);
         ama_str_done (&sql);
         if (rc < 0)
             return rc;
@@ -288,7 +231,9 @@ static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
 {
     sqlite3_stmt *last = journal->statements[FIND_LATEST];
 
-    if (run_sql (journal, "UPDATE meta SET value = value + 1 WHERE name = 'epoch'", err) < 0)
+    if (journal_sql (journal, "UPDATE meta SET value = value + 1, sum = ama_sum (name, value + 1) WHERE name = 'epoch'",
+                     err)
+        < 0)
         return err ? err->code : AMA_E_IO;
     journal->epoch = (uint64_t) column_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
     if (sqlite3_step (last) == SQLITE_ROW)
@@ -306,6 +251,13 @@ static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama
         journal->lock_fd = journal_lock (journal->dir, err);
         if (journal->lock_fd < 0)
             return err ? err->code : AMA_E_IO;
+        (void) snprintf (path, sizeof path, "%s/" JOURNAL_SALVAGE, journal->dir);
+        if (access (path, F_OK) == 0)
+            return ama_err_set (
+                err, AMA_E_INTEGRITY,
+                "journal %s/journal.db is half replaced: `ama fsck --salvage` was interrupted, and is to be "
+                "started once more",
+                journal->dir);
         has_head = journal_head_read (journal->dir, &known);
         journal->head_fd = journal_head_open (journal->dir, err);
         if (journal->head_fd < 0)
@@ -316,8 +268,10 @@ static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama
         != SQLITE_OK)
         return journal_fail (journal, err, path);
     (void) sqlite3_extended_result_codes (journal->db, 1);
+    if (journal_sums (journal->db) != SQLITE_OK)
+        return journal_fail (journal, err, "sums");
     if (setup (journal, conf->max_bytes, err) < 0 || migrate (journal, err) < 0
-        || verify (journal, has_head ? &known : NULL, err) < 0 || prepare (journal, err) < 0
+        || journal_verify (journal, has_head ? &known : NULL, err) < 0 || prepare (journal, err) < 0
         || begin_epoch (journal, err) < 0)
         return err ? err->code : AMA_E_IO;
     return 0;
@@ -375,7 +329,7 @@ static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batc
     for (size_t i = 0; i < batch->events.n; i++) {
         const journal_row_t *row = &batch->events.rows[i];
         const char *body = batch->bytes.data + row->at;
-        head->chain = chain_next (&head->chain, ++head->no, row, body);
+        head->chain = journal_chain (&head->chain, ++head->no, row, body);
         (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) head->no);
         journal_bind_id (statement, 2, &row->run);
         (void) sqlite3_bind_int64 (statement, 3, (sqlite3_int64) row->no);
@@ -452,11 +406,11 @@ int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch
     ama_err_t local = { 0 };
 
     err = err ? err : &local;
-    if (run_sql (journal, "BEGIN IMMEDIATE", err) < 0 || write_events (journal, batch, &head, err) < 0
+    if (journal_sql (journal, "BEGIN IMMEDIATE", err) < 0 || write_events (journal, batch, &head, err) < 0
         || write_summaries (journal, batch, err) < 0 || write_outbox (journal, batch, err) < 0
-        || write_tokens (journal, batch, err) < 0 || run_sql (journal, "COMMIT", err) < 0) {
+        || write_tokens (journal, batch, err) < 0 || journal_sql (journal, "COMMIT", err) < 0) {
         int code = err->code;
-        if (!sqlite3_get_autocommit (journal->db) && run_sql (journal, "ROLLBACK", NULL) < 0)
+        if (!sqlite3_get_autocommit (journal->db) && journal_sql (journal, "ROLLBACK", NULL) < 0)
             return ama_err_set (err, AMA_E_IO, "journal: a failed transaction could not be taken back");
         return code;
     }

@@ -1,11 +1,14 @@
-/* journal_db.h - the inside of the journal's database, shared by journal.c and journal_read.c only */
+/* journal_db.h - the inside of the journal's database, shared by the journal_*.c files only */
 #ifndef AMA_SUPERVISOR_JOURNAL_DB_H
 #define AMA_SUPERVISOR_JOURNAL_DB_H
 
 #include "actors/supervisor/journal.h"
+#include "actors/supervisor/journal_batch.h"
 #include "actors/supervisor/journal_files.h"
 
 #include <sqlite3.h>
+
+#define JOURNAL_APPLICATION 0x414d414a /* "AMAJ" */
 
 /* Prepared when the journal is opened; their text is in journal.c. */
 typedef enum {
@@ -40,11 +43,29 @@ struct ama_journal {
 
 /* Fills err from the database's last error: AMA_E_NOSPACE, AMA_E_INTEGRITY or AMA_E_IO; returns the code. */
 int journal_fail (const ama_journal_t *journal, ama_err_t *err, const char *what);
+int journal_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err);
 /* After stepping: resets the statement and says whether something had gone wrong. */
 int journal_finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *what, ama_err_t *err);
 /* id and text are borrowed until the statement was run. */
 void journal_bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id);
 void journal_bind_text (sqlite3_stmt *statement, int at, const char *text);
 ama_id_t journal_column_id (sqlite3_stmt *statement, int at); /* zero if it is none */
+
+/* ---- journal_verify.c ---- */
+
+/* The hash of event `no`, which follows the one with hash *before. */
+ama_digest_t journal_chain (const ama_digest_t *before, uint64_t no, const journal_row_t *row, const void *body);
+/* Makes the function ama_sum of SQL; SQLITE_OK. */
+int journal_sums (sqlite3 *db);
+/* Walks all events and all rows; journal->head becomes the last event. known: what journal.head says, or NULL. */
+int journal_verify (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err);
+
+typedef struct {
+    const char *name;
+    const char *kind;    /* of what is in it, for a person */
+    const char *columns; /* that the sum is of */
+    const char *altered; /* a statement: what names each row that is not as it was written */
+} journal_table_t;
+extern const journal_table_t journal_tables[]; /* to name NULL */
 
 #endif

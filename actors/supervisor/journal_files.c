@@ -52,6 +52,17 @@ static int open_in (const char *dir, const char *name, ama_err_t *err)
     return fd;
 }
 
+static int is_taken (const char *dir, int fd, ama_err_t *err)
+{
+    char pid[32] = "";
+
+    if (pread (fd, pid, sizeof pid - 1, 0) < 0)
+        pid[0] = '\0';
+    (void) close (fd);
+    pid[strspn (pid, "0123456789")] = '\0';
+    return ama_err_set (err, AMA_E_EXISTS, "%s is in use by another process%s%s", dir, *pid ? ", pid " : "", pid);
+}
+
 int journal_lock (const char *dir, ama_err_t *err)
 {
     char pid[32] = "";
@@ -66,11 +77,26 @@ int journal_lock (const char *dir, ama_err_t *err)
         }
         return fd;
     }
-    if (pread (fd, pid, sizeof pid - 1, 0) < 0)
-        pid[0] = '\0';
-    (void) close (fd);
-    pid[strspn (pid, "0123456789")] = '\0';
-    return ama_err_set (err, AMA_E_EXISTS, "%s is in use by another process%s%s", dir, *pid ? ", pid " : "", pid);
+    return is_taken (dir, fd, err);
+}
+
+int journal_lock_reading (const char *dir, ama_err_t *err)
+{
+    char path[4096];
+    int fd;
+
+    (void) snprintf (path, sizeof path, "%s/lock", dir);
+    fd = open (path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return -1;
+    if (fd < 0) {
+        (void) ama_err_set (err, AMA_E_IO, "%s: %s", path, strerror (errno));
+        return -2;
+    }
+    if (flock (fd, LOCK_SH | LOCK_NB) == 0)
+        return fd;
+    (void) is_taken (dir, fd, err);
+    return -2;
 }
 
 static void encode (const journal_head_t *head, uint8_t *buf)

@@ -9,6 +9,11 @@
 
 /* Makes the folder (0700, with parents) and takes the lock. Returns the descriptor; AMA_E_EXISTS says which process has it. */
 int journal_lock (const char *dir, ama_err_t *err);
+/* Shared with other readers, and makes no file: -1 if there is none to lock (no amad was ever here), -2 and err if an amad holds it. */
+int journal_lock_reading (const char *dir, ama_err_t *err);
+
+/* A folder in the data dir: a salvaged journal that is complete, and not in its place yet. */
+#define JOURNAL_SALVAGE "journal.salvage"
 
 typedef struct {
     uint64_t no; /* of the last event, 0 for none */

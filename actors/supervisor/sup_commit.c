@@ -253,7 +253,7 @@ static void commit_completed (void *job)
         /* it may or may not be on the disk: only a replay can tell */
         ama_log_err ("supervisor", &batch->err, "the journal can not be written; ending to find out at the next start");
         sup->stopping = true;
-        ama_exit (sup->ctx, AMA_E_FATAL, batch->err.text);
+        ama_exit (sup->ctx, batch->code, batch->err.text);
         return;
     }
     if (sup->no_space)

@@ -20,7 +20,9 @@
 typedef struct post {
     struct post *prev, *next;
     sup_posts_t *posts;
-    uint64_t first;
+    ama_id_t source; /* the run, or what a salvage of the journal says of it */
+    uint64_t first;  /* in the outbox */
+    uint64_t number; /* of its first event within its source */
     ama_report_event_t *events;
     size_t n;
     bool ready;   /* durable */
@@ -108,7 +110,8 @@ static void add_post (sup_run_t *run, sup_batch_t *batch, ama_report_event_t *ev
     ama_str_t bytes = { 0 };
 
     post->posts = posts;
-    post->first = body.first;
+    post->source = run->id;
+    post->first = post->number = body.first;
     post->n = n;
     post->events = ama_malloc (n * sizeof *events);
     for (size_t i = 0; i < n; i++)
@@ -142,7 +145,9 @@ int sup_post_restore (ama_id_t run, uint64_t first, const void *body, size_t siz
         return ama_err_prefix (err, "journal: report of run %s", ama_id_text (run, text));
     post = ama_calloc (1, sizeof *post);
     post->posts = posts_of (sup, run, true);
+    post->source = decoded.source;
     post->first = first;
+    post->number = decoded.first;
     post->events = decoded.events;
     post->n = decoded.n_events;
     post->ready = true;
@@ -183,14 +188,14 @@ static void send_again_later (sup_posts_t *posts)
 }
 
 /* Drops what is kept now; true if something was. */
-static bool drop_kept (sup_posts_t *posts, uint64_t upto)
+static bool drop_kept (sup_posts_t *posts, ama_id_t source, uint64_t upto)
 {
     post_t *post, *next;
     uint64_t last = 0;
 
     DL_FOREACH_SAFE (posts->list, post, next)
     {
-        if (!post->ready || post->first + post->n - 1 > upto)
+        if (!post->ready || !ama_id_equal (post->source, source) || post->number + post->n - 1 > upto)
             break;
         last = post->first;
         post_destroy (posts, post);
@@ -230,7 +235,7 @@ static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const voi
         send_again_later (posts);
         return;
     }
-    if (drop_kept (posts, posted->upto))
+    if (drop_kept (posts, posted->source, posted->upto))
         posts->pause_ms = 0;
     if (!posts->list)
         posts_destroy (posts);
@@ -246,9 +251,11 @@ static void send_all (sup_posts_t *posts)
         return;
     DL_FOREACH (posts->list, post)
     {
-        ama_report_post_t body = {
-            .run = posts->run, .source = posts->run, .first = post->first, .events = post->events, .n_events = post->n
-        };
+        ama_report_post_t body = { .run = posts->run,
+                                   .source = post->source,
+                                   .first = post->number,
+                                   .events = post->events,
+                                   .n_events = post->n };
         if (!post->ready)
             break;
         if (!post->ask)

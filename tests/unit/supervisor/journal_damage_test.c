@@ -75,11 +75,75 @@ static void tail_missing (void **state)
     must_refuse (AMA_E_INTEGRITY, "event 8 and later ones are missing");
 }
 
+/* A journal of the first release: its rows have no sums yet. */
+static void to_first_version (void)
+{
+    sqlite ("ALTER TABLE meta DROP COLUMN sum; ALTER TABLE run DROP COLUMN sum; ALTER TABLE outbox DROP COLUMN sum;"
+            "ALTER TABLE token DROP COLUMN sum; PRAGMA user_version = 1");
+}
+
+static void make_rows (void)
+{
+    ama_journal_t *journal = must_open ();
+    ama_journal_batch_t *batch = ama_journal_batch_new ();
+    ama_digest_t content = ama_digest_of ("x", 1);
+
+    assert_int_equal (commit_event (journal, 1, 1, NULL), 0);
+    ama_journal_batch_token (batch, "key", &content, id_of (1));
+    ama_journal_batch_post (batch, id_of (1), 1, "post", 4);
+    assert_int_equal (ama_journal_commit (journal, batch, NULL), 0);
+    ama_journal_batch_destroy (&batch);
+    ama_journal_close (&journal);
+}
+
+/* What no event holds: SQLite would serve it altered. */
+static void row_altered (void **state)
+{
+    static const char *const alter[][2] = {
+        { "UPDATE meta SET value = 0", "row epoch of table meta was altered" },
+        { "UPDATE run SET state = 5", "row 1 of table run was altered" },
+        { "UPDATE run SET accepted = 8", "row 1 of table run was altered" },
+        { "UPDATE outbox SET body = 'pest'", "of table outbox was altered" },
+        { "UPDATE outbox SET first = 2", "of table outbox was altered" },
+        { "UPDATE token SET token = 'kex'", "row kex of table token was altered" },
+        { "UPDATE token SET run = zeroblob (16)", "row key of table token was altered" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE (alter); i++) {
+        make_rows ();
+        sqlite (alter[i][0]);
+        must_refuse (AMA_E_INTEGRITY, alter[i][1]);
+        assert_int_equal (remove_folder (state), 0);
+        assert_int_equal (make_folder (state), 0);
+    }
+}
+
+static void migrated (void **state)
+{
+    ama_journal_t *journal;
+    ama_digest_t found;
+    ama_id_t run;
+
+    (void) state;
+    make_rows ();
+    to_first_version ();
+    journal = must_open ();
+    assert_int_equal (ama_journal_epoch (journal), 2);
+    assert_int_equal (ama_journal_token (journal, "key", &found, &run, NULL), 0);
+    ama_journal_close (&journal);
+    sqlite ("UPDATE token SET token = 'kex'");
+    must_refuse (AMA_E_INTEGRITY, "was altered");
+}
+
 static void other_program (void **state)
 {
     (void) state;
     make_some (1);
     sqlite ("PRAGMA application_id = 7");
+    must_refuse (AMA_E_INTEGRITY, "not a journal");
+    sqlite ("PRAGMA application_id = 1095582026; PRAGMA user_version = 0");
+    must_refuse (AMA_E_INTEGRITY, "not a journal");
+    sqlite ("PRAGMA user_version = -2147483646");
     must_refuse (AMA_E_INTEGRITY, "not a journal");
 }
 
@@ -222,8 +286,9 @@ static void flipped_log (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (altered),       TEST (time_altered), TEST (one_missing), TEST (tail_missing), TEST (other_program),
-        TEST (newer_release), TEST (no_database),  TEST (flipped),     TEST (flipped_log),
+        TEST (altered),     TEST (time_altered), TEST (one_missing),   TEST (tail_missing),
+        TEST (row_altered), TEST (migrated),     TEST (other_program), TEST (newer_release),
+        TEST (no_database), TEST (flipped),      TEST (flipped_log),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

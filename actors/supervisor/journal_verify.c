@@ -1,0 +1,150 @@
+/* journal_verify.c - is the journal what was written?
+ *
+ * Events carry the hash of all before them; rows of the other tables the sum of their own columns. SQLite's integrity_check sees neither: it
+ * knows the shape of its pages, not their contents.
+ */
+#include "actors/supervisor/journal_batch.h"
+#include "actors/supervisor/journal_db.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { SUM_SIZE = 8 };
+
+/* ---- the chain ---- */
+
+ama_digest_t journal_chain (const ama_digest_t *before, uint64_t no, const journal_row_t *row, const void *body)
+{
+    ama_digest_state_t state;
+    uint8_t numbers[26];
+
+    for (int i = 0; i < 8; i++) {
+        numbers[i] = (uint8_t) (no >> (8 * i));
+        numbers[8 + i] = (uint8_t) (row->no >> (8 * i));
+        numbers[16 + i] = (uint8_t) ((uint64_t) row->wall_ms >> (8 * i));
+    }
+    numbers[24] = (uint8_t) row->type;
+    numbers[25] = (uint8_t) (row->type >> 8);
+    ama_digest_start (&state);
+    ama_digest_add (&state, before->b, sizeof before->b);
+    ama_digest_add (&state, numbers, sizeof numbers);
+    ama_digest_add (&state, row->run.b, sizeof row->run.b);
+    ama_digest_add (&state, body, row->size);
+    return ama_digest_end (&state);
+}
+
+static int damaged (const ama_journal_t *journal, uint64_t no, const char *what, ama_err_t *err)
+{
+    return ama_err_set (err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: event %" PRIu64 " %s",
+                        journal->dir ? journal->dir : "", no, what);
+}
+
+/* Walks all events; journal->head becomes the last one. */
+static int verify_events (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = 0, step;
+
+    if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
+                            &statement, NULL)
+        != SQLITE_OK)
+        return journal_fail (journal, err, "verify");
+    while (!rc && (step = sqlite3_step (statement)) != SQLITE_DONE) {
+        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
+        journal_row_t row = { .run = journal_column_id (statement, 1),
+                              .no = (uint64_t) sqlite3_column_int64 (statement, 2),
+                              .wall_ms = sqlite3_column_int64 (statement, 3),
+                              .type = (uint16_t) sqlite3_column_int (statement, 4),
+                              .size = (size_t) sqlite3_column_bytes (statement, 5) };
+        ama_digest_t chain;
+        if (step != SQLITE_ROW) {
+            rc = journal_fail (journal, err, "verify");
+            break;
+        }
+        chain = journal_chain (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
+        if (no != journal->head.no + 1)
+            rc = damaged (journal, journal->head.no + 1, "is missing", err);
+        else if (sqlite3_column_bytes (statement, 6) != (int) sizeof chain.b
+                 || memcmp (chain.b, sqlite3_column_blob (statement, 6), sizeof chain.b) != 0)
+            rc = damaged (journal, no, "was altered", err);
+        else if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
+            rc = damaged (journal, no, "is not the one that was written last", err);
+        journal->head = (journal_head_t){ no, chain };
+    }
+    (void) sqlite3_finalize (statement);
+    if (!rc && known && known->no > journal->head.no)
+        rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
+    return rc;
+}
+
+/* ---- sums ---- */
+
+/* ama_sum (values...): type, length and bytes of each go in, so that nothing can move from one to the next. */
+static void sum_values (sqlite3_context *context, int n, sqlite3_value **values)
+{
+    ama_digest_state_t state;
+    ama_digest_t sum;
+
+    ama_digest_start (&state);
+    for (int i = 0; i < n; i++) {
+        int type = sqlite3_value_type (values[i]);
+        bool is_number = type == SQLITE_INTEGER;
+        const void *bytes = is_number ? NULL : sqlite3_value_blob (values[i]);
+        size_t size = is_number ? 0 : (size_t) sqlite3_value_bytes (values[i]);
+        uint64_t number = is_number ? (uint64_t) sqlite3_value_int64 (values[i]) : size;
+        uint8_t head[9] = { (uint8_t) type };
+        for (int j = 0; j < 8; j++)
+            head[1 + j] = (uint8_t) (number >> (8 * j));
+        ama_digest_add (&state, head, sizeof head);
+        if (size)
+            ama_digest_add (&state, bytes, size);
+    }
+    sum = ama_digest_end (&state);
+    sqlite3_result_blob (context, sum.b, SUM_SIZE, SQLITE_TRANSIENT);
+}
+
+int journal_sums (sqlite3 *db)
+{
+    return sqlite3_create_function (db, "ama_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+                                    sum_values, NULL, NULL);
+}
+
+#define TABLE(name, kind, row, columns)                                                                                \
+    {                                                                                                                  \
+        name, kind, columns, "SELECT " row " FROM " name " WHERE sum IS NOT ama_sum (" columns ")"                     \
+    }
+
+const journal_table_t journal_tables[] = {
+    TABLE ("meta", "meta", "name", "name, value"),
+    TABLE ("run", "summary", "no", "run, job, env, state, source, accepted, ended, exit, dirty, repo"),
+    TABLE ("outbox", "outbox", "hex (run) || ' ' || first", "run, first, body"),
+    TABLE ("token", "token", "token", "token, content, run"),
+    { 0 },
+};
+
+static int verify_rows (ama_journal_t *journal, ama_err_t *err)
+{
+    int rc = 0;
+
+    for (const journal_table_t *table = journal_tables; table->name && rc == 0; table++) {
+        sqlite3_stmt *statement = NULL;
+        int step = SQLITE_ERROR;
+        if (sqlite3_prepare_v2 (journal->db, table->altered, -1, &statement, NULL) == SQLITE_OK)
+            step = sqlite3_step (statement);
+        if (step == SQLITE_ROW)
+            rc = ama_err_set (
+                err, AMA_E_INTEGRITY, "journal %s/journal.db is damaged: row %.100s of table %s was altered",
+                journal->dir ? journal->dir : "", (const char *) sqlite3_column_text (statement, 0), table->name);
+        else if (step != SQLITE_DONE)
+            rc = journal_fail (journal, err, table->name);
+        (void) sqlite3_finalize (statement);
+    }
+    return rc;
+}
+
+int journal_verify (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err)
+{
+    int rc = verify_events (journal, known, err);
+
+    return rc ? rc : verify_rows (journal, err);
+}

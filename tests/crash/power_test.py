@@ -1,0 +1,138 @@
+"""Power cuts: amad's data lies on a disk of its own that stops at a random moment, without its log flushed, while clients submit. Afterwards every
+acknowledged run is there, under its id and with its content.  usage: power_test.py [--cuts N] [--seed S]. Needs root and loop devices (77: skipped)."""
+import array
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "tools")]
+from daemon_house import DaemonHouse  # noqa: E402
+from run_test import flow, shell  # noqa: E402
+
+CUTS, SEED = 3, 1
+CLIENTS = 4
+SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # FS_IOC_SHUTDOWN: _IOR ('X', 125, __u32)
+
+
+def quiet(*command):
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+class Disk:
+    def __init__(self, folder):
+        self.image, self.at = folder / "image", folder / "disk"
+        self.at.mkdir()
+        with open(self.image, "wb") as file:
+            file.truncate(96 << 20)
+        made = quiet("mkfs.ext4", "-q", "-F", self.image)
+        self.usable = made.returncode == 0 and self.mount()
+
+    def mount(self):
+        return quiet("mount", "-o", "loop", self.image, self.at).returncode == 0
+
+    def cut(self):
+        fd = os.open(self.at, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, SHUTDOWN, array.array("I", [NO_LOG_FLUSH]))
+        finally:
+            os.close(fd)
+
+    def unmount(self, limit=20):
+        deadline = time.monotonic() + limit
+        while quiet("umount", self.at).returncode != 0:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.at} stays busy")
+            time.sleep(0.02)
+
+
+class Power(DaemonHouse):
+    def setUp(self):
+        super().setUp()
+        self.disk = Disk(self.folder)
+        self.data = self.disk.at / "data"
+        self.env["AMA_DATA_DIR"] = str(self.data)
+
+    def everybody_dies(self):
+        for pid, _ in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for daemon in self.daemons:
+            daemon.wait(20)
+
+    def submitter(self, repo, name, acknowledged, asked, stop):
+        i = 0
+        while not stop.is_set():
+            token = f"{name}-{i}"
+            asked.append(token)
+            done = self.ama("--repo", repo, "--detach", "--idempotency-key", token, program="ama-submit")
+            if done.returncode == 0:
+                acknowledged[token] = done.stdout.strip()
+            i += 1
+
+    def test_acknowledged_runs_survive(self):
+        numbers, kept, asked = random.Random(SEED), {}, []
+        repo = self.job(flow(shell("a")), a="true\n")
+        other = self.job(flow(shell("b")), name="other", b="true\n")
+        try:
+            for cut in range(CUTS):
+                self.amad()
+                stop, fresh = threading.Event(), {}
+                clients = [threading.Thread(target=self.submitter, args=(repo, f"c{cut}-{n}", fresh, asked, stop)) for n in range(CLIENTS)]
+                for client in clients:
+                    client.start()
+                time.sleep(numbers.uniform(0.05, 1.0))
+                self.disk.cut()
+                stop.set()
+                self.everybody_dies()
+                for client in clients:
+                    client.join()
+                self.disk.unmount()
+                self.assertTrue(self.disk.mount())
+                checked = self.ama("fsck", "-o", "json")
+                if (self.data / "journal.db").exists():
+                    self.assertEqual(checked.returncode, 0, checked.stdout)
+                self.amad()
+                kept.update(fresh)
+                listed = json.loads(self.ama("list", "-o", "json", "--limit", "10000").stdout)["runs"]
+                self.assertEqual(set(kept.values()) - {r["run"] for r in listed}, set())
+                self.assertEqual({r["repo"] for r in listed} if "repo" in listed[0] else {str(repo)}, {str(repo)})
+                for token, run in fresh.items():
+                    self.assertEqual(self.submit(repo, "--idempotency-key", token), run)
+                if fresh:
+                    self.submit(other, "--idempotency-key", next(iter(fresh)), exit=2)
+                self.everybody_dies()
+            print(f"{CUTS} cuts, {len(asked)} submits, {len(kept)} acknowledged: 0 lost (seed {SEED})")
+        finally:
+            self.everybody_dies()
+            self.disk.unmount()
+
+
+def usable():
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        disk = Disk(pathlib.Path(folder))
+        if disk.usable:
+            disk.unmount()
+        return disk.usable
+
+
+if __name__ == "__main__":
+    for option in ("--cuts", "--seed"):
+        if option in sys.argv:
+            at = sys.argv.index(option)
+            globals()[option[2:].upper()] = int(sys.argv[at + 1])
+            del sys.argv[at:at + 2]
+    if os.geteuid() != 0 or not usable():
+        print("skipped: needs root and loop devices")
+        sys.exit(77)
+    unittest.main(verbosity=2)
