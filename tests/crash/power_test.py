@@ -107,7 +107,8 @@ class Power(DaemonHouse):
                 self.assertEqual(set(kept.values()) - {r["run"] for r in listed}, set())
                 self.assertEqual({r["repo"] for r in listed} if "repo" in listed[0] else {str(repo)}, {str(repo)})
                 for token, run in fresh.items():
-                    self.assertEqual(self.submit(repo, "--idempotency-key", token), run)
+                    done = self.ama("--repo", repo, "--detach", "--idempotency-key", token, program="ama-submit")
+                    self.assertEqual(done.stdout.strip(), run, f"{done.stderr}\n{quiet('df', self.data).stdout}\n{(self.folder / 'amad.log').read_text()[-2000:]}")
                 if fresh:
                     self.submit(other, "--idempotency-key", next(iter(fresh)), exit=2)
                 self.everybody_dies()
