@@ -168,10 +168,10 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
 }
 
 /* Runs until a signal or a fatal actor. 0, or negative. */
-static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err_t *err)
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_notify_t *notify, ama_err_t *err)
 {
     const char *listen[] = { paths->hub_endpoint, NULL };
-    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true };
+    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true, .notify = notify };
     ama_journal_t *journal = NULL;
     ama_node_t *node = NULL;
     int rc = ama_paths_make (paths, err);
@@ -184,6 +184,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err
         rc = start (node, paths, conf, &journal, err);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
+        ama_notify_say (notify, "STATUS=serving");
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);
@@ -193,6 +194,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_err
 
 int main (int argc, char **argv)
 {
+    ama_notify_t *notify;
     options_t options;
     ama_paths_t paths = { 0 };
     ama_amad_conf_t conf = { 0 };
@@ -203,6 +205,7 @@ int main (int argc, char **argv)
         return code;
     ama_node_prepare ();
     (void) umask (077);
+    notify = ama_notify_of_process ();
     rc = find_paths (&options, &paths, &err);
     if (rc == 0 && load_conf (&options, &paths, &conf) < 0) {
         code = EXIT_USAGE;
@@ -216,9 +219,12 @@ int main (int argc, char **argv)
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
-        rc = serve (&paths, &conf, &err);
+        rc = serve (&paths, &conf, notify, &err);
     if (rc <= 0)
         code = rc < 0 ? complain (&err) : 0;
+    if (rc < 0)
+        ama_notify_say (notify, "STATUS=%.200s", err.text);
+    ama_notify_destroy (&notify);
     ama_amad_conf_done (&conf);
     ama_paths_done (&paths);
     return code;

@@ -10,6 +10,7 @@
 #include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_hub.h"
 #include "actors/runtime/ama_link.h"
+#include "actors/runtime/ama_pulse.h"
 #include "actors/runtime/ama_wire.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ typedef struct place {
     ama_loop_t *loop;
     ama_link_t *link;
     ama_ctx_t *ctx;
+    ama_timer_t *beat; /* of the one on the caller's thread */
     pthread_t thread;
     atomic_bool stop;
     bool started, ended; /* under the node's mutex */
@@ -57,10 +59,12 @@ struct ama_node {
     int wake, signals; /* eventfd, signalfd or -1 */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    place_t *places; /* the last started first; the list belongs to the main thread */
-    place_t *here;   /* the one that runs on the caller's thread; under the mutex */
-    bool stopping;   /* under the mutex */
-    ama_err_t fatal; /* likewise */
+    place_t *places;    /* the last started first; the list belongs to the main thread */
+    ama_pulse_t *pulse; /* the main thread's, too */
+    bool hung;          /* one of them does not turn */
+    place_t *here;      /* the one that runs on the caller's thread; under the mutex */
+    bool stopping;      /* under the mutex */
+    ama_err_t fatal;    /* likewise */
 };
 
 /* ---- the process ---- */
@@ -209,6 +213,7 @@ int ama_node_start (ama_node_t *node, const ama_actor_def_t *def, const char *na
     }
     place->next = node->places;
     node->places = place;
+    ama_pulse_add (node->pulse, name ? name : def->name, place->loop, ama_mono_ms (ama_clock_system ()));
     return 0;
 }
 
@@ -216,6 +221,39 @@ static void stop_place (place_t *place)
 {
     atomic_store (&place->stop, true);
     ama_loop_wake (place->loop);
+}
+
+/* ---- does everything turn? ---- */
+
+static int64_t pulse_every_ms (const ama_node_t *node)
+{
+    int64_t every_ms = ama_pulse_every_ms (node->pulse), food_ms = ama_notify_watchdog_ms (node->conf.notify);
+
+    return food_ms && food_ms < every_ms ? food_ms : every_ms;
+}
+
+/* The loop of an actor that has ended does not turn any more. */
+static void forget_ended (ama_node_t *node)
+{
+    (void) pthread_mutex_lock (&node->mutex);
+    for (place_t *place = node->places; place; place = place->next)
+        if (place->ended)
+            ama_pulse_remove (node->pulse, place->loop);
+    (void) pthread_mutex_unlock (&node->mutex);
+}
+
+/* Food for the watchdog, if all turn; without it the service manager ends us, and starts a process whose threads are well. */
+static void feel_pulse (ama_node_t *node)
+{
+    const char *hung;
+
+    forget_ended (node);
+    hung = ama_pulse_check (node->pulse, ama_mono_ms (ama_clock_system ()));
+    if (node->hung != (hung != NULL))
+        ama_notify_say (node->conf.notify, "STATUS=%s%s", hung ? hung : "serving", hung ? " hangs" : "");
+    node->hung = hung != NULL;
+    if (!hung && ama_notify_watchdog_ms (node->conf.notify))
+        ama_notify_say (node->conf.notify, "WATCHDOG=1");
 }
 
 /* ---- waiting ---- */
@@ -253,17 +291,25 @@ static bool over (ama_node_t *node, ama_err_t *err)
 int ama_node_wait (ama_node_t *node, ama_err_t *err)
 {
     struct pollfd fds[] = { { .fd = node->wake, .events = POLLIN }, { .fd = node->signals, .events = POLLIN } };
+    int64_t next_ms = 0;
     uint64_t count;
     int code;
 
+    ama_notify_say (node->conf.notify, "READY=1");
     while (!over (node, err)) {
-        if (poll (fds, ARRAY_SIZE (fds), -1) < 0)
+        int64_t now_ms = ama_mono_ms (ama_clock_system ());
+        if (now_ms >= next_ms) {
+            feel_pulse (node);
+            next_ms = now_ms + pulse_every_ms (node);
+        }
+        if (poll (fds, ARRAY_SIZE (fds), (int) (next_ms - now_ms)) < 0)
             continue; /* EINTR: somebody traces us */
         if (fds[0].revents && read (node->wake, &count, sizeof count) < 0)
             continue;
         if (fds[1].revents)
             on_signals (node);
     }
+    ama_notify_say (node->conf.notify, "STOPPING=1");
     (void) pthread_mutex_lock (&node->mutex);
     code = node->fatal.code;
     (void) pthread_mutex_unlock (&node->mutex);
@@ -297,6 +343,15 @@ static void on_wake_watch (int fd, short revents, void *arg)
         ama_ctx_stop (place->ctx);
 }
 
+/* On this thread's own loop: that it comes here shows that it turns. */
+static void on_beat (void *arg)
+{
+    place_t *place = arg;
+
+    feel_pulse (place->node);
+    ama_timer_after (place->beat, pulse_every_ms (place->node));
+}
+
 static void run_open_place (place_t *place)
 {
     ama_node_t *node = place->node;
@@ -309,7 +364,12 @@ static void run_open_place (place_t *place)
     if (node->stopping)
         stop_place (place);
     (void) pthread_mutex_unlock (&node->mutex);
+    place->beat = ama_loop_timer (place->loop, on_beat, place);
+    ama_timer_after (place->beat, 0);
+    ama_notify_say (node->conf.notify, "READY=1");
     ama_loop_run (place->loop);
+    ama_notify_say (node->conf.notify, "STOPPING=1");
+    ama_timer_destroy (&place->beat);
     (void) pthread_mutex_lock (&node->mutex);
     node->here = NULL;
     (void) pthread_mutex_unlock (&node->mutex);
@@ -364,7 +424,10 @@ static int open_node (ama_node_t *node, ama_err_t *err)
         node->claims[node->n_claims++].path = ama_strdup (path);
     }
     node->hub = ama_hub_new (node->zmq, node->conf.listen, node->conf.epoch, err);
-    return node->hub ? 0 : AMA_E_IO;
+    if (!node->hub)
+        return AMA_E_IO;
+    ama_pulse_add (node->pulse, "hub", ama_hub_loop (node->hub), ama_mono_ms (ama_clock_system ()));
+    return 0;
 }
 
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err)
@@ -374,6 +437,7 @@ ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err)
     node->conf = *conf;
     node->endpoint = ama_strdup (conf->connect ? conf->connect : AMA_HUB_INPROC);
     node->wake = node->signals = -1;
+    node->pulse = ama_pulse_new (conf->hung_ms ? conf->hung_ms : AMA_HUNG_MS);
     (void) pthread_mutex_init (&node->mutex, NULL);
     (void) pthread_cond_init (&node->changed, NULL);
     if (open_node (node, err) < 0)
@@ -408,6 +472,7 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
     while (node->places) {
         place_t *place = node->places;
         node->places = place->next;
+        ama_notify_say (node->conf.notify, "EXTEND_TIMEOUT_USEC=%lld", (long long) (grace_ms + 1000) * 1000);
         if (end_place (place, grace_ms))
             free_place (place);
         else
@@ -432,6 +497,7 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
         (void) close (node->signals);
     (void) pthread_mutex_destroy (&node->mutex);
     (void) pthread_cond_destroy (&node->changed);
+    ama_pulse_destroy (&node->pulse);
     free (node->endpoint);
     free (node);
 }

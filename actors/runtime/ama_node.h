@@ -7,6 +7,7 @@
 #define AMA_RUNTIME_NODE_H
 
 #include "actors/runtime/ama_actor.h"
+#include "actors/runtime/ama_notify.h"
 
 typedef struct ama_node ama_node_t;
 
@@ -17,6 +18,8 @@ typedef struct {
     bool handle_signals;       /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
     void (*on_signal) (ama_node_t *node, int signal, void *arg);
     void *arg;
+    ama_notify_t *notify; /* borrowed, or NULL: hears READY, STOPPING, and WATCHDOG for as long as all loops turn */
+    int64_t hung_ms;      /* an actor whose loop has not turned for so long hangs; 0: 10 s */
 } ama_node_conf_t;
 
 /* Block all signals before any thread: first call of main(). Also sets up sodium and the ZeroMQ libraries. */
