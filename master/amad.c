@@ -20,29 +20,35 @@
 enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
 
 static const char usage[] =
-    "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL]\n"
+    "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL] [--no-agent]\n"
     "Runs pipeline repositories that ama-submit hands over. Without options it serves this user on this machine.\n"
     "  --config FILE      options, see docs/reference/amad.yaml.md (AMA_CONFIG)\n"
     "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
     "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
+    "  --no-agent         start none: one joins by itself (ama-agent.service)\n"
     "  --version, --help\n";
 
 typedef struct {
     const char *config;
     const char *data_dir;
     const char *log_level;
+    bool no_agent;
 } options_t;
 
 /* -1: go on; otherwise the exit code. */
 static int parse_options (int argc, char **argv, options_t *options)
 {
     static const struct option table[] = {
-        { "config", required_argument, NULL, 'c' },    { "data-dir", required_argument, NULL, 'd' },
-        { "log-level", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },
+        { "data-dir", required_argument, NULL, 'd' },
+        { "log-level", required_argument, NULL, 'l' },
+        { "no-agent", no_argument, NULL, 'n' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 },
     };
 
-    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL") };
+    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL"), false };
     for (int c; (c = getopt_long (argc, argv, "", table, NULL)) != -1;)
         switch (c) {
         case 'c':
@@ -53,6 +59,9 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'l':
             options->log_level = optarg;
+            break;
+        case 'n':
+            options->no_agent = true;
             break;
         case 'h':
             (void) fputs (usage, stdout);
@@ -133,8 +142,8 @@ static const char *const *list (char **strings)
     return (const char *const *) strings;
 }
 
-static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_journal_t **journal,
-                  ama_err_t *err)
+static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
+                  ama_journal_t **journal, ama_err_t *err)
 {
     char *program_dir = ama_system_program_dir (err);
     char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
@@ -144,6 +153,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .program_dir = program_dir,
         .share_dir = share_dir,
         .hub_endpoint = paths->hub_endpoint,
+        .agent_joins = no_agent,
         .cpus = conf->resources.cpus,
         .memory = conf->resources.memory,
         .java_home = getenv ("JAVA_HOME"),
@@ -168,7 +178,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
 }
 
 /* Runs until a signal or a fatal actor. 0, or negative. */
-static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_notify_t *notify, ama_err_t *err)
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent, ama_notify_t *notify,
+                  ama_err_t *err)
 {
     const char *listen[] = { paths->hub_endpoint, NULL };
     ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true, .notify = notify };
@@ -181,7 +192,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_not
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
-        rc = start (node, paths, conf, &journal, err);
+        rc = start (node, paths, conf, no_agent, &journal, err);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         ama_notify_say (notify, "STATUS=serving");
@@ -219,7 +230,7 @@ int main (int argc, char **argv)
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
-        rc = serve (&paths, &conf, notify, &err);
+        rc = serve (&paths, &conf, options.no_agent, notify, &err);
     if (rc <= 0)
         code = rc < 0 ? complain (&err) : 0;
     if (rc < 0)

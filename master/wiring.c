@@ -157,7 +157,7 @@ static int start_broker (ama_node_t *node, const parts_t *parts, ama_err_t *err)
     const ama_broker_conf_t broker = {
         .cpus = parts->cpus,
         .memory = parts->memory,
-        .agent_argv = conf->agent_thread ? NULL : argv,
+        .agent_argv = conf->agent_thread || conf->agent_joins ? NULL : argv,
         .agent_lock = parts->agent_lock,
         .agent_log = parts->agent_log,
     };

@@ -23,6 +23,7 @@ typedef struct {
         *share_dir; /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
     const char *hub_endpoint; /* for agents in processes of their own; NULL: none may join */
     bool agent_thread;        /* true: the agent is a thread of this process (`ama run`) */
+    bool agent_joins;         /* true: it is a service of its own, nobody starts it here */
     double cpus;              /* 0: this machine's */
     uint64_t memory;          /* bytes for leases; 0: this machine's less a reserve */
     const char *java_home;    /* environment of main, may be NULL; likewise below */

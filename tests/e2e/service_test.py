@@ -79,6 +79,31 @@ class Service(DaemonHouse):
         self.until("STATUS=serving")
         self.until("WATCHDOG=1")
 
+    def test_an_agent_of_its_own_unit(self):
+        """As config/systemd starts them: the agent first; it and its actions outlive amad."""
+        (self.data / "agent").mkdir(parents=True)
+        agent = self.start("--connect", f"ipc://{self.data}/run/hub.sock", "--dir", self.data / "agent", program="ama-agent",
+                           env={"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "2000000"})
+        self.until("READY=1")
+        self.until("WATCHDOG=1")
+        daemon = self.amad("--no-agent")
+        go = self.folder / "go"
+        os.mkfifo(go)
+        run = self.submit(self.job(flow(shell("a")), a=f"echo $PPID\ncat {go}\n"))
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        self.wait_for_line(follower, f'"text":"{agent.pid}')
+        self.kill(daemon)
+        follower.kill()
+        self.finish(follower)
+        self.amad("--no-agent")
+        go.write_text("gone\n")
+        self.assertEqual(self.attach(run)[0], 0)
+        self.assertEqual(len([p for p in self.processes() if "ama-agent" in p[1]]), 1)
+        agent.send_signal(signal.SIGTERM)
+        self.finish(agent)
+        self.until("STOPPING=1")
+        self.assertEqual(agent.returncode, 0)
+
     def test_what_went_wrong_is_its_status(self):
         self.amad()
         self.env["NOTIFY_SOCKET"] = str(self.folder / "notify")
