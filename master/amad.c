@@ -143,7 +143,7 @@ static const char *const *list (char **strings)
 }
 
 static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
-                  ama_journal_t **journal, ama_err_t *err)
+                  ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
     char *program_dir = ama_system_program_dir (err);
     char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
@@ -170,7 +170,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_hosts = list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
     };
-    int rc = share_dir ? ama_system_start (node, &system, journal, err) : err->code;
+    int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 
     free (program_dir);
     free (share_dir);
@@ -184,6 +184,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     const char *listen[] = { paths->hub_endpoint, NULL };
     ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true, .notify = notify };
     ama_journal_t *journal = NULL;
+    ama_system_t *system = NULL;
     ama_node_t *node = NULL;
     int rc = ama_paths_make (paths, err);
 
@@ -192,13 +193,14 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
-        rc = start (node, paths, conf, no_agent, &journal, err);
+        rc = start (node, paths, conf, no_agent, &journal, &system, err);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         ama_notify_say (notify, "STATUS=serving");
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);
+    ama_system_destroy (&system);
     ama_system_disclaim (&journal);
     return rc;
 }

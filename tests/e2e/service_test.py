@@ -66,6 +66,9 @@ class Service(DaemonHouse):
         libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
         if libc.ptrace(PTRACE_SEIZE, tid, None, None) != 0:
             self.skipTest(f"no thread can be held here: {os.strerror(ctypes.get_errno())}")
+        stat = pathlib.Path(f"/proc/{daemon.pid}/task/{tid}/stat")
+        while stat.read_text().rsplit(")", 1)[1].split()[0] != "S":  # not while it holds a lock of others
+            time.sleep(0.01)
         try:
             self.assertEqual(libc.ptrace(PTRACE_INTERRUPT, tid, None, None), 0)
             os.waitpid(tid, WALL)
