@@ -140,9 +140,9 @@ static int lock (const char *dir)
     return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
 }
 
-static int run (const options_t *options)
+static int run (const options_t *options, ama_notify_t *notify)
 {
-    ama_node_conf_t conf = { .connect = options->connect, .handle_signals = true };
+    ama_node_conf_t conf = { .connect = options->connect, .handle_signals = true, .notify = notify };
     char name[64];
     ama_err_t err = { 0 };
     ama_node_t *node = ama_node_new (&conf, &err);
@@ -174,9 +174,11 @@ int main (int argc, char **argv)
                   .java_home = getenv ("JAVA_HOME"),
                   .spark_home = getenv ("SPARK_HOME") },
     };
+    ama_notify_t *notify;
     char guard[PATH_MAX], cache[PATH_MAX], self[PATH_MAX - 16] = "";
     ama_log_level_t level = AMA_LOG_INFO;
     char *slash;
+    int code;
 
     ama_node_prepare ();
     if (parse_options (argc, argv, &options) < 0 || fill_resources (&options) < 0
@@ -205,5 +207,8 @@ int main (int argc, char **argv)
                  errno == EWOULDBLOCK ? "another agent works there" : strerror (errno));
         return errno == EWOULDBLOCK ? EXIT_SECOND : EXIT_TROUBLE;
     }
-    return run (&options);
+    notify = ama_notify_of_process ();
+    code = run (&options, notify);
+    ama_notify_destroy (&notify);
+    return code;
 }

@@ -33,7 +33,7 @@ static char *below (const char *dir, const char *name)
 /* ---- ama run ---- */
 
 static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *paths, const ama_host_env_t *env,
-                         ama_journal_t **journal, ama_err_t *err)
+                         ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
     char *program_dir = ama_system_program_dir (err),
          *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
@@ -50,7 +50,7 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .tz = env->tz,
         .home = env->home,
     };
-    int rc = share_dir ? ama_system_start (node, &conf, journal, err) : AMA_E_NOT_FOUND;
+    int rc = share_dir ? ama_system_start (node, &conf, journal, ret_system, err) : AMA_E_NOT_FOUND;
 
     free (program_dir);
     free (share_dir);
@@ -65,16 +65,18 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
         .listen = local->endpoint ? listen : NULL, .handle_signals = true, .on_signal = ama_client_signal, .arg = conf
     };
     ama_journal_t *journal = NULL;
+    ama_system_t *system = NULL;
     ama_node_t *node = NULL;
     int rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
 
     if (rc < 0)
         return rc;
     node = ama_node_new (&node_conf, err);
-    rc = node ? start_system (node, local->dir, paths, env, &journal, err) : err->code;
+    rc = node ? start_system (node, local->dir, paths, env, &journal, &system, err) : err->code;
     if (rc == 0)
         rc = ama_node_run_here (node, &ama_client_def, "client/run", &conf, err);
     ama_node_destroy (&node, STOP_GRACE_MS);
+    ama_system_destroy (&system);
     ama_system_disclaim (&journal);
     return rc;
 }

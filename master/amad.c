@@ -20,29 +20,35 @@
 enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_DISK = 74, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
 
 static const char usage[] =
-    "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL]\n"
+    "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL] [--no-agent]\n"
     "Runs pipeline repositories that ama-submit hands over. Without options it serves this user on this machine.\n"
     "  --config FILE      options, see docs/reference/amad.yaml.md (AMA_CONFIG)\n"
     "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
     "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
+    "  --no-agent         start none: one joins by itself (ama-agent.service)\n"
     "  --version, --help\n";
 
 typedef struct {
     const char *config;
     const char *data_dir;
     const char *log_level;
+    bool no_agent;
 } options_t;
 
 /* -1: go on; otherwise the exit code. */
 static int parse_options (int argc, char **argv, options_t *options)
 {
     static const struct option table[] = {
-        { "config", required_argument, NULL, 'c' },    { "data-dir", required_argument, NULL, 'd' },
-        { "log-level", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },
+        { "data-dir", required_argument, NULL, 'd' },
+        { "log-level", required_argument, NULL, 'l' },
+        { "no-agent", no_argument, NULL, 'n' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'v' },
+        { NULL, 0, NULL, 0 },
     };
 
-    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL") };
+    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL"), false };
     for (int c; (c = getopt_long (argc, argv, "", table, NULL)) != -1;)
         switch (c) {
         case 'c':
@@ -53,6 +59,9 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'l':
             options->log_level = optarg;
+            break;
+        case 'n':
+            options->no_agent = true;
             break;
         case 'h':
             (void) fputs (usage, stdout);
@@ -137,8 +146,8 @@ static const char *const *list (char **strings)
     return (const char *const *) strings;
 }
 
-static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, ama_journal_t **journal,
-                  ama_err_t *err)
+static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
+                  ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
     char *program_dir = ama_system_program_dir (err);
     char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
@@ -148,6 +157,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .program_dir = program_dir,
         .share_dir = share_dir,
         .hub_endpoint = paths->hub_endpoint,
+        .agent_joins = no_agent,
         .cpus = conf->resources.cpus,
         .memory = conf->resources.memory,
         .java_home = getenv ("JAVA_HOME"),
@@ -164,7 +174,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_hosts = list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
     };
-    int rc = share_dir ? ama_system_start (node, &system, journal, err) : err->code;
+    int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 
     free (program_dir);
     free (share_dir);
@@ -172,11 +182,13 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
 }
 
 /* Runs until a signal or a fatal actor. 0, or negative; *ret_served: it had started. */
-static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool *ret_served, ama_err_t *err)
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent, ama_notify_t *notify,
+                  bool *ret_served, ama_err_t *err)
 {
     const char *listen[] = { paths->hub_endpoint, NULL };
-    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true };
+    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true, .notify = notify };
     ama_journal_t *journal = NULL;
+    ama_system_t *system = NULL;
     ama_node_t *node = NULL;
     int rc = ama_paths_make (paths, err);
 
@@ -185,19 +197,22 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool *r
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
-        rc = start (node, paths, conf, &journal, err);
+        rc = start (node, paths, conf, no_agent, &journal, &system, err);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         *ret_served = true;
+        ama_notify_say (notify, "STATUS=serving");
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);
+    ama_system_destroy (&system);
     ama_system_disclaim (&journal);
     return rc;
 }
 
 int main (int argc, char **argv)
 {
+    ama_notify_t *notify;
     options_t options;
     ama_paths_t paths = { 0 };
     ama_amad_conf_t conf = { 0 };
@@ -209,6 +224,7 @@ int main (int argc, char **argv)
         return code;
     ama_node_prepare ();
     (void) umask (077);
+    notify = ama_notify_of_process ();
     rc = find_paths (&options, &paths, &err);
     if (rc == 0 && load_conf (&options, &paths, &conf) < 0) {
         code = EXIT_USAGE;
@@ -222,11 +238,14 @@ int main (int argc, char **argv)
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
-        rc = serve (&paths, &conf, &served, &err);
+        rc = serve (&paths, &conf, options.no_agent, notify, &served, &err);
     if (rc <= 0)
         code = rc < 0 ? complain (&err) : 0;
     if (served && err.code == AMA_E_IO) /* nobody was told what may or may not be on the disk */
         code = EXIT_DISK;
+    if (rc < 0)
+        ama_notify_say (notify, "STATUS=%.200s", err.text);
+    ama_notify_destroy (&notify);
     ama_amad_conf_done (&conf);
     ama_paths_done (&paths);
     return code;

@@ -39,12 +39,21 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-typedef struct {
-    const ama_system_conf_t *conf;
+enum { AGENT_ARGS = 16 };
+
+/* Configurations live as long as the node: an actor that is started again gets its own once more. */
+struct ama_system {
+    ama_system_conf_t conf;
     double cpus;
     uint64_t memory;
     char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper;
-} parts_t;
+    char cpus_text[32], memory_text[32];
+    const char *agent_argv[AGENT_ARGS];
+    ama_reporter_conf_t reporter_conf;
+    ama_fetcher_conf_t fetcher_conf;
+    ama_resolver_conf_t resolver_conf;
+    ama_broker_conf_t broker_conf;
+};
 
 static char *below (const char *dir, const char *name)
 {
@@ -68,12 +77,10 @@ static uint64_t this_machines_memory (void)
     return all > 4 * reserve_bytes ? all - reserve_bytes : all / 4 * 3;
 }
 
-static int make_parts (parts_t *parts, const ama_system_conf_t *conf, ama_err_t *err)
+static void name_parts (ama_system_t *system, const ama_system_conf_t *conf)
 {
-    int rc;
-
-    *parts = (parts_t){
-        .conf = conf,
+    *system = (ama_system_t){
+        .conf = *conf,
         .cpus = conf->cpus > 0 ? conf->cpus : this_machines_cpus (),
         .memory = conf->memory ? conf->memory : this_machines_memory (),
         .reports = below (conf->state_dir, "reports"),
@@ -86,27 +93,32 @@ static int make_parts (parts_t *parts, const ama_system_conf_t *conf, ama_err_t 
         .guard = below (conf->program_dir, "ama-guard"),
         .helper = below (conf->program_dir, "ama-fetch-helper"),
     };
-    rc = ama_paths_mkdir (parts->agent_dir, err);
-    return rc < 0 ? rc : ama_paths_mkdir (conf->cache_dir, err);
 }
 
-static void free_parts (parts_t *parts)
+void ama_system_destroy (ama_system_t **system_p)
 {
-    char *all[] = { parts->reports,  parts->agent_dir, parts->agent_lock, parts->agent_log, parts->runners,
-                    parts->resolver, parts->agent,     parts->guard,      parts->helper };
+    ama_system_t *system = *system_p;
 
+    if (!system)
+        return;
+    char *all[] = { system->reports,  system->agent_dir, system->agent_lock, system->agent_log, system->runners,
+                    system->resolver, system->agent,     system->guard,      system->helper };
+
+    *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
         free (all[i]);
+    free (system);
 }
 
 /* ---- one by one ---- */
 
-static int start_fetcher (ama_node_t *node, const parts_t *parts, ama_err_t *err)
+static void fill_fetcher (ama_system_t *system)
 {
-    const ama_system_conf_t *conf = parts->conf;
-    const ama_fetcher_conf_t fetcher = {
+    const ama_system_conf_t *conf = &system->conf;
+
+    system->fetcher_conf = (ama_fetcher_conf_t){
         .cache_dir = conf->cache_dir,
-        .helper = parts->helper,
+        .helper = system->helper,
         .home = conf->home,
         .ssh_key = conf->ssh_key,
         .known_hosts = conf->known_hosts,
@@ -116,67 +128,52 @@ static int start_fetcher (ama_node_t *node, const parts_t *parts, ama_err_t *err
         .hosts = conf->fetch_hosts,
         .local_paths = conf->fetch_local_paths,
     };
-
-    return ama_node_start (node, &ama_fetcher_def, NULL, &fetcher, err);
 }
 
-static int start_resolver (ama_node_t *node, const parts_t *parts, ama_err_t *err)
+static void fill_resolver (ama_system_t *system)
 {
-    const ama_system_conf_t *conf = parts->conf;
-    const ama_resolver_conf_t resolver = {
+    const ama_system_conf_t *conf = &system->conf;
+
+    system->resolver_conf = (ama_resolver_conf_t){
         .cache_dir = conf->cache_dir,
-        .scripts_dir = parts->resolver,
+        .scripts_dir = system->resolver,
         .path = conf->path,
         .java_home = conf->java_home,
         .credentials_file = conf->credentials_file,
     };
-
-    return ama_node_start (node, &ama_resolver_def, NULL, &resolver, err);
 }
 
-static int start_broker (ama_node_t *node, const parts_t *parts, ama_err_t *err)
+static void fill_broker (ama_system_t *system)
 {
-    const ama_system_conf_t *conf = parts->conf;
-    char cpus[32], memory[32];
-    const char *argv[] = { parts->agent,
-                           "--connect",
-                           conf->hub_endpoint,
-                           "--dir",
-                           parts->agent_dir,
-                           "--cache",
-                           conf->cache_dir,
-                           "--runners",
-                           parts->runners,
-                           "--guard",
-                           parts->guard,
-                           "--cpus",
-                           cpus,
-                           "--memory",
-                           memory,
-                           NULL };
-    const ama_broker_conf_t broker = {
-        .cpus = parts->cpus,
-        .memory = parts->memory,
-        .agent_argv = conf->agent_thread ? NULL : argv,
-        .agent_lock = parts->agent_lock,
-        .agent_log = parts->agent_log,
+    const ama_system_conf_t *conf = &system->conf;
+    const char *const argv[AGENT_ARGS] = { system->agent,     "--connect", conf->hub_endpoint,  "--dir",
+                                           system->agent_dir, "--cache",   conf->cache_dir,     "--runners",
+                                           system->runners,   "--guard",   system->guard,       "--cpus",
+                                           system->cpus_text, "--memory",  system->memory_text, NULL };
+
+    for (size_t i = 0; i < AGENT_ARGS; i++)
+        system->agent_argv[i] = argv[i];
+    (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
+    (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
+    system->broker_conf = (ama_broker_conf_t){
+        .cpus = system->cpus,
+        .memory = system->memory,
+        .agent_argv = conf->agent_thread || conf->agent_joins ? NULL : system->agent_argv,
+        .agent_lock = system->agent_lock,
+        .agent_log = system->agent_log,
     };
-
-    (void) snprintf (cpus, sizeof cpus, "%g", parts->cpus);
-    (void) snprintf (memory, sizeof memory, "%" PRIu64, parts->memory);
-    return ama_node_start (node, &ama_broker_def, NULL, &broker, err);
 }
 
-static int start_agent (ama_node_t *node, const parts_t *parts, ama_err_t *err)
+static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t *err)
 {
-    const ama_system_conf_t *conf = parts->conf;
+    const ama_system_conf_t *conf = &system->conf;
     const ama_agent_conf_t agent = {
-        .dir = parts->agent_dir,
+        .dir = system->agent_dir,
         .cache_dir = conf->cache_dir,
-        .runners_dir = parts->runners,
-        .guard = parts->guard,
-        .cpus = parts->cpus,
-        .memory = parts->memory,
+        .runners_dir = system->runners,
+        .guard = system->guard,
+        .cpus = system->cpus,
+        .memory = system->memory,
         .path = conf->path,
         .lang = conf->lang,
         .tz = conf->tz,
@@ -187,26 +184,43 @@ static int start_agent (ama_node_t *node, const parts_t *parts, ama_err_t *err)
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);
 }
 
-/* Those that are asked start before those that ask. */
-int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal, ama_err_t *err)
+/* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
+ * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it.
+ * Those that are asked start before those that ask. */
+static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **journal, ama_err_t *err)
 {
-    parts_t parts;
-    int rc = make_parts (&parts, conf, err);
+    const ama_node_spec_t asked[] = {
+        { .def = &ama_reporter_def, .config = &system->reporter_conf, .restart = AMA_PERMANENT },
+        { .def = &ama_fetcher_def, .config = &system->fetcher_conf, .restart = AMA_PERMANENT },
+        { .def = &ama_planner_def, .restart = AMA_PERMANENT },
+        { .def = &ama_resolver_def, .config = &system->resolver_conf, .restart = AMA_PERMANENT },
+        { .def = &ama_broker_def, .config = &system->broker_conf, .restart = AMA_PERMANENT },
+    };
+    int rc = 0;
 
-    if (rc == 0)
-        rc = ama_node_start (node, &ama_reporter_def, NULL, &(ama_reporter_conf_t){ .dir = parts.reports }, err);
-    if (rc == 0)
-        rc = start_fetcher (node, &parts, err);
-    if (rc == 0)
-        rc = ama_node_start (node, &ama_planner_def, NULL, NULL, err);
-    if (rc == 0)
-        rc = start_resolver (node, &parts, err);
-    if (rc == 0)
-        rc = start_broker (node, &parts, err);
-    if (rc == 0 && conf->agent_thread)
-        rc = start_agent (node, &parts, err);
+    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE (asked); i++)
+        rc = ama_node_supervise (node, &asked[i], err);
+    if (rc == 0 && system->conf.agent_thread)
+        rc = start_agent (node, system, err);
     if (rc == 0)
         rc = ama_node_start (node, &ama_supervisor_def, NULL, &(ama_supervisor_conf_t){ .journal = journal }, err);
-    free_parts (&parts);
     return rc;
+}
+
+int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
+                      ama_system_t **ret_system, ama_err_t *err)
+{
+    ama_system_t *system = ama_malloc (sizeof *system);
+    int rc;
+
+    *ret_system = system;
+    name_parts (system, conf);
+    system->reporter_conf = (ama_reporter_conf_t){ .dir = system->reports };
+    fill_fetcher (system);
+    fill_resolver (system);
+    fill_broker (system);
+    rc = ama_paths_mkdir (system->agent_dir, err);
+    if (rc == 0)
+        rc = ama_paths_mkdir (conf->cache_dir, err);
+    return rc < 0 ? rc : start_all (node, system, journal, err);
 }

@@ -14,7 +14,9 @@
 
 typedef struct ama_journal ama_journal_t;
 
-/* All strings are borrowed until ama_system_start returns. */
+typedef struct ama_system ama_system_t;
+
+/* Strings are borrowed until ama_system_destroy, but those of program_dir and share_dir only until ama_system_start returns. */
 typedef struct {
     const char *state_dir;   /* reports, agent's files; made 0700 if absent */
     const char *cache_dir;   /* mirrors, snapshots, jars, Spark */
@@ -23,6 +25,7 @@ typedef struct {
         *share_dir; /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
     const char *hub_endpoint; /* for agents in processes of their own; NULL: none may join */
     bool agent_thread;        /* true: the agent is a thread of this process (`ama run`) */
+    bool agent_joins;         /* true: it is a service of its own, nobody starts it here */
     double cpus;              /* 0: this machine's */
     uint64_t memory;          /* bytes for leases; 0: this machine's less a reserve */
     const char *java_home;    /* environment of main, may be NULL; likewise below */
@@ -52,7 +55,10 @@ char *ama_system_program_dir (ama_err_t *err);
 int ama_system_claim (const char *state_dir, ama_journal_t **ret_journal, uint64_t *ret_epoch, ama_err_t *err);
 void ama_system_disclaim (ama_journal_t **journal); /* if it was not started after all */
 
-/* Starts all actors on node. Takes *journal. On error those already started are stopped by ama_node_destroy. */
-int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal, ama_err_t *err);
+/* Starts all actors on node. Takes *journal. On error those already started are stopped by ama_node_destroy. *ret_system holds what they were
+ * configured with, also on error: destroy it after the node. */
+int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
+                      ama_system_t **ret_system, ama_err_t *err);
+void ama_system_destroy (ama_system_t **system);
 
 #endif

@@ -490,6 +490,11 @@ ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, am
     return hub;
 }
 
+ama_loop_t *ama_hub_loop (ama_hub_t *hub)
+{
+    return hub->loop;
+}
+
 void ama_hub_destroy (ama_hub_t **hub_p)
 {
     ama_hub_t *hub = *hub_p;

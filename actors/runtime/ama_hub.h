@@ -3,6 +3,7 @@
 #define AMA_RUNTIME_HUB_H
 
 #include "actors/base/ama_err.h"
+#include "actors/runtime/ama_loop.h"
 
 #include <stdint.h>
 
@@ -13,6 +14,8 @@ typedef struct ama_hub ama_hub_t;
 /* Binds to AMA_HUB_INPROC and to the NULL-terminated ipc endpoints (listen may be NULL; their paths are claimed: ama_ipc_claim),
  * then serves. zmq is borrowed. AMA_E_IO. */
 ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, ama_err_t *err);
+/* The loop of its thread, for ama_pulse. */
+ama_loop_t *ama_hub_loop (ama_hub_t *hub);
 /* Tells the members of other processes, and ends the thread. */
 void ama_hub_destroy (ama_hub_t **hub);
 

@@ -1,7 +1,7 @@
 /* ama_loop.c - the event loop: one epoll for everything, a heap of timers, deferred calls
  *
  * Used by each actor's thread, by the hub's, and (timers and deferred calls only) by the simulator. One thread; only
- * ama_loop_wake may be called from others.
+ * ama_loop_wake and what asks for a turn may be called from others.
  *
  * A turn: wait → timers that were due when it began → sockets, each up to a budget, starting with another one each turn → watches →
  * deferred calls. What is armed, deferred or sent during a turn is looked at in the next, so no source can starve another.
@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -75,6 +76,7 @@ struct ama_loop {
     kind_t wake_kind; /* what epoll gives back for the wake-up descriptor */
     void (*on_wake) (void *arg);
     void *wake_arg;
+    atomic_uint pinged, answered;
     int64_t turn_ms, lap_us;
     int64_t compared_ms,
         wall_ahead_ms; /* in which turn the clocks were compared, and how far the wall clock was ahead */
@@ -191,6 +193,17 @@ void ama_loop_on_wake (ama_loop_t *loop, void (*fn) (void *arg), void *arg)
 {
     loop->on_wake = fn;
     loop->wake_arg = arg;
+}
+
+void ama_loop_ping (ama_loop_t *loop)
+{
+    (void) atomic_fetch_add (&loop->pinged, 1);
+    ama_loop_wake (loop);
+}
+
+bool ama_loop_answered (const ama_loop_t *loop)
+{
+    return atomic_load (&loop->answered) == atomic_load (&loop->pinged);
 }
 
 void ama_loop_stop (ama_loop_t *loop)
@@ -530,6 +543,7 @@ void ama_loop_turn (ama_loop_t *loop, int64_t max_wait_ms)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int n = epoll_wait (loop->epoll, events, EVENTS_PER_TURN, wait_ms (loop, max_wait_ms));
+    unsigned pinged = atomic_load (&loop->pinged);
 
     loop->lap_us = loop->clock->mono_us (loop->clock);
     loop->turn_ms = loop->lap_us / 1000;
@@ -542,6 +556,7 @@ void ama_loop_turn (ama_loop_t *loop, int64_t max_wait_ms)
     serve_always_ready (loop);
     ama_loop_run_deferred (loop);
     bury (loop);
+    atomic_store (&loop->answered, pinged);
 }
 
 void ama_loop_run (ama_loop_t *loop)

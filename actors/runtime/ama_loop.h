@@ -32,6 +32,9 @@ void ama_loop_stop (ama_loop_t *loop);
 /* Any thread: makes the loop call what ama_loop_on_wake set. Wake-ups that come together count as one. */
 void ama_loop_wake (ama_loop_t *loop);
 void ama_loop_on_wake (ama_loop_t *loop, void (*fn) (void *arg), void *arg);
+/* Any thread: asks for one turn; was the last ask followed by one? */
+void ama_loop_ping (ama_loop_t *loop);
+bool ama_loop_answered (const ama_loop_t *loop);
 
 void ama_loop_defer (ama_loop_t *loop, void (*fn) (void *arg), void *arg);
 /* Drops deferred calls that were made for arg. */

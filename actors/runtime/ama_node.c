@@ -1,15 +1,13 @@
 /* ama_node.c - a process: its hub, its actors' threads, its signals
  *
  * Called by main() on the main thread; ama_node_stop and the ends of actors come from others. What threads share is in struct ama_node
- * under its mutex; who waits is woken through an eventfd. A thread can not be killed: one that does not end in its time is left behind
+ * (ama_node_in.h) under its mutex; who waits is woken through an eventfd. A thread can not be killed: one that does not end in its time is left behind
  * with its socket, and the ZeroMQ context with it, since the process is about to end.
  */
 #include "actors/runtime/ama_node.h"
 
 #include "actors/base/ama_log.h"
-#include "actors/runtime/ama_ctx.h"
-#include "actors/runtime/ama_hub.h"
-#include "actors/runtime/ama_link.h"
+#include "actors/runtime/ama_node_in.h"
 #include "actors/runtime/ama_wire.h"
 
 #include <errno.h>
@@ -24,44 +22,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-enum { LISTEN_MAX = 8 };
-
-/* One actor and its thread. */
-typedef struct place {
-    struct place *next; /* the one started before */
-    ama_node_t *node;
-    const ama_actor_def_t *def;
-    const char *name;   /* borrowed until started */
-    const void *config; /* likewise */
-    ama_loop_t *loop;
-    ama_link_t *link;
-    ama_ctx_t *ctx;
-    pthread_t thread;
-    atomic_bool stop;
-    bool started, ended; /* under the node's mutex */
-    int start_rc;
-    ama_err_t *start_err;
-} place_t;
-
-struct ama_node {
-    ama_node_conf_t conf;
-    char *endpoint; /* of the hub the actors connect to */
-    void *zmq;
-    ama_hub_t *hub;
-    struct {
-        char *path;
-        int lock;
-    } claims[LISTEN_MAX]; /* ipc paths that are ours */
-    size_t n_claims;
-    int wake, signals; /* eventfd, signalfd or -1 */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    place_t *places; /* the last started first; the list belongs to the main thread */
-    place_t *here;   /* the one that runs on the caller's thread; under the mutex */
-    bool stopping;   /* under the mutex */
-    ama_err_t fatal; /* likewise */
-};
 
 /* ---- the process ---- */
 
@@ -130,23 +90,22 @@ static void free_place (place_t *place)
     free (place);
 }
 
-static void announce_start (place_t *place, int rc)
+static void announce_start (place_t *place, const ama_err_t *why)
 {
     (void) pthread_mutex_lock (&place->node->mutex);
     place->started = true;
-    place->start_rc = rc;
+    place->why = *why;
     (void) pthread_cond_broadcast (&place->node->changed);
     (void) pthread_mutex_unlock (&place->node->mutex);
 }
 
-static void announce_end (place_t *place, int code, const char *text)
+static void announce_end (place_t *place, const ama_err_t *why)
 {
     ama_node_t *node = place->node;
 
     (void) pthread_mutex_lock (&node->mutex);
     place->ended = true;
-    if (code < 0 && !node->fatal.code)
-        (void) ama_err_set (&node->fatal, code, "%s", text);
+    place->why = *why;
     (void) pthread_mutex_unlock (&node->mutex);
     wake (node);
 }
@@ -154,23 +113,22 @@ static void announce_end (place_t *place, int code, const char *text)
 static void *run_place (void *arg)
 {
     place_t *place = arg;
-    char text[AMA_ERR_TEXT_MAX];
-    int rc, code;
+    ama_err_t why = { 0 };
+    int rc = open_place (place, &why);
 
-    rc = open_place (place, place->start_err);
     if (rc == 0)
         (void) pthread_setname_np (pthread_self (), place->ctx->def->name); /* refused if too long: then it has none */
     if (rc < 0) {
+        why.code = rc;
         close_place (place);
-        announce_start (place, rc);
+        announce_start (place, &why);
         return NULL;
     }
-    announce_start (place, 0);
+    announce_start (place, &(ama_err_t){ 0 });
     ama_loop_run (place->loop);
-    code = place->ctx->exit_code;
-    (void) snprintf (text, sizeof text, "%.100s: %.900s", place->ctx->name, place->ctx->exit_text);
+    (void) ama_err_set (&why, place->ctx->exit_code, "%.100s: %.900s", place->ctx->name, place->ctx->exit_text);
     close_place (place);
-    announce_end (place, code, text);
+    announce_end (place, &why);
     return NULL;
 }
 
@@ -185,37 +143,157 @@ static place_t *new_place (ama_node_t *node, const ama_actor_def_t *def, const c
     return place;
 }
 
-int ama_node_start (ama_node_t *node, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err)
+static const char *name_of (const place_t *place)
 {
-    place_t *place = new_place (node, def, name, config);
-    ama_err_t why = { 0 };
+    return place->name ? place->name : place->def->name;
+}
+
+/* Returns when its init has; the loop is gone if that went wrong. */
+static int start_thread (place_t *place, ama_err_t *err)
+{
+    ama_node_t *node = place->node;
+    ama_err_t why;
     int rc;
 
-    place->start_err = &why;
+    place->started = place->ended = false;
+    atomic_store (&place->stop, false);
     rc = pthread_create (&place->thread, NULL, run_place, place);
-    if (rc) {
-        free (place);
-        return ama_err_set (err, AMA_E_IO, "no thread for %s: %s", name ? name : def->name, strerror (rc));
-    }
+    if (rc)
+        return ama_err_set (err, AMA_E_IO, "no thread for %s: %s", name_of (place), strerror (rc));
     (void) pthread_mutex_lock (&node->mutex);
     while (!place->started)
         (void) pthread_cond_wait (&node->changed, &node->mutex);
-    rc = place->start_rc;
+    why = place->why;
+    if (place->ended) /* already: then it did start */
+        why.code = 0;
     (void) pthread_mutex_unlock (&node->mutex);
-    if (rc < 0) {
+    if (why.code < 0) {
         (void) pthread_join (place->thread, NULL);
+        ama_loop_destroy (&place->loop);
+        return ama_err_set (err, why.code, "%s: %s", name_of (place), why.text);
+    }
+    ama_pulse_add (node->pulse, name_of (place), place->loop, ama_mono_ms (ama_clock_system ()));
+    return 0;
+}
+
+int ama_node_supervise (ama_node_t *node, const ama_node_spec_t *spec, ama_err_t *err)
+{
+    place_t *place = new_place (node, spec->def, spec->name, spec->config);
+    int rc;
+
+    place->restart = spec->restart;
+    place->shutdown_ms = spec->shutdown_ms;
+    rc = start_thread (place, err);
+    if (rc < 0) {
         free_place (place);
-        return ama_err_set (err, rc, "%s: %s", name ? name : def->name, why.text);
+        return rc;
     }
     place->next = node->places;
     node->places = place;
     return 0;
 }
 
+int ama_node_start (ama_node_t *node, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err)
+{
+    return ama_node_supervise (node, &(ama_node_spec_t){ .def = def, .name = name, .config = config }, err);
+}
+
 static void stop_place (place_t *place)
 {
     atomic_store (&place->stop, true);
     ama_loop_wake (place->loop);
+}
+
+/* ---- does everything turn? ---- */
+
+static int64_t pulse_every_ms (const ama_node_t *node)
+{
+    int64_t every_ms = ama_pulse_every_ms (node->pulse), food_ms = ama_notify_watchdog_ms (node->conf.notify);
+
+    return food_ms && food_ms < every_ms ? food_ms : every_ms;
+}
+
+/* Food for the watchdog, if all turn; without it the service manager ends us, and starts a process whose threads are well. */
+static void feel_pulse (ama_node_t *node)
+{
+    const char *hung = ama_pulse_check (node->pulse, ama_mono_ms (ama_clock_system ()));
+
+    if (node->hung != (hung != NULL))
+        ama_notify_say (node->conf.notify, "STATUS=%s%s", hung ? hung : "serving", hung ? " hangs" : "");
+    node->hung = hung != NULL;
+    if (!hung && ama_notify_watchdog_ms (node->conf.notify))
+        ama_notify_say (node->conf.notify, "WATCHDOG=1");
+}
+
+/* ---- actors that end ---- */
+
+static void escalate (ama_node_t *node, const ama_err_t *why)
+{
+    (void) pthread_mutex_lock (&node->mutex);
+    if (!node->fatal.code)
+        (void) ama_err_set (&node->fatal, why->code < 0 ? why->code : AMA_E_FATAL, "%s", why->text);
+    (void) pthread_mutex_unlock (&node->mutex);
+}
+
+static void decide (place_t *place, const ama_err_t *why)
+{
+    int64_t now_ms = ama_mono_ms (ama_clock_system ());
+
+    place->over = true;
+    place->restart_ms = INT64_MAX;
+    switch (ama_tree_ended (&place->node->tree, place->restart, why->code, now_ms, randombytes_random (),
+                            &place->restart_ms)) {
+    case AMA_TREE_LEAVE:
+        break;
+    case AMA_TREE_RESTART:
+        ama_log (AMA_LOG_WARN, "node", "%s; it is started again in %lld ms", why->text,
+                 (long long) (place->restart_ms - now_ms));
+        break;
+    case AMA_TREE_ESCALATE:
+        escalate (place->node, why);
+        break;
+    }
+}
+
+static void see_ended (place_t *place)
+{
+    ama_err_t why;
+    bool ended;
+
+    (void) pthread_mutex_lock (&place->node->mutex);
+    ended = place->ended && !place->over;
+    why = place->why;
+    (void) pthread_mutex_unlock (&place->node->mutex);
+    if (!ended)
+        return;
+    (void) pthread_join (place->thread, NULL);
+    ama_pulse_remove (place->node->pulse, place->loop);
+    ama_loop_destroy (&place->loop);
+    decide (place, &why);
+}
+
+static void start_again (place_t *place)
+{
+    ama_err_t why = { 0 };
+
+    place->over = false;
+    if (start_thread (place, &why) < 0)
+        decide (place, &why);
+}
+
+/* Looks after actors that have ended; returns when to come again, INT64_MAX: when one ends. */
+static int64_t tend (ama_node_t *node)
+{
+    int64_t now_ms = ama_mono_ms (ama_clock_system ()), next_ms = INT64_MAX;
+
+    for (place_t *place = node->places; place; place = place->next) {
+        see_ended (place);
+        if (place->over && place->restart_ms <= now_ms)
+            start_again (place);
+        if (place->over && place->restart_ms < next_ms)
+            next_ms = place->restart_ms;
+    }
+    return next_ms;
 }
 
 /* ---- waiting ---- */
@@ -253,17 +331,29 @@ static bool over (ama_node_t *node, ama_err_t *err)
 int ama_node_wait (ama_node_t *node, ama_err_t *err)
 {
     struct pollfd fds[] = { { .fd = node->wake, .events = POLLIN }, { .fd = node->signals, .events = POLLIN } };
+    int64_t next_ms = 0, tend_ms;
     uint64_t count;
     int code;
 
-    while (!over (node, err)) {
-        if (poll (fds, ARRAY_SIZE (fds), -1) < 0)
+    ama_notify_say (node->conf.notify, "READY=1");
+    for (;;) {
+        int64_t now_ms = ama_mono_ms (ama_clock_system ());
+        tend_ms = tend (node);
+        if (over (node, err))
+            break;
+        if (now_ms >= next_ms) {
+            feel_pulse (node);
+            next_ms = now_ms + pulse_every_ms (node);
+        }
+        tend_ms = tend_ms < next_ms ? tend_ms : next_ms;
+        if (poll (fds, ARRAY_SIZE (fds), tend_ms > now_ms ? (int) (tend_ms - now_ms) : 0) < 0)
             continue; /* EINTR: somebody traces us */
         if (fds[0].revents && read (node->wake, &count, sizeof count) < 0)
             continue;
         if (fds[1].revents)
             on_signals (node);
     }
+    ama_notify_say (node->conf.notify, "STOPPING=1");
     (void) pthread_mutex_lock (&node->mutex);
     code = node->fatal.code;
     (void) pthread_mutex_unlock (&node->mutex);
@@ -286,15 +376,32 @@ static void on_signal_watch (int fd, short revents, void *arg)
     on_signals (arg);
 }
 
-/* An actor on a thread that fails takes the one on this thread with it. */
+/* On this thread's own loop: that it comes here shows that it turns. */
+static void on_beat (void *arg)
+{
+    place_t *place = arg;
+    ama_node_t *node = place->node;
+    int64_t now_ms = ama_mono_ms (ama_clock_system ()), tend_ms = tend (node), next_ms;
+
+    if (over (node, NULL))
+        ama_ctx_stop (place->ctx);
+    if (now_ms >= place->feel_ms) {
+        feel_pulse (node);
+        place->feel_ms = now_ms + pulse_every_ms (node);
+    }
+    next_ms = tend_ms < place->feel_ms ? tend_ms : place->feel_ms;
+    ama_timer_after (place->beat, next_ms > now_ms ? next_ms - now_ms : 0);
+}
+
+/* An actor on a thread whose end is the process' takes the one on this thread with it. */
 static void on_wake_watch (int fd, short revents, void *arg)
 {
     place_t *place = arg;
     uint64_t count;
 
     (void) revents;
-    if (read (fd, &count, sizeof count) > 0 && over (place->node, NULL))
-        ama_ctx_stop (place->ctx);
+    if (read (fd, &count, sizeof count) > 0)
+        on_beat (place);
 }
 
 static void run_open_place (place_t *place)
@@ -309,7 +416,12 @@ static void run_open_place (place_t *place)
     if (node->stopping)
         stop_place (place);
     (void) pthread_mutex_unlock (&node->mutex);
+    place->beat = ama_loop_timer (place->loop, on_beat, place);
+    ama_timer_after (place->beat, 0);
+    ama_notify_say (node->conf.notify, "READY=1");
     ama_loop_run (place->loop);
+    ama_notify_say (node->conf.notify, "STOPPING=1");
+    ama_timer_destroy (&place->beat);
     (void) pthread_mutex_lock (&node->mutex);
     node->here = NULL;
     (void) pthread_mutex_unlock (&node->mutex);
@@ -364,7 +476,10 @@ static int open_node (ama_node_t *node, ama_err_t *err)
         node->claims[node->n_claims++].path = ama_strdup (path);
     }
     node->hub = ama_hub_new (node->zmq, node->conf.listen, node->conf.epoch, err);
-    return node->hub ? 0 : AMA_E_IO;
+    if (!node->hub)
+        return AMA_E_IO;
+    ama_pulse_add (node->pulse, "hub", ama_hub_loop (node->hub), ama_mono_ms (ama_clock_system ()));
+    return 0;
 }
 
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err)
@@ -374,6 +489,7 @@ ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err)
     node->conf = *conf;
     node->endpoint = ama_strdup (conf->connect ? conf->connect : AMA_HUB_INPROC);
     node->wake = node->signals = -1;
+    node->pulse = ama_pulse_new (conf->hung_ms ? conf->hung_ms : AMA_HUNG_MS);
     (void) pthread_mutex_init (&node->mutex, NULL);
     (void) pthread_cond_init (&node->changed, NULL);
     if (open_node (node, err) < 0)
@@ -408,7 +524,9 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
     while (node->places) {
         place_t *place = node->places;
         node->places = place->next;
-        if (end_place (place, grace_ms))
+        int64_t allowed_ms = place->shutdown_ms ? place->shutdown_ms : grace_ms;
+        ama_notify_say (node->conf.notify, "EXTEND_TIMEOUT_USEC=%lld", (long long) (allowed_ms + 1000) * 1000);
+        if (place->over || end_place (place, allowed_ms))
             free_place (place);
         else
             hung = true;
@@ -432,6 +550,7 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
         (void) close (node->signals);
     (void) pthread_mutex_destroy (&node->mutex);
     (void) pthread_cond_destroy (&node->changed);
+    ama_pulse_destroy (&node->pulse);
     free (node->endpoint);
     free (node);
 }
