@@ -412,13 +412,14 @@ static void salvage_again (void **state)
 /* Killed between its renames: amad does not start, and salvage finishes. */
 static void salvage_interrupted (void **state)
 {
+#define MOVED_HEAD "mv journal.head journal.head.damaged-1"
+#define MOVED_BOTH MOVED_HEAD " && mv journal.db journal.db.damaged-1"
     static const char *const moves[] = {
         "true",
-        "mv journal.head journal.head.damaged-1",
-        "mv journal.head journal.head.damaged-1 && mv journal.db journal.db.damaged-1",
-        "mv journal.head journal.head.damaged-1 && mv journal.db journal.db.damaged-1 && mv "
-        "journal.salvage/journal.head .",
-        "mv journal.head journal.head.damaged-1 && mv journal.db journal.db.damaged-1 && mv journal.salvage/* .",
+        MOVED_HEAD,
+        MOVED_BOTH,
+        MOVED_BOTH " && mv journal.salvage/journal.head .",
+        MOVED_BOTH " && mv journal.salvage/* .",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE (moves); i++) {
