@@ -106,11 +106,13 @@ void ama_wire_curve_connect (void *socket, const char *public_key, const char *s
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 void __tsan_acquire (void *address);
 void __tsan_release (void *address);
-#define GIVE(frame) __tsan_release (zmq_msg_data (frame))
-#define TAKE(frame) __tsan_acquire (zmq_msg_data (frame))
+#define GIVE(frame)       __tsan_release (zmq_msg_data (frame))
+#define TAKE(frame)       __tsan_acquire (zmq_msg_data (frame))
+#define TAKE_BYTES(bytes) __tsan_acquire (bytes)
 #else
-#define GIVE(frame) (void) (frame)
-#define TAKE(frame) (void) (frame)
+#define GIVE(frame)       (void) (frame)
+#define TAKE(frame)       (void) (frame)
+#define TAKE_BYTES(bytes) (void) (bytes)
 #endif
 
 void ama_packet_init (ama_packet_t *packet)
@@ -136,6 +138,7 @@ static void fill (zmq_msg_t *frame, const void *bytes, size_t size)
 static void free_taken (void *data, void *hint)
 {
     (void) hint;
+    TAKE_BYTES (data); /* what goes to another process is freed by libzmq's thread */
     free (data);
 }
 
