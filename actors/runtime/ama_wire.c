@@ -81,9 +81,11 @@ static void set_far (void *socket)
 
 void ama_wire_curve_serve (void *socket, const char *secret_key)
 {
-    int yes = 1;
+    int yes = 1,
+        backlog = 1024; /* with a short one, a wave of strangers makes others wait a second for their next SYN */
 
     set_far (socket);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_BACKLOG, &backlog, sizeof backlog) < 0);
     BUG_ON (zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, AMA_ZAP_DOMAIN, strlen (AMA_ZAP_DOMAIN)) < 0);
     BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &yes, sizeof yes) < 0);
     BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret_key, AMA_KEY_TEXT) < 0);

@@ -1,6 +1,8 @@
 /* door_test.c - tcp: who is let in, as what, and who is not heard whatever he does; good peers are answered meanwhile */
 #include "tests/unit/runtime/door_scene.h"
 
+#include "actors/base/ama_log.h"
+
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -125,6 +127,39 @@ static void test_without_handler (void **state)
         (void) zmq_close (peer.socket);
     }
     close_door_scene (&scene);
+}
+
+/* However often one comes without a key, his address is named once a minute, and no key at all. */
+static void test_log (void **state)
+{
+    char text[8192] = "", heard[64];
+    door_scene_t scene;
+    int pipes[2];
+    ssize_t size;
+
+    (void) state;
+    assert_int_equal (pipe (pipes), 0);
+    ama_log_setup (AMA_LOG_TRACE, false, pipes[1]);
+    open_door_scene (&scene, true);
+    for (int i = 0; i < 5; i++) {
+        peer_t peer;
+        with_key (&scene, &peer, STRANGER);
+        say_hello (&peer, "client/x", "operator", 1);
+        hear_within (&peer, heard, sizeof heard, 50);
+        (void) zmq_close (peer.socket);
+    }
+    good_is_answered (&scene, "log");
+    close_door_scene (&scene);
+    ama_log_setup (AMA_LOG_WARN, false, STDERR_FILENO);
+    (void) close (pipes[1]);
+    size = read (pipes[0], text, sizeof text - 1);
+    assert_true (size > 0 && size < (ssize_t) sizeof text - 1);
+    (void) close (pipes[0]);
+    assert_non_null (strstr (text, "refused a peer at 127.0.0.1: its key is unknown"));
+    assert_null (strstr (strstr (text, "its key is unknown") + 1, "its key is unknown"));
+    assert_null (strstr (text, scene.server.secret_key));
+    for (size_t i = 0; i < OWNERS; i++)
+        assert_null (strstr (text, scene.keys[i].secret_key));
 }
 
 /* ---- who has one ---- */
@@ -438,6 +473,7 @@ int main (void)
         cmocka_unit_test (test_silent),      cmocka_unit_test (test_outsiders), cmocka_unit_test (test_without_handler),
         cmocka_unit_test (test_roles),       cmocka_unit_test (test_twice),     cmocka_unit_test (test_revoke),
         cmocka_unit_test (test_broken_list), cmocka_unit_test (test_garbage),   cmocka_unit_test (test_clocks),
+        cmocka_unit_test (test_log),
     };
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);
