@@ -19,16 +19,17 @@ typedef struct {
     const ama_args_t *args;
     void (*start) (ama_client_t *client); /* called once the hub was joined */
     ama_render_conf_t render;
-    bool json;               /* -o json */
-    bool in_process;         /* the actors run in this process: the run is ours, and ends with us */
-    const char *endpoint;    /* of amad, for messages; NULL in process */
-    const char *repo;        /* submit and run: URL or absolute path */
-    bool worktree;           /* run the folder as it lies there */
-    const char *selector;    /* show, attach, cancel: the run that is meant */
-    uint32_t limit;          /* list: at most so many */
-    uint64_t from;           /* attach: first event */
-    const char *local_state; /* runs of `ama run` below this state folder count too; NULL: not */
-    bool has_known_run;      /* known_run is what the selector names among those; for attach_known: the run */
+    bool json;                     /* -o json */
+    bool in_process;               /* the actors run in this process: the run is ours, and ends with us */
+    const char *endpoint;          /* of amad, for messages; NULL in process */
+    const ama_node_curve_t *curve; /* for an endpoint of tcp */
+    const char *repo;              /* submit and run: URL or absolute path */
+    bool worktree;                 /* run the folder as it lies there */
+    const char *selector;          /* show, attach, cancel: the run that is meant */
+    uint32_t limit;                /* list: at most so many */
+    uint64_t from;                 /* attach: first event */
+    const char *local_state;       /* runs of `ama run` below this state folder count too; NULL: not */
+    bool has_known_run;            /* known_run is what the selector names among those; for attach_known: the run */
     ama_id_t known_run;
     const char *shown_file; /* run.shown is kept here, at the start and at the end; NULL: nowhere */
     int64_t patience_ms;    /* how long an amad that went away is waited for */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { JOIN_MS = 2000, KEEP_MS = 2000, KEEP_AGAIN_MS = 2000 };
+enum { JOIN_MS = 2000, JOIN_FAR_MS = 10000, KEEP_MS = 2000, KEEP_AGAIN_MS = 2000 };
 
 /* ---- the end ---- */
 
@@ -246,7 +246,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     client->conf->client = client;
     client->deadline = ama_timer_new (ctx, on_deadline, client);
     if (!client->conf->in_process)
-        ama_timer_after (client->deadline, JOIN_MS);
+        ama_timer_after (client->deadline, client->conf->curve ? JOIN_FAR_MS : JOIN_MS);
     return 0;
 }
 

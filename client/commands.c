@@ -22,7 +22,15 @@ static const ama_option_t verbose = { "verbose", 'v', FLAG, NULL, NULL, "tell on
 static const ama_option_t server = { "server",   0,    VALUE,
                                      "ENDPOINT", NULL, "amad to talk to; default: this user's own, and nothing else" };
 static const ama_option_t key = { "key", 0, VALUE, "FILE", NULL, "secret key for a remote amad" };
-static const ama_option_t server_key = { "server-key", 0, VALUE, "PUB", NULL, "public key of a remote amad" };
+static const ama_option_t server_key = {
+    "server-key", 0, VALUE, "PUB", NULL, "public key of a remote amad; absent: what `ama keys trust` was told"
+};
+static const ama_option_t key_output = { "output", 'o',  VALUE,
+                                         "PATH",   NULL, "file for the secret key; the public one goes to PATH.pub" };
+static const ama_option_t role = { "role", 0,
+                                   VALUE,  "operator|submitter|viewer|agent|actor",
+                                   NULL,   "what its owner may be" };
+static const ama_option_t public_key = { "key", 0, VALUE, "PUB", NULL, "its public key, or the file that holds it" };
 
 static const ama_option_t repo = { "repo", 'r', VALUE, "URL|PATH", NULL, "git repository of the job" };
 static const ama_option_t branch = {
@@ -74,6 +82,10 @@ static const ama_option_t *const cancel_options[] = { &force, REMOTE, COMMON, NU
 static const ama_option_t *const plan_options[] = { &output, &branch, &ref, &env, &name, &strict, COMMON, NULL };
 static const ama_option_t *const config_options[] = { &output, &branch, &ref, &env, &action, COMMON, NULL };
 static const ama_option_t *const fsck_options[] = { &output, &salvage, COMMON, NULL };
+static const ama_option_t *const keygen_options[] = { &key_output, COMMON, NULL };
+static const ama_option_t *const keys_add_options[] = { &role, &public_key, COMMON, NULL };
+static const ama_option_t *const keys_options[] = { COMMON, NULL };
+static const ama_option_t *const keys_list_options[] = { &output, COMMON, NULL };
 static const ama_option_t *const version_options[] = { &output, COMMON, NULL };
 static const ama_option_t *const help_options[] = { &markdown, COMMON, NULL };
 
@@ -115,6 +127,16 @@ static const ama_command_t commands[] = {
       "is\n"
       "intact, and writes what is missing to salvage-TIME.txt and .json beside it; then the exit code is 0.",
       fsck_options },
+    { "keygen", "", 0, 0, "make a pair of keys, for a remote amad",
+      "The secret key stays in its file (0600); the public one is printed, too. Nothing is overwritten.",
+      keygen_options },
+    { "keys add", "NAME", 1, 1, "let the owner of a key join the amad of this machine over tcp",
+      "An agent's key NAME is for the agent of that name, an actor's for that actor. An amad that runs needs no "
+      "restart.",
+      keys_add_options },
+    { "keys revoke", "NAME", 1, 1, "take a key out again; who uses it is cut off", NULL, keys_options },
+    { "keys list", "", 0, 0, "who may join the amad of this machine over tcp", NULL, keys_list_options },
+    { "keys trust", "ENDPOINT PUB|FILE", 2, 2, "remember the public key of a remote amad", NULL, keys_options },
     { "version", "", 0, 0, "version of this program", NULL, version_options },
     { "help", "[COMMAND]", 0, 2, "this overview, or the help of a command", NULL, help_options },
 };
@@ -156,6 +178,8 @@ const ama_command_t *ama_command_find (size_t count, char *const words[], size_t
         ama_err_set (err, AMA_E_USAGE, "a command is missing");
     else if ((near = ama_nearest (words[0], names, ARRAY_SIZE (names))))
         ama_err_set (err, AMA_E_USAGE, "unknown command %s: did you mean %s?", words[0], near);
+    else if (strcmp (words[0], "keys") == 0)
+        ama_err_set (err, AMA_E_USAGE, "unknown command keys: it is keys add, revoke, list or trust");
     else if (strcmp (words[0], "config") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command config: did you mean config show?");
     else

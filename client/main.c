@@ -2,6 +2,7 @@
 #include "actors/base/ama_log.h"
 #include "client/client.h"
 #include "client/cmd_fsck.h"
+#include "client/cmd_keys.h"
 #include "client/cmd_plan.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
@@ -162,8 +163,11 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
 
     term_facts (args, &facts);
     host_facts (&env);
-    if ((rc = find_paths (ama_args_get (args, "data-dir"), false, &paths, err)) < 0
-        || (rc = ama_setup (command, args, &facts, &conf, &repo, err)) < 0)
+    if ((rc = find_paths (ama_args_get (args, "data-dir"), false, &paths, err)) == 0 && ama_cmd_is_keys (command)) {
+        rc = ama_cmd_keys (command, args, &paths, err);
+        goto out;
+    }
+    if (rc < 0 || (rc = ama_setup (command, args, &facts, &conf, &repo, err)) < 0)
         goto out;
     rc = AMA_E_USAGE;
     for (size_t i = 0; i < ARRAY_SIZE (remote); i++)

@@ -25,12 +25,11 @@ int ama_place_probe (const char *endpoint, ama_err_t *err)
     const char *path = endpoint + 6;
     int fd, rc;
 
-    if (ama_str_starts (endpoint, "tcp://"))
-        return ama_err_set (err, AMA_E_UNSUPPORTED, "%s: amad on another machine can not be reached yet, only ipc://",
-                            endpoint);
     if (!ama_str_starts (endpoint, "ipc://"))
-        return ama_err_set (err, AMA_E_USAGE,
-                            "%s is no endpoint: it should be like ipc:///run/user/1000/amaterasu/hub.sock", endpoint);
+        return ama_err_set (
+            err, AMA_E_USAGE,
+            "%s is no endpoint: it should be like ipc:///run/user/1000/amaterasu/hub.sock or tcp://HOST:PORT",
+            endpoint);
     if (strlen (path) >= sizeof address.sun_path)
         return ama_err_set (err, AMA_E_USAGE, "%s: a socket's path has at most %zu bytes", endpoint,
                             sizeof address.sun_path - 1);

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* Does a process listen there? 0; AMA_E_UNREACHABLE with what to do in err; AMA_E_UNSUPPORTED or AMA_E_USAGE for other endpoints. At once. */
+/* Does a process listen there, at ipc://…? 0; AMA_E_UNREACHABLE with what to do in err; AMA_E_USAGE for other endpoints. At once. */
 int ama_place_probe (const char *endpoint, ama_err_t *err);
 
 /* text: URL (https://…, ssh://…, git@host:path) or path. *ret_repo: the URL, or the absolute path without links; owned. *ret_folder: it is

@@ -8,6 +8,7 @@
 #include "client/exit_code.h"
 #include "client/local.h"
 #include "client/place.h"
+#include "client/remote.h"
 #include "client/show.h"
 
 #include "actors/reporter/reporter.h"
@@ -22,7 +23,7 @@
 static int ask_hub (ama_client_conf_t *conf, const char *endpoint, ama_err_t *err)
 {
     ama_node_conf_t node_conf = {
-        .connect = endpoint, .handle_signals = true, .on_signal = ama_client_signal, .arg = conf
+        .connect = endpoint, .curve = conf->curve, .handle_signals = true, .on_signal = ama_client_signal, .arg = conf
     };
     ama_id_t id = ama_id_new (ama_wall_ms (ama_clock_system ()));
     char text[AMA_ID_TEXT], name[64];
@@ -134,14 +135,31 @@ static int list_local (const ama_client_conf_t *conf, const char *state, ama_err
 
 /* ---- the way ---- */
 
+static int ask_far (ama_client_conf_t *conf, const char *endpoint, const ama_paths_t *paths, ama_err_t *err)
+{
+    ama_remote_t remote;
+    int rc = ama_remote_open (&remote, endpoint, conf->args, paths, err);
+
+    if (rc == 0) {
+        conf->curve = &remote.curve;
+        rc = ask_hub (conf, endpoint, err);
+        conf->curve = NULL;
+    }
+    ama_remote_done (&remote);
+    return rc;
+}
+
 int ama_route (const ama_command_t *command, ama_client_conf_t *conf, const ama_paths_t *paths, ama_err_t *err)
 {
     const char *server = ama_args_get (conf->args, "server");
     const char *endpoint = server && strcmp (server, "default") != 0 ? server : paths->hub_endpoint;
     bool about_run = ama_str_starts (command->operands, "RUN"), relative;
-    int rc = ama_place_probe (endpoint, err);
+    int rc;
 
     conf->selector = about_run ? ama_args_operand (conf->args, 0) : NULL;
+    if (ama_str_starts (endpoint, "tcp://"))
+        return ask_far (conf, endpoint, paths, err);
+    rc = ama_place_probe (endpoint, err);
     relative = conf->selector && conf->selector[0] == '@';
     if (server)
         return rc < 0 ? rc : ask_hub (conf, endpoint, err);

@@ -4,6 +4,7 @@
  */
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/runtime/ama_keys.h"
 #include "actors/runtime/ama_node.h"
 #include "config/ama_conf.h"
 #include "config/ama_paths.h"
@@ -14,10 +15,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_INFRASTRUCTURE = 5, EXIT_DISK = 74, EXIT_TAKEN = 75, STOP_GRACE_MS = 5000 };
+enum {
+    EXIT_USAGE = 2,
+    EXIT_INFRASTRUCTURE = 5,
+    EXIT_DISK = 74,
+    EXIT_TAKEN = 75,
+    STOP_GRACE_MS = 5000,
+    FILES_MAX = 65536
+};
 
 static const char usage[] =
     "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL] [--no-agent]\n"
@@ -146,9 +155,75 @@ static const char *const *list (char **strings)
     return (const char *const *) strings;
 }
 
+/* ---- tcp ---- */
+
+static bool listens_far (const ama_amad_conf_t *conf)
+{
+    for (char *const *at = conf->listen; at && *at; at++)
+        if (ama_str_starts (*at, "tcp://"))
+            return true;
+    return false;
+}
+
+typedef struct {
+    ama_key_pair_t pair;
+    char *allowed;
+    ama_node_curve_t curve;
+} door_t;
+
+/* Our own pair, made at first need, and the list of those who may join, which must be there. */
+static int open_door (door_t *door, const ama_paths_t *paths, ama_err_t *err)
+{
+    ama_str_t folder = { 0 }, key = { 0 }, allowed = { 0 };
+    ama_keys_t keys = { 0 };
+    int rc;
+
+    ama_str_printf (&folder, "%s/keys", paths->state);
+    ama_str_printf (&key, "%s/amad.key", folder.data);
+    ama_str_printf (&allowed, "%s/allowed", folder.data);
+    rc = ama_paths_mkdir (folder.data, err);
+    if (rc == 0 && (rc = ama_key_pair_read (key.data, &door->pair, err)) == AMA_E_NOT_FOUND) {
+        ama_key_pair_new (&door->pair);
+        rc = ama_key_pair_write (key.data, &door->pair, err);
+    }
+    if (rc == 0 && (rc = ama_keys_load (allowed.data, &keys, err)) == AMA_E_NOT_FOUND)
+        rc = ama_err_set (
+            err, rc, "%s is not there: nobody could join over tcp; `ama keys add NAME --role ROLE --key PUB` makes it",
+            allowed.data);
+    ama_keys_done (&keys);
+    door->allowed = ama_str_take (&allowed);
+    door->curve = (ama_node_curve_t){ .public_key = door->pair.public_key,
+                                      .secret_key = door->pair.secret_key,
+                                      .allowed_file = door->allowed };
+    ama_str_done (&folder);
+    ama_str_done (&key);
+    return rc;
+}
+
+static void close_door (door_t *door)
+{
+    ama_key_pair_wipe (&door->pair);
+    free (door->allowed);
+}
+
+/* A connection is a descriptor, also that of one who never shows a key. */
+static void allow_many_files (void)
+{
+    struct rlimit limit;
+
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILES_MAX) {
+        limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+        (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+static const char *const far_schemes[] = { "https", "ssh", NULL };
+static const char *const no_hosts[] = { NULL };
+
 static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
                   ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
+    bool far = listens_far (conf);
     char *program_dir = ama_system_program_dir (err);
     char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
     const ama_system_conf_t system = {
@@ -170,8 +245,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .known_hosts = conf->fetch.known_hosts,
         .credentials_file = conf->fetch.credentials,
         .credential_helpers = list (conf->fetch.helpers),
-        .fetch_schemes = list (conf->fetch.schemes),
-        .fetch_hosts = list (conf->fetch.hosts),
+        .fetch_schemes = !conf->fetch.schemes && far ? far_schemes : list (conf->fetch.schemes),
+        .fetch_hosts = !conf->fetch.hosts && far ? no_hosts : list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
@@ -181,12 +256,29 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
     return rc;
 }
 
+/* The socket of this user, then what amad.yaml says. */
+static char **listen_list (const ama_paths_t *paths, const ama_amad_conf_t *conf)
+{
+    size_t count = 0;
+    char **all;
+
+    while (conf->listen && conf->listen[count])
+        count++;
+    all = ama_calloc (count + 2, sizeof *all);
+    all[0] = ama_strdup (paths->hub_endpoint);
+    for (size_t i = 0; i < count; i++)
+        all[i + 1] = ama_strdup (conf->listen[i]);
+    return all;
+}
+
 /* Runs until a signal or a fatal actor. 0, or negative; *ret_served: it had started. */
 static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent, ama_notify_t *notify,
                   bool *ret_served, ama_err_t *err)
 {
-    const char *listen[] = { paths->hub_endpoint, NULL };
-    ama_node_conf_t node_conf = { .listen = listen, .handle_signals = true, .notify = notify };
+    bool far = listens_far (conf);
+    char **listen = listen_list (paths, conf);
+    ama_node_conf_t node_conf = { .listen = list (listen), .handle_signals = true, .notify = notify };
+    door_t door = { 0 };
     ama_journal_t *journal = NULL;
     ama_system_t *system = NULL;
     ama_node_t *node = NULL;
@@ -194,10 +286,16 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
 
     if (rc == 0)
         rc = ama_system_claim (paths->state, &journal, &node_conf.epoch, err);
+    if (rc == 0 && far && (rc = open_door (&door, paths, err)) == 0) {
+        node_conf.curve = &door.curve;
+        allow_many_files ();
+    }
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
         rc = start (node, paths, conf, no_agent, &journal, &system, err);
+    if (rc == 0 && far)
+        ama_log (AMA_LOG_INFO, "amad", "public key %s", door.pair.public_key);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         *ret_served = true;
@@ -207,6 +305,8 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     ama_node_destroy (&node, STOP_GRACE_MS);
     ama_system_destroy (&system);
     ama_system_disclaim (&journal);
+    close_door (&door);
+    ama_strv_free (listen);
     return rc;
 }
 

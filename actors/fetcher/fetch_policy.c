@@ -76,14 +76,27 @@ static bool host_matches (const char *allowed, const ama_fetch_url_t *url)
     return allowed[size] == '\0' || (port[0] && strcmp (allowed + size, port) == 0);
 }
 
+static int refuse_scheme (const ama_fetch_policy_t *policy, const ama_fetch_url_t *url, ama_err_t *err)
+{
+    ama_str_t words = { 0 };
+    int rc;
+
+    for (size_t s = 0; s < ARRAY_SIZE (scheme_names); s++)
+        if (policy->schemes[s] || s == url->scheme)
+            ama_str_printf (&words, "%s%s", words.size ? ", " : "", scheme_names[s]);
+    rc = ama_err_set (err, AMA_E_URL,
+                      "%s: %s is not allowed here; to allow it, add to amad.yaml: fetch: {schemes: [%s]}", url->normal,
+                      scheme_names[url->scheme], words.data);
+    ama_str_done (&words);
+    return rc;
+}
+
 int ama_fetch_policy_allow (const ama_fetch_policy_t *policy, const ama_fetch_url_t *url, ama_err_t *err)
 {
     if (url->scheme == AMA_FETCH_LOCAL)
         return allow_local (policy, url, err);
     if (!policy->schemes[url->scheme])
-        return ama_err_set (err, AMA_E_URL,
-                            "%s: %s is not allowed here; to allow it, add it to fetch.schemes in amad.yaml",
-                            url->normal, scheme_names[url->scheme]);
+        return refuse_scheme (policy, url, err);
     if (!policy->hosts)
         return 0;
     for (size_t i = 0; policy->hosts[i]; i++)

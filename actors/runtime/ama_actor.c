@@ -289,7 +289,7 @@ static bool is_late (ama_ctx_t *ctx, const ama_envelope_t *envelope)
     if (!envelope->deadline || !(envelope->flags & AMA_FLAG_REQUEST))
         return false;
     now_ms = (uint64_t) ama_loop_wall_ms (ctx->loop, ama_now_ms (ctx));
-    if (now_ms <= envelope->deadline)
+    if (now_ms <= envelope->deadline || now_ms - envelope->deadline <= (uint64_t) ctx->clocks_ms)
         return false;
     (void) ama_err_set (&err, AMA_E_TIMEOUT, "too late: its deadline was %llu ms ago",
                         (unsigned long long) (now_ms - envelope->deadline));

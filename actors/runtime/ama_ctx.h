@@ -42,6 +42,7 @@ struct ama_ctx {
     ama_asks_t asks;
     ama_stream_t *streams; /* list */
     ama_child_t *children; /* list */
+    int64_t clocks_ms;     /* by so much the clocks of those who ask may differ from ours */
     bool up;               /* between joined and parted */
     bool stopping, exiting;
     bool killed; /* by the simulator, as kill -9 does it */
@@ -72,6 +73,9 @@ int ama_ctx_send_sized (ama_ctx_t *ctx, ama_envelope_t *envelope, const void *bo
 void ama_envelope_to (ama_envelope_t *envelope, const char *dst, uint16_t type, uint32_t flags);
 /* The body decoded into ctx->in, to be freed with info->done; NULL and err if it is no such message. */
 void *ama_ctx_decode (ama_ctx_t *ctx, const ama_message_info_t *info, const void *body, size_t size, ama_err_t *err);
+
+/* Between hosts; allowed for at both ends. */
+#define AMA_CLOCKS_MS 5000
 
 /* What one part of a stream costs of its window: its bytes, and something for being a message at all. */
 #define AMA_PART_COST 128

@@ -14,6 +14,7 @@
  */
 #include "actors/base/ama_clock.h"
 #include "actors/base/ama_log.h"
+#include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_hub_inside.h"
 #include "messages/ama_message.h"
 
@@ -25,7 +26,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, PROBE_MS = 10, PROBES = 500 };
+enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, PROBE_MS = 10, PROBES = 500, ENDPOINT_MAX = 256 };
 
 /* ---- leaving ---- */
 
@@ -95,6 +96,7 @@ static void on_tick (void *arg)
     int64_t now_ms = ama_loop_turn_ms (hub->loop);
 
     ama_timer_after (hub->tick, TICK_MS);
+    ama_hub_check_keys (hub);
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
         if (!member->remote || member->leaving)
             continue;
@@ -116,7 +118,7 @@ static void welcome (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t 
 
 /* A name is taken over only by a newer self of the same kind. False: answered already. */
 static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope,
-                       const ama_control_hello_t *hello, ama_role_t role, bool remote)
+                       const ama_control_hello_t *hello, ama_role_t role, bool remote, const ama_key_t *key)
 {
     ama_member_t *old = ama_members_named (&hub->members, hello->name);
     ama_control_error_t stale = { .code = AMA_E_STALE, .text = "another process has joined under this name" };
@@ -128,8 +130,15 @@ static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *en
         welcome (hub, old, envelope); /* said twice */
         return false;
     }
-    if ((old->peer != peer && (!old->remote || !remote)) || old->role != role) {
+    if ((old->peer != peer && (!old->remote || !remote)) || old->role != role
+        || strcmp (old->key, key ? key->key : "") != 0) {
         ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
+        return false;
+    }
+    if (key && old->peer != peer && role < AMA_ROLE_OPERATOR) { /* of two agents with one key, one has stolen it */
+        ama_hub_alarm (hub, old);
+        ama_hub_deny (hub, peer, envelope, AMA_E_EXISTS, "another process has joined with this key");
+        ping (hub, old);
         return false;
     }
     if (ama_id_compare (hello->incarnation, old->incarnation) <= 0) {
@@ -147,8 +156,12 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
 {
     unsigned uid = 0;
     int pid = 0;
-    bool remote = zmq_msg_gets (&hub->in.envelope, "Peer-Address") != NULL;
-    ama_role_t role = ama_members_role (hello, remote);
+    ama_from_t from = ama_packet_from (&hub->peer_frame);
+    bool remote = from != AMA_FROM_THREAD;
+    const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
+    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote)
+                      : key                ? ama_members_far_role (hello, key)
+                                           : AMA_ROLE_NONE;
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
 
     if (envelope->seq != 1) {
@@ -161,21 +174,23 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
         ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
         return;
     }
-    if (remote && (!ama_peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
+    if (from == AMA_FROM_PROCESS && (!ama_peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
         role = AMA_ROLE_NONE;
     if (role == AMA_ROLE_NONE) {
         ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
         return;
     }
-    if (!make_room (hub, peer, envelope, hello, role, remote))
+    if (!make_room (hub, peer, envelope, hello, role, remote, key))
         return;
     member = ama_members_add (&hub->members, peer, hello->name);
     member->role = role;
     member->incarnation = hello->incarnation;
     member->remote = remote;
+    if (key)
+        ama_hub_know_key (member, key);
     member->heard = envelope->seq;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
-    if (remote && pid > 0)
+    if (pid > 0)
         member->pidfd = pidfd_open (pid, 0);
     if (member->pidfd >= 0)
         member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
@@ -284,18 +299,29 @@ static bool is_late (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t 
     return true;
 }
 
+/* A peer on another host has a clock of its own. */
+static void allow_for_clocks (ama_envelope_t *envelope)
+{
+    if (envelope->deadline && envelope->deadline <= UINT64_MAX - AMA_CLOCKS_MS)
+        envelope->deadline += AMA_CLOCKS_MS;
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
     bool keeps = envelope->flags & AMA_FLAG_REPLY || envelope->type == AMA_MSG_CONTROL_CREDIT
                  || envelope->type == AMA_MSG_CONTROL_CANCEL;
-    char text[64 + AMA_NAME_MAX];
+    char text[128 + AMA_NAME_MAX];
     const char *late;
     ama_member_t *dst;
     int rc;
 
     if (!info || !(info->from_roles & 1u << member->role)) {
-        (void) snprintf (text, sizeof text, info ? "%s may not send this" : "%s sends an unknown type", member->name);
+        if (info)
+            (void) snprintf (text, sizeof text, "%s may not say %s: its role is %s", member->name, info->name,
+                             ama_role_name (member->role));
+        else
+            (void) snprintf (text, sizeof text, "%s sends an unknown type", member->name);
         ama_hub_refuse (hub, member, envelope, info ? AMA_E_ROLE : AMA_E_UNSUPPORTED, text);
         return;
     }
@@ -303,7 +329,8 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         ama_hub_refuse (hub, member, envelope, rc, late);
         return;
     }
-    if (envelope->role != member->role || strcmp (envelope->src, member->name) != 0) {
+    if (envelope->role != member->role || (member->far && envelope->deadline)
+        || strcmp (envelope->src, member->name) != 0) {
         envelope->role = member->role;
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
         ama_packet_stamp (&hub->in, envelope, &hub->scratch);
@@ -353,6 +380,8 @@ static void on_packet (ama_hub_t *hub, int received)
     ama_err_t err;
     int rc;
 
+    if (peer && !ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
+        return;
     if (received < 0 || !peer) {
         on_garbage (hub, peer, AMA_E_DECODE, "a message has two frames, and its sender no identity of its own choice");
         return;
@@ -375,6 +404,10 @@ static void on_packet (ama_hub_t *hub, int received)
     if (is_forged (hub, member, &envelope))
         return;
     member->heard_ms = ama_loop_turn_ms (hub->loop);
+    if (member->leaving && member->far)
+        return; /* its key was revoked, or it does not read */
+    if (member->far)
+        allow_for_clocks (&envelope);
     if (is_hello (&envelope))
         on_unknown (hub, peer, &envelope);
     else if (is_next (hub, member, &envelope) && !is_late (hub, member, &envelope))
@@ -429,14 +462,45 @@ static void *serve (void *arg)
     return NULL;
 }
 
-static int listen_on (ama_hub_t *hub, const char *const *listen, ama_err_t *err)
+static int bind_to (ama_hub_t *hub, const char *endpoint, ama_err_t *err)
 {
-    if (zmq_bind (hub->socket, AMA_HUB_INPROC) < 0)
-        return ama_err_set (err, AMA_E_IO, "%s: %s", AMA_HUB_INPROC, zmq_strerror (errno));
-    for (; listen && *listen; listen++)
-        if (zmq_bind (hub->socket, *listen) < 0)
-            return ama_err_set (err, AMA_E_IO, "%s: %s", *listen, zmq_strerror (errno));
-    return 0;
+    return zmq_bind (hub->socket, endpoint) < 0 ? ama_err_set (err, AMA_E_IO, "%s: %s", endpoint, zmq_strerror (errno))
+                                                : 0;
+}
+
+static int bind_far (ama_hub_t *hub, const char *endpoint, ama_err_t *err)
+{
+    char bound[ENDPOINT_MAX] = "";
+    size_t size = sizeof bound;
+    int rc = bind_to (hub, endpoint, err);
+
+    if (rc == 0 && zmq_getsockopt (hub->socket, ZMQ_LAST_ENDPOINT, bound, &size) == 0)
+        ama_log (AMA_LOG_INFO, "hub", "listens on %s", bound);
+    return rc;
+}
+
+/* What needs no key first: options of CURVE hold for what is bound after them. */
+static int listen_on (ama_hub_t *hub, const char *const *listen, const ama_hub_door_t *door, ama_err_t *err)
+{
+    int rc = bind_to (hub, AMA_HUB_INPROC, err);
+    bool far = false;
+
+    for (size_t i = 0; rc == 0 && listen && listen[i]; i++)
+        if (!ama_str_starts (listen[i], "tcp://"))
+            rc = bind_to (hub, listen[i], err);
+        else if (door)
+            far = true;
+        else
+            rc = ama_err_set (err, AMA_E_INVALID, "%s: tcp is served with keys only", listen[i]);
+    if (rc < 0 || !far)
+        return rc;
+    hub->allowed.file = door->allowed_file;
+    ama_hub_check_keys (hub);
+    ama_wire_curve_serve (hub->socket, door->secret_key);
+    for (; rc == 0 && *listen; listen++)
+        if (ama_str_starts (*listen, "tcp://"))
+            rc = bind_far (hub, *listen, err);
+    return rc;
 }
 
 /* Everything but the thread. */
@@ -454,14 +518,15 @@ static void free_hub (ama_hub_t *hub)
     (void) zmq_msg_close (&hub->peer_frame);
     ama_str_done (&hub->scratch);
     ama_str_done (&hub->body);
+    ama_keys_done (&hub->allowed.keys);
     free (hub);
 }
 
-static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, ama_err_t *err)
+static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, const ama_hub_door_t *door, ama_err_t *err)
 {
     int rc = ama_wire_socket (zmq, ZMQ_ROUTER, AMA_WIRE_HUB, &hub->socket, err);
 
-    if (rc < 0 || (rc = listen_on (hub, listen, err)) < 0)
+    if (rc < 0 || (rc = listen_on (hub, listen, door, err)) < 0)
         return rc;
     hub->loop = ama_loop_new (ama_clock_system (), false);
     if (!hub->loop)
@@ -475,7 +540,8 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, ama_er
     return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
 }
 
-ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, ama_err_t *err)
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, uint64_t epoch,
+                        ama_err_t *err)
 {
     ama_hub_t *hub = ama_calloc (1, sizeof *hub);
 
@@ -483,7 +549,7 @@ ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, uint64_t epoch, am
     ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
     (void) zmq_msg_init (&hub->peer_frame);
-    if (prepare (hub, zmq, listen, err) < 0) {
+    if (prepare (hub, zmq, listen, door, err) < 0) {
         free_hub (hub);
         return NULL;
     }

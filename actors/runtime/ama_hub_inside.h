@@ -17,6 +17,7 @@ struct ama_hub {
     atomic_bool stop;
     uint64_t epoch, last_id;
     ama_members_t members;
+    ama_keys_watch_t allowed; /* over tcp; file NULL: nobody */
     bool any_leaving;
     ama_timer_t *tick, *retry, *probe;
     struct {
@@ -46,5 +47,17 @@ void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32
 void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text);
 /* Says no to a peer: in answer to a request, else as a tell. */
 void ama_hub_deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text);
+
+/* ---- over tcp ---- */
+
+/* The key that is allowed of the sender of the message in `in`, or NULL. */
+const ama_key_t *ama_hub_key_of_sender (ama_hub_t *hub);
+/* False: over tcp without an allowed key. It has been told so and is barred; nothing of what it says is looked at. */
+bool ama_hub_may_speak (ama_hub_t *hub, ama_peer_t peer);
+/* Looks whether the list has changed, and cuts off whose key was taken out. */
+void ama_hub_check_keys (ama_hub_t *hub);
+/* Another peer came with the key of a member that is one of a kind. */
+void ama_hub_alarm (ama_hub_t *hub, ama_member_t *member);
+void ama_hub_know_key (ama_member_t *member, const ama_key_t *key);
 
 #endif

@@ -41,7 +41,7 @@ typedef enum { AWAY, GREETING, UP } link_state_t;
 struct ama_link {
     void *zmq, *socket;
     char *endpoint;
-    bool remote;
+    bool remote, far; /* far: over tcp */
     ama_loop_t *loop;
     ama_ctx_t *ctx;
     ama_source_t *source;
@@ -411,7 +411,8 @@ static void *port_zmq (void *port)
 
 const ama_port_ops_t ama_link_port = { port_send, port_new_id, port_zmq };
 
-ama_link_t *ama_link_new (void *zmq, const char *endpoint, ama_loop_t *loop, ama_err_t *err)
+ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_t *curve, ama_loop_t *loop,
+                          ama_err_t *err)
 {
     ama_link_t *link = ama_calloc (1, sizeof *link);
 
@@ -424,6 +425,14 @@ ama_link_t *ama_link_new (void *zmq, const char *endpoint, ama_loop_t *loop, ama
     ama_packet_init (&link->out);
     ama_timer_init (&link->tick, ama_loop_timers (loop), on_tick, link);
     if (ama_wire_socket (zmq, ZMQ_DEALER, AMA_WIRE_LINK, &link->socket, err) < 0) {
+        ama_link_destroy (&link);
+        return NULL;
+    }
+    link->far = ama_str_starts (endpoint, "tcp://");
+    if (link->far && curve)
+        ama_wire_curve_connect (link->socket, curve->public_key, curve->secret_key, curve->server_key);
+    if (link->far && !curve) {
+        (void) ama_err_set (err, AMA_E_INVALID, "%s: over tcp a key is needed", endpoint);
         ama_link_destroy (&link);
         return NULL;
     }
@@ -462,6 +471,7 @@ int ama_link_join (ama_link_t *link, ama_ctx_t *ctx, ama_err_t *err)
     int fd;
 
     link->ctx = ctx;
+    ctx->clocks_ms = link->far ? AMA_CLOCKS_MS : 0;
     renew (link);
     if (!link->remote && join_inproc (link, err) < 0)
         return err ? err->code : AMA_E_FATAL;

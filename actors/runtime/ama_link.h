@@ -3,14 +3,16 @@
 #define AMA_RUNTIME_LINK_H
 
 #include "actors/runtime/ama_ctx.h"
+#include "actors/runtime/ama_node.h"
 
 typedef struct ama_link ama_link_t;
 
 /* A port of actors: ama_ctx_new (def, name, loop, &ama_link_port, link). */
 extern const ama_port_ops_t ama_link_port;
 
-/* zmq is borrowed; endpoint is copied. */
-ama_link_t *ama_link_new (void *zmq, const char *endpoint, ama_loop_t *loop, ama_err_t *err);
+/* zmq is borrowed; endpoint is copied. curve: NULL unless the endpoint is tcp. */
+ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_t *curve, ama_loop_t *loop,
+                          ama_err_t *err);
 
 /* ctx: the actor served. For an inproc hub: waits until it said welcome (AMA_E_EXISTS, AMA_E_ROLE: it said no). For another process'
  * hub: returns at once, and goes on trying for as long as the link exists. */

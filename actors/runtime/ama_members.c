@@ -83,6 +83,30 @@ ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote)
     }
 }
 
+ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key)
+{
+    static const ama_role_t people[] = { AMA_ROLE_OPERATOR, AMA_ROLE_SUBMITTER,
+                                         AMA_ROLE_VIEWER }; /* by ama_key_role_t */
+    bool agent = ama_str_starts (hello->name, "agent/");
+    ama_role_t named;
+
+    switch (key->role) {
+    case AMA_KEY_AGENT:
+        return agent && hello->role == AMA_ROLE_AGENT && strcmp (hello->name + strlen ("agent/"), key->name) == 0
+                   ? AMA_ROLE_AGENT
+                   : AMA_ROLE_NONE;
+    case AMA_KEY_ACTOR:
+        return strcmp (hello->name, key->name) == 0 && ama_role_parse (hello->name, &named) == 0 && named == hello->role
+                       && named >= AMA_ROLE_FETCHER && named <= AMA_ROLE_DEPOT
+                   ? named
+                   : AMA_ROLE_NONE;
+    default:
+        if (agent || !strchr (hello->name, '/') || hello->role < AMA_ROLE_OPERATOR || hello->role > AMA_ROLE_VIEWER)
+            return AMA_ROLE_NONE;
+        return hello->role > people[key->role] ? hello->role : people[key->role];
+    }
+}
+
 int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err)
 {
     uint64_t last = member->heard;

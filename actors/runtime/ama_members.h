@@ -3,6 +3,7 @@
 #define AMA_RUNTIME_MEMBERS_H
 
 #include "actors/runtime/ama_actor.h"
+#include "actors/runtime/ama_keys.h"
 #include "actors/runtime/ama_wire.h"
 #include "messages/ama_types.h"
 #include "messages/control.h"
@@ -20,14 +21,18 @@ typedef struct {
     char name[AMA_NAME_MAX];
     ama_role_t role;
     ama_id_t incarnation;
-    bool remote;      /* in another process */
-    bool leaving;     /* nothing can be sent to it any more; what it sent before may still be in the socket */
-    int64_t heard_ms; /* monotonic */
-    uint64_t asked;   /* id of its last request to another member */
-    uint64_t heard;   /* seq of its last message */
-    uint64_t told;    /* seq of the last message to it */
-    uint64_t unread;  /* messages of it that could not be read since: whether they had a number nobody knows */
-    int pidfd;        /* of the process of a remote member, or -1 */
+    bool remote;                                        /* in another process */
+    bool far;                                           /* on another host, for all we know: over tcp */
+    char key[AMA_KEY_TEXT], key_name[AMA_KEY_NAME_MAX]; /* of a far member; likewise below */
+    ama_key_role_t key_role;
+    int64_t alarmed_ms; /* when it was last said that another has its key */
+    bool leaving;       /* nothing can be sent to it any more; what it sent before may still be in the socket */
+    int64_t heard_ms;   /* monotonic */
+    uint64_t asked;     /* id of its last request to another member */
+    uint64_t heard;     /* seq of its last message */
+    uint64_t told;      /* seq of the last message to it */
+    uint64_t unread;    /* messages of it that could not be read since: whether they had a number nobody knows */
+    int pidfd;          /* of the process of a remote member, or -1 */
     ama_watch_t *watch;
     int probes; /* since the process has ended */
     ama_backlog_t backlog;
@@ -49,6 +54,9 @@ ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
 /* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
  * an actor that was placed in a process of its own will have to be announced here before it may take one. */
 ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* The same for a peer over tcp, by its key: never more than the key file grants. A person's key gives the lower of his role and of what he asks for;
+ * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. */
+ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key);
 /* Is it the next message of the member? 0 (it counts as heard), AMA_E_REPLAY (its number was there), AMA_E_INTEGRITY (others before
  * it are missing). */
 int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);

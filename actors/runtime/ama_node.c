@@ -65,7 +65,7 @@ static int open_place (place_t *place, ama_err_t *err)
     place->loop = ama_loop_new (ama_clock_system (), false);
     if (!place->loop)
         return ama_err_set (err, AMA_E_IO, "no loop: %s", strerror (errno));
-    place->link = ama_link_new (node->zmq, node->endpoint, place->loop, err);
+    place->link = ama_link_new (node->zmq, node->endpoint, node->conf.curve, place->loop, err);
     if (!place->link)
         return AMA_E_IO;
     place->ctx = ama_ctx_new (place->def, place->name, place->loop, &ama_link_port, place->link);
@@ -451,6 +451,7 @@ int ama_node_run_here (ama_node_t *node, const ama_actor_def_t *def, const char 
 static int open_node (ama_node_t *node, ama_err_t *err)
 {
     const char *const *listen = node->conf.listen;
+    bool far = false;
     sigset_t set;
 
     (void) sigemptyset (&set);
@@ -468,14 +469,26 @@ static int open_node (ama_node_t *node, ama_err_t *err)
     for (; listen && *listen; listen++) {
         const char *path = ama_ipc_path (*listen);
         int rc;
+        if (ama_str_starts (*listen, "tcp://")) {
+            far = true;
+            continue;
+        }
         if (!path || node->n_claims == LISTEN_MAX)
-            return ama_err_set (err, AMA_E_INVALID, "%s: only ipc:// endpoints are served, and at most %d", *listen,
-                                LISTEN_MAX);
+            return ama_err_set (err, AMA_E_INVALID, "%s: only ipc:// and tcp:// endpoints are served, and at most %d",
+                                *listen, LISTEN_MAX);
         if ((rc = ama_ipc_claim (path, &node->claims[node->n_claims].lock, err)) < 0)
             return rc;
         node->claims[node->n_claims++].path = ama_strdup (path);
     }
-    node->hub = ama_hub_new (node->zmq, node->conf.listen, node->conf.epoch, err);
+    if (far && (!node->conf.curve || !node->conf.curve->allowed_file))
+        return ama_err_set (err, AMA_E_INVALID, "tcp is served with keys only");
+    if (far) {
+        node->door = (ama_hub_door_t){ node->conf.curve->secret_key, node->conf.curve->allowed_file };
+        node->zap = ama_zap_new (node->zmq, node->door.allowed_file, err);
+        if (!node->zap)
+            return AMA_E_AUTH;
+    }
+    node->hub = ama_hub_new (node->zmq, node->conf.listen, far ? &node->door : NULL, node->conf.epoch, err);
     if (!node->hub)
         return AMA_E_IO;
     ama_pulse_add (node->pulse, "hub", ama_hub_loop (node->hub), ama_mono_ms (ama_clock_system ()));
@@ -536,6 +549,7 @@ void ama_node_destroy (ama_node_t **node_p, int64_t grace_ms)
         return;
     }
     ama_hub_destroy (&node->hub);
+    ama_zap_destroy (&node->zap);
     if (node->zmq)
         (void) zmq_ctx_term (node->zmq);
     while (node->n_claims) { /* only now, when the sockets are truly closed, may a successor bind */

@@ -12,11 +12,19 @@
 
 typedef struct ama_node ama_node_t;
 
+/* Keys for tcp, as Z85. Borrowed for the node's life. */
 typedef struct {
-    const char *const *listen; /* NULL-terminated ipc:// endpoints, or NULL: inproc only */
-    const char *connect;       /* endpoint of another process' hub, or NULL */
-    uint64_t epoch;            /* told to everybody in control.welcome */
-    bool handle_signals;       /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
+    const char *public_key, *secret_key; /* our own */
+    const char *server_key;              /* to connect: whom we expect there */
+    const char *allowed_file;            /* to listen: who may join (ama_keys.h) */
+} ama_node_curve_t;
+
+typedef struct {
+    const char *const *listen;     /* NULL-terminated ipc:// and tcp:// endpoints, or NULL: inproc only */
+    const char *connect;           /* endpoint of another process' hub, or NULL */
+    const ama_node_curve_t *curve; /* NULL if neither is tcp */
+    uint64_t epoch;                /* told to everybody in control.welcome */
+    bool handle_signals;           /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
     void (*on_signal) (ama_node_t *node, int signal, void *arg);
     void *arg;
     ama_notify_t *notify; /* borrowed, or NULL: hears READY, STOPPING, and WATCHDOG for as long as all loops turn */
@@ -26,7 +34,7 @@ typedef struct {
 /* Block all signals before any thread: first call of main(). Also sets up sodium and the ZeroMQ libraries. */
 void ama_node_prepare (void);
 
-/* AMA_E_EXISTS: a live process listens on that ipc path already. The folder of an ipc path must be 0700 and our own. */
+/* AMA_E_EXISTS: a live process listens on that ipc path already. AMA_E_AUTH: the list of allowed keys can not be read. The folder of an ipc path must be 0700 and our own. */
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err);
 
 /* An actor, and what follows its end. */

@@ -7,6 +7,7 @@
 #include "actors/runtime/ama_link.h"
 #include "actors/runtime/ama_node.h"
 #include "actors/runtime/ama_pulse.h"
+#include "actors/runtime/ama_zap.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,6 +41,8 @@ struct ama_node {
     char *endpoint; /* of the hub the actors connect to */
     void *zmq;
     ama_hub_t *hub;
+    ama_zap_t *zap; /* NULL without tcp */
+    ama_hub_door_t door;
     struct {
         char *path;
         int lock;

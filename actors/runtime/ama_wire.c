@@ -5,6 +5,9 @@
  */
 #include "actors/runtime/ama_wire.h"
 
+#include "actors/runtime/ama_keys.h"
+#include "actors/runtime/ama_zap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,6 +61,42 @@ int ama_wire_socket (void *zmq, int type, ama_wire_use_t use, void **ret_socket,
     BUG_ON (zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &max_frame[use], sizeof max_frame[use]) < 0);
     *ret_socket = socket;
     return 0;
+}
+
+/* So does libzmq notice that a peer is gone whose host does not say so, and is not kept busy by those who never show a key. */
+static void set_far (void *socket)
+{
+    static const struct {
+        int option, value;
+    } far[] = {
+        { ZMQ_HANDSHAKE_IVL, 2000 },
+        { ZMQ_HEARTBEAT_IVL, 5000 },
+        { ZMQ_HEARTBEAT_TIMEOUT, 15000 },
+        { ZMQ_HEARTBEAT_TTL, 15000 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE (far); i++)
+        BUG_ON (zmq_setsockopt (socket, far[i].option, &far[i].value, sizeof far[i].value) < 0);
+}
+
+void ama_wire_curve_serve (void *socket, const char *secret_key)
+{
+    int yes = 1,
+        backlog = 1024; /* with a short one, a wave of strangers makes others wait a second for their next SYN */
+
+    set_far (socket);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_BACKLOG, &backlog, sizeof backlog) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, AMA_ZAP_DOMAIN, strlen (AMA_ZAP_DOMAIN)) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &yes, sizeof yes) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret_key, AMA_KEY_TEXT) < 0);
+}
+
+void ama_wire_curve_connect (void *socket, const char *public_key, const char *secret_key, const char *server_key)
+{
+    set_far (socket);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, server_key, AMA_KEY_TEXT) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, public_key, AMA_KEY_TEXT) < 0);
+    BUG_ON (zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, secret_key, AMA_KEY_TEXT) < 0);
 }
 
 /* ---- packets ---- */
@@ -217,13 +256,23 @@ void ama_backlog_clear (ama_backlog_t *backlog)
 
 /* ---- ipc ---- */
 
+/* "localhost:UID:GID:PID" for one on a Unix socket. An address of tcp is a number, never a name. */
+static const char unix_address[] = "localhost:";
+
+ama_from_t ama_packet_from (zmq_msg_t *frame)
+{
+    const char *text = zmq_msg_gets (frame, "Peer-Address");
+
+    return !text ? AMA_FROM_THREAD : ama_str_starts (text, unix_address) ? AMA_FROM_PROCESS : AMA_FROM_TCP;
+}
+
 bool ama_peer_process (zmq_msg_t *frame, unsigned *ret_uid, int *ret_pid)
 {
-    const char *text = zmq_msg_gets (frame, "Peer-Address"); /* "localhost:UID:GID:PID" */
-    const char *ids = text ? strchr (text, ':') : NULL;
+    const char *text = zmq_msg_gets (frame, "Peer-Address");
     unsigned gid;
 
-    return ids && sscanf (ids, ":%u:%u:%d", ret_uid, &gid, ret_pid) == 3;
+    return text && ama_str_starts (text, unix_address)
+           && sscanf (text + strlen (unix_address), "%u:%u:%d", ret_uid, &gid, ret_pid) == 3;
 }
 
 const char *ama_ipc_path (const char *endpoint)

@@ -17,6 +17,11 @@ typedef enum { AMA_WIRE_HUB, AMA_WIRE_LINK, AMA_WIRE_FOREIGN } ama_wire_use_t;
 /* type: ZMQ_ROUTER … AMA_E_IO: out of sockets or descriptors. */
 int ama_wire_socket (void *zmq, int type, ama_wire_use_t use, void **ret_socket, ama_err_t *err);
 
+/* For the tcp endpoints that the socket binds from now on; those bound before stay as they are. */
+void ama_wire_curve_serve (void *socket, const char *secret_key);
+/* For what it connects to from now on. */
+void ama_wire_curve_connect (void *socket, const char *public_key, const char *secret_key, const char *server_key);
+
 typedef struct ama_packet {
     struct ama_packet *prev, *next; /* in a backlog */
     zmq_msg_t envelope, body;
@@ -48,6 +53,10 @@ bool ama_backlog_full (const ama_backlog_t *backlog);
 void ama_backlog_add (ama_backlog_t *backlog, ama_packet_t *packet); /* empties packet */
 void ama_backlog_drop_first (ama_backlog_t *backlog);
 void ama_backlog_clear (ama_backlog_t *backlog);
+
+/* Where a frame came from. */
+typedef enum { AMA_FROM_THREAD, AMA_FROM_PROCESS, AMA_FROM_TCP } ama_from_t;
+ama_from_t ama_packet_from (zmq_msg_t *frame);
 
 /* The process at the other end of a Unix socket, as the kernel knows it, from a frame that came from there. False: it came from inside
  * this process, or over something else. */

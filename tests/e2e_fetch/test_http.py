@@ -389,7 +389,7 @@ class Policy(HttpTest):
     def test_a_system_that_serves_others(self):
         server = self.serve()
         drive = self.drive(schemes=["https", "ssh"], hosts=["git.example.org"])
-        self.assertRefused(drive.ask(server.url + "/job.git"), "AMA_E_URL", "fetch.schemes")
+        self.assertRefused(drive.ask(server.url + "/job.git"), "AMA_E_URL", "fetch: {schemes: [")
         self.assertRefused(drive.ask("https://127.0.0.1/x"), "AMA_E_URL", "hosts: [127.0.0.1]")
         self.assertRefused(drive.ask(self.work), "AMA_E_URL", "local-paths: [%s]" % self.work)
         self.assertRefused(drive.ask(self.work, worktree=True), "AMA_E_URL", "local-paths")

@@ -168,7 +168,7 @@ static void check_option (const ama_command_t *command, const ama_option_t *opti
 {
     char line[256], environment[256], word[128];
     bool flag = option->kind == AMA_OPTION_FLAG;
-    const char *operand = command->min_operands ? " RUN" : "";
+    const char *operand = command->min_operands == 2 ? " RUN PUB" : command->min_operands ? " RUN" : "";
     ama_str_t variable = { 0 };
     ama_err_t err = { 0 };
     ama_args_t *args;

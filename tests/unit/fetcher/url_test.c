@@ -182,7 +182,7 @@ static void policies (void **state)
           "hosts: [" },
         { "served: below a star", { "https" }, { "*.example.org" }, { 0 }, "https://a.b.example.org/x", NULL },
         { "served: the star itself", { "https" }, { "*.example.org" }, { 0 }, "https://example.org/x", "hosts: [" },
-        { "served: http", { "https", "ssh" }, { "h" }, { 0 }, "http://h/x", "fetch.schemes" },
+        { "served: http", { "https", "ssh" }, { "h" }, { 0 }, "http://h/x", "fetch: {schemes: [https, http, ssh]}" },
         { "served: local", { "https", "ssh" }, { 0 }, { 0 }, "/srv/a", "local-paths: [/srv/a]" },
         { "served: file", { "https", "ssh" }, { 0 }, { 0 }, "file:///srv/a", "local-paths: [/srv/a]" },
         { "root: below", { "https" }, { 0 }, { "/srv" }, "/srv/a", NULL },

@@ -105,7 +105,8 @@ static const ask_case_t cases[] = {
       "AMA_E_DECODE fetch.request to fetcher: an answer of another type came" },
     { "a tell overtakes nothing", "fetcher", "tell first", "b", 1000, 0, "told 42; reply b 7 from fetcher" },
     { "nobody of that name", "nobody", "echo", "", 1000, 0, "AMA_E_UNREACHABLE nobody is not there" },
-    { "a role that may not", "fetcher", "echo", "", 1000, AMA_ROLE_PLANNER, "AMA_E_ROLE driver may not send this" },
+    { "a role that may not", "fetcher", "echo", "", 1000, AMA_ROLE_PLANNER,
+      "AMA_E_ROLE driver may not say fetch.request: its role is planner" },
     { "an actor that ends instead", "fetcher", "end", "", 5000, 0,
       "AMA_E_UNREACHABLE fetch.request to fetcher: the peer is gone" },
 };
