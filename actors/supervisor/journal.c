@@ -39,8 +39,6 @@ static const char *const migrations[] = {
     "UPDATE token SET sum = ama_sum (token, content, run);",
 };
 
-#define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
-
 static const char *const statement_text[N_STATEMENTS] = {
     [ADD_EVENT] = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
     [PUT_RUN] =

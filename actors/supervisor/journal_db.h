@@ -50,6 +50,9 @@ int journal_finish (ama_journal_t *journal, sqlite3_stmt *statement, const char 
 void journal_bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id);
 void journal_bind_text (sqlite3_stmt *statement, int at, const char *text);
 ama_id_t journal_column_id (sqlite3_stmt *statement, int at); /* zero if it is none */
+#define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
+/* A row of RUN_COLUMNS; owned by the caller (ama_run_summary_done). */
+ama_run_summary_t journal_column_summary (sqlite3_stmt *statement);
 
 /* ---- journal_verify.c ---- */
 

@@ -294,15 +294,9 @@ static void check_summary (fsck_t *fsck, const fsck_run_t *run)
             problem (fsck, "summary", 0, run->id, 0, "%s of its summary is not what its events give", columns[i].name);
 }
 
-static char *column_text (sqlite3_stmt *statement, int at)
-{
-    const char *text = (const char *) sqlite3_column_text (statement, at);
-    return ama_strdup (text ? text : "");
-}
-
 static void check_runs (fsck_t *fsck)
 {
-    sqlite3_stmt *rows = fsck_rows (fsck, "run", "run, job, env, state, source, accepted, ended, exit, dirty, repo");
+    sqlite3_stmt *rows = fsck_rows (fsck, "run", RUN_COLUMNS);
     fsck_run_t *run, *next;
 
     while (rows && sqlite3_step (rows) == SQLITE_ROW) {
@@ -312,19 +306,7 @@ static void check_runs (fsck_t *fsck)
         if (run->has_row)
             continue;
         run->has_row = true;
-        run->row = (ama_run_summary_t){
-            .run = id,
-            .job = column_text (rows, 1),
-            .env = column_text (rows, 2),
-            .state = (ama_run_state_t) sqlite3_column_int (rows, 3),
-            .commit = column_text (rows, 4),
-            .accepted = sqlite3_column_int64 (rows, 5),
-            .ended = sqlite3_column_int64 (rows, 6),
-            .exit = sqlite3_column_int64 (rows, 7),
-            .dirty = sqlite3_column_int (rows, 8) != 0,
-            .repo = column_text (rows, 9),
-            .waiting = ama_strdup (""),
-        };
+        run->row = journal_column_summary (rows);
         if (!known) {
             problem (fsck, "summary", 0, id, 0, "there is a summary and no event");
             lose (run, 0, "all of its events are gone");

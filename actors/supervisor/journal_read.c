@@ -45,7 +45,7 @@ int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, vo
     return rc ? rc : done;
 }
 
-static ama_run_summary_t column_summary (sqlite3_stmt *statement)
+ama_run_summary_t journal_column_summary (sqlite3_stmt *statement)
 {
     return (ama_run_summary_t){
         .run = journal_column_id (statement, 0),
@@ -74,7 +74,7 @@ int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **
             room = room ? 2 * room : 16;
             runs = ama_realloc (runs, room * sizeof *runs);
         }
-        runs[n++] = column_summary (statement);
+        runs[n++] = journal_column_summary (statement);
     }
     *ret_runs = runs;
     *ret_n = n;
@@ -90,7 +90,7 @@ int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t
     journal_bind_id (statement, 1, &run);
     found = sqlite3_step (statement) == SQLITE_ROW;
     if (found)
-        *ret_summary = column_summary (statement);
+        *ret_summary = journal_column_summary (statement);
     rc = journal_finish (journal, statement, "summary", err);
     return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
 }

@@ -157,7 +157,6 @@ static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
     return environment;
 }
 
-/* What comes next without a choice: shell actions that wait for the one before them and for nothing else. */
 static ama_attempt_next_t next_of (const ama_plan_action_t *planned, uint32_t no)
 {
     return (ama_attempt_next_t){
@@ -169,6 +168,7 @@ static ama_attempt_next_t next_of (const ama_plan_action_t *planned, uint32_t no
     };
 }
 
+/* What comes next without a choice: shell actions that wait for the one before them and for nothing else. */
 static size_t next_shells (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
     size_t count = 0;
