@@ -17,19 +17,6 @@
     9 /* octets of seq and of deadline, whatever they are, so that seq can be found from the end of the frame */
 
 /* Every message passes here at both ends, so the frame is laid out in one go; the bytes are those of ama_mp's writer. */
-static uint8_t *put_number (uint8_t *at, uint64_t value)
-{
-    unsigned size = value > UINT32_MAX ? 8 : value > UINT16_MAX ? 4 : value > UINT8_MAX ? 2 : value > 0x7f ? 1 : 0;
-
-    if (size)
-        *at++ = (uint8_t) (size == 8 ? 0xcf : size == 4 ? 0xce : size == 2 ? 0xcd : 0xcc);
-    else
-        *at++ = (uint8_t) value;
-    while (size)
-        *at++ = (uint8_t) (value >> 8 * --size);
-    return at;
-}
-
 static uint8_t *put_wide (uint8_t *at, uint64_t value)
 {
     uint64_t octets = htobe64 (value);
@@ -37,6 +24,35 @@ static uint8_t *put_wide (uint8_t *at, uint64_t value)
     *at++ = 0xcf;
     memcpy (at, &octets, sizeof octets);
     return at + sizeof octets;
+}
+
+static uint8_t *put_long (uint8_t *at, uint64_t value)
+{
+    uint32_t four = htobe32 ((uint32_t) value);
+
+    if (value > UINT32_MAX)
+        return put_wide (at, value);
+    if (value > UINT16_MAX) {
+        *at++ = 0xce;
+        memcpy (at, &four, sizeof four);
+        return at + sizeof four;
+    }
+    if (value > UINT8_MAX) {
+        *at++ = 0xcd;
+        *at++ = (uint8_t) (value >> 8);
+    }
+    else
+        *at++ = 0xcc;
+    *at++ = (uint8_t) value;
+    return at;
+}
+
+static inline uint8_t *put_number (uint8_t *at, uint64_t value)
+{
+    if (value > 0x7f)
+        return put_long (at, value);
+    *at = (uint8_t) value;
+    return at + 1;
 }
 
 static uint8_t *put_name (uint8_t *at, const char *name)
@@ -53,9 +69,9 @@ static uint8_t *put_name (uint8_t *at, const char *name)
     return at + size;
 }
 
-void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
+size_t ama_envelope_write (const ama_envelope_t *envelope, uint8_t *bytes)
 {
-    uint8_t bytes[AMA_ENVELOPE_MAX], *at = bytes;
+    uint8_t *at = bytes;
 
     *at++ = 0x90 | ITEMS;
     at = put_number (at, AMA_ENVELOPE_MAGIC);
@@ -71,7 +87,14 @@ void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
     at = put_number (at, envelope->window);
     at = put_wide (at, envelope->seq);
     at = put_wide (at, envelope->deadline);
-    ama_str_add (out, bytes, (size_t) (at - bytes));
+    return (size_t) (at - bytes);
+}
+
+void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out)
+{
+    uint8_t bytes[AMA_ENVELOPE_MAX];
+
+    ama_str_add (out, bytes, ama_envelope_write (envelope, bytes));
 }
 
 void ama_envelope_number (void *bytes, size_t size, uint64_t seq)
@@ -82,16 +105,19 @@ void ama_envelope_number (void *bytes, size_t size, uint64_t seq)
     (void) put_wide (frame + size - 2 * WIDE, seq);
 }
 
-static int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
+static int get_long (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
 {
-    int rc;
+    int rc = ama_mp_get_u64 (mp, max, ret_value);
 
-    if (mp->at < mp->end && *mp->at <= 0x7f && *mp->at <= max) { /* most numbers of an envelope are of one byte */
-        *ret_value = *mp->at++;
-        return 0;
-    }
-    rc = ama_mp_get_u64 (mp, max, ret_value);
     return rc < 0 ? ama_err_set (err, rc, "envelope: %s: %s", what, mp->why) : 0;
+}
+
+static inline int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint64_t *ret_value, ama_err_t *err)
+{
+    if (mp->at == mp->end || *mp->at > 0x7f || *mp->at > max)
+        return get_long (mp, what, max, ret_value, err);
+    *ret_value = *mp->at++; /* most numbers of an envelope are of one byte */
+    return 0;
 }
 
 static int get_wide (ama_mp_t *mp, const char *what, uint64_t *ret_value, ama_err_t *err)
@@ -127,8 +153,8 @@ static int get_name (ama_mp_t *mp, const char *what, char *ret_name, ama_err_t *
     size_t size;
     int rc = 0;
 
-    if (ama_mp_left (mp) > 32
-        && (*mp->at & 0xe0) == 0xa0) { /* a short string, all of which is there; is_name is stricter than UTF-8 */
+    if (mp->at < mp->end && (*mp->at & 0xe0) == 0xa0
+        && (*mp->at & 0x1fU) < mp->end - mp->at) { /* a short string that is there; is_name is stricter than UTF-8 */
         size = *mp->at & 0x1fU;
         mp->at += 1 + size;
     }

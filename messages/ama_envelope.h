@@ -40,7 +40,9 @@ typedef struct {
     uint64_t deadline;      /* of a request: when its sender stops waiting, ms since 1970, UTC; 0: not known */
 } ama_envelope_t;
 
-/* Appends. Names are cut at their NUL and not looked at: they are ours. */
+/* Names are cut at their NUL and not looked at: they are ours. bytes has room for AMA_ENVELOPE_MAX. Returns how many were written. */
+size_t ama_envelope_write (const ama_envelope_t *envelope, uint8_t *bytes);
+/* The same, appended. */
 void ama_envelope_encode (const ama_envelope_t *envelope, ama_str_t *out);
 
 /* Another seq for an encoded envelope, in place: a frame that is passed on is not written anew for its number. */

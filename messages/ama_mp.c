@@ -7,6 +7,7 @@
 
 #include "actors/base/ama_err.h"
 
+#include <endian.h>
 #include <math.h>
 #include <msgpack.h>
 #include <string.h>
@@ -32,9 +33,22 @@ static msgpack_packer packer (ama_str_t *out)
     return (msgpack_packer){ .data = out, .callback = add };
 }
 
+/* Most numbers, and the heads of nearly all maps, are of one byte. False: there is no room for it. */
+static bool put_short (ama_str_t *out, uint8_t byte)
+{
+    if (out->room - out->size < 2)
+        return false;
+    out->data[out->size++] = (char) byte;
+    out->data[out->size] = '\0';
+    return true;
+}
+
 void ama_mp_put_map (ama_str_t *out, uint32_t count)
 {
     msgpack_packer pk = packer (out);
+
+    if (count < 16 && put_short (out, (uint8_t) (0x80 | count)))
+        return;
     (void) msgpack_pack_map (&pk, count);
 }
 
@@ -47,6 +61,9 @@ void ama_mp_put_array (ama_str_t *out, uint32_t count)
 void ama_mp_put_u64 (ama_str_t *out, uint64_t value)
 {
     msgpack_packer pk = packer (out);
+
+    if (value < 0x80 && put_short (out, (uint8_t) value))
+        return;
     (void) msgpack_pack_uint64 (&pk, value);
 }
 
@@ -122,11 +139,23 @@ size_t ama_mp_offset (const ama_mp_t *mp)
 
 static uint64_t big_endian (const uint8_t *bytes, unsigned size)
 {
-    uint64_t value = 0;
+    uint64_t eight;
+    uint32_t four;
 
-    for (unsigned i = 0; i < size; i++)
-        value = value << 8 | bytes[i];
-    return value;
+    switch (size) {
+    case 8:
+        memcpy (&eight, bytes, sizeof eight);
+        return be64toh (eight);
+    case 4:
+        memcpy (&four, bytes, sizeof four);
+        return be32toh (four);
+    case 2:
+        return (uint64_t) bytes[0] << 8 | bytes[1];
+    case 1:
+        return bytes[0];
+    default:
+        return 0; /* nil and booleans */
+    }
 }
 
 static int64_t sign_extended (uint64_t number, unsigned size)
@@ -254,6 +283,15 @@ int ama_mp_get_u64 (ama_mp_t *mp, uint64_t max, uint64_t *ret_value)
     if (mp->at < mp->end && *mp->at < 0x80 && *mp->at <= max) { /* keys and most values */
         *ret_value = *mp->at++;
         return 0;
+    }
+    if (ama_mp_left (mp) > 8 && (*mp->at & 0xfc) == 0xcc) { /* an unsigned one, all of which is there */
+        unsigned size = 1U << (*mp->at & 3U);
+        h.u = big_endian (mp->at + 1, size);
+        if (h.u <= max) {
+            *ret_value = h.u;
+            mp->at += 1 + size;
+            return 0;
+        }
     }
     if ((rc = head (mp, &h)) < 0)
         return rc;

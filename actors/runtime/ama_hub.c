@@ -333,7 +333,7 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         || strcmp (envelope->src, member->name) != 0) {
         envelope->role = member->role;
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
-        ama_packet_stamp (&hub->in, envelope, &hub->scratch);
+        ama_packet_stamp (&hub->in, envelope);
     }
     dst = ama_members_named (&hub->members, envelope->dst);
     switch (dst ? ama_hub_send (hub, dst, &hub->in, keeps) : AMA_HUB_GONE) {
@@ -516,7 +516,6 @@ static void free_hub (ama_hub_t *hub)
     ama_packet_done (&hub->in);
     ama_packet_done (&hub->out);
     (void) zmq_msg_close (&hub->peer_frame);
-    ama_str_done (&hub->scratch);
     ama_str_done (&hub->body);
     ama_keys_done (&hub->allowed.keys);
     free (hub);

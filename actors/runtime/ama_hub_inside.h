@@ -25,7 +25,7 @@ struct ama_hub {
     } count;
     ama_packet_t in, out;
     zmq_msg_t peer_frame; /* of the packet in `in` */
-    ama_str_t scratch, body;
+    ama_str_t body;
 };
 
 typedef enum { AMA_HUB_SENT, AMA_HUB_FULL, AMA_HUB_GONE } ama_hub_sent_t;

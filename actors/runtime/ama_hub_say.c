@@ -112,7 +112,7 @@ static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t f
         ama_message_info (type)->encode (body, &hub->body);
     else
         ama_str_putc (&hub->body, (char) 0x80); /* a map without entries */
-    ama_packet_make (&hub->out, &envelope, &hub->body, &hub->scratch);
+    ama_packet_make (&hub->out, &envelope, &hub->body);
 }
 
 void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,

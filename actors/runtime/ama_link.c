@@ -57,7 +57,6 @@ struct ama_link {
     bool hub_ended;
     ama_backlog_t backlog;
     ama_packet_t in, out;
-    ama_str_t scratch;
 };
 
 static int64_t now_ms (const ama_link_t *link)
@@ -95,7 +94,7 @@ static int port_send (void *port, const ama_envelope_t *envelope, ama_str_t *bod
     /* an answer is never refused: whoever waits for it bounds how many there are */
     if (ama_backlog_full (&link->backlog) && (envelope->flags & (AMA_FLAG_REPLY | AMA_FLAG_MORE)) != AMA_FLAG_REPLY)
         return AMA_E_BUSY;
-    ama_packet_make (&link->out, envelope, body, &link->scratch);
+    ama_packet_make (&link->out, envelope, body);
     if (link->state != UP || link->backlog.first || !put (link, &link->out))
         queue (link);
     return 0;
@@ -126,7 +125,7 @@ static bool say (ama_link_t *link, uint16_t type, uint32_t flags, uint64_t corr,
         ama_message_info (type)->encode (body, &bytes);
     else
         ama_str_putc (&bytes, (char) 0x80); /* a map without entries */
-    ama_packet_make (&link->out, &envelope, &bytes, &link->scratch);
+    ama_packet_make (&link->out, &envelope, &bytes);
     ama_str_done (&bytes);
     sent = put (link, &link->out);
     if (sent && type == AMA_MSG_CONTROL_HELLO)
@@ -527,7 +526,6 @@ void ama_link_destroy (ama_link_t **link_p)
     ama_backlog_clear (&link->backlog);
     ama_packet_done (&link->in);
     ama_packet_done (&link->out);
-    ama_str_done (&link->scratch);
     free (link->endpoint);
     free (link);
 }

@@ -144,18 +144,18 @@ static void free_taken (void *data, void *hint)
     free (data);
 }
 
-void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *scratch)
+void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope)
 {
-    ama_str_clear (scratch);
-    ama_envelope_encode (envelope, scratch);
-    fill (&packet->envelope, scratch->data, scratch->size);
+    uint8_t bytes[AMA_ENVELOPE_MAX];
+
+    fill (&packet->envelope, bytes, ama_envelope_write (envelope, bytes));
 }
 
-void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body, ama_str_t *scratch)
+void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body)
 {
     size_t size = body->size;
 
-    ama_packet_stamp (packet, envelope, scratch);
+    ama_packet_stamp (packet, envelope);
     if (size < ZERO_COPY) {
         fill (&packet->body, body->data, size);
         return;

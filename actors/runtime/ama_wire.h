@@ -30,9 +30,9 @@ typedef struct ama_packet {
 void ama_packet_init (ama_packet_t *packet); /* empty frames */
 void ama_packet_done (ama_packet_t *packet);
 /* Bigger bodies are taken over without a copy (body is empty after), small ones copied (body stays). */
-void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body, ama_str_t *scratch);
+void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body);
 /* Replaces the envelope frame. */
-void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *scratch);
+void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope);
 /* Another seq for the envelope frame, which must be one that was encoded or decoded. */
 void ama_packet_number (ama_packet_t *packet, uint64_t seq);
 /* Never blocks. true: sent, the frames are empty. false: EAGAIN (or no peer), the packet is untouched. */

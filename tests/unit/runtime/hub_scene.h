@@ -69,18 +69,16 @@ static inline void close_scene (scene_t *scene)
 
 static inline void say (peer_t *peer, const ama_envelope_t *envelope, ama_str_t *body)
 {
-    ama_str_t scratch = { 0 };
     ama_packet_t packet;
 
     ama_packet_init (&packet);
-    ama_packet_make (&packet, envelope, body, &scratch);
+    ama_packet_make (&packet, envelope, body);
     ama_packet_number (&packet, ++peer->said);
     while (!ama_packet_send (&packet, peer->socket)) { /* not connected yet, or full for a moment */
         zmq_pollitem_t item = { .socket = peer->socket, .events = ZMQ_POLLOUT };
         assert_int_equal (zmq_poll (&item, 1, 5000), 1);
     }
     ama_packet_done (&packet);
-    ama_str_done (&scratch);
 }
 
 static inline void say_hello (peer_t *peer, const char *name, const char *role, int age)
