@@ -418,12 +418,13 @@ static bool on_readable (void *arg, int budget)
 {
     ama_hub_t *hub = arg;
 
-    while (budget-- > 0) {
-        int rc = ama_packet_recv_from (&hub->in, &hub->peer_frame, hub->socket);
-        if (rc != 0) {
-            on_packet (hub, rc);
+    while (budget > 0) {
+        int received, n = ama_burst_fill (&hub->burst, hub->socket, true);
+        budget -= n;
+        while ((received = ama_burst_take (&hub->burst, &hub->in, &hub->peer_frame)) != 0)
+            on_packet (hub, received);
+        if (n)
             continue;
-        }
         if (!hub->any_leaving)
             return false;
         see_off (hub);
@@ -516,6 +517,7 @@ static void free_hub (ama_hub_t *hub)
     ama_packet_done (&hub->in);
     ama_packet_done (&hub->out);
     (void) zmq_msg_close (&hub->peer_frame);
+    ama_burst_done (&hub->burst);
     ama_str_done (&hub->body);
     ama_keys_done (&hub->allowed.keys);
     free (hub);
@@ -548,6 +550,7 @@ ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door
     ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
     (void) zmq_msg_init (&hub->peer_frame);
+    ama_burst_init (&hub->burst);
     if (prepare (hub, zmq, listen, door, err) < 0) {
         free_hub (hub);
         return NULL;

@@ -25,6 +25,7 @@ struct ama_hub {
     } count;
     ama_packet_t in, out;
     zmq_msg_t peer_frame; /* of the packet in `in` */
+    ama_burst_t burst;
     ama_str_t body;
 };
 

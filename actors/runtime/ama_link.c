@@ -57,6 +57,7 @@ struct ama_link {
     bool hub_ended;
     ama_backlog_t backlog;
     ama_packet_t in, out;
+    ama_burst_t burst;
 };
 
 static int64_t now_ms (const ama_link_t *link)
@@ -338,14 +339,17 @@ static bool on_readable (void *arg, int budget)
 {
     ama_link_t *link = arg;
 
-    while (budget-- > 0) {
-        int rc = ama_packet_recv (&link->in, link->socket);
-        if (rc == 0)
+    while (budget > 0) {
+        int received, n = ama_burst_fill (&link->burst, link->socket, false);
+        if (!n)
             return false;
-        if (rc > 0)
-            on_packet (link);
-        if (link->ctx->exiting)
-            return true;
+        budget -= n;
+        while ((received = ama_burst_take (&link->burst, &link->in, NULL)) != 0) {
+            if (received > 0)
+                on_packet (link);
+            if (link->ctx->exiting)
+                return true;
+        }
     }
     return true;
 }
@@ -421,6 +425,7 @@ ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_
     link->loop = loop;
     link->hub_pidfd = -1;
     ama_packet_init (&link->in);
+    ama_burst_init (&link->burst);
     ama_packet_init (&link->out);
     ama_timer_init (&link->tick, ama_loop_timers (loop), on_tick, link);
     if (ama_wire_socket (zmq, ZMQ_DEALER, AMA_WIRE_LINK, &link->socket, err) < 0) {
@@ -525,6 +530,7 @@ void ama_link_destroy (ama_link_t **link_p)
     ama_link_close (link);
     ama_backlog_clear (&link->backlog);
     ama_packet_done (&link->in);
+    ama_burst_done (&link->burst);
     ama_packet_done (&link->out);
     free (link->endpoint);
     free (link);

@@ -21,7 +21,8 @@
 #include <utlist.h>
 
 enum {
-    QUEUE = 1000,         /* messages per direction and peer */
+    QUEUE = 1000, /* messages per direction and peer */
+    BURST_BYTES = 1 << 20,
     ZERO_COPY = 32 << 10, /* bytes of a body from which handing over is cheaper than copying */
     BACKLOG_COUNT = 1 << 16,
     BACKLOG_BYTES = 16 << 20,
@@ -208,13 +209,64 @@ int ama_packet_recv (ama_packet_t *packet, void *socket)
     return zmq_msg_recv (&packet->envelope, socket, ZMQ_DONTWAIT) < 0 ? 0 : recv_rest (packet, socket);
 }
 
-int ama_packet_recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket)
+/* Behind a frame that names the peer. */
+static int recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket)
 {
     if (zmq_msg_recv (peer, socket, ZMQ_DONTWAIT) < 0)
         return 0;
     if (!more_after (peer) || zmq_msg_recv (&packet->envelope, socket, ZMQ_DONTWAIT) < 0)
         return -1;
     return recv_rest (packet, socket);
+}
+
+/* ---- bursts ---- */
+
+void ama_burst_init (ama_burst_t *burst)
+{
+    burst->count = burst->next = 0;
+    for (size_t i = 0; i < ARRAY_SIZE (burst->items); i++) {
+        (void) zmq_msg_init (&burst->items[i].peer);
+        ama_packet_init (&burst->items[i].packet);
+    }
+}
+
+void ama_burst_done (ama_burst_t *burst)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (burst->items); i++) {
+        (void) zmq_msg_close (&burst->items[i].peer);
+        ama_packet_done (&burst->items[i].packet);
+    }
+}
+
+int ama_burst_fill (ama_burst_t *burst, void *socket, bool is_router)
+{
+    size_t bytes = 0;
+
+    burst->count = burst->next = 0;
+    while (burst->count < ARRAY_SIZE (burst->items) && bytes < BURST_BYTES) {
+        ama_packet_t *packet = &burst->items[burst->count].packet;
+        int got =
+            is_router ? recv_from (packet, &burst->items[burst->count].peer, socket) : ama_packet_recv (packet, socket);
+        if (!got)
+            break;
+        burst->items[burst->count++].got = got;
+        bytes += zmq_msg_size (&packet->body);
+    }
+    return (int) burst->count;
+}
+
+int ama_burst_take (ama_burst_t *burst, ama_packet_t *packet, zmq_msg_t *peer)
+{
+    unsigned i = burst->next;
+
+    if (i == burst->count)
+        return 0;
+    burst->next++;
+    if (peer)
+        (void) zmq_msg_move (peer, &burst->items[i].peer);
+    (void) zmq_msg_move (&packet->envelope, &burst->items[i].packet.envelope);
+    (void) zmq_msg_move (&packet->body, &burst->items[i].packet.body);
+    return burst->items[i].got;
 }
 
 /* ---- backlog ---- */

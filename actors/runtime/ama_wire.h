@@ -40,8 +40,23 @@ bool ama_packet_send (ama_packet_t *packet, void *socket);
 /* Never blocks. 1: a packet; 0: nothing there; -1: something that is not one came and was thrown away. frames of packet are
  * replaced. */
 int ama_packet_recv (ama_packet_t *packet, void *socket);
-/* The same behind a frame that names the peer, as a ROUTER gives it. */
-int ama_packet_recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket);
+/* What was read from a socket in one go, to be handled one after the other. Two threads then meet less often at the queue between them. */
+typedef struct {
+    struct {
+        zmq_msg_t peer; /* the frame before the packet, if the socket is a ROUTER */
+        ama_packet_t packet;
+        int got;
+    } items[16];
+    unsigned count, next;
+} ama_burst_t;
+
+void ama_burst_init (ama_burst_t *burst);
+void ama_burst_done (ama_burst_t *burst);
+/* Never blocks. Reads what is there, up to the room of the burst and to a mebibyte; burst must be used up. Returns how many came; only
+ * when that is 0 has the socket nothing more, and will say so when it has. */
+int ama_burst_fill (ama_burst_t *burst, void *socket, bool is_router);
+/* The next of them, into packet and, for a ROUTER, peer. As ama_packet_recv; 0: they are used up. */
+int ama_burst_take (ama_burst_t *burst, ama_packet_t *packet, zmq_msg_t *peer);
 
 /* Packets that could not be sent at once, in order. Zero-initialise. */
 typedef struct {
