@@ -99,6 +99,14 @@ typedef struct sup_closing {
     char agent[AMA_NAME_MAX];
 } sup_closing_t;
 
+/* A lease that is given back; kept until the broker says that it has it. */
+typedef struct sup_release {
+    struct sup_release *prev, *next;
+    sup_t *sup;
+    ama_id_t lease;
+    bool under_way;
+} sup_release_t;
+
 struct sup {
     ama_ctx_t *ctx;
     ama_journal_t *journal;
@@ -117,6 +125,8 @@ struct sup {
     sup_posts_t *posts;  /* hash by run */
     sup_closing_t *closing_sessions;
     ama_timer_t *close_again;
+    sup_release_t *releases;
+    ama_timer_t *release_again;
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
     uint64_t stale; /* statuses for what is not open any more */
@@ -158,6 +168,7 @@ void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char
 bool sup_session_closed (sup_t *sup, ama_id_t session);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
+void sup_on_release_again (void *arg);
 void sup_on_renew (void *arg);
 
 /* ---- sup_report.c: the outbox ---- */

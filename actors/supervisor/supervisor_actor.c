@@ -258,6 +258,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup->open = sup_batch_new (sup);
     sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
+    sup->release_again = ama_timer_new (ctx, sup_on_release_again, sup);
     sup->renew = ama_timer_new (ctx, sup_on_renew, sup);
     ama_timer_after (sup->renew, SUP_RENEW_MS);
     if (open_journal (sup, conf, err) < 0 || sup_load (sup, err) < 0)
@@ -295,6 +296,7 @@ static void done (void *state)
     sup_run_t *run, *next;
     sup_token_t *token, *next_token;
     sup_closing_t *closing, *next_closing;
+    sup_release_t *release, *next_release;
 
     sup->closing = true;
     if (sup->worker)
@@ -316,9 +318,15 @@ static void done (void *state)
         DL_DELETE (sup->closing_sessions, closing);
         free (closing);
     }
+    DL_FOREACH_SAFE (sup->releases, release, next_release)
+    {
+        DL_DELETE (sup->releases, release);
+        free (release);
+    }
     sup_posts_done (sup);
     ama_timer_destroy (&sup->lazy);
     ama_timer_destroy (&sup->close_again);
+    ama_timer_destroy (&sup->release_again);
     ama_timer_destroy (&sup->renew);
     ama_journal_close (&sup->journal);
 }
