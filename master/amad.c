@@ -248,6 +248,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_schemes = !conf->fetch.schemes && far ? far_schemes : list (conf->fetch.schemes),
         .fetch_hosts = !conf->fetch.hosts && far ? no_hosts : list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
+        .keep_runs = (uint64_t) conf->retention.runs,
+        .keep_ms = conf->retention.age_ms,
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 

@@ -203,7 +203,10 @@ static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **jo
     if (rc == 0 && system->conf.agent_thread)
         rc = start_agent (node, system, err);
     if (rc == 0)
-        rc = ama_node_start (node, &ama_supervisor_def, NULL, &(ama_supervisor_conf_t){ .journal = journal }, err);
+        rc = ama_node_start (node, &ama_supervisor_def, NULL,
+                             &(ama_supervisor_conf_t){ .journal = journal,
+                                                       .retention = { system->conf.keep_runs, system->conf.keep_ms } },
+                             err);
     return rc;
 }
 

@@ -40,6 +40,8 @@ typedef struct {
     const char *const *credential_helpers; /* NULL-terminated, or NULL */
     const char *const *fetch_schemes;      /* NULL: the defaults for a system without tcp listener */
     const char *const *fetch_hosts;        /* NULL: any */
+    uint64_t keep_runs;                    /* that ended; 0: all */
+    int64_t keep_ms;                       /* since the end of a run; 0: for ever */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
 } ama_system_conf_t;
 

@@ -268,6 +268,15 @@ void ama_report_follow_drop (ama_report_run_t *run)
         forget (run->followers);
 }
 
+void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text)
+{
+    ama_err_t err = { 0 };
+
+    (void) ama_err_set (&err, code, "%s", text);
+    while (run->followers)
+        fail (run->followers, &err);
+}
+
 static void say_alive (const ama_report_run_t *run)
 {
     const ama_report_batch_t empty = { 0 };

@@ -68,6 +68,17 @@ int ama_report_run_get (ama_reports_t *reports, ama_id_t id, ama_report_run_t **
     return rc;
 }
 
+void ama_report_run_remove (ama_reports_t *reports, ama_id_t id, const char *text)
+{
+    ama_report_run_t *run;
+
+    HASH_FIND (hh, reports->runs, &id, sizeof id, run);
+    if (!run)
+        return;
+    ama_report_follow_fail (run, AMA_E_NOT_FOUND, text);
+    forget (run);
+}
+
 void ama_report_runs_trim (ama_reports_t *reports)
 {
     ama_report_run_t *run, *next;

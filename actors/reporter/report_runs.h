@@ -44,6 +44,8 @@ void ama_report_run_moved_on (ama_report_run_t *run);
 int ama_report_run_get (ama_reports_t *reports, ama_id_t id, ama_report_run_t **ret_run, ama_err_t *err);
 /* What is in memory is not what is in the file: forget the former. */
 void ama_report_run_unload (ama_report_run_t *run);
+/* The run is to be removed: those who follow it are told text, it is forgotten, and its file closed. */
+void ama_report_run_remove (ama_reports_t *reports, ama_id_t id, const char *text);
 /* Forgets runs that nobody needs, the one used longest ago first. Only between turns. */
 void ama_report_runs_trim (ama_reports_t *reports);
 void ama_report_runs_done (ama_reports_t *reports);
@@ -54,6 +56,8 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
 /* Tells the run's followers what they have not read yet, as far as they can take it. */
 void ama_report_follow_pump (ama_report_run_t *run);
 void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t *event);
+/* Ends the streams of the run's followers. */
+void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text);
 /* Forgets the run's followers; their streams are gone or go by themselves. */
 void ama_report_follow_drop (ama_report_run_t *run);
 /* Timers: all followers of all runs. */

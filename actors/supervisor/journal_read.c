@@ -10,6 +10,18 @@ static char *column_text (sqlite3_stmt *statement, int at)
     return ama_strdup (text ? text : "");
 }
 
+int64_t journal_number (ama_journal_t *journal, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = -1;
+
+    if (sqlite3_prepare_v2 (journal->db, sql, -1, &statement, NULL) == SQLITE_OK
+        && sqlite3_step (statement) == SQLITE_ROW)
+        number = sqlite3_column_int64 (statement, 0);
+    (void) sqlite3_finalize (statement);
+    return number;
+}
+
 int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
 {
     bool all = ama_id_is_zero (run);
@@ -92,6 +104,8 @@ int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t
     if (found)
         *ret_summary = journal_column_summary (statement);
     rc = journal_finish (journal, statement, "summary", err);
+    if (rc == 0 && !found)
+        rc = journal_was_removed (journal, &run, &run, err);
     return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
 }
 
@@ -122,6 +136,7 @@ static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *re
     char low[AMA_ID_TEXT], high[AMA_ID_TEXT];
     size_t size = strlen (prefix);
     ama_id_t from, to;
+    int rc, removed;
 
     if (size == 0 || size >= sizeof low)
         return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
@@ -134,7 +149,9 @@ static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *re
         return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
     journal_bind_id (journal->statements[FIND_BETWEEN], 1, &from);
     journal_bind_id (journal->statements[FIND_BETWEEN], 2, &to);
-    return find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
+    rc = find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
+    removed = rc == AMA_E_NOT_FOUND ? journal_was_removed (journal, &from, &to, err) : 0;
+    return removed < 0 ? removed : rc;
 }
 
 int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err)
@@ -154,6 +171,7 @@ int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *
                        ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[READ_TOKEN];
+    ama_err_t removed = { 0 };
     bool found;
     int rc;
 
@@ -164,5 +182,7 @@ int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *
         *ret_run = journal_column_id (statement, 1);
     }
     rc = journal_finish (journal, statement, "token", err);
+    if (rc == 0 && found && journal_was_removed (journal, ret_run, ret_run, &removed) == AMA_E_NOT_FOUND)
+        rc = ama_err_set (err, AMA_E_REPLAY, "the idempotency key was used before: %s", removed.text);
     return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "the key was never used");
 }

@@ -21,6 +21,7 @@ typedef struct sup sup_t;
 typedef struct sup_run sup_run_t;
 typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
+typedef struct sup_retain sup_retain_t;
 
 #define SUP_RENEW_MS 30000
 
@@ -129,6 +130,7 @@ struct sup {
     ama_timer_t *release_again;
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
+    sup_retain_t *retain;
     uint64_t stale; /* statuses for what is not open any more */
 };
 
@@ -144,6 +146,8 @@ void sup_touch (sup_t *sup, sup_run_t *run);
 /* Rows of the open batch are to be committed: soon if somebody waits, else with the next ones. */
 void sup_flush_soon (sup_t *sup);
 void sup_on_lazy (void *arg);
+/* Nobody knows what is on the disk: the actor ends, the next start finds out. */
+void sup_commit_failed (sup_t *sup, const ama_err_t *err);
 
 /* ---- sup_run.c: the runs in memory ---- */
 
@@ -182,6 +186,15 @@ void sup_post_all (sup_t *sup);
 void sup_posts_forget (sup_t *sup, ama_id_t run);
 void sup_posts_done (sup_t *sup);
 void sup_progress (sup_t *sup, ama_id_t run, const ama_report_event_t *event);
+
+/* ---- sup_retain.c ---- */
+
+sup_retain_t *sup_retain_new (sup_t *sup, const ama_journal_retention_t *keep);
+void sup_retain_destroy (sup_retain_t **retain);
+/* Looks for runs to remove, and goes on with what an earlier start did not finish. */
+void sup_retain_start (sup_t *sup);
+/* A run has ended. */
+void sup_retain_soon (sup_t *sup);
 
 /* ---- sup_query.c ---- */
 

@@ -197,8 +197,10 @@ void sup_run_over (sup_run_t *run)
         run->active = false;
         run->sup->n_active--;
     }
-    if (!run->sup->closing)
-        start_next (run->sup);
+    if (run->sup->closing)
+        return;
+    start_next (run->sup);
+    sup_retain_soon (run->sup);
 }
 
 void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter)

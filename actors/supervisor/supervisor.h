@@ -10,7 +10,8 @@ typedef struct {
     uint64_t max_bytes;   /* of the journal, 0: no limit */
     ama_journal_t *
         *journal; /* taken if given: already open (a program that needs its epoch); data_dir is not looked at then */
-    uint32_t max_active; /* runs under way at a time, others are queued; 0: 64 */
+    uint32_t max_active;               /* runs under way at a time, others are queued; 0: 64 */
+    ama_journal_retention_t retention; /* of runs that ended */
 } ama_supervisor_conf_t;
 
 /* Config: ama_supervisor_conf_t. Ends with AMA_E_FATAL when it is not known whether a commit was made. */

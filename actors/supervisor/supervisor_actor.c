@@ -260,6 +260,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
     sup->release_again = ama_timer_new (ctx, sup_on_release_again, sup);
     sup->renew = ama_timer_new (ctx, sup_on_renew, sup);
+    sup->retain = sup_retain_new (sup, &conf->retention);
     ama_timer_after (sup->renew, SUP_RENEW_MS);
     if (open_journal (sup, conf, err) < 0 || sup_load (sup, err) < 0)
         return err->code;
@@ -277,6 +278,7 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
         return;
     sup->resumed = true;
     sup_resume (sup);
+    sup_retain_start (sup);
 }
 
 static void stop (ama_ctx_t *ctx, void *state)
@@ -328,6 +330,7 @@ static void done (void *state)
     ama_timer_destroy (&sup->close_again);
     ama_timer_destroy (&sup->release_again);
     ama_timer_destroy (&sup->renew);
+    sup_retain_destroy (&sup->retain);
     ama_journal_close (&sup->journal);
 }
 
