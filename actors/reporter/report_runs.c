@@ -32,6 +32,7 @@ void ama_report_run_moved_on (ama_report_run_t *run)
 
 void ama_report_run_unload (ama_report_run_t *run)
 {
+    ama_report_read_forget (run);
     ama_report_core_destroy (&run->core);
     ama_report_file_close (&run->file);
 }

@@ -13,6 +13,10 @@
 
 typedef struct ama_reports ama_reports_t;
 typedef struct ama_report_follower ama_report_follower_t;
+typedef struct ama_report_read ama_report_read_t;
+
+/* What was read last, so that those who follow at about the same place share it. */
+#define AMA_REPORT_READS 4
 
 typedef struct ama_report_run {
     ama_id_t id;
@@ -33,9 +37,9 @@ struct ama_reports {
     bool read_only;
     ama_report_run_t *runs; /* used last at the end */
     unsigned n_runs, n_followers;
-    ama_timer_t *idle; /* while somebody follows: a sign of life now and then */
-    ama_timer_t *more; /* some follower has more to read than fits into one turn */
-    ama_str_t chunk;   /* what was read for the follower at hand */
+    ama_timer_t *idle;                          /* while somebody follows: a sign of life now and then */
+    ama_timer_t *more;                          /* some follower has more to read than fits into one turn */
+    ama_report_read_t *reads[AMA_REPORT_READS]; /* the newest first; NULL: none yet */
 };
 
 /* What was told as progress is no longer so. */
@@ -60,6 +64,9 @@ void ama_report_follow_progress (ama_report_run_t *run, const ama_report_event_t
 void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text);
 /* Forgets the run's followers; their streams are gone or go by themselves. */
 void ama_report_follow_drop (ama_report_run_t *run);
+/* What was read of the run is not in its file any more, or the run is forgotten. */
+void ama_report_read_forget (ama_report_run_t *run);
+void ama_report_read_done (ama_reports_t *reports);
 /* Timers: all followers of all runs. */
 void ama_report_follow_more (void *reports);
 void ama_report_follow_idle (void *reports);

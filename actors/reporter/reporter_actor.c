@@ -368,7 +368,7 @@ static void done (void *state)
     sync_destroy (self->next);
     ama_report_runs_done (&self->reports);
     ama_report_store_close (&self->reports.store);
-    ama_str_done (&self->reports.chunk);
+    ama_report_read_done (&self->reports);
 }
 
 static const ama_handler_t handlers[] = {
