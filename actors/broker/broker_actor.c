@@ -189,6 +189,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     self->tries = 0;
     self->backoff_ms = RESTART_MIN_MS;
     ama_timer_cancel (self->start);
+    ama_log (AMA_LOG_INFO, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
     tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
     ama_broker_core_agent (self->core, self->agent);

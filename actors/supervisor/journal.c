@@ -196,7 +196,7 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
     if (strcmp (text, "wal") != 0)
         return ama_err_set (err, AMA_E_IO, "journal: the disk does not allow a write-ahead log (mode %s)", text);
     if (journal_sql (journal,
-                     "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;"
+                     "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=2000;"
                      "PRAGMA journal_size_limit=8388608;",
                      err)
             < 0
