@@ -54,13 +54,14 @@ static const char *const statement_text[N_STATEMENTS] = {
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
-    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC LIMIT ?",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
-    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC LIMIT 1",
-    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC LIMIT 1",
-    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC LIMIT 1",
-    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ? LIMIT 2",
+    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC",
+    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC",
+    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC",
+    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ?",
     [READ_TOKEN] = "SELECT content, run FROM token WHERE token = ?",
+    [READ_FIRST] = "SELECT type, body FROM event WHERE run = ? AND seq = 1",
 };
 
 _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9

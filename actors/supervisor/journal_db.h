@@ -27,6 +27,7 @@ typedef enum {
     FIND_RUNNING,
     FIND_BETWEEN,
     READ_TOKEN,
+    READ_FIRST,
     N_STATEMENTS,
 } statement_t;
 

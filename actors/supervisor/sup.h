@@ -140,7 +140,9 @@ void sup_on_lazy (void *arg);
 sup_run_t *sup_run_new (sup_t *sup, ama_id_t id);
 void sup_run_destroy (sup_run_t **run);
 sup_run_t *sup_run_find (sup_t *sup, ama_id_t id);
-void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter);
+/* content NULL: it has no token. */
+void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const char *token, const ama_digest_t *content,
+                     const ama_waiter_t *waiter);
 void sup_run_over (sup_run_t *run); /* its turn goes to the next one */
 void sup_run_on_timer (void *arg);
 /* Open runs and unacknowledged posts of the journal. */
@@ -173,6 +175,11 @@ void sup_posts_done (sup_t *sup);
 void sup_progress (sup_t *sup, ama_id_t run, const ama_report_event_t *event);
 
 /* ---- sup_query.c ---- */
+
+/* Of whose runs it may know: a submitter of his own, everybody else of all (NULL). Borrowed from waiter. */
+const char *sup_limit_of (const ama_waiter_t *waiter);
+bool sup_may_know (const ama_waiter_t *waiter, const sup_run_t *run);
+int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 
 int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);

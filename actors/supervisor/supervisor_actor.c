@@ -23,7 +23,6 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     sup_t *sup = state;
     const ama_run_submit_t *submit = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_digest_t none = { { 0 } };
 
     (void) ctx;
     if (!*submit->repo)
@@ -36,7 +35,7 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     if (*submit->token)
         sup_submit_with_token (sup, submit, &waiter);
     else
-        sup_run_submit (sup, submit, &none, &waiter);
+        sup_run_submit (sup, submit, NULL, NULL, &waiter);
     return 0;
 }
 
@@ -50,7 +49,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     (void) ctx;
     (void) err;
-    if (!run) {
+    if (!run || !sup_may_know (&waiter, run)) {
         sup_answer_ended (sup, cancel->run, &waiter);
         return 0;
     }
@@ -328,6 +327,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_RUN_CANCEL, on_cancel },
     { AMA_MSG_RUN_LIST, sup_on_list },
     { AMA_MSG_RUN_SHOW, sup_on_show },
+    { AMA_MSG_RUN_OWNER, sup_on_owner },
     { AMA_MSG_ATTEMPT_STATUS, on_status },
     { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
     { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },

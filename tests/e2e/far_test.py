@@ -62,6 +62,44 @@ class Far(DaemonHouse):
         no = self.far("eye", "submit", job, "--env", "dev")
         self.assertEqual((no.returncode, "its role is viewer" in no.stderr), (5, True), no.stderr)
 
+    def test_own_runs(self):
+        """A submitter knows of his own runs only; another's is answered as one that is not there."""
+        long = self.job(flow(shell("a")), a="echo begun; read x </dev/zero || sleep 600\n")
+        self.key("other")
+        self.assertEqual(self.ama("keys", "add", "other", "--role", "submitter", "--key", self.keys["other"]).returncode, 0)
+        self.serve(f"fetch: {{local-paths: [{self.folder}]}}\n")
+        near = lambda *args: self.ama(*args)  # noqa: E731
+        who = {name: lambda *args, name=name: self.far(name, *args) for name in ("boss", "maker", "other", "eye")} | {"near": near}
+        owned = {}
+        for name in ("maker", "other", "boss", "near"):  # the same words of two people are two keys
+            done = who[name]("submit", long, "--env", "dev", "--detach", "--idempotency-key", "nightly")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            owned[name] = done.stdout.strip()
+        self.assertEqual(len(set(owned.values())), 4)
+        again = self.far("maker", "submit", long, "--env", "dev", "--detach", "--idempotency-key", "nightly")
+        self.assertEqual(again.stdout.strip(), owned["maker"])
+        everything = {"boss", "eye", "near"}
+        for name, ask in who.items():
+            sees = {n for n in owned if name in everything or n == name}
+            shown = json.loads(ask("list", "-o", "json").stdout)["runs"]
+            self.assertEqual({(r["run"], r.get("owner", "near")) for r in shown}, {(owned[n], n) for n in sees}, name)
+            self.assertEqual(json.loads(ask("show", "@latest", "-o", "json").stdout)["run"], max(owned[n] for n in sees))
+            for other in set(owned) - sees:
+                for command in (["show"], ["cancel"], ["attach"]):
+                    done, none = ask(*command, owned[other]), ask(*command, "0" * 26)
+                    self.assertEqual((done.returncode, done.stderr.replace(owned[other], "0" * 26)), (2, none.stderr), f"{name} {command}")
+                self.assertEqual(ask("show", owned[other][:-1]).returncode, 2)
+            for other in sees:
+                self.assertEqual(ask("show", owned[other]).returncode, 0)
+        self.assertEqual({self.state(run) for run in owned.values()} - {"queued", "running", "planning"}, set())
+        for name in ("maker", "other"):
+            self.assertEqual(self.far(name, "cancel", owned[name], "--force").returncode, 0)
+            self.assertEqual(self.far(name, "attach", owned[name]).returncode, 4)
+        self.assertEqual(self.far("other", "attach", owned["maker"]).returncode, 2)  # also when it has ended
+        self.assertEqual(self.far("other", "cancel", owned["maker"]).returncode, 2)
+        for name in ("boss", "near"):
+            self.assertEqual(self.far("boss", "cancel", owned[name], "--force").returncode, 0)
+
     def test_who_is_not_let_in(self):
         self.serve()
         self.key("stranger")
