@@ -106,6 +106,8 @@ struct sup {
     sup_run_t *runs;       /* hash by id */
     sup_run_t *queue_head; /* wait for their turn, in order */
     sup_run_t *queue_tail;
+    ama_submit_rule_fn *may_submit;
+    void *may_submit_arg;
     uint32_t n_active, max_active;
     uint32_t lease_asks; /* of all runs */
     sup_batch_t *open;
@@ -148,6 +150,9 @@ void sup_run_on_timer (void *arg);
 /* Open runs and unacknowledged posts of the journal. */
 int sup_load (sup_t *sup, ama_err_t *err);
 void sup_resume (sup_t *sup);
+
+/* What the operator has not allowed is refused; false: answered so. */
+bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
 
 /* ---- sup_dialog.c: effects become messages ---- */
 

@@ -332,8 +332,11 @@ static void token_completed (void *job)
     }
     else if (query->code == 0)
         answer_known (query, &content, &query->content);
-    else if (query->code == AMA_E_NOT_FOUND)
-        sup_run_submit (sup, &query->submit, query->token, &content, &query->waiter);
+    else if (query->code == AMA_E_NOT_FOUND) {
+        /* only now: who repeats a submit hears of its run, whatever became of the rules */
+        if (sup_may_submit (sup, &query->submit, &query->waiter))
+            sup_run_submit (sup, &query->submit, query->token, &content, &query->waiter);
+    }
     else
         (void) failed (query);
     query_destroy (query);

@@ -201,6 +201,16 @@ void sup_run_over (sup_run_t *run)
         start_next (run->sup);
 }
 
+bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter)
+{
+    ama_err_t err = { 0 };
+    int rc = sup->may_submit ? sup->may_submit (sup->may_submit_arg, body, waiter->user, waiter->role, &err) : 0;
+
+    if (rc < 0)
+        (void) ama_refuse (sup->ctx, waiter, rc, "%s", err.text);
+    return rc == 0;
+}
+
 void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const char *own_token, const ama_digest_t *content,
                      const ama_waiter_t *waiter)
 {

@@ -34,7 +34,7 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
                             "the journal has no space; running actions go on, new runs are refused");
     if (*submit->token)
         sup_submit_with_token (sup, submit, &waiter);
-    else
+    else if (sup_may_submit (sup, submit, &waiter))
         sup_run_submit (sup, submit, NULL, NULL, &waiter);
     return 0;
 }
@@ -253,7 +253,12 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup_t *sup = state;
     const ama_supervisor_conf_t *conf = config;
 
-    *sup = (sup_t){ .ctx = ctx, .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE };
+    *sup = (sup_t){
+        .ctx = ctx,
+        .may_submit = conf->may_submit,
+        .may_submit_arg = conf->may_submit_arg,
+        .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE,
+    };
     sup->open = sup_batch_new (sup);
     sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
