@@ -155,6 +155,8 @@ const char *ama_run_core_cause (const ama_run_core_t *run);
 const char *ama_run_core_waiting (const ama_run_core_t *run, ama_str_t *scratch);
 /* An open attempt or a session of its own. */
 bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id);
+/* May `agent` speak of the attempt or session? 0; AMA_E_ROLE: it is open, at another agent; AMA_E_STALE: no such is open. */
+int ama_run_core_speaker (const ama_run_core_t *run, ama_id_t id, const char *agent, ama_err_t *err);
 /* A lease of its own waits at the broker. */
 bool ama_run_core_wants_lease (const ama_run_core_t *run, ama_id_t lease);
 const char *ama_run_core_dump (const ama_run_core_t *run,

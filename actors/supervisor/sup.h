@@ -121,7 +121,9 @@ struct sup {
     ama_timer_t *close_again;
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
-    uint64_t stale; /* statuses for what is not open any more */
+    /* Statuses of agents that changed nothing: of what is not open any more, of what is not theirs. */
+    uint64_t stale, not_theirs;
+    int64_t warned_ms; /* of the latter; 0: never */
 };
 
 /* ---- sup_commit.c ---- */
@@ -161,8 +163,8 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_announce (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_asks_drop (sup_run_t *run);
 void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
-/* True if it was one that was to end. */
-bool sup_session_closed (sup_t *sup, ama_id_t session);
+/* True if it was one of that agent that was to end. */
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
 void sup_on_renew (void *arg);

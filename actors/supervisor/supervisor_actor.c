@@ -14,7 +14,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#define MAX_ACTIVE 64
+#define MAX_ACTIVE    64
+#define WARN_EVERY_MS 60000
 
 /* ---- people ---- */
 
@@ -67,6 +68,8 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
 {
     sup_run_t *run, *next;
 
+    if (ama_id_is_zero (id))
+        return NULL;
     HASH_ITER (hh, sup->runs, run, next)
     {
         if (ama_run_core_holds (run->core, id))
@@ -75,23 +78,47 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
     return NULL;
 }
 
+/* An agent speaks for what it was given, and for nothing else. 0; AMA_E_STALE: it is over, or never was; AMA_E_ROLE: it is another's, of this run or
+ * of a run that was not said. Such a one is not answered: it has no business with it. */
+static int judge (sup_t *sup, const sup_run_t *run, ama_id_t id, const char *agent, ama_err_t *err)
+{
+    int rc = run ? ama_run_core_speaker (run->core, id, agent, err)
+                 : ama_err_set (err, AMA_E_STALE, "the run is over, or never was");
+    int64_t now_ms = ama_now_ms (sup->ctx);
+
+    if (rc == AMA_E_STALE && holder_of (sup, id))
+        rc = ama_err_set (err, AMA_E_ROLE, "it is of another run");
+    sup->stale += rc == AMA_E_STALE;
+    sup->not_theirs += rc == AMA_E_ROLE;
+    if (rc == AMA_E_ROLE && (!sup->warned_ms || now_ms - sup->warned_ms >= WARN_EVERY_MS)) {
+        sup->warned_ms = now_ms;
+        ama_log (AMA_LOG_WARN, "supervisor", "%s told of an attempt that is not its own, and was not heard: %s", agent,
+                 err->text);
+    }
+    return rc;
+}
+
 static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     sup_t *sup = state;
     const ama_attempt_status_t *status = body;
     sup_run_t *run = sup_run_find (sup, status->run);
     sup_step_t ack = { .kind = STEP_ATTEMPT_ACK, .id = status->attempt, .state = (int) status->state };
+    int rc;
 
     (void) ctx;
-    (void) err;
     /* an agent that never heard of the attempt does not know its run either */
     if (ama_id_is_zero (status->run))
         run = holder_of (sup, status->attempt);
-    if (!run || !ama_run_core_status (run->core, status, sup_now (sup)))
-        sup->stale++;
+    rc = judge (sup, run, status->attempt, envelope->src, err);
+    if (rc == AMA_E_ROLE)
+        return rc;
+    if (rc == 0)
+        (void) ama_run_core_status (run->core, status, sup_now (sup));
+    /* also of what is over: whoever tells of it has missed that, and may forget it */
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 static void session_opening (sup_t *sup, const ama_attempt_session_status_t *status)
@@ -112,22 +139,25 @@ static int on_session (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     bool over = status->state == AMA_SESSION_STATE_FAILED || status->state == AMA_SESSION_STATE_LOST
                 || status->state == AMA_SESSION_STATE_CLOSED;
 
+    int rc = judge (sup, run, status->session, envelope->src, err);
+
     (void) ctx;
-    (void) err;
+    if (rc == AMA_E_ROLE)
+        return rc;
     if (status->state == AMA_SESSION_STATE_OPENING) {
-        session_opening (sup, status);
-        return 0;
+        if (rc == 0)
+            session_opening (sup, status);
+        return rc;
     }
-    if (!run || !ama_run_core_session (run->core, status, sup_now (sup))) {
-        sup->stale++;
+    if (rc < 0 || !ama_run_core_session (run->core, status, sup_now (sup))) {
         if (over)
-            (void) sup_session_closed (sup, status->session);
+            (void) sup_session_closed (sup, status->session, envelope->src);
         else
             sup_close_session (sup, status->session, none, envelope->src);
     }
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 /* What an agent holds and nobody wants any more ends. */
