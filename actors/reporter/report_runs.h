@@ -35,6 +35,7 @@ struct ama_reports {
     ama_ctx_t *ctx;
     ama_report_store_t *store;
     bool read_only;
+    bool closing;           /* the link is gone */
     ama_report_run_t *runs; /* used last at the end */
     unsigned n_runs, n_followers;
     ama_timer_t *idle;                          /* while somebody follows: a sign of life now and then */

@@ -359,7 +359,7 @@ static void done (void *state)
 {
     reporter_t *self = state;
 
-    self->stopping = true;
+    self->stopping = self->reports.closing = true;
     ama_worker_destroy (&self->worker);
     sync_destroy (self->running);
     ama_timer_destroy (&self->reports.more);

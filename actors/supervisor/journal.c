@@ -60,12 +60,12 @@ static const char *const statement_text[N_STATEMENTS] = {
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
-    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC LIMIT ?",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
-    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC LIMIT 1",
-    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC LIMIT 1",
-    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC LIMIT 1",
-    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ? LIMIT 2",
+    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC",
+    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC",
+    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC",
+    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ?",
     [READ_TOKEN] = "SELECT content, run FROM token WHERE token = ?",
     [FIND_OLD] = "SELECT run, ended FROM run WHERE state >= 5 AND ended < ?1"
                  " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.run) ORDER BY ended LIMIT ?2",
@@ -84,6 +84,7 @@ static const char *const statement_text[N_STATEMENTS] = {
     [GAP_AT] = "SELECT first, last, chain FROM gap WHERE first = ?",
     [DROP_GAP] = "DELETE FROM gap WHERE first = ?",
     [ADD_GAP] = "INSERT INTO gap VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
+    [READ_FIRST] = "SELECT type, body FROM event WHERE run = ? AND seq = 1",
 };
 
 _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9

@@ -354,13 +354,13 @@ static void closing_done (sup_t *sup, sup_closing_t *closing)
     free (closing);
 }
 
-bool sup_session_closed (sup_t *sup, ama_id_t session)
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent)
 {
     sup_closing_t *closing;
 
     DL_FOREACH (sup->closing_sessions, closing)
     {
-        if (ama_id_equal (closing->id, session)) {
+        if (ama_id_equal (closing->id, session) && strcmp (closing->agent, agent) == 0) {
             closing_done (sup, closing);
             return true;
         }
