@@ -248,6 +248,9 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_schemes = !conf->fetch.schemes && far ? far_schemes : list (conf->fetch.schemes),
         .fetch_hosts = !conf->fetch.hosts && far ? no_hosts : list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
+        .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,
+        .sandbox_read = list (conf->sandbox_read),
+        .sandbox_write = list (conf->sandbox_write),
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 
@@ -323,6 +326,7 @@ int main (int argc, char **argv)
     if (code >= 0)
         return code;
     ama_node_prepare ();
+    ama_node_hide ();
     (void) umask (077);
     notify = ama_notify_of_process ();
     rc = find_paths (&options, &paths, &err);

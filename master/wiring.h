@@ -41,6 +41,9 @@ typedef struct {
     const char *const *fetch_schemes;      /* NULL: the defaults for a system without tcp listener */
     const char *const *fetch_hosts;        /* NULL: any */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
+    bool no_sandbox;                       /* sandbox: none */
+    const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
+    const char *const *sandbox_write;
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

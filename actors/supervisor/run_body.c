@@ -373,6 +373,8 @@ ama_run_action_info_t *ama_run_core_actions (const ama_run_core_t *run, size_t *
                 .started = attempt->started,
                 .ended = attempt->ended,
                 .node = (char *) attempt->node,
+                .has_sandbox = attempt->sandbox != AMA_SANDBOX_LEVEL_UNSPECIFIED,
+                .sandbox = attempt->sandbox,
             };
         }
     }

@@ -1,6 +1,7 @@
 /* session_files.c - see session_files.h; called by session.c, on the agent's thread */
 #include "agent/runners/spark/session_files.h"
 
+#include "actors/base/ama_log.h"
 #include "agent/runners/jupyter/wire.h"
 
 #include <errno.h>
@@ -113,6 +114,18 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
+static void confine (const ama_agent_t *agent, const ama_attempt_start_t *like, ama_session_files_t *files)
+{
+    ama_str_t note = { 0 };
+
+    files->confine = ama_confine_run (agent, like, files->folder, &note);
+    ama_confine_write (files->confine, files->sockets);
+    ama_confine_spark (files->confine, &like->environment, &note);
+    if (note.size)
+        ama_log (AMA_LOG_WARN, "agent", "%s", note.data);
+    ama_str_done (&note);
+}
+
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
                             ama_session_files_t *files, ama_err_t *err)
 {
@@ -149,7 +162,11 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
         rc = make (files->tmp, err);
     if (rc == 0)
         rc = make_sockets (agent, files, err);
-    return rc == 0 ? write_documents (open, &like, files, err) : rc;
+    if (rc == 0)
+        rc = write_documents (open, &like, files, err);
+    if (rc == 0)
+        confine (agent, &like, files);
+    return rc;
 }
 
 static void remove_sockets (const char *folder)
@@ -177,6 +194,7 @@ void ama_session_files_done (ama_session_files_t *files)
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free (strings[i]);
     ama_env_done (&files->extra);
+    ama_confine_destroy (&files->confine);
     json_decref (files->jars);
     *files = (ama_session_files_t){ 0 };
 }
