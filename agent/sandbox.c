@@ -307,16 +307,15 @@ static void tell_level (const ama_sandbox_t *sandbox)
 
 ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
 {
+    const char *const own[] = { conf->state_dir, conf->cache_dir };
     ama_sandbox_t *sandbox = ama_calloc (1, sizeof *sandbox);
     long abi = conf->off ? 0 : syscall (SYS_landlock_create_ruleset, NULL, 0, LL_VERSION);
 
     sandbox->abi = abi > 0 ? (int) abi : 0;
     sandbox->level = conf->off ? AMA_SANDBOX_LEVEL_NONE : level_of (sandbox->abi);
-    if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES) {
-        const char *const own[] = { conf->state_dir, conf->cache_dir };
-        ama_sandbox_closed_init (&sandbox->closed, own, ARRAY_SIZE (own), conf->home);
+    ama_sandbox_closed_init (&sandbox->closed, own, ARRAY_SIZE (own), conf->home);
+    if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES)
         open_system (sandbox, conf);
-    }
     tell_level (sandbox);
     return sandbox;
 }
@@ -430,16 +429,18 @@ void ama_confine_write (ama_confine_t *confine, const char *path)
         fail (confine, path);
 }
 
+/* Without Landlock, too, for the sake of the folders that are made: a job finds the same everywhere. */
 static void allow_job_path (ama_confine_t *confine, const char *what, const char *value, bool write, ama_str_t *note)
 {
-    const char *path = confine->ruleset < 0 ? NULL : ama_sandbox_local_path (value);
-    int fd = path ? ama_sandbox_open (&confine->sandbox->closed, path, write) : -1;
+    const char *path = ama_sandbox_local_path (value);
+    int fd = path ? ama_sandbox_open (&confine->sandbox->closed, path, write) : AMA_E_NOT_FOUND;
 
     if (fd >= 0) {
-        allow (confine, fd, write ? LL_WRITE : LL_READ, path);
+        if (confine->ruleset >= 0)
+            allow (confine, fd, write ? LL_WRITE : LL_READ, path);
         (void) close (fd);
     }
-    else if (fd == AMA_E_PATH)
+    else if (fd == AMA_E_PATH && confine->ruleset >= 0)
         ama_str_printf (note, "%ssandbox: actions may not %s %s, the %s of this environment", note->size ? "; " : "",
                         write ? "write to" : "read", path, what);
 }
