@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,7 @@ static void open_etc (ama_sandbox_t *sandbox)
 {
     struct stat st;
     bool whole = geteuid () != 0;
+    glob_t found;
 
     if (stat ("/etc", &st) < 0
         || (st.st_mtim.tv_sec == sandbox->etc_changed.tv_sec && st.st_mtim.tv_nsec == sandbox->etc_changed.tv_nsec))
@@ -208,6 +210,12 @@ static void open_etc (ama_sandbox_t *sandbox)
         whole = whole && access (etc_own[i], F_OK) < 0;
     if (whole)
         add_rule (&sandbox->etc, "/etc", LL_READ);
+    /* Debian keeps a Java's settings in /etc/java-17-openjdk */
+    if (!whole && glob ("/etc/java*", GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            add_rule (&sandbox->etc, found.gl_pathv[i], LL_READ);
+        globfree (&found);
+    }
     for (size_t i = 0; i < ARRAY_SIZE (etc_reads) && !whole; i++) {
         ama_str_t path = { 0 };
         ama_str_printf (&path, "/etc/%s", etc_reads[i]);

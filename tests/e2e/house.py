@@ -89,6 +89,15 @@ class House(unittest.TestCase):
             if name in os.environ:
                 self.env[name] = os.environ[name]
         (self.folder / "home").mkdir()
+        self.data.mkdir(mode=0o700)
+        self.open_to_actions(self.folder)
+
+    def open_to_actions(self, *paths):
+        """Pipes and marks of a test lie in its house, where actions have no business by themselves."""
+        config = self.folder / "home" / ".config" / "amaterasu" / "amad.yaml"
+        for at in (config, self.data / "amad.yaml"):
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_text(f"sandbox-write: {json.dumps([str(path) for path in paths])}\n")
 
     def tearDown(self):
         for daemon in self.daemons:

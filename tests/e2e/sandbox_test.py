@@ -108,6 +108,10 @@ def script(facts, names):
 class Sandbox(House):
     """A daemon, another run of it, and files outside that an action has no business with."""
 
+    def setUp(self):
+        super().setUp()
+        self.open_to_actions()
+
     def prepare(self):
         outside = self.folder / "outside"
         outside.mkdir()
