@@ -455,6 +455,7 @@ static ama_sandbox_t *make_sandbox (const ama_agent_conf_t *conf)
     const char *const readable[] = { conf->runners_dir ? conf->runners_dir : "", conf->java_home ? conf->java_home : "",
                                      conf->spark_home ? conf->spark_home : "", NULL };
     const ama_sandbox_conf_t sandbox = { .off = conf->no_sandbox,
+                                         .required = conf->sandbox_required,
                                          .state_dir = conf->state_dir ? conf->state_dir : conf->dir,
                                          .cache_dir = conf->cache_dir,
                                          .home = conf->home,

@@ -7,6 +7,7 @@
 #define AMA_AGENT_ACTOR_H
 
 #include "actors/runtime/ama_actor.h"
+#include "messages/ama_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,9 +25,10 @@ typedef struct {
     const char *path;        /* PATH, LANG, TZ of actions; path NULL: the system's usual one, others NULL: unset */
     const char *lang;
     const char *tz;
-    const char *java_home;           /* for sessions; NULL: found by the scripts */
-    const char *spark_home;          /* NULL: Spark is installed into the cache */
-    bool no_sandbox;                 /* actions may touch what this user may */
+    const char *java_home;                /* for sessions; NULL: found by the scripts */
+    const char *spark_home;               /* NULL: Spark is installed into the cache */
+    bool no_sandbox;                      /* actions may touch what this user may */
+    ama_sandbox_level_t sandbox_required; /* attempts are refused below it; unspecified: never */
     const char *state_dir;           /* what actions are kept out of, however their job asks for it; NULL: dir alone */
     const char *home;                /* of this user; NULL: unknown */
     const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */

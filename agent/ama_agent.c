@@ -35,6 +35,8 @@ static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTI
                             "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
                             "  --state DIR        kept from actions, whatever their job asks for (that of --dir)\n"
                             "  --sandbox LEVEL    of actions: standard or none (standard)\n"
+                            "  --sandbox-require LEVEL\n"
+                            "                     basic, files or standard: no action runs with less (none)\n"
                             "  --sandbox-read PATH, --sandbox-write PATH\n"
                             "                     more for actions to read, and to write; may be repeated\n"
                             "  --cpus N           offered to runs (this machine's)\n"
@@ -50,6 +52,16 @@ static int parse_number (const char *text, int64_t *ret_number)
     errno = 0;
     *ret_number = strtoll (text, &end, 10);
     return *end || end == text || errno || *ret_number < 0 ? -1 : 0;
+}
+
+static int parse_level (const char *text, ama_sandbox_level_t *ret_level)
+{
+    for (int level = AMA_SANDBOX_LEVEL_BASIC; level <= AMA_SANDBOX_LEVEL_STANDARD; level++)
+        if (strcmp (text, ama_sandbox_level_name ((ama_sandbox_level_t) level)) == 0) {
+            *ret_level = (ama_sandbox_level_t) level;
+            return 0;
+        }
+    return -1;
 }
 
 static void add_path (const char ***list, const char *path)
@@ -74,6 +86,7 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "guard", required_argument, NULL, 'g' },
         { "state", required_argument, NULL, 'S' },
         { "sandbox", required_argument, NULL, 's' },
+        { "sandbox-require", required_argument, NULL, 'q' },
         { "sandbox-read", required_argument, NULL, 'R' },
         { "sandbox-write", required_argument, NULL, 'W' },
         { "cpus", required_argument, NULL, 'p' },
@@ -112,6 +125,10 @@ static int parse_options (int argc, char **argv, options_t *options)
         case 's':
             options->conf.no_sandbox = strcmp (optarg, "none") == 0;
             if (!options->conf.no_sandbox && strcmp (optarg, "standard") != 0)
+                return -1;
+            break;
+        case 'q':
+            if (strcmp (optarg, "none") != 0 && parse_level (optarg, &options->conf.sandbox_required) < 0)
                 return -1;
             break;
         case 'R':

@@ -318,6 +318,9 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
     case AMA_E_UNREACHABLE:
         outcome.cause = outcome.error = "session-lost";
         break;
+    case AMA_E_UNSUPPORTED:
+        outcome.error = "sandbox";
+        break;
     case AMA_E_SYNTAX:
         outcome.state = AMA_ATTEMPT_STATE_FAILED;
         outcome.cause = "syntax";

@@ -72,8 +72,22 @@ static void write_setting (ama_confine_t *confine, const ama_plan_setting_t *set
     }
 }
 
-void ama_confine_spark (ama_confine_t *confine, const ama_plan_environment_t *environment, ama_str_t *note)
+static void open_own (ama_confine_t *confine, const ama_plan_setting_t *setting, ama_str_t *note)
 {
+    json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
+    const char *path = json_string_value (json);
+
+    if (strcmp (setting->key, "inputRootPath") == 0)
+        ama_confine_job_read (confine, setting->key, path, note);
+    else if (strcmp (setting->key, "outputRootPath") == 0 || strcmp (setting->key, "workingDir") == 0)
+        ama_confine_job_write (confine, setting->key, path, note);
+    json_decref (json);
+}
+
+void ama_confine_spark (ama_confine_t *confine, const ama_attempt_session_open_t *open, ama_str_t *note)
+{
+    const ama_plan_environment_t *environment = &open->environment;
+
     static const char *const properties[] = { "spark.local.dir", "spark.sql.warehouse.dir", "spark.eventLog.dir",
                                               "spark.checkpoint.dir" };
     static const char *const variables[] = { "SPARK_LOCAL_DIRS", "SPARK_WORKER_DIR" };
@@ -82,4 +96,6 @@ void ama_confine_spark (ama_confine_t *confine, const ama_plan_environment_t *en
         write_setting (confine, &environment->spark[i], properties, ARRAY_SIZE (properties), note);
     for (size_t i = 0; i < environment->n_spark_env; i++)
         write_setting (confine, &environment->spark_env[i], variables, ARRAY_SIZE (variables), note);
+    for (size_t i = 0; i < open->n_paths; i++)
+        open_own (confine, &open->paths[i], note);
 }

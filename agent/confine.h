@@ -9,7 +9,7 @@
 ama_confine_t *ama_confine_run (const ama_agent_t *agent, const ama_attempt_start_t *start, const char *folder,
                                 ama_str_t *note);
 
-/* The folders that the environment's Spark settings name. */
-void ama_confine_spark (ama_confine_t *confine, const ama_plan_environment_t *environment, ama_str_t *note);
+/* The folders that the environment's Spark settings name, and the paths that single actions of the session have of their own. */
+void ama_confine_spark (ama_confine_t *confine, const ama_attempt_session_open_t *open, ama_str_t *note);
 
 #endif

@@ -6,11 +6,12 @@
 #include "agent/sandbox.h"
 
 #include "actors/base/ama_log.h"
+#include "agent/sandbox_filter.h"
 #include "agent/sandbox_path.h"
+#include "agent/sandbox_rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,25 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* linux/landlock.h of the machine that builds may be older than the kernel that runs. */
 enum {
-    LL_EXECUTE = 1 << 0,
-    LL_WRITE_FILE = 1 << 1,
-    LL_READ_FILE = 1 << 2,
-    LL_READ_DIR = 1 << 3,
-    LL_MAKE_CHAR = 1 << 6,
-    LL_MAKE_BLOCK = 1 << 11,
-    LL_REFER = 1 << 13,
-    LL_TRUNCATE = 1 << 14,
-    LL_IOCTL_DEV = 1 << 15,
-    LL_ALL = (1 << 16) - 1,
-
-    LL_FILE =
-        LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV, /* what a rule about a file may say */
-    LL_READ = LL_EXECUTE | LL_READ_FILE | LL_READ_DIR,
-    LL_WRITE = LL_ALL & ~(LL_MAKE_CHAR | LL_MAKE_BLOCK | LL_IOCTL_DEV),
-    LL_DEVICE = LL_READ_FILE | LL_WRITE_FILE | LL_TRUNCATE | LL_IOCTL_DEV,
-
     LL_SCOPE_ABSTRACT_SOCKETS = 1 << 0,
     LL_SCOPE_SIGNALS = 1 << 1,
 
@@ -49,8 +32,6 @@ enum {
 /* The first without which a file could not be renamed into another folder: Spark does that with all it writes. */
 enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_IOCTL = 5, ABI_SCOPES = 6 };
 
-enum { RULES_MAX = 512 };
-
 typedef struct {
     uint64_t fs, net, scoped;
 } ruleset_t;
@@ -60,21 +41,12 @@ typedef struct {
     int32_t fd;
 } __attribute__ ((packed)) beneath_t;
 
-typedef struct {
-    int fd;
-    uint64_t allowed;
-} rule_t;
-
-typedef struct {
-    rule_t rules[RULES_MAX];
-    size_t count;
-} rules_t;
-
 struct ama_sandbox {
-    ama_sandbox_level_t level;
+    ama_sandbox_level_t level, required;
     int abi;
-    rules_t system, etc;
-    struct timespec etc_changed;
+    bool filter;
+    ama_sandbox_rules_t system;
+    ama_sandbox_etc_t etc;
     ama_sandbox_closed_t closed;
 };
 
@@ -85,232 +57,43 @@ struct ama_confine {
     char *troubled;
 };
 
-/* ---- what every action may touch ---- */
-
-static const char *const system_reads[] = {
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/opt",
-    "/nix",
-    "/gnu",
-    "/snap",
-    "/proc",
-    "/sys",
-    /* where /etc/resolv.conf leads to */
-    "/run/systemd/resolve",
-    "/run/resolvconf",
-    "/run/NetworkManager/resolv.conf",
-    "/var/cache/fontconfig",
-    "/var/lib/ca-certificates",
-};
-
-static const char *const devices[] = { "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom" };
-
-/* Of /etc for root, who could read its secrets, too. */
-static const char *const etc_reads[] = {
-    "R",
-    "alternatives",
-    "bash.bashrc",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "crypto-policies",
-    "curlrc",
-    "debian_version",
-    "default/locale",
-    "environment",
-    "fonts",
-    "gai.conf",
-    "gitattributes",
-    "gitconfig",
-    "group",
-    "hadoop",
-    "host.conf",
-    "hostname",
-    "hosts",
-    "inputrc",
-    "java",
-    "krb5.conf",
-    "krb5.conf.d",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "ld.so.preload",
-    "locale.alias",
-    "locale.conf",
-    "localtime",
-    "lsb-release",
-    "machine-id",
-    "magic",
-    "mime.types",
-    "networks",
-    "nsswitch.conf",
-    "odbc.ini",
-    "odbcinst.ini",
-    "os-release",
-    "passwd",
-    "perl",
-    "pip.conf",
-    "pki/ca-trust",
-    "pki/java",
-    "pki/tls/certs",
-    "profile",
-    "profile.d",
-    "protocols",
-    "python3",
-    "resolv.conf",
-    "rpc",
-    "services",
-    "shells",
-    "spark",
-    "ssh/ssh_config",
-    "ssh/ssh_config.d",
-    "ssh/ssh_known_hosts",
-    "ssl/certs",
-    "ssl/openssl.cnf",
-    "terminfo",
-    "timezone",
-    "wgetrc",
-};
-
-/* amad's own, with keys and passwords in them. */
-static const char *const etc_own[] = { "/etc/amad", "/etc/amaterasu" };
-
-static void add_rule (rules_t *rules, const char *path, uint64_t allowed)
-{
-    int fd = rules->count < RULES_MAX && path[0] == '/' ? open (path, O_PATH | O_CLOEXEC) : -1;
-
-    if (fd >= 0)
-        rules->rules[rules->count++] = (rule_t){ .fd = fd, .allowed = allowed };
-}
-
-static void close_rules (rules_t *rules)
-{
-    for (size_t i = 0; i < rules->count; i++)
-        (void) close (rules->rules[i].fd);
-    rules->count = 0;
-}
-
-static void open_etc (ama_sandbox_t *sandbox)
-{
-    struct stat st;
-    bool whole = geteuid () != 0;
-    glob_t found;
-
-    if (stat ("/etc", &st) < 0
-        || (st.st_mtim.tv_sec == sandbox->etc_changed.tv_sec && st.st_mtim.tv_nsec == sandbox->etc_changed.tv_nsec))
-        return;
-    sandbox->etc_changed = st.st_mtim;
-    close_rules (&sandbox->etc);
-    for (size_t i = 0; i < ARRAY_SIZE (etc_own); i++)
-        whole = whole && access (etc_own[i], F_OK) < 0;
-    if (whole)
-        add_rule (&sandbox->etc, "/etc", LL_READ);
-    /* Debian keeps a Java's settings in /etc/java-17-openjdk */
-    if (!whole && glob ("/etc/java*", GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            add_rule (&sandbox->etc, found.gl_pathv[i], LL_READ);
-        globfree (&found);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE (etc_reads) && !whole; i++) {
-        ama_str_t path = { 0 };
-        ama_str_printf (&path, "/etc/%s", etc_reads[i]);
-        add_rule (&sandbox->etc, path.data, LL_READ);
-        ama_str_done (&path);
-    }
-}
-
-static void add_list (rules_t *rules, const char *const *paths, uint64_t allowed)
-{
-    for (; paths && *paths; paths++)
-        add_rule (rules, *paths, allowed);
-}
-
-/* The programs of a folder need what lies beside it: /prefix/bin has its libraries in /prefix/lib. Where a prefix holds other things of this user, such as
- * ~/.local or ~/.cargo, it is only these. */
-static void add_programs (ama_sandbox_t *sandbox, const char *folder)
-{
-    static const char *const beside[] = { "lib", "lib64", "libexec", "version", "versions" };
-    const char *slash = strrchr (folder, '/');
-    char *prefix = slash && slash != folder ? ama_strndup (folder, (size_t) (slash - folder)) : NULL,
-         *real = prefix ? realpath (prefix, NULL) : NULL;
-
-    if (ama_str_starts (folder, "/usr/") || ama_str_starts (folder, "/opt/"))
-        ;
-    else if (!real || (strcmp (slash, "/bin") != 0 && strcmp (slash, "/sbin") != 0 && strcmp (slash, "/shims") != 0))
-        add_rule (&sandbox->system, folder, LL_READ);
-    else if (!ama_sandbox_holds_private (&sandbox->closed, real))
-        add_rule (&sandbox->system, real, LL_READ);
-    else {
-        add_rule (&sandbox->system, folder, LL_READ);
-        for (size_t i = 0; i < ARRAY_SIZE (beside); i++) {
-            ama_str_t path = { 0 };
-            ama_str_printf (&path, "%s/%s", strcmp (real, "/") == 0 ? "" : real, beside[i]);
-            add_rule (&sandbox->system, path.data, LL_READ);
-            ama_str_done (&path);
-        }
-    }
-    free (real);
-    free (prefix);
-}
-
-static void open_system (ama_sandbox_t *sandbox, const ama_sandbox_conf_t *conf)
-{
-    rules_t *rules = &sandbox->system;
-
-    for (size_t i = 0; i < ARRAY_SIZE (system_reads); i++) {
-        struct stat st;
-        /* on most systems /bin and the like are links into /usr */
-        if (lstat (system_reads[i], &st) == 0 && !S_ISLNK (st.st_mode))
-            add_rule (rules, system_reads[i], LL_READ);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE (devices); i++)
-        add_rule (rules, devices[i], LL_DEVICE);
-    add_rule (rules, "/dev/shm", LL_WRITE);
-    for (const char *at = conf->path, *end; at && *at; at = *end ? end + 1 : end) {
-        char *folder;
-        end = at + strcspn (at, ":");
-        folder = ama_strndup (at, (size_t) (end - at));
-        add_programs (sandbox, folder);
-        free (folder);
-    }
-    add_list (rules, conf->readable, LL_READ);
-    add_list (rules, conf->more_reads, LL_READ);
-    add_list (rules, conf->more_writes, LL_WRITE);
-}
-
 /* ---- level ---- */
 
-static ama_sandbox_level_t level_of (int abi)
+static ama_sandbox_level_t level_of (int abi, bool filter)
 {
-    return abi >= ABI_SCOPES  ? AMA_SANDBOX_LEVEL_STANDARD
-           : abi >= ABI_REFER ? AMA_SANDBOX_LEVEL_FILES
-                              : AMA_SANDBOX_LEVEL_BASIC;
+    return abi >= ABI_SCOPES && filter ? AMA_SANDBOX_LEVEL_STANDARD
+           : abi >= ABI_REFER          ? AMA_SANDBOX_LEVEL_FILES
+                                       : AMA_SANDBOX_LEVEL_BASIC;
+}
+
+/* Why it is not more. */
+static const char *shortfall (const ama_sandbox_t *sandbox)
+{
+    switch (sandbox->level) {
+    case AMA_SANDBOX_LEVEL_NONE:
+        return "the configuration turns it off";
+    case AMA_SANDBOX_LEVEL_BASIC:
+        return "this kernel has no Landlock, or one that is too old, so actions may touch all files this user may";
+    case AMA_SANDBOX_LEVEL_FILES:
+        return sandbox->abi < ABI_SCOPES ? "the Landlock of this kernel can not keep actions from sending signals"
+                                         : "this kernel has no filters of system calls";
+    default:
+        return "";
+    }
 }
 
 static void tell_level (const ama_sandbox_t *sandbox)
 {
-    switch (sandbox->level) {
-    case AMA_SANDBOX_LEVEL_NONE:
-        ama_log (AMA_LOG_WARN, "agent", "actions are not sandboxed: the configuration says so");
-        break;
-    case AMA_SANDBOX_LEVEL_BASIC:
-        ama_log (AMA_LOG_WARN, "agent",
-                 "sandbox basic: this kernel has no Landlock, or one that is too old (%d), so actions may touch all "
-                 "files this user may",
+    if (sandbox->level < sandbox->required)
+        ama_log (AMA_LOG_ERROR, "agent", "no action will run here: sandbox %s is required, this is %s: %s",
+                 ama_sandbox_level_name (sandbox->required), ama_sandbox_level_name (sandbox->level),
+                 shortfall (sandbox));
+    else if (sandbox->level < AMA_SANDBOX_LEVEL_STANDARD)
+        ama_log (sandbox->level < AMA_SANDBOX_LEVEL_FILES ? AMA_LOG_WARN : AMA_LOG_INFO, "agent", "sandbox %s: %s",
+                 ama_sandbox_level_name (sandbox->level), shortfall (sandbox));
+    else
+        ama_log (AMA_LOG_DEBUG, "agent", "sandbox %s: Landlock %d", ama_sandbox_level_name (sandbox->level),
                  sandbox->abi);
-        break;
-    case AMA_SANDBOX_LEVEL_FILES:
-        ama_log (AMA_LOG_INFO, "agent", "sandbox files: Landlock %d can not keep actions from sending signals",
-                 sandbox->abi);
-        break;
-    default:
-        ama_log (AMA_LOG_DEBUG, "agent", "sandbox standard: Landlock %d", sandbox->abi);
-    }
 }
 
 ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
@@ -320,10 +103,14 @@ ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
     long abi = conf->off ? 0 : syscall (SYS_landlock_create_ruleset, NULL, 0, LL_VERSION);
 
     sandbox->abi = abi > 0 ? (int) abi : 0;
-    sandbox->level = conf->off ? AMA_SANDBOX_LEVEL_NONE : level_of (sandbox->abi);
+    sandbox->filter = !conf->off && ama_sandbox_filter_works ();
+    sandbox->required = conf->required;
+    sandbox->level = conf->off ? AMA_SANDBOX_LEVEL_NONE : level_of (sandbox->abi, sandbox->filter);
     ama_sandbox_closed_init (&sandbox->closed, own, ARRAY_SIZE (own), conf->home);
-    if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES)
-        open_system (sandbox, conf);
+    if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES) {
+        ama_sandbox_rules_system (&sandbox->system, conf, &sandbox->closed);
+        ama_sandbox_rules_etc (&sandbox->etc);
+    }
     tell_level (sandbox);
     return sandbox;
 }
@@ -332,8 +119,8 @@ void ama_sandbox_destroy (ama_sandbox_t **sandbox)
 {
     if (!*sandbox)
         return;
-    close_rules (&(*sandbox)->system);
-    close_rules (&(*sandbox)->etc);
+    ama_sandbox_rules_close (&(*sandbox)->system);
+    ama_sandbox_rules_close (&(*sandbox)->etc.rules);
     ama_sandbox_closed_done (&(*sandbox)->closed);
     free (*sandbox);
     *sandbox = NULL;
@@ -376,10 +163,10 @@ static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char 
         fail (confine, what);
 }
 
-static void allow_all (ama_confine_t *confine, const rules_t *rules)
+static void allow_all (ama_confine_t *confine, const ama_sandbox_rules_t *rules)
 {
     for (size_t i = 0; i < rules->count; i++)
-        allow (confine, rules->rules[i].fd, rules->rules[i].allowed, "Landlock");
+        allow (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
 }
 
 ama_confine_t *ama_confine_new (ama_sandbox_t *sandbox)
@@ -392,13 +179,13 @@ ama_confine_t *ama_confine_new (ama_sandbox_t *sandbox)
     confine->ruleset = -1;
     if (sandbox->level < AMA_SANDBOX_LEVEL_FILES)
         return confine;
-    open_etc (sandbox);
+    ama_sandbox_rules_etc (&sandbox->etc);
     confine->ruleset = (int) syscall (SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
     if (confine->ruleset < 0)
         fail (confine, "Landlock");
     else {
         allow_all (confine, &sandbox->system);
-        allow_all (confine, &sandbox->etc);
+        allow_all (confine, &sandbox->etc.rules);
     }
     return confine;
 }
@@ -449,7 +236,7 @@ static void allow_job_path (ama_confine_t *confine, const char *what, const char
         (void) close (fd);
     }
     else if (fd == AMA_E_PATH && confine->ruleset >= 0)
-        ama_str_printf (note, "%ssandbox: actions may not %s %s, the %s of this environment", note->size ? "; " : "",
+        ama_str_printf (note, "%ssandbox: actions may not %s %s, which is the job's %s", note->size ? "; " : "",
                         write ? "write to" : "read", path, what);
 }
 
@@ -482,14 +269,20 @@ static int enter (void *arg)
         return errno;
     if (confine->ruleset >= 0 && syscall (SYS_landlock_restrict_self, confine->ruleset, 0) < 0)
         return errno;
-    return 0;
+    return confine->sandbox->filter ? ama_sandbox_filter_enter () : 0;
 }
 
 int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
 {
+    const ama_sandbox_t *sandbox = confine->sandbox;
+
+    if (sandbox->level < sandbox->required)
+        return ama_err_set (
+            err, AMA_E_UNSUPPORTED, "the agent's configuration requires sandbox %s, this machine gives %s: %s",
+            ama_sandbox_level_name (sandbox->required), ama_sandbox_level_name (sandbox->level), shortfall (sandbox));
     if (confine->trouble)
         return ama_err_set (err, AMA_E_IO, "sandbox: %s: %s", confine->troubled, strerror (confine->trouble));
-    if (confine->sandbox->level == AMA_SANDBOX_LEVEL_NONE)
+    if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
         return 0;
     spec->enter = enter;
     spec->enter_arg = confine;

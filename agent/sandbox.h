@@ -18,7 +18,8 @@
 typedef struct ama_sandbox ama_sandbox_t;
 
 typedef struct {
-    bool off; /* level none */
+    bool off;                     /* level none */
+    ama_sandbox_level_t required; /* no child is started with less; unspecified: whatever the machine gives */
     const char
         *state_dir; /* a path that a job names is refused if it leads into one of these, or above it; NULL: none */
     const char *cache_dir;
@@ -54,7 +55,7 @@ void ama_confine_write (ama_confine_t *confine, const char *path);
 void ama_confine_job_read (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note);
 void ama_confine_job_write (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note);
 
-/* Sets what the child needs to be started so. 0 or AMA_E_IO. confine must live until it is started. */
+/* Sets what the child needs to be started so. 0, AMA_E_IO, or AMA_E_UNSUPPORTED: the required level is not reached. confine must live until it is started. */
 int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err);
 
 /* Right after its start: no core dumps, and the first to be killed when memory runs out. */

@@ -51,6 +51,7 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .tz = env->tz,
         .home = env->home,
         .no_sandbox = own->no_sandbox,
+        .sandbox_required = own->sandbox_required,
         .sandbox_read = own->sandbox_read,
         .sandbox_write = own->sandbox_write,
     };
@@ -72,7 +73,7 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
     ama_system_t *system = NULL;
     ama_own_conf_t own = { 0 };
     ama_node_t *node = NULL;
-    int rc = ama_own_conf_load (paths->config_file, &own, err);
+    int rc = ama_own_conf_load (env->config, paths->config_file, &own, err);
 
     if (rc == 0)
         rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);

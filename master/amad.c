@@ -8,6 +8,7 @@
 #include "actors/runtime/ama_node.h"
 #include "config/ama_conf.h"
 #include "config/ama_paths.h"
+#include "master/own_conf.h"
 #include "master/wiring.h"
 
 #include <getopt.h>
@@ -249,6 +250,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_hosts = !conf->fetch.hosts && far ? no_hosts : list (conf->fetch.hosts),
         .fetch_local_paths = list (conf->fetch.local_paths),
         .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,
+        .sandbox_required = ama_own_conf_required ((int) conf->sandbox_require),
         .sandbox_read = list (conf->sandbox_read),
         .sandbox_write = list (conf->sandbox_write),
     };

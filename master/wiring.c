@@ -184,7 +184,9 @@ static void fill_agent (ama_system_t *system)
                                   "--memory",
                                   system->memory_text,
                                   "--sandbox",
-                                  conf->no_sandbox ? "none" : "standard" };
+                                  conf->no_sandbox ? "none" : "standard",
+                                  "--sandbox-require",
+                                  conf->sandbox_required ? ama_sandbox_level_name (conf->sandbox_required) : "none" };
     size_t n = ARRAY_SIZE (fixed);
 
     (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
@@ -226,6 +228,7 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .java_home = conf->java_home,
         .spark_home = conf->spark_home,
         .no_sandbox = conf->no_sandbox,
+        .sandbox_required = conf->sandbox_required,
         .state_dir = conf->state_dir,
         .home = conf->home,
         .sandbox_read = conf->sandbox_read,

@@ -8,6 +8,7 @@
 
 #include "actors/base/ama_err.h"
 #include "actors/runtime/ama_node.h"
+#include "messages/ama_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ typedef struct {
     const char *const *fetch_hosts;        /* NULL: any */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
     bool no_sandbox;                       /* sandbox: none */
+    ama_sandbox_level_t sandbox_required;  /* no action runs with less; unspecified: whatever the machine gives */
     const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
     const char *const *sandbox_write;
 } ama_system_conf_t;

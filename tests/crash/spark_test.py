@@ -67,7 +67,7 @@ class SparkCrash(SparkHouse):
         self.assertEqual(follower.returncode, 0, events[-20:])
 
     def test_killed_amad_in_the_middle_of_a_spark_run(self):
-        go = self.folder / "go"
+        go = self.shared / "go"
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(7)\n",
             "b.scala": f"println(\"up\")\nwhile (!new java.io.File(\"{go}\").exists) Thread.sleep(20)\nprintln(AmaContext.getDataFrame(\"a\", \"n\").count)\n"})

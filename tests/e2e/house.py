@@ -89,15 +89,15 @@ class House(unittest.TestCase):
             if name in os.environ:
                 self.env[name] = os.environ[name]
         (self.folder / "home").mkdir()
-        self.data.mkdir(mode=0o700)
-        self.open_to_actions(self.folder)
+        self.shared = self.folder / "shared"
+        self.shared.mkdir()
+        self.open_to_actions(self.shared)
 
     def open_to_actions(self, *paths):
-        """Pipes and marks of a test lie in its house, where actions have no business by themselves."""
-        config = self.folder / "home" / ".config" / "amaterasu" / "amad.yaml"
-        for at in (config, self.data / "amad.yaml"):
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_text(f"sandbox-write: {json.dumps([str(path) for path in paths])}\n")
+        """Pipes and marks by which a test and its actions know of one another lie in `shared`: what amad.yaml opens to all actions, and nothing else of the house."""
+        config = self.folder / "house.yaml"
+        config.write_text(f"sandbox-write: {json.dumps([str(path) for path in paths])}\n")
+        self.env["AMA_CONFIG"] = str(config)
 
     def tearDown(self):
         for daemon in self.daemons:

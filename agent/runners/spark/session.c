@@ -443,6 +443,11 @@ char *ama_session_prefix (ama_session_t *session)
     return ama_str_take (&prefix);
 }
 
+const char *ama_session_note (const ama_session_t *session)
+{
+    return session->files.note;
+}
+
 const char *ama_session_key (const ama_session_t *session)
 {
     return session->key;

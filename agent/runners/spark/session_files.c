@@ -1,7 +1,6 @@
 /* session_files.c - see session_files.h; called by session.c, on the agent's thread */
 #include "agent/runners/spark/session_files.h"
 
-#include "actors/base/ama_log.h"
 #include "agent/runners/jupyter/wire.h"
 
 #include <errno.h>
@@ -114,16 +113,15 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
-static void confine (const ama_agent_t *agent, const ama_attempt_start_t *like, ama_session_files_t *files)
+static void confine (const ama_agent_t *agent, const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                     ama_session_files_t *files)
 {
     ama_str_t note = { 0 };
 
     files->confine = ama_confine_run (agent, like, files->folder, &note);
     ama_confine_write (files->confine, files->sockets);
-    ama_confine_spark (files->confine, &like->environment, &note);
-    if (note.size)
-        ama_log (AMA_LOG_WARN, "agent", "%s", note.data);
-    ama_str_done (&note);
+    ama_confine_spark (files->confine, open, &note);
+    files->note = note.size ? ama_str_take (&note) : NULL;
 }
 
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
@@ -165,7 +163,7 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
-        confine (agent, &like, files);
+        confine (agent, open, &like, files);
     return rc;
 }
 
@@ -187,7 +185,8 @@ void ama_session_files_done (ama_session_files_t *files)
 {
     char *const strings[] = { files->folder,   files->tmp,        files->log,        files->spark_json,
                               files->env_json, files->connection, files->sockets,    files->install,
-                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive };
+                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive,
+                              files->note };
 
     if (files->sockets)
         remove_sockets (files->sockets);
@@ -320,6 +319,8 @@ char *ama_session_explain (const ama_session_files_t *files, const ama_child_end
     else
         ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
                         *ret_oom ? ": out of memory" : "");
+    if (files->note)
+        ama_str_printf (&text, "\n%s", files->note);
     add_last_lines (&text, tail);
     free (tail);
     return ama_str_take (&text);
