@@ -210,7 +210,7 @@ static bool add_public (int fd, void *arg)
     return true;
 }
 
-static void add_path (ama_sandbox_rules_t *rules, const char *path)
+void ama_sandbox_rules_public (ama_sandbox_rules_t *rules, const char *path)
 {
     int fd = open (path, O_PATH | O_CLOEXEC);
 
@@ -227,13 +227,13 @@ static void add_listed (ama_sandbox_rules_t *rules)
     /* Debian keeps a Java's settings in /etc/java-17-openjdk */
     if (glob ("/etc/java*", GLOB_NOSORT, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
-            add_path (rules, found.gl_pathv[i]);
+            ama_sandbox_rules_public (rules, found.gl_pathv[i]);
         globfree (&found);
     }
     for (size_t i = 0; i < ARRAY_SIZE (etc_reads); i++) {
         ama_str_t path = { 0 };
         ama_str_printf (&path, "/etc/%s", etc_reads[i]);
-        add_path (rules, path.data);
+        ama_sandbox_rules_public (rules, path.data);
         ama_str_done (&path);
     }
 }

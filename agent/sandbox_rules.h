@@ -48,6 +48,9 @@ typedef struct {
 void ama_sandbox_rules_system (ama_sandbox_rules_t *rules, const ama_sandbox_conf_t *conf,
                                const ama_sandbox_closed_t *closed);
 
+/* Opens for reading what everybody on this machine may read of a file or a folder; nothing that only its owner or a group may. */
+void ama_sandbox_rules_public (ama_sandbox_rules_t *rules, const char *path);
+
 /* Of /etc what is everybody's; opened again if the folder has changed, as its files are replaced by their tools. */
 void ama_sandbox_rules_etc (ama_sandbox_etc_t *etc);
 

@@ -61,6 +61,15 @@ device               mknod disk b 7 0
 terminal             sh -c ": > /dev/tty"
 raise-core           prlimit --pid $$ --core=1000:1000
 mount                mount -t tmpfs none $TMPDIR
+own-namespace        unshare --user true
+own-mounts           unshare --mount --map-root-user true
+own-network          unshare --net true
+ptrace-own           python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).ptrace(0, 0, 0, 0) != 0)"
+keyring              python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall($keyctl, 0, -3, 1) < 0)"
+bpf                  python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall($bpf, 0, ctypes.create_string_buffer(b'\\1\\0\\0\\0\\4\\0\\0\\0\\10\\0\\0\\0\\1', 72), 72) < 0)"
+perf                 python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall($perf, ctypes.create_string_buffer(b'\\1\\0\\0\\0\\100', 128), 0, -1, -1, 0) < 0)"
+io-uring             python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)) < 0)"
+memory-faults        python3 -c "import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall($userfaultfd, 1) < 0)"
 abstract-socket      python3 -c "import socket; s = socket.socket(socket.AF_UNIX); s.connect('\\0$abstract')"
 """
 
@@ -93,6 +102,11 @@ oom-first            grep -qx 500 /proc/self/oom_score_adj
 """
 
 
+# numbers of calls that no library has a name for
+CALLS = {"x86_64": {"keyctl": 250, "bpf": 321, "perf": 298, "userfaultfd": 323},
+         "aarch64": {"keyctl": 219, "bpf": 280, "perf": 241, "userfaultfd": 282}}
+
+
 def lines(text):
     return dict(line.split(None, 1) for line in text.strip().splitlines())
 
@@ -110,7 +124,7 @@ class Sandbox(House):
 
     def setUp(self):
         super().setUp()
-        self.open_to_actions()
+        self.open_to_actions()  # nothing at all
 
     def prepare(self):
         outside = self.folder / "outside"
@@ -134,15 +148,15 @@ class Sandbox(House):
                     return
         threading.Thread(target=serve, daemon=True).start()
         return {"outside": outside, "port": server.getsockname()[1], "abstract": f"ama-probe-{os.getpid()}",
-                "home": self.env["HOME"]}
+                "home": self.env["HOME"], **CALLS[os.uname().machine]}
 
     def environment(self, **more):
         return "".join(f"{key}: {value}\n" for key, value in (
             {"inputRootPath": self.folder / "in", "outputRootPath": f"file://{self.folder}/out", "workingDir": self.folder / "work"} | more).items())
 
-    def probe(self, facts, names=()):
+    def probe(self, facts, names=(), **environment):
         """Without a sandbox only names that do no harm."""
-        repo = Repo(self.folder / "probe", {"maki.yml": MAKI, "src/probe.sh": script(facts, names), "env/dev/job.yml": self.environment()})
+        repo = Repo(self.folder / "probe", {"maki.yml": MAKI, "src/probe.sh": script(facts, names), "env/dev/job.yml": self.environment(**environment)})
         run = self.ama("--repo", repo, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit")
         events = [json.loads(line) for line in run.stdout.splitlines()]
         text = "".join(e["text"] + "\n" for e in events if e["type"] == "output" and e["stream"] == "stdout")
@@ -187,6 +201,34 @@ class Sandbox(House):
         said, level = self.probe(facts | self.facts_of_daemon(), ("outside-read", "other-run", "agent-signal"))
         self.assertEqual(level, "none")
         self.assertEqual(set(said.values()), {"allowed"})
+
+    def refused(self, done):
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        ended = [e for e in events if e["type"] == "attempt.ended"]
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        self.assertTrue(ended, done.stdout)
+        for event in ended:
+            self.assertEqual((event["state"], event["error"]["name"]), ("errored", "sandbox"))
+            self.assertIn("requires sandbox standard, this machine gives none: the configuration turns it off", event["error"]["message"])
+        self.assertNotIn("output", [e["type"] for e in events])
+
+    def test_a_required_level_that_is_not_reached(self):
+        config = self.folder / "amad.yaml"
+        config.write_text("sandbox: none\nsandbox-require: standard\n")
+        repo = Repo(self.folder / "strict", {"maki.yml": MAKI, "src/probe.sh": "echo ran\n", "env/dev/job.yml": self.environment()})
+        self.env["AMA_CONFIG"] = str(config)
+        self.refused(self.ama("run", repo, "--env", "dev", "--report-format", "ndjson"))
+        self.amad()
+        self.refused(self.ama("--repo", repo, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit"))
+
+    def test_a_job_can_not_turn_it_off(self):
+        facts = self.prepare()
+        self.amad()
+        facts |= self.facts_of_daemon()
+        said, level = self.probe(facts, ("outside-read", "own-write"),
+                                 **{"sandbox": "none", "sandbox-write": facts["outside"], "sandbox-require": "none"})
+        self.assertEqual(level, self.level)
+        self.assertEqual(said, {"outside-read": "allowed" if level == "basic" else "denied", "own-write": "allowed"})
 
     def test_more_paths(self):
         facts = self.prepare()
