@@ -462,7 +462,9 @@ static ama_sandbox_t *make_sandbox (const ama_agent_conf_t *conf)
                                          .path = conf->path,
                                          .readable = readable,
                                          .more_reads = conf->sandbox_read,
-                                         .more_writes = conf->sandbox_write };
+                                         .more_writes = conf->sandbox_write,
+                                         .cgroups = conf->sandbox_cgroups,
+                                         .memory = conf->memory };
 
     return ama_sandbox_new (&sandbox);
 }
@@ -485,7 +487,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     agent->sandbox = make_sandbox (&agent->conf);
     agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
-    agent->conf.sandbox_read = agent->conf.sandbox_write = NULL;
+    agent->conf.sandbox_read = agent->conf.sandbox_write = agent->conf.sandbox_cgroups = NULL;
     rc = find_bash (agent, err);
     if (rc == 0)
         rc = init_files (agent, err);

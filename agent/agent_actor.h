@@ -33,6 +33,7 @@ typedef struct {
     const char *home;                /* of this user; NULL: unknown */
     const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */
     const char *const *sandbox_write;
+    const char *const *sandbox_cgroups;
     bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
     int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */

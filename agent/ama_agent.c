@@ -24,7 +24,7 @@ enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75 };
 typedef struct {
     const char *connect, *name, *cpus, *memory, *log_level;
     bool help;
-    const char **reads, **writes; /* NULL-terminated; live until the process ends */
+    const char **reads, **writes, **cgroups; /* NULL-terminated; live until the process ends */
     ama_agent_conf_t conf;
 } options_t;
 
@@ -36,7 +36,9 @@ static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTI
                             "  --state DIR        kept from actions, whatever their job asks for (that of --dir)\n"
                             "  --sandbox LEVEL    of actions: standard or none (standard)\n"
                             "  --sandbox-require LEVEL\n"
-                            "                     basic, files or standard: no action runs with less (none)\n"
+                            "                     basic, files, standard or bounded: no action runs with less (none)\n"
+                            "  --sandbox-cgroup DIR\n"
+                            "                     cgroups of actions are made there; may be repeated\n"
                             "  --sandbox-read PATH, --sandbox-write PATH\n"
                             "                     more for actions to read, and to write; may be repeated\n"
                             "  --cpus N           offered to runs (this machine's)\n"
@@ -56,7 +58,7 @@ static int parse_number (const char *text, int64_t *ret_number)
 
 static int parse_level (const char *text, ama_sandbox_level_t *ret_level)
 {
-    for (int level = AMA_SANDBOX_LEVEL_BASIC; level <= AMA_SANDBOX_LEVEL_STANDARD; level++)
+    for (int level = AMA_SANDBOX_LEVEL_BASIC; level <= AMA_SANDBOX_LEVEL_BOUNDED; level++)
         if (strcmp (text, ama_sandbox_level_name ((ama_sandbox_level_t) level)) == 0) {
             *ret_level = (ama_sandbox_level_t) level;
             return 0;
@@ -87,6 +89,7 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "state", required_argument, NULL, 'S' },
         { "sandbox", required_argument, NULL, 's' },
         { "sandbox-require", required_argument, NULL, 'q' },
+        { "sandbox-cgroup", required_argument, NULL, 'G' },
         { "sandbox-read", required_argument, NULL, 'R' },
         { "sandbox-write", required_argument, NULL, 'W' },
         { "cpus", required_argument, NULL, 'p' },
@@ -130,6 +133,9 @@ static int parse_options (int argc, char **argv, options_t *options)
         case 'q':
             if (strcmp (optarg, "none") != 0 && parse_level (optarg, &options->conf.sandbox_required) < 0)
                 return -1;
+            break;
+        case 'G':
+            add_path (&options->cgroups, optarg);
             break;
         case 'R':
             add_path (&options->reads, optarg);
@@ -242,6 +248,7 @@ int main (int argc, char **argv)
         return fputs (usage, stdout) < 0;
     options.conf.sandbox_read = options.reads;
     options.conf.sandbox_write = options.writes;
+    options.conf.sandbox_cgroups = options.cgroups;
     ama_node_hide ();
     (void) setsid (); /* fails harmlessly for a leader of a group */
     (void) umask (077);

@@ -7,12 +7,14 @@
 
 #include "actors/base/ama_log.h"
 #include "agent/sandbox_filter.h"
+#include "agent/sandbox_group.h"
 #include "agent/sandbox_path.h"
 #include "agent/sandbox_rules.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,6 +34,9 @@ enum {
 /* The first without which a file could not be renamed into another folder: Spark does that with all it writes. */
 enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_IOCTL = 5, ABI_SCOPES = 6 };
 
+/* Threads count: a JVM has hundreds. */
+enum { PROCESSES_MAX = 4096 };
+
 typedef struct {
     uint64_t fs, net, scoped;
 } ruleset_t;
@@ -45,6 +50,7 @@ struct ama_sandbox {
     ama_sandbox_level_t level, required;
     int abi;
     bool filter;
+    ama_sandbox_groups_t *groups; /* NULL: none */
     ama_sandbox_rules_t system;
     ama_sandbox_etc_t etc;
     ama_sandbox_closed_t closed;
@@ -77,6 +83,8 @@ static const char *shortfall (const ama_sandbox_t *sandbox)
     case AMA_SANDBOX_LEVEL_FILES:
         return sandbox->abi < ABI_SCOPES ? "the Landlock of this kernel can not keep actions from sending signals"
                                          : "this kernel has no filters of system calls";
+    case AMA_SANDBOX_LEVEL_STANDARD:
+        return "there are no cgroups that limit both processes and memory (sandbox-cgroups)";
     default:
         return "";
     }
@@ -96,6 +104,18 @@ static void tell_level (const ama_sandbox_t *sandbox)
                  sandbox->abi);
 }
 
+static void open_groups (ama_sandbox_t *sandbox, const ama_sandbox_conf_t *conf)
+{
+    ama_err_t err = { 0 };
+
+    sandbox->groups = ama_sandbox_groups_new (
+        &(ama_sandbox_limits_t){ .folders = conf->cgroups, .processes = PROCESSES_MAX, .memory = conf->memory }, &err);
+    if (!sandbox->groups)
+        ama_log (AMA_LOG_ERROR, "agent", "actions have no cgroups: %s", err.text);
+    else if (sandbox->level == AMA_SANDBOX_LEVEL_STANDARD && ama_sandbox_groups_bound (sandbox->groups))
+        sandbox->level = AMA_SANDBOX_LEVEL_BOUNDED;
+}
+
 ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
 {
     const char *const own[] = { conf->state_dir, conf->cache_dir };
@@ -111,6 +131,8 @@ ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
         ama_sandbox_rules_system (&sandbox->system, conf, &sandbox->closed);
         ama_sandbox_rules_etc (&sandbox->etc);
     }
+    if (conf->cgroups && *conf->cgroups && !conf->off)
+        open_groups (sandbox, conf);
     tell_level (sandbox);
     return sandbox;
 }
@@ -122,6 +144,7 @@ void ama_sandbox_destroy (ama_sandbox_t **sandbox)
     ama_sandbox_rules_close (&(*sandbox)->system);
     ama_sandbox_rules_close (&(*sandbox)->etc.rules);
     ama_sandbox_closed_done (&(*sandbox)->closed);
+    ama_sandbox_groups_destroy (&(*sandbox)->groups);
     free (*sandbox);
     *sandbox = NULL;
 }
@@ -274,7 +297,7 @@ static int enter (void *arg)
 
 int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
 {
-    const ama_sandbox_t *sandbox = confine->sandbox;
+    ama_sandbox_t *sandbox = confine->sandbox;
 
     if (sandbox->level < sandbox->required)
         return ama_err_set (
@@ -284,20 +307,27 @@ int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t
         return ama_err_set (err, AMA_E_IO, "sandbox: %s: %s", confine->troubled, strerror (confine->trouble));
     if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
         return 0;
+    if (sandbox->groups && ama_sandbox_groups_prepare (sandbox->groups, err) < 0)
+        return AMA_E_IO;
     spec->enter = enter;
     spec->enter_arg = confine;
     return 0;
 }
 
-void ama_sandbox_settle (const ama_sandbox_t *sandbox, pid_t pid)
+void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid)
 {
     static const char adjust[] = "500";
     struct rlimit none = { 0, 0 };
     ama_str_t path = { 0 };
+    ama_err_t err = { 0 };
     int fd;
 
     if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
         return;
+    if (sandbox->groups && ama_sandbox_groups_take (sandbox->groups, pid, &err) < 0) {
+        ama_log (AMA_LOG_ERROR, "agent", "an action is killed, it has no cgroup: %s", err.text);
+        (void) kill (pid, SIGKILL);
+    }
     (void) prlimit (pid, RLIMIT_CORE, &none, NULL); /* ESRCH: it has ended already; likewise below */
     ama_str_printf (&path, "/proc/%d/oom_score_adj", (int) pid);
     fd = open (path.data, O_WRONLY | O_CLOEXEC);

@@ -29,12 +29,14 @@ typedef struct {
         *readable; /* more that may be read and run, NULL-terminated; missing ones and NULL are no error */
     const char *const *more_reads; /* NULL-terminated lists of the operator's, or NULL */
     const char *const *more_writes;
+    const char *const *cgroups; /* folders for them, NULL-terminated, or NULL */
+    uint64_t memory;            /* limit of one child and its children, where there are cgroups */
 } ama_sandbox_conf_t;
 
 ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf);
 void ama_sandbox_destroy (ama_sandbox_t **sandbox);
 
-/* What this kernel gives: none, basic (no Landlock that serves), files, standard. */
+/* What this kernel gives: none, basic (no Landlock that serves), files, standard, bounded (with cgroups). */
 ama_sandbox_level_t ama_sandbox_level (const ama_sandbox_t *sandbox);
 
 /* ---- one child ---- */
@@ -58,7 +60,7 @@ void ama_confine_job_write (ama_confine_t *confine, const char *what, const char
 /* Sets what the child needs to be started so. 0, AMA_E_IO, or AMA_E_UNSUPPORTED: the required level is not reached. confine must live until it is started. */
 int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err);
 
-/* Right after its start: no core dumps, and the first to be killed when memory runs out. */
-void ama_sandbox_settle (const ama_sandbox_t *sandbox, pid_t pid);
+/* Right after its start: its cgroup, no core dumps, and the first to be killed when memory runs out. What can not be bounded as promised is killed. */
+void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid);
 
 #endif

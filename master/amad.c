@@ -253,6 +253,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .sandbox_required = ama_own_conf_required ((int) conf->sandbox_require),
         .sandbox_read = list (conf->sandbox_read),
         .sandbox_write = list (conf->sandbox_write),
+        .sandbox_cgroups = list (conf->sandbox_cgroups),
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 

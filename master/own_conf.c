@@ -24,6 +24,7 @@ int ama_own_conf_load (const char *file, const char *usual_file, ama_own_conf_t 
                                   .sandbox_required = ama_own_conf_required ((int) all->sandbox_require),
                                   .sandbox_read = (const char *const *) all->sandbox_read,
                                   .sandbox_write = (const char *const *) all->sandbox_write,
+                                  .sandbox_cgroups = (const char *const *) all->sandbox_cgroups,
                                   .all = all };
     if (rc < 0) {
         ama_problems_text (&problems, &text);

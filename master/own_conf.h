@@ -12,6 +12,7 @@ typedef struct {
     ama_sandbox_level_t sandbox_required;
     const char *const *sandbox_read; /* NULL-terminated, or NULL */
     const char *const *sandbox_write;
+    const char *const *sandbox_cgroups;
     void *all; /* holds them */
 } ama_own_conf_t;
 

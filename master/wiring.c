@@ -191,11 +191,13 @@ static void fill_agent (ama_system_t *system)
 
     (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
     (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
-    system->agent_argv = ama_calloc (n + 2 * (length (conf->sandbox_read) + length (conf->sandbox_write)) + 1,
-                                     sizeof *system->agent_argv);
+    system->agent_argv = ama_calloc (
+        n + 2 * (length (conf->sandbox_read) + length (conf->sandbox_write) + length (conf->sandbox_cgroups)) + 1,
+        sizeof *system->agent_argv);
     memcpy (system->agent_argv, fixed, sizeof fixed);
     n = add_each (system->agent_argv, n, "--sandbox-read", conf->sandbox_read);
-    (void) add_each (system->agent_argv, n, "--sandbox-write", conf->sandbox_write);
+    n = add_each (system->agent_argv, n, "--sandbox-write", conf->sandbox_write);
+    (void) add_each (system->agent_argv, n, "--sandbox-cgroup", conf->sandbox_cgroups);
 }
 
 static void fill_broker (ama_system_t *system)
@@ -233,6 +235,7 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .home = conf->home,
         .sandbox_read = conf->sandbox_read,
         .sandbox_write = conf->sandbox_write,
+        .sandbox_cgroups = conf->sandbox_cgroups,
     };
 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);

@@ -46,6 +46,7 @@ typedef struct {
     ama_sandbox_level_t sandbox_required;  /* no action runs with less; unspecified: whatever the machine gives */
     const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
     const char *const *sandbox_write;
+    const char *const *sandbox_cgroups;
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

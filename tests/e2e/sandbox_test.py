@@ -168,7 +168,7 @@ class Sandbox(House):
 
     def expected(self, level):
         table = {name: "denied" for name in lines(DENIED)} | {name: "allowed" for name in lines(ALLOWED)}
-        if level != "standard":
+        if level not in ("standard", "bounded"):
             for name in ("agent-signal", "guard-signal", "abstract-socket"):
                 table[name] = "allowed"
         return table
@@ -201,6 +201,54 @@ class Sandbox(House):
         said, level = self.probe(facts | self.facts_of_daemon(), ("outside-read", "other-run", "agent-signal"))
         self.assertEqual(level, "none")
         self.assertEqual(set(said.values()), {"allowed"})
+
+    def cgroup_folder(self):
+        """AMA_TEST_CGROUP names one that was delegated; else one of the older kind, where a machine has them and lets us."""
+        above = os.environ.get("AMA_TEST_CGROUP")
+        if not above and "pids:/" in [line.split(":", 1)[1] for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines()]:
+            above = "/sys/fs/cgroup/pids"
+        if not above or not os.access(above, os.W_OK):
+            self.skipTest("no cgroups to be had")
+        folder = pathlib.Path(above, f"ama-test-{os.getpid()}")
+        folder.mkdir()
+        self.addCleanup(folder.rmdir)  # fails if the agent has left a group
+        return folder
+
+    def test_each_attempt_has_its_cgroup(self):
+        folder, config = self.cgroup_folder(), self.folder / "amad.yaml"
+        stray = folder / f"ama-{2**22 - 1}-7"  # of an agent that was killed
+        stray.mkdir()
+        config.write_text(f"sandbox-cgroups: {folder}\nsandbox-write: {self.shared}\n")
+        script = f"""\
+            mine=$(grep -o '/{folder.name}/.*' /proc/self/cgroup)
+            echo $mine $(cat {folder.parent}$mine/pids.max)
+            (echo max > {folder.parent}$mine/pids.max) 2>/dev/null || echo refused
+            (echo $$ > {folder.parent}/cgroup.procs) 2>/dev/null || echo refused
+            setsid sleep 600 &
+            """
+        actions = [{"name": name, "runner": {"group": "shell", "type": "bash"}, "file": "a.sh"} for name in ("a", "b")]
+        repo = Repo(self.folder / "bounded", {"maki.yml": json.dumps({"job-name": "job", "flow": actions}), "src/a.sh": script, "env/dev/job.yml": self.environment()})
+        self.env["AMA_CONFIG"] = str(config)
+        for program, args in (("ama", ["run", repo]), ("ama-submit", ["--repo", repo])):
+            if program == "ama-submit":
+                self.amad()
+            done = self.ama(*args, "--env", "dev", "--report", "code", "--report-format", "ndjson", program=program)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            said = [e["text"] for e in map(json.loads, done.stdout.splitlines()) if e["type"] == "output" and e["stream"] == "stdout"]
+            groups = [line.split() for line in said if line != "refused"]
+            self.assertEqual((len(said), {limit for _, limit in groups}, len({name for name, _ in groups})), (6, {"4096"}, 2), said)
+            self.assertFalse(stray.exists())
+
+    def test_cgroups_that_are_none(self):
+        """What was asked for and can not be had is no reason to say that it is there."""
+        config = self.folder / "amad.yaml"
+        config.write_text(f"sandbox-cgroups: {self.shared}\nsandbox-require: bounded\n")
+        repo = Repo(self.folder / "strict", {"maki.yml": MAKI, "src/probe.sh": "echo ran\n", "env/dev/job.yml": self.environment()})
+        self.env["AMA_CONFIG"] = str(config)
+        done = self.ama("run", repo, "--env", "dev", "--report-format", "ndjson")
+        self.assertEqual(done.returncode, 5, done.stdout)
+        self.assertIn("requires sandbox bounded, this machine gives", done.stdout)
+        self.assertEqual(list(self.shared.iterdir()), [])
 
     def refused(self, done):
         events = [json.loads(line) for line in done.stdout.splitlines()]
