@@ -449,7 +449,8 @@ static void the_same_start_twice (void **state)
     ama_id_t id;
 
     (void) state;
-    harness_file (harness, "twice.sh", "echo once >> \"$AMA_OUTPUT_ROOT/log\"\nsleep 0.1\ncat \"$AMA_OUTPUT_ROOT/log\"\n");
+    harness_file (harness, "twice.sh",
+                  "echo once >> \"$AMA_OUTPUT_ROOT/log\"\nsleep 0.1\ncat \"$AMA_OUTPUT_ROOT/log\"\n");
     ama_attempt_start_copy (start, again);
     ama_attempt_start_copy (start, late);
     id = harness_start (harness, start);
