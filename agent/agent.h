@@ -12,6 +12,7 @@ typedef struct ama_attempt ama_attempt_t;
 typedef struct ama_session ama_session_t;
 typedef struct ama_guard ama_guard_t;
 typedef struct ama_aheads ama_aheads_t;
+typedef struct ama_sandbox ama_sandbox_t;
 
 typedef struct ama_agent {
     ama_ctx_t *ctx;
@@ -25,6 +26,7 @@ typedef struct ama_agent {
     ama_statuses_t *statuses;
     ama_leftovers_t *leftovers;
     ama_guard_t *guard;
+    ama_sandbox_t *sandbox;
     ama_attempt_t *attempts; /* hash by id: running ones */
     ama_session_t *sessions; /* hash by id: open ones */
     ama_aheads_t *aheads;    /* what is made ahead of its time */

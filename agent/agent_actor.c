@@ -11,6 +11,7 @@
 #include "agent/guard.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/sandbox.h"
 #include "agent/session.h"
 #include "messages/ama_types.h"
 #include "messages/lease.h"
@@ -449,6 +450,25 @@ static int init_files (ama_agent_t *agent, ama_err_t *err)
     return rc;
 }
 
+static ama_sandbox_t *make_sandbox (const ama_agent_conf_t *conf)
+{
+    const char *const readable[] = { conf->runners_dir ? conf->runners_dir : "", conf->java_home ? conf->java_home : "",
+                                     conf->spark_home ? conf->spark_home : "", NULL };
+    const ama_sandbox_conf_t sandbox = { .off = conf->no_sandbox,
+                                         .required = conf->sandbox_required,
+                                         .state_dir = conf->state_dir ? conf->state_dir : conf->dir,
+                                         .cache_dir = conf->cache_dir,
+                                         .home = conf->home,
+                                         .path = conf->path,
+                                         .readable = readable,
+                                         .more_reads = conf->sandbox_read,
+                                         .more_writes = conf->sandbox_write,
+                                         .cgroups = conf->sandbox_cgroups,
+                                         .memory = conf->memory };
+
+    return ama_sandbox_new (&sandbox);
+}
+
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     ama_agent_t *agent = state;
@@ -465,6 +485,9 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
+    agent->sandbox = make_sandbox (&agent->conf);
+    agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
+    agent->conf.sandbox_read = agent->conf.sandbox_write = agent->conf.sandbox_cgroups = NULL;
     rc = find_bash (agent, err);
     if (rc == 0)
         rc = init_files (agent, err);
@@ -520,6 +543,7 @@ static void done (void *state)
     ama_aheads_destroy (&agent->aheads);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);
+    ama_sandbox_destroy (&agent->sandbox);
     ama_statuses_destroy (&agent->statuses);
     ama_poster_destroy (&agent->poster);
     ama_timer_destroy (&agent->hello);

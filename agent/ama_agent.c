@@ -24,6 +24,7 @@ enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75 };
 typedef struct {
     const char *connect, *name, *cpus, *memory, *log_level;
     bool help;
+    const char **reads, **writes, **cgroups; /* NULL-terminated; live until the process ends */
     ama_agent_conf_t conf;
 } options_t;
 
@@ -32,6 +33,14 @@ static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTI
                             "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
                             "  --runners DIR      scripts of the runners\n"
                             "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
+                            "  --state DIR        kept from actions, whatever their job asks for (that of --dir)\n"
+                            "  --sandbox LEVEL    of actions: standard or none (standard)\n"
+                            "  --sandbox-require LEVEL\n"
+                            "                     basic, files, standard or bounded: no action runs with less (none)\n"
+                            "  --sandbox-cgroup DIR\n"
+                            "                     cgroups of actions are made there; may be repeated\n"
+                            "  --sandbox-read PATH, --sandbox-write PATH\n"
+                            "                     more for actions to read, and to write; may be repeated\n"
                             "  --cpus N           offered to runs (this machine's)\n"
                             "  --memory SIZE      likewise, e.g. 8g\n"
                             "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000)\n"
@@ -47,6 +56,27 @@ static int parse_number (const char *text, int64_t *ret_number)
     return *end || end == text || errno || *ret_number < 0 ? -1 : 0;
 }
 
+static int parse_level (const char *text, ama_sandbox_level_t *ret_level)
+{
+    for (int level = AMA_SANDBOX_LEVEL_BASIC; level <= AMA_SANDBOX_LEVEL_BOUNDED; level++)
+        if (strcmp (text, ama_sandbox_level_name ((ama_sandbox_level_t) level)) == 0) {
+            *ret_level = (ama_sandbox_level_t) level;
+            return 0;
+        }
+    return -1;
+}
+
+static void add_path (const char ***list, const char *path)
+{
+    size_t n = 0;
+
+    while (*list && (*list)[n])
+        n++;
+    *list = ama_realloc ((void *) *list, (n + 2) * sizeof **list);
+    (*list)[n] = path;
+    (*list)[n + 1] = NULL;
+}
+
 static int parse_options (int argc, char **argv, options_t *options)
 {
     static const struct option names[] = {
@@ -56,6 +86,12 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "cache", required_argument, NULL, 'C' },
         { "runners", required_argument, NULL, 'r' },
         { "guard", required_argument, NULL, 'g' },
+        { "state", required_argument, NULL, 'S' },
+        { "sandbox", required_argument, NULL, 's' },
+        { "sandbox-require", required_argument, NULL, 'q' },
+        { "sandbox-cgroup", required_argument, NULL, 'G' },
+        { "sandbox-read", required_argument, NULL, 'R' },
+        { "sandbox-write", required_argument, NULL, 'W' },
         { "cpus", required_argument, NULL, 'p' },
         { "memory", required_argument, NULL, 'm' },
         { "orphan-ms", required_argument, NULL, 'o' },
@@ -85,6 +121,27 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'g':
             options->conf.guard = optarg;
+            break;
+        case 'S':
+            options->conf.state_dir = optarg;
+            break;
+        case 's':
+            options->conf.no_sandbox = strcmp (optarg, "none") == 0;
+            if (!options->conf.no_sandbox && strcmp (optarg, "standard") != 0)
+                return -1;
+            break;
+        case 'q':
+            if (strcmp (optarg, "none") != 0 && parse_level (optarg, &options->conf.sandbox_required) < 0)
+                return -1;
+            break;
+        case 'G':
+            add_path (&options->cgroups, optarg);
+            break;
+        case 'R':
+            add_path (&options->reads, optarg);
+            break;
+        case 'W':
+            add_path (&options->writes, optarg);
             break;
         case 'p':
             options->cpus = optarg;
@@ -168,6 +225,7 @@ int main (int argc, char **argv)
         .conf = { .own_process = true,
                   .orphan_ms = 30000,
                   .idle_ms = 3600000,
+                  .home = getenv ("HOME"),
                   .path = getenv ("PATH"),
                   .lang = getenv ("LANG"),
                   .tz = getenv ("TZ"),
@@ -188,6 +246,10 @@ int main (int argc, char **argv)
     }
     if (options.help)
         return fputs (usage, stdout) < 0;
+    options.conf.sandbox_read = options.reads;
+    options.conf.sandbox_write = options.writes;
+    options.conf.sandbox_cgroups = options.cgroups;
+    ama_node_hide ();
     (void) setsid (); /* fails harmlessly for a leader of a group */
     (void) umask (077);
     ama_log_setup (level, false, STDERR_FILENO);

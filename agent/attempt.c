@@ -9,6 +9,7 @@
 
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
+#include "agent/sandbox.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -188,6 +189,7 @@ void ama_attempt_free (ama_attempt_t *attempt)
     free (attempt->action);
     free (attempt->file);
     free (attempt->snapshot);
+    free (attempt->note);
     free (attempt);
 }
 
@@ -268,6 +270,8 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
         .file = fit (outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
         .line = outcome->line,
         .ms = ama_now_ms (agent->ctx) - attempt->started_ms,
+        .has_sandbox = true,
+        .sandbox = ama_sandbox_level (agent->sandbox),
     };
 
     BUG_ON (attempt->outcome != NULL);
@@ -313,6 +317,9 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
         break;
     case AMA_E_UNREACHABLE:
         outcome.cause = outcome.error = "session-lost";
+        break;
+    case AMA_E_UNSUPPORTED:
+        outcome.error = "sandbox";
         break;
     case AMA_E_SYNTAX:
         outcome.state = AMA_ATTEMPT_STATE_FAILED;
@@ -369,7 +376,12 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
 {
     ama_attempt_t *attempt = ama_ahead_take (agent, start);
     ama_attempt_status_t running = {
-        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+        .attempt = start->attempt,
+        .run = start->run,
+        .state = AMA_ATTEMPT_STATE_RUNNING,
+        .exit = -1,
+        .has_sandbox = true,
+        .sandbox = ama_sandbox_level (agent->sandbox),
     };
     bool ready = attempt != NULL;
     ama_err_t err = { 0 };
@@ -391,6 +403,8 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
             rc = runner->start (attempt, start, &err);
         ama_defer (agent->ctx, prepare_folder, agent);
     }
+    if (attempt->note)
+        ama_attempt_warn (attempt, 0, attempt->note);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
         ama_ahead_want (agent, start);

@@ -42,6 +42,7 @@ struct ama_attempt {
     const ama_runner_t *runner;
     void *work;                /* the runner's */
     pid_t group;               /* process group that ends with the attempt, 0 for none */
+    char *note;                /* a warning for its beginning, owned; NULL: none */
     bool dirty;                /* the runner wants its turn */
     bool cancelled, timed_out; /* somebody asked for the end */
     /* from here on: attempt.c */

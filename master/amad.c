@@ -8,6 +8,7 @@
 #include "actors/runtime/ama_node.h"
 #include "config/ama_conf.h"
 #include "config/ama_paths.h"
+#include "master/own_conf.h"
 #include "master/policy.h"
 #include "master/wiring.h"
 
@@ -252,6 +253,11 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .keep_runs = (uint64_t) conf->retention.runs,
         .keep_ms = conf->retention.age_ms,
         .policy = policy,
+        .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,
+        .sandbox_required = ama_own_conf_required ((int) conf->sandbox_require),
+        .sandbox_read = list (conf->sandbox_read),
+        .sandbox_write = list (conf->sandbox_write),
+        .sandbox_cgroups = list (conf->sandbox_cgroups),
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 
@@ -332,6 +338,7 @@ int main (int argc, char **argv)
     if (code >= 0)
         return code;
     ama_node_prepare ();
+    ama_node_hide ();
     (void) umask (077);
     notify = ama_notify_of_process ();
     rc = find_paths (&options, &paths, &err);

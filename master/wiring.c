@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Left to the system and to amad itself when memory is not configured. */
@@ -40,8 +41,6 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-enum { AGENT_ARGS = 16 };
-
 /* Configurations live as long as the node: an actor that is started again gets its own once more. */
 struct ama_system {
     ama_system_conf_t conf;
@@ -49,7 +48,7 @@ struct ama_system {
     uint64_t memory;
     char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper;
     char cpus_text[32], memory_text[32];
-    const char *agent_argv[AGENT_ARGS];
+    const char **agent_argv;
     ama_reporter_conf_t reporter_conf;
     ama_fetcher_conf_t fetcher_conf;
     ama_resolver_conf_t resolver_conf;
@@ -108,6 +107,7 @@ void ama_system_destroy (ama_system_t **system_p)
     *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
         free (all[i]);
+    free ((void *) system->agent_argv);
     free (system);
 }
 
@@ -144,18 +144,68 @@ static void fill_resolver (ama_system_t *system)
     };
 }
 
+/* ---- the agent's command line ---- */
+
+static size_t length (const char *const *list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+static size_t add_each (const char **argv, size_t n, const char *option, const char *const *values)
+{
+    for (size_t i = 0; i < length (values); i++) {
+        argv[n++] = option;
+        argv[n++] = values[i];
+    }
+    return n;
+}
+
+static void fill_agent (ama_system_t *system)
+{
+    const ama_system_conf_t *conf = &system->conf;
+    const char *const fixed[] = { system->agent,
+                                  "--connect",
+                                  conf->hub_endpoint,
+                                  "--dir",
+                                  system->agent_dir,
+                                  "--state",
+                                  conf->state_dir,
+                                  "--cache",
+                                  conf->cache_dir,
+                                  "--runners",
+                                  system->runners,
+                                  "--guard",
+                                  system->guard,
+                                  "--cpus",
+                                  system->cpus_text,
+                                  "--memory",
+                                  system->memory_text,
+                                  "--sandbox",
+                                  conf->no_sandbox ? "none" : "standard",
+                                  "--sandbox-require",
+                                  conf->sandbox_required ? ama_sandbox_level_name (conf->sandbox_required) : "none" };
+    size_t n = ARRAY_SIZE (fixed);
+
+    (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
+    (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
+    system->agent_argv = ama_calloc (
+        n + 2 * (length (conf->sandbox_read) + length (conf->sandbox_write) + length (conf->sandbox_cgroups)) + 1,
+        sizeof *system->agent_argv);
+    memcpy (system->agent_argv, fixed, sizeof fixed);
+    n = add_each (system->agent_argv, n, "--sandbox-read", conf->sandbox_read);
+    n = add_each (system->agent_argv, n, "--sandbox-write", conf->sandbox_write);
+    (void) add_each (system->agent_argv, n, "--sandbox-cgroup", conf->sandbox_cgroups);
+}
+
 static void fill_broker (ama_system_t *system)
 {
     const ama_system_conf_t *conf = &system->conf;
-    const char *const argv[AGENT_ARGS] = { system->agent,     "--connect", conf->hub_endpoint,  "--dir",
-                                           system->agent_dir, "--cache",   conf->cache_dir,     "--runners",
-                                           system->runners,   "--guard",   system->guard,       "--cpus",
-                                           system->cpus_text, "--memory",  system->memory_text, NULL };
 
-    for (size_t i = 0; i < AGENT_ARGS; i++)
-        system->agent_argv[i] = argv[i];
-    (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
-    (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
+    fill_agent (system);
     system->broker_conf = (ama_broker_conf_t){
         .cpus = system->cpus,
         .memory = system->memory,
@@ -180,6 +230,13 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .tz = conf->tz,
         .java_home = conf->java_home,
         .spark_home = conf->spark_home,
+        .no_sandbox = conf->no_sandbox,
+        .sandbox_required = conf->sandbox_required,
+        .state_dir = conf->state_dir,
+        .home = conf->home,
+        .sandbox_read = conf->sandbox_read,
+        .sandbox_write = conf->sandbox_write,
+        .sandbox_cgroups = conf->sandbox_cgroups,
     };
 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);

@@ -8,6 +8,7 @@
 
 #include "actors/base/ama_err.h"
 #include "actors/runtime/ama_node.h"
+#include "messages/ama_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +46,11 @@ typedef struct {
     int64_t keep_ms;                       /* since the end of a run; 0: for ever */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
     ama_policy_file_t *policy;             /* NULL: whoever has the role for it may submit everything */
+    bool no_sandbox;                       /* sandbox: none */
+    ama_sandbox_level_t sandbox_required;  /* no action runs with less; unspecified: whatever the machine gives */
+    const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
+    const char *const *sandbox_write;
+    const char *const *sandbox_cgroups;
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

@@ -12,6 +12,7 @@
 #include "actors/runtime/ama_child.h"
 
 #include "actors/runtime/ama_ctx.h"
+#include "actors/runtime/ama_spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -492,8 +493,13 @@ static int start_process (ama_child_t *child, start_t *start, ama_err_t *err)
     int rc = fill_start (spec, start);
 
     if (!rc)
-        rc = posix_spawnp (&child->pid, spec->argv[0], &start->actions, &start->attributes, (char *const *) spec->argv,
-                           env);
+        rc = ama_spawn (&(ama_spawn_t){ .argv = spec->argv,
+                                        .env = env,
+                                        .actions = &start->actions,
+                                        .attributes = &start->attributes,
+                                        .enter = spec->enter,
+                                        .enter_arg = spec->enter_arg },
+                        &child->pid);
     if (!rc)
         return 0;
     child->pid = 0;

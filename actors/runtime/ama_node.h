@@ -34,6 +34,9 @@ typedef struct {
 /* Block all signals before any thread: first call of main(). Also sets up sodium and the ZeroMQ libraries. */
 void ama_node_prepare (void);
 
+/* No process of this user's may look into this one from now on, and it leaves no core. Not in builds with a sanitizer, whose leak check does look. */
+void ama_node_hide (void);
+
 /* AMA_E_EXISTS: a live process listens on that ipc path already. AMA_E_AUTH: the list of allowed keys can not be read. The folder of an ipc path must be 0700 and our own. */
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err);
 

@@ -197,8 +197,10 @@ static void send_ask (sup_ask_t *ask)
             ask_destroy (ask);
         break;
     case AMA_RUN_SESSION_OPEN:
-        if (ama_run_core_open_request (core, ask->effect.id, &open))
+        if (ama_run_core_open_request (core, ask->effect.id, &open)) {
             ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_SESSION_OPEN, &open, START_AGAIN_MS);
+            free (open.paths);
+        }
         else
             ask_destroy (ask);
         break;

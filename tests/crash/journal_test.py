@@ -73,7 +73,7 @@ class Journal(DaemonHouse):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_salvaged_run_is_closed_and_nothing_runs_again(self):
-        marks, up = self.folder / "marks", self.folder / "up"
+        marks, up = self.shared / "marks", self.shared / "up"
         os.mkfifo(up)
         repo = self.job(flow(shell("one"), shell("two")), one=f"echo one >>{marks}\n", two=f"echo two >>{marks}\necho >{up}\nsleep 600\n")
         fine = self.job(flow(shell("a")), name="fine", a=f"echo fine >>{marks}\n")

@@ -89,6 +89,15 @@ class House(unittest.TestCase):
             if name in os.environ:
                 self.env[name] = os.environ[name]
         (self.folder / "home").mkdir()
+        self.shared = self.folder / "shared"
+        self.shared.mkdir()
+        self.open_to_actions(self.shared)
+
+    def open_to_actions(self, *paths):
+        """Pipes and marks by which a test and its actions know of one another lie in `shared`: what amad.yaml opens to all actions, and nothing else of the house."""
+        config = self.folder / "house.yaml"
+        config.write_text(f"sandbox-write: {json.dumps([str(path) for path in paths])}\n")
+        self.env["AMA_CONFIG"] = str(config)
 
     def tearDown(self):
         for daemon in self.daemons:
@@ -121,8 +130,11 @@ class House(unittest.TestCase):
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             try:
-                environ = (entry / "environ").read_bytes()
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                try:
+                    environ = (entry / "environ").read_bytes()
+                except PermissionError:  # amad and its agent let nobody look
+                    environ = b""
                 state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
             except (OSError, IndexError):
                 continue

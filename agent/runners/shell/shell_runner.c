@@ -14,6 +14,7 @@
 
 #include "actors/runtime/ama_child.h"
 #include "agent/ahead.h"
+#include "agent/confine.h"
 #include "agent/open_beneath.h"
 #include "agent/runners/shell/shell_order.h"
 #include "agent/runners/shell/shell_prelude.h"
@@ -372,6 +373,8 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_agent_t *agent = attempt->agent;
     const char *argv[] = { agent->bash, "-e", "-o", "pipefail", work->path, NULL };
     ama_env_t env = { 0 };
+    ama_str_t note = { 0 };
+    ama_confine_t *confine;
     char id[AMA_ID_TEXT];
     ama_child_spec_t spec = { .argv = argv,
                               .cwd = attempt->folder.path,
@@ -393,11 +396,17 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, "AMA_SHELL_GATE", waits ? "1" : NULL);
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
-    work->child = ama_child_spawn (agent->ctx, &spec, err);
+    confine = ama_confine_run (agent, start, attempt->folder.path, &note);
+    if (ama_confine_apply (confine, &spec, err) == 0)
+        work->child = ama_child_spawn (agent->ctx, &spec, err);
+    ama_confine_destroy (&confine);
     ama_env_done (&env);
+    if (note.size)
+        attempt->note = ama_str_take (&note);
     if (!work->child)
         return err->code;
     attempt->group = ama_child_pid (work->child);
+    ama_sandbox_settle (agent->sandbox, attempt->group);
     ama_leftovers_know (agent->leftovers, attempt->group);
     return 0;
 }

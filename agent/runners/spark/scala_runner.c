@@ -458,6 +458,8 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
         return rc;
     if (strlen (work->source) != size || !ama_utf8_valid (work->source, size))
         return ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
+    if (ama_session_note (work->session))
+        attempt->note = ama_strdup (ama_session_note (work->session));
     (void) ama_id_text (attempt->id, work->scope);
     work->env = environment_of (message);
     add_jars (work, message);

@@ -272,11 +272,16 @@ static int start_kernel (ama_session_t *session, ama_err_t *err)
         return rc;
     ama_session_kernel_env (&session->files, agent, session->id, &env);
     spec.env = (const char *const *) env.items;
-    session->child = ama_child_spawn (agent->ctx, &spec, err);
+    ama_confine_read (session->files.confine, session->files.spark_home);
+    ama_confine_read (session->files.confine, session->files.kernel_jar);
+    ama_confine_read (session->files.confine, session->files.cds_archive);
+    if (ama_confine_apply (session->files.confine, &spec, err) == 0)
+        session->child = ama_child_spawn (agent->ctx, &spec, err);
     ama_env_done (&env);
     if (!session->child)
         return AMA_E_CHILD;
     session->group = ama_child_pid (session->child);
+    ama_sandbox_settle (agent->sandbox, session->group);
     ama_leftovers_know (agent->leftovers, session->group);
     ama_jupyter_control (session->client, "ama_session_request", NULL, 0, on_spark, session);
     ama_timer_after (session->timer, START_MS);
@@ -436,6 +441,11 @@ char *ama_session_prefix (ama_session_t *session)
     ama_str_t prefix = { 0 };
     ama_str_printf (&prefix, "%s/%u", session->files.sockets, session->connections++);
     return ama_str_take (&prefix);
+}
+
+const char *ama_session_note (const ama_session_t *session)
+{
+    return session->files.note;
 }
 
 const char *ama_session_key (const ama_session_t *session)

@@ -113,6 +113,17 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
+static void confine (const ama_agent_t *agent, const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                     ama_session_files_t *files)
+{
+    ama_str_t note = { 0 };
+
+    files->confine = ama_confine_run (agent, like, files->folder, &note);
+    ama_confine_write (files->confine, files->sockets);
+    ama_confine_spark (files->confine, open, &note);
+    files->note = note.size ? ama_str_take (&note) : NULL;
+}
+
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
                             ama_session_files_t *files, ama_err_t *err)
 {
@@ -149,7 +160,11 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
         rc = make (files->tmp, err);
     if (rc == 0)
         rc = make_sockets (agent, files, err);
-    return rc == 0 ? write_documents (open, &like, files, err) : rc;
+    if (rc == 0)
+        rc = write_documents (open, &like, files, err);
+    if (rc == 0)
+        confine (agent, open, &like, files);
+    return rc;
 }
 
 static void remove_sockets (const char *folder)
@@ -170,13 +185,15 @@ void ama_session_files_done (ama_session_files_t *files)
 {
     char *const strings[] = { files->folder,   files->tmp,        files->log,        files->spark_json,
                               files->env_json, files->connection, files->sockets,    files->install,
-                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive };
+                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive,
+                              files->note };
 
     if (files->sockets)
         remove_sockets (files->sockets);
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free (strings[i]);
     ama_env_done (&files->extra);
+    ama_confine_destroy (&files->confine);
     json_decref (files->jars);
     *files = (ama_session_files_t){ 0 };
 }
@@ -302,6 +319,8 @@ char *ama_session_explain (const ama_session_files_t *files, const ama_child_end
     else
         ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
                         *ret_oom ? ": out of memory" : "");
+    if (files->note)
+        ama_str_printf (&text, "\n%s", files->note);
     add_last_lines (&text, tail);
     free (tail);
     return ama_str_take (&text);

@@ -8,6 +8,7 @@
 
 #include "actors/runtime/ama_child.h"
 #include "agent/agent.h"
+#include "agent/confine.h"
 
 #include <jansson.h>
 
@@ -19,6 +20,8 @@ typedef struct {
     uint64_t memory;
     ama_env_t extra;                             /* spark_exec_env.yml, and what all actions of the run find */
     char *spark_home, *kernel_jar, *cds_archive; /* from install.sh */
+    ama_confine_t *confine;                      /* what the kernel and all actions in it may touch */
+    char *note;                                  /* what the run asked for and did not get of it; NULL: nothing */
 } ama_session_files_t;
 
 /* 0, AMA_E_UNSUPPORTED (no scripts), AMA_E_NOSPACE or AMA_E_IO. */

@@ -1,0 +1,339 @@
+/* sandbox.c - rules for Landlock; see sandbox.h. On the agent's thread, but for enter
+ *
+ * A rule is about an open file, not a name: what every action may touch is opened once, and only named files of /etc, which their tools replace,
+ * are opened again when that folder has changed.
+ */
+#include "agent/sandbox.h"
+
+#include "actors/base/ama_log.h"
+#include "agent/sandbox_filter.h"
+#include "agent/sandbox_group.h"
+#include "agent/sandbox_path.h"
+#include "agent/sandbox_rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    LL_SCOPE_ABSTRACT_SOCKETS = 1 << 0,
+    LL_SCOPE_SIGNALS = 1 << 1,
+
+    LL_VERSION = 1, /* flag of create_ruleset */
+    LL_PATH_BENEATH = 1,
+};
+
+/* The first without which a file could not be renamed into another folder: Spark does that with all it writes. */
+enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_IOCTL = 5, ABI_SCOPES = 6 };
+
+/* Threads count: a JVM has hundreds. */
+enum { PROCESSES_MAX = 4096 };
+
+typedef struct {
+    uint64_t fs, net, scoped;
+} ruleset_t;
+
+typedef struct {
+    uint64_t allowed;
+    int32_t fd;
+} __attribute__ ((packed)) beneath_t;
+
+struct ama_sandbox {
+    ama_sandbox_level_t level, required;
+    int abi;
+    bool filter;
+    ama_sandbox_groups_t *groups; /* NULL: none */
+    ama_sandbox_rules_t system;
+    ama_sandbox_etc_t etc;
+    ama_sandbox_closed_t closed;
+};
+
+struct ama_confine {
+    ama_sandbox_t *sandbox;
+    int ruleset; /* -1: level without one */
+    int trouble; /* errno */
+    char *troubled;
+};
+
+/* ---- level ---- */
+
+static ama_sandbox_level_t level_of (int abi, bool filter)
+{
+    return abi >= ABI_SCOPES && filter ? AMA_SANDBOX_LEVEL_STANDARD
+           : abi >= ABI_REFER          ? AMA_SANDBOX_LEVEL_FILES
+                                       : AMA_SANDBOX_LEVEL_BASIC;
+}
+
+/* Why it is not more. */
+static const char *shortfall (const ama_sandbox_t *sandbox)
+{
+    switch (sandbox->level) {
+    case AMA_SANDBOX_LEVEL_NONE:
+        return "the configuration turns it off";
+    case AMA_SANDBOX_LEVEL_BASIC:
+        return "this kernel has no Landlock, or one that is too old, so actions may touch all files this user may";
+    case AMA_SANDBOX_LEVEL_FILES:
+        return sandbox->abi < ABI_SCOPES ? "the Landlock of this kernel can not keep actions from sending signals"
+                                         : "this kernel has no filters of system calls";
+    case AMA_SANDBOX_LEVEL_STANDARD:
+        return "there are no cgroups that limit both processes and memory (sandbox-cgroups)";
+    default:
+        return "";
+    }
+}
+
+static void tell_level (const ama_sandbox_t *sandbox)
+{
+    if (sandbox->level < sandbox->required)
+        ama_log (AMA_LOG_ERROR, "agent", "no action will run here: sandbox %s is required, this is %s: %s",
+                 ama_sandbox_level_name (sandbox->required), ama_sandbox_level_name (sandbox->level),
+                 shortfall (sandbox));
+    else if (sandbox->level < AMA_SANDBOX_LEVEL_STANDARD)
+        ama_log (sandbox->level < AMA_SANDBOX_LEVEL_FILES ? AMA_LOG_WARN : AMA_LOG_INFO, "agent", "sandbox %s: %s",
+                 ama_sandbox_level_name (sandbox->level), shortfall (sandbox));
+    else
+        ama_log (AMA_LOG_DEBUG, "agent", "sandbox %s: Landlock %d", ama_sandbox_level_name (sandbox->level),
+                 sandbox->abi);
+}
+
+static void open_groups (ama_sandbox_t *sandbox, const ama_sandbox_conf_t *conf)
+{
+    ama_err_t err = { 0 };
+
+    sandbox->groups = ama_sandbox_groups_new (
+        &(ama_sandbox_limits_t){ .folders = conf->cgroups, .processes = PROCESSES_MAX, .memory = conf->memory }, &err);
+    if (!sandbox->groups)
+        ama_log (AMA_LOG_ERROR, "agent", "actions have no cgroups: %s", err.text);
+    else if (sandbox->level == AMA_SANDBOX_LEVEL_STANDARD && ama_sandbox_groups_bound (sandbox->groups))
+        sandbox->level = AMA_SANDBOX_LEVEL_BOUNDED;
+}
+
+ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
+{
+    const char *const own[] = { conf->state_dir, conf->cache_dir };
+    ama_sandbox_t *sandbox = ama_calloc (1, sizeof *sandbox);
+    long abi = conf->off ? 0 : syscall (SYS_landlock_create_ruleset, NULL, 0, LL_VERSION);
+
+    sandbox->abi = abi > 0 ? (int) abi : 0;
+    sandbox->filter = !conf->off && ama_sandbox_filter_works ();
+    sandbox->required = conf->required;
+    sandbox->level = conf->off ? AMA_SANDBOX_LEVEL_NONE : level_of (sandbox->abi, sandbox->filter);
+    ama_sandbox_closed_init (&sandbox->closed, own, ARRAY_SIZE (own), conf->home);
+    if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES) {
+        ama_sandbox_rules_system (&sandbox->system, conf, &sandbox->closed);
+        ama_sandbox_rules_etc (&sandbox->etc);
+    }
+    if (conf->cgroups && *conf->cgroups && !conf->off)
+        open_groups (sandbox, conf);
+    tell_level (sandbox);
+    return sandbox;
+}
+
+void ama_sandbox_destroy (ama_sandbox_t **sandbox)
+{
+    if (!*sandbox)
+        return;
+    ama_sandbox_rules_close (&(*sandbox)->system);
+    ama_sandbox_rules_close (&(*sandbox)->etc.rules);
+    ama_sandbox_closed_done (&(*sandbox)->closed);
+    ama_sandbox_groups_destroy (&(*sandbox)->groups);
+    free (*sandbox);
+    *sandbox = NULL;
+}
+
+ama_sandbox_level_t ama_sandbox_level (const ama_sandbox_t *sandbox)
+{
+    return sandbox->level;
+}
+
+/* ---- one child ---- */
+
+static uint64_t handled (int abi)
+{
+    uint64_t all = LL_ALL;
+
+    if (abi < ABI_IOCTL)
+        all &= ~(uint64_t) LL_IOCTL_DEV;
+    if (abi < ABI_TRUNCATE)
+        all &= ~(uint64_t) LL_TRUNCATE;
+    return all;
+}
+
+static void fail (ama_confine_t *confine, const char *what)
+{
+    if (confine->trouble)
+        return;
+    confine->trouble = errno;
+    confine->troubled = ama_strdup (what);
+}
+
+static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
+{
+    struct stat st;
+    beneath_t beneath = { .allowed = allowed & handled (confine->sandbox->abi), .fd = fd };
+
+    if (fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode))
+        beneath.allowed &= LL_FILE;
+    if (syscall (SYS_landlock_add_rule, confine->ruleset, LL_PATH_BENEATH, &beneath, 0) < 0)
+        fail (confine, what);
+}
+
+static void allow_all (ama_confine_t *confine, const ama_sandbox_rules_t *rules)
+{
+    for (size_t i = 0; i < rules->count; i++)
+        allow (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
+}
+
+ama_confine_t *ama_confine_new (ama_sandbox_t *sandbox)
+{
+    ama_confine_t *confine = ama_calloc (1, sizeof *confine);
+    ruleset_t ruleset = { .fs = handled (sandbox->abi),
+                          .scoped = sandbox->abi >= ABI_SCOPES ? LL_SCOPE_ABSTRACT_SOCKETS | LL_SCOPE_SIGNALS : 0 };
+
+    confine->sandbox = sandbox;
+    confine->ruleset = -1;
+    if (sandbox->level < AMA_SANDBOX_LEVEL_FILES)
+        return confine;
+    ama_sandbox_rules_etc (&sandbox->etc);
+    confine->ruleset = (int) syscall (SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
+    if (confine->ruleset < 0)
+        fail (confine, "Landlock");
+    else {
+        allow_all (confine, &sandbox->system);
+        allow_all (confine, &sandbox->etc.rules);
+    }
+    return confine;
+}
+
+void ama_confine_destroy (ama_confine_t **confine)
+{
+    if (!*confine)
+        return;
+    if ((*confine)->ruleset >= 0)
+        (void) close ((*confine)->ruleset);
+    free ((*confine)->troubled);
+    free (*confine);
+    *confine = NULL;
+}
+
+static bool allow_path (ama_confine_t *confine, const char *path, uint64_t allowed)
+{
+    int fd = open (path, O_PATH | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    allow (confine, fd, allowed, path);
+    (void) close (fd);
+    return true;
+}
+
+void ama_confine_read (ama_confine_t *confine, const char *path)
+{
+    if (confine->ruleset >= 0 && path)
+        (void) allow_path (confine, path, LL_READ);
+}
+
+void ama_confine_write (ama_confine_t *confine, const char *path)
+{
+    if (confine->ruleset >= 0 && !allow_path (confine, path, LL_WRITE))
+        fail (confine, path);
+}
+
+/* Without Landlock, too, for the sake of the folders that are made: a job finds the same everywhere. */
+static void allow_job_path (ama_confine_t *confine, const char *what, const char *value, bool write, ama_str_t *note)
+{
+    const char *path = ama_sandbox_local_path (value);
+    int fd = path ? ama_sandbox_open (&confine->sandbox->closed, path, write) : AMA_E_NOT_FOUND;
+
+    if (fd >= 0) {
+        if (confine->ruleset >= 0)
+            allow (confine, fd, write ? LL_WRITE : LL_READ, path);
+        (void) close (fd);
+    }
+    else if (fd == AMA_E_PATH && confine->ruleset >= 0)
+        ama_str_printf (note, "%ssandbox: actions may not %s %s, which is the job's %s", note->size ? "; " : "",
+                        write ? "write to" : "read", path, what);
+}
+
+void ama_confine_job_read (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note)
+{
+    allow_job_path (confine, what, value, false, note);
+}
+
+void ama_confine_job_write (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note)
+{
+    allow_job_path (confine, what, value, true, note);
+}
+
+/* What root could leave the sandbox by, or the machine with it. CAP_PERFMON and CAP_SYS_PTRACE read the memory of any process. */
+static const int dropped[] = {
+    CAP_DAC_READ_SEARCH, CAP_NET_ADMIN,    CAP_SYS_MODULE, CAP_SYS_RAWIO,      CAP_SYS_PTRACE, CAP_SYS_ADMIN,
+    CAP_SYS_BOOT,        CAP_SYS_RESOURCE, CAP_SYS_TIME,   CAP_SYS_TTY_CONFIG, CAP_MKNOD,      CAP_AUDIT_CONTROL,
+    CAP_MAC_OVERRIDE,    CAP_MAC_ADMIN,    CAP_SYSLOG,     CAP_PERFMON,        CAP_BPF,        CAP_CHECKPOINT_RESTORE,
+};
+
+/* On a thread that does nothing else than to start the child. */
+static int enter (void *arg)
+{
+    const ama_confine_t *confine = arg;
+
+    /* root's programs get all that this set has. EPERM: a container has kept it from us */
+    for (size_t i = 0; i < ARRAY_SIZE (dropped) && geteuid () == 0; i++)
+        (void) prctl (PR_CAPBSET_DROP, dropped[i], 0, 0, 0);
+    if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return errno;
+    if (confine->ruleset >= 0 && syscall (SYS_landlock_restrict_self, confine->ruleset, 0) < 0)
+        return errno;
+    return confine->sandbox->filter ? ama_sandbox_filter_enter () : 0;
+}
+
+int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
+{
+    ama_sandbox_t *sandbox = confine->sandbox;
+
+    if (sandbox->level < sandbox->required)
+        return ama_err_set (
+            err, AMA_E_UNSUPPORTED, "the agent's configuration requires sandbox %s, this machine gives %s: %s",
+            ama_sandbox_level_name (sandbox->required), ama_sandbox_level_name (sandbox->level), shortfall (sandbox));
+    if (confine->trouble)
+        return ama_err_set (err, AMA_E_IO, "sandbox: %s: %s", confine->troubled, strerror (confine->trouble));
+    if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
+        return 0;
+    if (sandbox->groups && ama_sandbox_groups_prepare (sandbox->groups, err) < 0)
+        return AMA_E_IO;
+    spec->enter = enter;
+    spec->enter_arg = confine;
+    return 0;
+}
+
+void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid)
+{
+    static const char adjust[] = "500";
+    struct rlimit none = { 0, 0 };
+    ama_str_t path = { 0 };
+    ama_err_t err = { 0 };
+    int fd;
+
+    if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
+        return;
+    if (sandbox->groups && ama_sandbox_groups_take (sandbox->groups, pid, &err) < 0) {
+        ama_log (AMA_LOG_ERROR, "agent", "an action is killed, it has no cgroup: %s", err.text);
+        (void) kill (pid, SIGKILL);
+    }
+    (void) prlimit (pid, RLIMIT_CORE, &none, NULL); /* ESRCH: it has ended already; likewise below */
+    ama_str_printf (&path, "/proc/%d/oom_score_adj", (int) pid);
+    fd = open (path.data, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void) !write (fd, adjust, sizeof adjust - 1);
+        (void) close (fd);
+    }
+    ama_str_done (&path);
+}
