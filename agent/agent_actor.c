@@ -137,7 +137,7 @@ static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, voi
 static void say_hello (ama_agent_t *agent)
 {
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
-                                      .pid = (uint32_t) getpid (),
+                                      .pid = agent->conf.far ? 0 : (uint32_t) getpid (),
                                       .cpus = agent->conf.cpus,
                                       .memory = agent->conf.memory,
                                       .incarnation = agent->incarnation };
@@ -166,13 +166,17 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 {
     ama_agent_t *agent = arg;
 
-    (void) ctx, (void) envelope, (void) body;
+    (void) ctx, (void) body;
     if (!err) {
         agent->hello_open = false;
         ama_timer_after (agent->hello, HELLO_AGAIN_MS); /* what the broker told of it may have been lost */
     }
-    else if (!agent->parted_ms) /* the broker is not there yet */
-        ama_timer_after (agent->hello, 200);
+    else if (!agent->parted_ms) { /* the broker is not there yet, or has another agent */
+        bool refused = envelope && envelope->role == AMA_ROLE_BROKER;
+        if (refused)
+            ama_log_err ("agent", err, "not wanted");
+        ama_timer_after (agent->hello, refused ? HELLO_MS : 200);
+    }
 }
 
 static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)

@@ -26,6 +26,7 @@ typedef struct {
     const char *tz;
     const char *java_home;  /* for sessions; NULL: found by the scripts */
     const char *spark_home; /* NULL: Spark is installed into the cache */
+    bool far;               /* of another machine than the hub */
     bool own_process;       /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;      /* exits when the hub has been away so long and nothing is held; 0: never */
     int64_t idle_ms;        /* exits when the hub has been away so long and nothing runs; 0: never */

@@ -5,6 +5,7 @@
  */
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/runtime/ama_far.h"
 #include "actors/runtime/ama_node.h"
 #include "agent/agent_actor.h"
 
@@ -19,24 +20,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75 };
+enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75, ORPHAN_MS = 30000 };
 
 typedef struct {
-    const char *connect, *name, *cpus, *memory, *log_level;
+    const char *connect, *name, *cpus, *memory, *log_level, *key, *server_key;
     bool help;
     ama_agent_conf_t conf;
 } options_t;
 
-static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTION …]\n"
-                            "  --name NAME        the agent's name at the hub is agent/NAME (local)\n"
-                            "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
-                            "  --runners DIR      scripts of the runners\n"
-                            "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
-                            "  --cpus N           offered to runs (this machine's)\n"
-                            "  --memory SIZE      likewise, e.g. 8g\n"
-                            "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000)\n"
-                            "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
-                            "  --log-level LEVEL  error warn info debug trace (info)\n";
+static const char usage[] =
+    "usage: ama-agent --connect ENDPOINT --dir DIR [OPTION …]\n"
+    "  --name NAME        the agent's name at the hub is agent/NAME (local); over tcp that of its key\n"
+    "  --key FILE         secret key, for an amad on another machine\n"
+    "  --server-key PUB   amad's public key, or a file that holds it\n"
+    "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
+    "  --runners DIR      scripts of the runners\n"
+    "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
+    "  --cpus N           offered to runs (this machine's)\n"
+    "  --memory SIZE      likewise, e.g. 8g\n"
+    "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000; over tcp and\n"
+    "                     with 0: never)\n"
+    "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
+    "  --log-level LEVEL  error warn info debug trace (info)\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
 {
@@ -53,6 +58,8 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "connect", required_argument, NULL, 'c' },
         { "name", required_argument, NULL, 'n' },
         { "dir", required_argument, NULL, 'd' },
+        { "key", required_argument, NULL, 'k' },
+        { "server-key", required_argument, NULL, 's' },
         { "cache", required_argument, NULL, 'C' },
         { "runners", required_argument, NULL, 'r' },
         { "guard", required_argument, NULL, 'g' },
@@ -73,6 +80,12 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'n':
             options->name = optarg;
+            break;
+        case 'k':
+            options->key = optarg;
+            break;
+        case 's':
+            options->server_key = optarg;
             break;
         case 'd':
             options->conf.dir = optarg;
@@ -140,15 +153,15 @@ static int lock (const char *dir)
     return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
 }
 
-static int run (const options_t *options, ama_notify_t *notify)
+static int run (const options_t *options, const ama_node_curve_t *curve, ama_notify_t *notify)
 {
-    ama_node_conf_t conf = { .connect = options->connect, .handle_signals = true, .notify = notify };
-    char name[64];
+    ama_node_conf_t conf = { .connect = options->connect, .curve = curve, .handle_signals = true, .notify = notify };
+    char name[AMA_NAME_MAX];
     ama_err_t err = { 0 };
     ama_node_t *node = ama_node_new (&conf, &err);
     int rc;
 
-    (void) snprintf (name, sizeof name, "agent/%.50s", options->name);
+    (void) snprintf (name, sizeof name, "agent/%.100s", options->name);
     if (!node) {
         ama_log_err ("agent", &err, "can not start");
         return EXIT_TROUBLE;
@@ -160,13 +173,32 @@ static int run (const options_t *options, ama_notify_t *notify)
     return rc < 0 ? EXIT_TROUBLE : 0;
 }
 
+/* The hub's end: over tcp with our key, and by name of that key. */
+static int run_near_or_far (const options_t *options, ama_notify_t *notify)
+{
+    ama_far_t far;
+    ama_err_t err = { 0 };
+    int code;
+
+    if (!options->conf.far)
+        return run (options, NULL, notify);
+    if (ama_far_open (&far, options->connect, options->key, options->server_key, &err) < 0) {
+        ama_log_err ("agent", &err, "can not join");
+        code = err.code == AMA_E_USAGE ? EXIT_USAGE : EXIT_TROUBLE;
+    }
+    else
+        code = run (options, &far.curve, notify);
+    ama_far_done (&far);
+    return code;
+}
+
 int main (int argc, char **argv)
 {
     options_t options = {
         .name = "local",
         .log_level = "info",
         .conf = { .own_process = true,
-                  .orphan_ms = 30000,
+                  .orphan_ms = -1,
                   .idle_ms = 3600000,
                   .path = getenv ("PATH"),
                   .lang = getenv ("LANG"),
@@ -188,6 +220,9 @@ int main (int argc, char **argv)
     }
     if (options.help)
         return fputs (usage, stdout) < 0;
+    options.conf.far = ama_str_starts (options.connect, "tcp://");
+    if (options.conf.orphan_ms < 0)
+        options.conf.orphan_ms = options.conf.far ? 0 : ORPHAN_MS;
     (void) setsid (); /* fails harmlessly for a leader of a group */
     (void) umask (077);
     ama_log_setup (level, false, STDERR_FILENO);
@@ -208,7 +243,7 @@ int main (int argc, char **argv)
         return errno == EWOULDBLOCK ? EXIT_SECOND : EXIT_TROUBLE;
     }
     notify = ama_notify_of_process ();
-    code = run (&options, notify);
+    code = run_near_or_far (&options, notify);
     ama_notify_destroy (&notify);
     return code;
 }

@@ -158,6 +158,7 @@ static void fill_broker (ama_system_t *system)
     system->broker_conf = (ama_broker_conf_t){
         .cpus = system->cpus,
         .memory = system->memory,
+        .agent_joins = conf->agent_joins,
         .agent_argv = conf->agent_thread || conf->agent_joins ? NULL : system->agent_argv,
         .agent_lock = system->agent_lock,
         .agent_log = system->agent_log,
