@@ -10,11 +10,13 @@
 #include "actors/supervisor/supervisor.h"
 #include "agent/agent_actor.h"
 #include "config/ama_paths.h"
+#include "master/warden.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Left to the system and to amad itself when memory is not configured. */
@@ -39,20 +41,22 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-enum { AGENT_ARGS = 16 };
+enum { AGENT_ARGS = 16, PARTS = 5 };
 
 /* Configurations live as long as the node: an actor that is started again gets its own once more. */
 struct ama_system {
     ama_system_conf_t conf;
     double cpus;
     uint64_t memory;
-    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper;
-    char cpus_text[32], memory_text[32];
+    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper, *amad;
+    char cpus_text[32], memory_text[32], pid_text[16];
     const char *agent_argv[AGENT_ARGS];
     ama_reporter_conf_t reporter_conf;
     ama_fetcher_conf_t fetcher_conf;
     ama_resolver_conf_t resolver_conf;
     ama_broker_conf_t broker_conf;
+    ama_ward_t wards[PARTS];
+    ama_warden_conf_t warden_conf;
 };
 
 static char *below (const char *dir, const char *name)
@@ -92,6 +96,7 @@ static void name_parts (ama_system_t *system, const ama_system_conf_t *conf)
         .agent = below (conf->program_dir, "ama-agent"),
         .guard = below (conf->program_dir, "ama-guard"),
         .helper = below (conf->program_dir, "ama-fetch-helper"),
+        .amad = below (conf->program_dir, "amad"),
     };
 }
 
@@ -102,11 +107,13 @@ void ama_system_destroy (ama_system_t **system_p)
     if (!system)
         return;
     char *all[] = { system->reports,  system->agent_dir, system->agent_lock, system->agent_log, system->runners,
-                    system->resolver, system->agent,     system->guard,      system->helper };
+                    system->resolver, system->agent,     system->guard,      system->helper,    system->amad };
 
     *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
         free (all[i]);
+    for (size_t i = 0; i < system->warden_conf.count; i++)
+        free ((void *) system->wards[i].argv);
     free (system);
 }
 
@@ -185,22 +192,87 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);
 }
 
-/* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
- * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it.
- * Those that are asked start before those that ask. */
-static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **journal, ama_err_t *err)
+/* What can be asked again, those that are asked before those that ask. */
+static void list_parts (const ama_system_t *system, ama_node_spec_t ret_parts[PARTS])
 {
-    const ama_node_spec_t asked[] = {
+    const ama_node_spec_t parts[PARTS] = {
         { .def = &ama_reporter_def, .config = &system->reporter_conf, .restart = AMA_PERMANENT },
         { .def = &ama_fetcher_def, .config = &system->fetcher_conf, .restart = AMA_PERMANENT },
         { .def = &ama_planner_def, .restart = AMA_PERMANENT },
         { .def = &ama_resolver_def, .config = &system->resolver_conf, .restart = AMA_PERMANENT },
         { .def = &ama_broker_def, .config = &system->broker_conf, .restart = AMA_PERMANENT },
     };
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE (asked); i++)
-        rc = ama_node_supervise (node, &asked[i], err);
+    memcpy (ret_parts, parts, sizeof parts);
+}
+
+/* ---- elsewhere ---- */
+
+static bool is_among (const char *const *names, const char *name)
+{
+    for (; names && *names; names++)
+        if (strcmp (*names, name) == 0)
+            return true;
+    return false;
+}
+
+int ama_system_may_be_elsewhere (const char *name, ama_err_t *err)
+{
+    static const char *const can[] = { "fetcher", "planner", "resolver", "broker", "reporter" };
+
+    for (size_t i = 0; i < ARRAY_SIZE (can); i++)
+        if (strcmp (can[i], name) == 0)
+            return 0;
+    return ama_err_set (
+        err, AMA_E_USAGE,
+        "%.40s can not be placed elsewhere: fetcher, planner, resolver, broker and reporter can; hub and "
+        "supervisor are one with the journal of amad",
+        name);
+}
+
+/* This very program again, as the process of one actor. It ends with us. */
+static void add_ward (ama_system_t *system, const char *name)
+{
+    const char *const own[] = { system->amad, "--actor",       name, "--connect", system->conf.hub_endpoint,
+                                "--leash",    system->pid_text };
+    size_t n = 0, more = 0;
+    const char **argv;
+
+    while (system->conf.again && system->conf.again[more])
+        more++;
+    argv = ama_calloc (ARRAY_SIZE (own) + more + 1, sizeof *argv);
+    for (; n < ARRAY_SIZE (own); n++)
+        argv[n] = own[n];
+    for (size_t i = 0; i < more; i++)
+        argv[n++] = system->conf.again[i];
+    system->wards[system->warden_conf.count++] = (ama_ward_t){ name, argv };
+}
+
+static int start_processes (ama_node_t *node, ama_system_t *system, const ama_node_spec_t parts[PARTS], ama_err_t *err)
+{
+    const ama_node_spec_t warden = { .def = &ama_warden_def, .config = &system->warden_conf, .restart = AMA_PERMANENT };
+
+    (void) snprintf (system->pid_text, sizeof system->pid_text, "%ld", (long) getpid ());
+    system->warden_conf.wards = system->wards;
+    for (size_t i = 0; i < PARTS; i++)
+        if (is_among (system->conf.processes, parts[i].def->name))
+            add_ward (system, parts[i].def->name);
+    return system->warden_conf.count ? ama_node_supervise (node, &warden, err) : 0;
+}
+
+/* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
+ * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it. */
+static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **journal, ama_err_t *err)
+{
+    ama_node_spec_t parts[PARTS];
+    int rc;
+
+    list_parts (system, parts);
+    rc = start_processes (node, system, parts, err);
+    for (size_t i = 0; rc == 0 && i < PARTS; i++)
+        if (!is_among (system->conf.processes, parts[i].def->name)
+            && !is_among (system->conf.remotes, parts[i].def->name))
+            rc = ama_node_supervise (node, &parts[i], err);
     if (rc == 0 && system->conf.agent_thread)
         rc = start_agent (node, system, err);
     if (rc == 0)
@@ -208,8 +280,7 @@ static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **jo
     return rc;
 }
 
-int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
-                      ama_system_t **ret_system, ama_err_t *err)
+static int prepare (const ama_system_conf_t *conf, ama_system_t **ret_system, ama_err_t *err)
 {
     ama_system_t *system = ama_malloc (sizeof *system);
     int rc;
@@ -221,7 +292,28 @@ int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journ
     fill_resolver (system);
     fill_broker (system);
     rc = ama_paths_mkdir (system->agent_dir, err);
-    if (rc == 0)
-        rc = ama_paths_mkdir (conf->cache_dir, err);
-    return rc < 0 ? rc : start_all (node, system, journal, err);
+    return rc < 0 ? rc : ama_paths_mkdir (conf->cache_dir, err);
+}
+
+int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
+                      ama_system_t **ret_system, ama_err_t *err)
+{
+    int rc = prepare (conf, ret_system, err);
+
+    return rc < 0 ? rc : start_all (node, *ret_system, journal, err);
+}
+
+int ama_system_run_actor (ama_node_t *node, const ama_system_conf_t *conf, const char *name, ama_system_t **ret_system,
+                          ama_err_t *err)
+{
+    ama_node_spec_t parts[PARTS];
+    int rc = prepare (conf, ret_system, err);
+
+    if (rc < 0 || (rc = ama_system_may_be_elsewhere (name, err)) < 0)
+        return rc;
+    list_parts (*ret_system, parts);
+    for (size_t i = 0; i < PARTS; i++)
+        if (strcmp (parts[i].def->name, name) == 0)
+            return ama_node_run_here (node, parts[i].def, NULL, parts[i].config, err);
+    BUG_ON (true);
 }

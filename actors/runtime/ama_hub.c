@@ -159,7 +159,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     ama_from_t from = ama_packet_from (&hub->peer_frame);
     bool remote = from != AMA_FROM_THREAD;
     const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
-    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote)
+    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote, hub->placed)
                       : key                ? ama_members_far_role (hello, key)
                                            : AMA_ROLE_NONE;
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
@@ -541,12 +541,13 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, const 
     return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
 }
 
-ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, uint64_t epoch,
-                        ama_err_t *err)
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, const char *const *placed,
+                        uint64_t epoch, ama_err_t *err)
 {
     ama_hub_t *hub = ama_calloc (1, sizeof *hub);
 
     hub->epoch = epoch;
+    hub->placed = placed;
     ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
     (void) zmq_msg_init (&hub->peer_frame);

@@ -63,14 +63,31 @@ ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
     return member;
 }
 
-ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote)
+static bool is_actor_role (ama_role_t role)
+{
+    return role >= AMA_ROLE_FETCHER && role <= AMA_ROLE_DEPOT;
+}
+
+static ama_role_t placed_role (const ama_control_hello_t *hello, const char *const *placed)
+{
+    ama_role_t named;
+
+    for (; placed && *placed; placed++)
+        if (strcmp (*placed, hello->name) == 0)
+            return ama_role_parse (hello->name, &named) == 0 && named == hello->role && is_actor_role (named)
+                       ? named
+                       : AMA_ROLE_NONE;
+    return AMA_ROLE_NONE;
+}
+
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, const char *const *placed)
 {
     bool agent_name = ama_str_starts (hello->name, "agent/");
 
     if (!remote)
         return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
     if (!strchr (hello->name, '/'))
-        return AMA_ROLE_NONE;
+        return placed_role (hello, placed);
     switch (hello->role) {
     case AMA_ROLE_AGENT:
         return agent_name ? hello->role : AMA_ROLE_NONE;
@@ -97,7 +114,7 @@ ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key
                    : AMA_ROLE_NONE;
     case AMA_KEY_ACTOR:
         return strcmp (hello->name, key->name) == 0 && ama_role_parse (hello->name, &named) == 0 && named == hello->role
-                       && named >= AMA_ROLE_FETCHER && named <= AMA_ROLE_DEPOT
+                       && is_actor_role (named)
                    ? named
                    : AMA_ROLE_NONE;
     default:

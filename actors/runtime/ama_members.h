@@ -51,9 +51,9 @@ typedef struct {
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
 ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer);
 ama_member_t *ama_members_named (const ama_members_t *members, const char *name);
-/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
- * an actor that was placed in a process of its own will have to be announced here before it may take one. */
-ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors; in another process
+ * (remote) only those that were placed there (NULL-terminated, or NULL) are theirs. */
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, const char *const *placed);
 /* The same for a peer over tcp, by its key: never more than the key file grants. A person's key gives the lower of his role and of what he asks for;
  * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. */
 ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key);

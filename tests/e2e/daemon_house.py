@@ -25,3 +25,9 @@ class DaemonHouse(House):
     def kill(self, daemon):
         daemon.send_signal(signal.SIGKILL)
         daemon.wait(10)
+
+    def wait_for_output(self, run, text):
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        self.wait_for_line(follower, f'"text":"{text}"')
+        follower.send_signal(signal.SIGTERM)
+        self.finish(follower)

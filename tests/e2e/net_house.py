@@ -124,6 +124,13 @@ class NetHouse(DaemonHouse):
         host.start("ama-agent", *self.join(host), "--name", name, "--key", key, "--dir", host.home / "agent")
         return host
 
+    def actor(self, name):
+        key, host = self.add_key(name, "actor"), self.host(name)
+        conf = host.home / "amad.yaml"
+        conf.write_text(f"fetch: {{local-paths: [{self.folder}]}}\n")
+        host.start("amad", "--actor", name, *self.join(host), "--key", key, "--config", conf)
+        return host
+
     def wait_for(self, true, what, *hosts, limit=60):
         until = time.monotonic() + limit
         while not true():

@@ -1,9 +1,16 @@
 """Actors and agents on other hosts: each in a network namespace of its own, with an empty disk."""
 import json
+import os
+import pathlib
+import signal
+import time
 import unittest
 
+from daemon_house import DaemonHouse
 from net_house import NetHouse, needs_root
 from run_test import flow, shell
+
+PARTS = ("reporter", "fetcher", "planner", "resolver", "broker")
 
 
 @needs_root
@@ -55,6 +62,114 @@ class FarAgent(NetHouse):
         self.assertEqual(self.attach(run)[0], 0, self.logs())
         shown = json.loads(self.ama("show", run, "-o", "json").stdout)
         self.assertEqual([t["node"] for a in shown["actions"] for t in a["attempts"]], [node])
+
+
+PARTS = ("reporter", "fetcher", "planner", "resolver", "broker")
+
+
+@needs_root
+class Apart(NetHouse):
+    """Every actor and the agent alone on a host."""
+
+    def serve_apart(self):
+        self.serve("placement: {%s}\n" % ", ".join(f"{p}: remote" for p in PARTS))
+        for part in PARTS:
+            self.actor(part)
+        self.agent("node7")
+
+    def test_a_run(self):
+        self.serve_apart()
+        job = self.job(flow(shell("a"), shell("b")), a="echo one\n", b="echo two\n")
+        done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
+        self.assertEqual(done.returncode, 0, done.stderr + self.logs())
+        self.assertEqual([e["text"] for e in self.checked(done.stdout).find("output")], ["one", "two"])
+
+    def test_each_is_killed_meanwhile(self):
+        self.serve_apart()
+        hosts = [*PARTS, "node7", "hub"]
+        names = "abcdefg"
+        job = self.job(flow(*(shell(n) for n in names)),
+                       **{n: f"echo {n}; until test -e {self.folder}/{n}; do sleep 0.01; done\n" for n in names})
+        run = self.submit(job, "--env", "dev")
+        for name, host in zip(names, hosts):
+            self.wait_for_output(run, name)
+            self.hosts[host].kill()
+            (self.folder / name).touch()
+        self.wait_for(lambda: self.hub.log().count("serving on") == 2, "amad is back", self.hub)
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, self.logs())
+        texts = [e["text"] for e in self.checked(out).find("output")]
+        self.assertEqual(list(dict.fromkeys(texts)), list(names))
+
+
+def process_of(house, actor):
+    """(pid) of the process that hosts it, or None."""
+    return next((pid for pid, command in house.processes() if f"--actor {actor} " in command), None)
+
+
+class Processes(DaemonHouse):
+    """Every actor a process of its own on this machine: amad keeps them alive."""
+
+    def serve(self, *parts):
+        (self.folder / "amad.yaml").write_text("placement: {%s}\n" % ", ".join(f"{p}: process" for p in parts or PARTS))
+        return self.amad("--config", self.folder / "amad.yaml")
+
+    def test_a_run(self):
+        self.serve()
+        job = self.job(flow(shell("a"), shell("b")), a="echo one\n", b="echo two\n")
+        done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([e["text"] for e in self.checked(done.stdout).find("output")], ["one", "two"])
+        for part in PARTS:
+            self.assertIsNotNone(process_of(self, part), part)
+
+    def test_each_is_killed_meanwhile(self):
+        self.serve()
+        job = self.job(flow(*(shell(n) for n in "abcde")), **{n: f"echo {n}; until test -e {self.folder}/{n}; do sleep 0.01; done\n" for n in "abcde"})
+        run = self.submit(job, "--env", "dev")
+        for name, part in zip("abcde", PARTS):
+            self.wait_for_output(run, name)
+            old = process_of(self, part)
+            os.kill(old, signal.SIGKILL)
+            self.wait_until(lambda: process_of(self, part) not in (old, None))
+            (self.folder / name).touch()
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, (self.folder / "amad.log").read_text())
+        self.assertEqual([e["text"] for e in self.checked(out).find("output")], list("abcde"))
+        self.assertIn("the process of broker ended (signal 9)", (self.folder / "amad.log").read_text())
+
+    def wait_until(self, true, limit=60):
+        until = time.monotonic() + limit
+        while not true():
+            self.assertLess(time.monotonic(), until, (self.folder / "amad.log").read_text())
+            time.sleep(0.01)
+
+    def test_amad_dies_and_comes_back(self):
+        daemon = self.serve()
+        job = self.job(flow(shell("a"), shell("b")), a=f"echo one; until test -e {self.folder}/go; do sleep 0.01; done\n", b="echo two\n")
+        run = self.submit(job, "--env", "dev")
+        self.wait_for_output(run, "one")
+        old = {process_of(self, p) for p in PARTS}
+        self.kill(daemon)
+        self.wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/exe").exists() for pid in old))
+        self.serve()
+        (self.folder / "go").touch()
+        code, out = self.attach(run)
+        self.assertEqual((code, [e["text"] for e in self.checked(out).find("output")]), (0, ["one", "two"]))
+
+    def test_what_can_not_be_elsewhere(self):
+        (self.folder / "amad.yaml").write_text("placement: {supervisor: process}\n")
+        done = self.ama("--config", self.folder / "amad.yaml", program="amad", timeout=20)
+        self.assertEqual((done.returncode, "one with the journal" in done.stderr), (2, True), done.stderr)
+        done = self.ama("--actor", "hub", "--connect", "tcp://127.0.0.1:1", program="amad", timeout=20)
+        self.assertEqual((done.returncode, "one with the journal" in done.stderr), (2, True), done.stderr)
+        done = self.ama("--actor", "planner", program="amad", timeout=20)
+        self.assertEqual((done.returncode, "belong together" in done.stderr), (2, True), done.stderr)
+
+    def test_an_actor_that_was_not_placed(self):
+        self.serve("planner")
+        done = self.ama("--actor", "fetcher", "--connect", f"ipc://{next(self.data.rglob('hub.sock'))}", program="amad", timeout=20)
+        self.assertEqual((done.returncode, "may not have that name and role" in done.stderr), (5, True), done.stderr)
 
 
 if __name__ == "__main__":
