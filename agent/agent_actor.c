@@ -8,6 +8,7 @@
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
+#include "agent/gather.h"
 #include "agent/guard.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
@@ -99,7 +100,7 @@ bool ama_agent_oom_seen (ama_agent_t *agent)
 static void consider_leaving (void *arg)
 {
     ama_agent_t *agent = arg;
-    bool busy = agent->attempts || agent->sessions;
+    bool busy = agent->attempts || agent->sessions || ama_gather_count (agent);
     bool waiting = ama_statuses_pending (agent->statuses) || ama_poster_pending (agent->poster);
     int64_t limit = waiting ? agent->conf.idle_ms : agent->conf.orphan_ms, since;
 
@@ -143,12 +144,15 @@ static void say_hello (ama_agent_t *agent)
                                       .incarnation = agent->incarnation };
     ama_attempt_t *attempt, *spare;
 
-    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL), sizeof *hello.held);
+    hello.held =
+        ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL) + ama_gather_count (agent),
+                    sizeof *hello.held);
     HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     (void) ama_session_list (agent, hold_session, &hello);
+    ama_gather_list (agent, &hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -257,12 +261,21 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
     ama_statuses_attempt (agent->statuses, &status);
 }
 
+void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    const ama_runner_t *runner = find_runner (start->runner);
+
+    if (runner)
+        ama_attempt_begin (agent, start, runner);
+    else
+        refuse_runner (agent, start);
+}
+
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_runner_t *runner = find_runner (start->runner);
     int rc = fence (ctx, envelope, err);
 
     if (rc < 0)
@@ -270,23 +283,23 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (find_attempt (agent, start->attempt) || ama_statuses_repeat (agent->statuses, start->attempt)
-        || ama_agent_remembers (agent, start->attempt))
+    if (find_attempt (agent, start->attempt) || ama_gather_has (agent, start->attempt)
+        || ama_statuses_repeat (agent->statuses, start->attempt) || ama_agent_remembers (agent, start->attempt))
         return 0;
-    if (runner)
-        ama_attempt_begin (agent, start, runner);
-    else
-        refuse_runner (agent, start);
+    ama_gather_attempt (agent, start);
     return 0;
 }
 
 static int on_prepare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
+    ama_attempt_prepare_t prepare = *(const ama_attempt_prepare_t *) body;
+    char *path = NULL;
     int rc = fence (ctx, envelope, err);
 
-    if (rc == 0 && !agent->stopping)
-        ama_ahead_prepare (agent, body);
+    if (rc == 0 && !agent->stopping && ama_gather_prepare (agent, &prepare, &path))
+        ama_ahead_prepare (agent, &prepare);
+    free (path);
     return rc;
 }
 
@@ -313,6 +326,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, cancel->attempt);
     if (attempt)
         ama_attempt_cancel (attempt, cancel->timed_out, cancel->force);
     else if (!ama_statuses_repeat (agent->statuses, cancel->attempt) && !ama_agent_remembers (agent, cancel->attempt))
@@ -343,9 +357,9 @@ static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *e
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (!ama_session_find (agent, open->session) && !ama_statuses_repeat (agent->statuses, open->session)
-        && !ama_agent_remembers (agent, open->session))
-        ama_session_open (agent, open);
+    if (!ama_session_find (agent, open->session) && !ama_gather_has (agent, open->session)
+        && !ama_statuses_repeat (agent->statuses, open->session) && !ama_agent_remembers (agent, open->session))
+        ama_gather_session (agent, open);
     return 0;
 }
 
@@ -370,6 +384,7 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, close_it->session);
     if (session)
         ama_session_close (session);
     else if (!ama_statuses_repeat (agent->statuses, close_it->session)
@@ -468,6 +483,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->hello = ama_timer_new (ctx, on_hello_again, agent);
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
+    agent->gather = ama_gather_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     rc = find_bash (agent, err);
     if (rc == 0)
@@ -521,6 +537,7 @@ static void done (void *state)
         ama_attempt_drop (agent->attempts);
     while (agent->sessions)
         ama_session_drop (agent->sessions);
+    ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);

@@ -27,11 +27,12 @@ typedef struct {
     const char *java_home;  /* for sessions; NULL: found by the scripts */
     const char *spark_home; /* NULL: Spark is installed into the cache */
     bool far;               /* of another machine than the hub */
-    bool own_process;       /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
-    int64_t orphan_ms;      /* exits when the hub has been away so long and nothing is held; 0: never */
-    int64_t idle_ms;        /* exits when the hub has been away so long and nothing runs; 0: never */
-    uint64_t output_quota;  /* bytes of output one attempt may report; 0: 1 GiB */
-    int64_t grace_ms;       /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
+    bool depot;       /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
+    bool own_process; /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
+    int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */
+    uint64_t output_quota; /* bytes of output one attempt may report; 0: 1 GiB */
+    int64_t grace_ms;      /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
     int64_t
         stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
 } ama_agent_conf_t;

@@ -41,6 +41,7 @@ static const char usage[] =
     "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000; over tcp and\n"
     "                     with 0: never)\n"
     "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
+    "  --depot            snapshots and jars come from the depot (over tcp: always)\n"
     "  --log-level LEVEL  error warn info debug trace (info)\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
@@ -68,6 +69,7 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "orphan-ms", required_argument, NULL, 'o' },
         { "idle-ms", required_argument, NULL, 'i' },
         { "log-level", required_argument, NULL, 'l' },
+        { "depot", no_argument, NULL, 'D' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -115,6 +117,9 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'l':
             options->log_level = optarg;
+            break;
+        case 'D':
+            options->conf.depot = true;
             break;
         case 'h':
             options->help = true;
@@ -221,6 +226,7 @@ int main (int argc, char **argv)
     if (options.help)
         return fputs (usage, stdout) < 0;
     options.conf.far = ama_str_starts (options.connect, "tcp://");
+    options.conf.depot |= options.conf.far;
     if (options.conf.orphan_ms < 0)
         options.conf.orphan_ms = options.conf.far ? 0 : ORPHAN_MS;
     (void) setsid (); /* fails harmlessly for a leader of a group */

@@ -39,7 +39,8 @@ static const char usage[] =
     "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
     "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
     "  --no-agent         start none: one joins by itself (ama-agent.service)\n"
-    "  --actor NAME       be this actor of the amad at ENDPOINT: fetcher, planner, resolver, broker or reporter\n"
+    "  --actor NAME       be this actor of the amad at ENDPOINT: depot, fetcher, planner, resolver, broker or "
+    "reporter\n"
     "  --connect ENDPOINT tcp://HOST:PORT\n"
     "  --key FILE         secret key, whose public one that amad knows by the actor's name\n"
     "  --server-key PUB   that amad's public key, or a file that holds it\n"
@@ -309,6 +310,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .processes = processes,
         .remotes = remotes,
         .again = again,
+        .depot = away || (listens_far (conf) && (options->no_agent || remotes[0])),
         .agent_joins = options->no_agent || away || is_remote (conf, "broker"),
         .cpus = conf->resources.cpus,
         .memory = conf->resources.memory,

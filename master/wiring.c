@@ -3,6 +3,7 @@
 
 #include "actors/base/ama_str.h"
 #include "actors/broker/broker_actor.h"
+#include "actors/depot/depot_actor.h"
 #include "actors/fetcher/fetch_actor.h"
 #include "actors/planner/plan_actor.h"
 #include "actors/reporter/reporter.h"
@@ -41,7 +42,7 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-enum { AGENT_ARGS = 16, PARTS = 5 };
+enum { AGENT_ARGS = 17, PARTS = 6 };
 
 /* Configurations live as long as the node: an actor that is started again gets its own once more. */
 struct ama_system {
@@ -52,7 +53,9 @@ struct ama_system {
     char cpus_text[32], memory_text[32], pid_text[16];
     const char *agent_argv[AGENT_ARGS];
     ama_reporter_conf_t reporter_conf;
+    ama_depot_conf_t depot_conf;
     ama_fetcher_conf_t fetcher_conf;
+    ama_planner_conf_t planner_conf;
     ama_resolver_conf_t resolver_conf;
     ama_broker_conf_t broker_conf;
     ama_ward_t wards[PARTS];
@@ -124,6 +127,7 @@ static void fill_fetcher (ama_system_t *system)
     const ama_system_conf_t *conf = &system->conf;
 
     system->fetcher_conf = (ama_fetcher_conf_t){
+        .depot = conf->depot,
         .cache_dir = conf->cache_dir,
         .helper = system->helper,
         .home = conf->home,
@@ -142,6 +146,7 @@ static void fill_resolver (ama_system_t *system)
     const ama_system_conf_t *conf = &system->conf;
 
     system->resolver_conf = (ama_resolver_conf_t){
+        .depot = conf->depot,
         .cache_dir = conf->cache_dir,
         .scripts_dir = system->resolver,
         .path = conf->path,
@@ -153,10 +158,12 @@ static void fill_resolver (ama_system_t *system)
 static void fill_broker (ama_system_t *system)
 {
     const ama_system_conf_t *conf = &system->conf;
-    const char *const argv[AGENT_ARGS] = { system->agent,     "--connect", conf->hub_endpoint,  "--dir",
-                                           system->agent_dir, "--cache",   conf->cache_dir,     "--runners",
-                                           system->runners,   "--guard",   system->guard,       "--cpus",
-                                           system->cpus_text, "--memory",  system->memory_text, NULL };
+    const char *const argv[AGENT_ARGS] = {
+        system->agent,     "--connect", conf->hub_endpoint,  "--dir",
+        system->agent_dir, "--cache",   conf->cache_dir,     "--runners",
+        system->runners,   "--guard",   system->guard,       "--cpus",
+        system->cpus_text, "--memory",  system->memory_text, conf->depot ? "--depot" : NULL
+    };
 
     for (size_t i = 0; i < AGENT_ARGS; i++)
         system->agent_argv[i] = argv[i];
@@ -197,8 +204,11 @@ static void list_parts (const ama_system_t *system, ama_node_spec_t ret_parts[PA
 {
     const ama_node_spec_t parts[PARTS] = {
         { .def = &ama_reporter_def, .config = &system->reporter_conf, .restart = AMA_PERMANENT },
+        { .def = &ama_depot_def, .config = &system->depot_conf, .restart = AMA_PERMANENT },
         { .def = &ama_fetcher_def, .config = &system->fetcher_conf, .restart = AMA_PERMANENT },
-        { .def = &ama_planner_def, .restart = AMA_PERMANENT },
+        { .def = &ama_planner_def,
+          .config = system->conf.depot ? &system->planner_conf : NULL,
+          .restart = AMA_PERMANENT },
         { .def = &ama_resolver_def, .config = &system->resolver_conf, .restart = AMA_PERMANENT },
         { .def = &ama_broker_def, .config = &system->broker_conf, .restart = AMA_PERMANENT },
     };
@@ -218,14 +228,14 @@ static bool is_among (const char *const *names, const char *name)
 
 int ama_system_may_be_elsewhere (const char *name, ama_err_t *err)
 {
-    static const char *const can[] = { "fetcher", "planner", "resolver", "broker", "reporter" };
+    static const char *const can[] = { "depot", "fetcher", "planner", "resolver", "broker", "reporter" };
 
     for (size_t i = 0; i < ARRAY_SIZE (can); i++)
         if (strcmp (can[i], name) == 0)
             return 0;
     return ama_err_set (
         err, AMA_E_USAGE,
-        "%.40s can not be placed elsewhere: fetcher, planner, resolver, broker and reporter can; hub and "
+        "%.40s can not be placed elsewhere: depot, fetcher, planner, resolver, broker and reporter can; hub and "
         "supervisor are one with the journal of amad",
         name);
 }
@@ -270,7 +280,8 @@ static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **jo
     list_parts (system, parts);
     rc = start_processes (node, system, parts, err);
     for (size_t i = 0; rc == 0 && i < PARTS; i++)
-        if (!is_among (system->conf.processes, parts[i].def->name)
+        if ((parts[i].def != &ama_depot_def || system->conf.depot)
+            && !is_among (system->conf.processes, parts[i].def->name)
             && !is_among (system->conf.remotes, parts[i].def->name))
             rc = ama_node_supervise (node, &parts[i], err);
     if (rc == 0 && system->conf.agent_thread)
@@ -288,6 +299,7 @@ static int prepare (const ama_system_conf_t *conf, ama_system_t **ret_system, am
     *ret_system = system;
     name_parts (system, conf);
     system->reporter_conf = (ama_reporter_conf_t){ .dir = system->reports };
+    system->depot_conf.cache_dir = system->planner_conf.cache_dir = conf->cache_dir;
     fill_fetcher (system);
     fill_resolver (system);
     fill_broker (system);

@@ -30,6 +30,7 @@ typedef struct {
     const char *const
         *again;            /* NULL-terminated options that amad was started with, for its actors' processes; or NULL */
     bool agent_thread;     /* true: the agent is a thread of this process (`ama run`) */
+    bool depot;            /* not all have this disk: files go by the depot */
     bool agent_joins;      /* true: it is a service of its own, nobody starts it here */
     double cpus;           /* 0: this machine's */
     uint64_t memory;       /* bytes for leases; 0: this machine's less a reserve */

@@ -12,7 +12,7 @@ import unittest
 from daemon_house import DaemonHouse
 from house import BIN
 
-ROOT = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode == 0
+ROOT = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True).returncode == 0
 needs_root = unittest.skipUnless(ROOT, "network namespaces can only be made by root")
 
 
@@ -21,23 +21,26 @@ def ip(*args):
 
 
 class Host:
-    """A network namespace that lives as long as its `sleep`, and a folder: what a program on another machine has."""
+    """A network namespace that lives as long as its `sleep`, and a folder: what a program on another machine has. Of the folders of others, and of amad's
+    data, it sees nothing: a mount namespace hides them."""
 
     def __init__(self, house, name):
         self.house, self.name = house, name
         self.home = house.folder / "hosts" / name
         self.home.mkdir(parents=True)
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
-        mine = os.readlink("/proc/self/ns/net")
-        while os.readlink(f"/proc/{self.holder.pid}/ns/net") == mine:  # until unshare has done it
-            time.sleep(0.002)
+        hide = "" if name == "hub" else f"mount -t tmpfs none {house.data};"
+        script = (f"set -e; mount --bind {self.home} /mnt; mount -t tmpfs none {self.home.parent}; mkdir {self.home}; mount --bind /mnt {self.home};"
+                  f"umount /mnt; {hide} echo ready; exec sleep infinity")
+        self.holder = subprocess.Popen(["unshare", "-n", "-m", "--propagation", "private", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+        if self.holder.stdout.readline() != "ready\n":
+            raise AssertionError(f"no host {name}")
         self.inside("ip", "link", "set", "lo", "up")
         self.env = {**house.env, "HOME": str(self.home), "AMA_DATA_DIR": str(self.home / "data"), "XDG_CACHE_HOME": str(self.home / "cache"),
                     "TMPDIR": str(house.folder)}
         self.process = None
 
     def enter(self):
-        return ["nsenter", "-t", str(self.holder.pid), "-n"]
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "-m"]
 
     def inside(self, *args):
         subprocess.run([*self.enter(), *map(str, args)], check=True, capture_output=True, text=True)
@@ -69,6 +72,7 @@ class Host:
                 self.process.wait(10)
         self.holder.kill()
         self.holder.wait(10)
+        self.holder.stdout.close()
 
 
 class NetHouse(DaemonHouse):
@@ -113,7 +117,7 @@ class NetHouse(DaemonHouse):
             conf.write_text(f'listen: "tcp://0.0.0.0:7700"\nfetch: {{local-paths: [{self.folder}]}}\n{text}')
         self.hub.start("amad", "--config", conf, *args)
         self.wait_for(lambda: "serving on" in self.hub.log(), "amad serves", self.hub)
-        self.public = self.data / "keys/amad.key.pub"
+        self.public = (self.data / "keys/amad.key.pub").read_text().strip()
 
     def join(self, host):
         return "--connect", f"tcp://{host.hub_address}:7700", "--server-key", self.public

@@ -10,7 +10,8 @@ from daemon_house import DaemonHouse
 from net_house import NetHouse, needs_root
 from run_test import flow, shell
 
-PARTS = ("reporter", "fetcher", "planner", "resolver", "broker")
+NEAR = ("reporter", "fetcher", "planner", "resolver", "broker")  # without another disk there is no depot
+PARTS = ("depot", *NEAR)
 
 
 @needs_root
@@ -64,9 +65,6 @@ class FarAgent(NetHouse):
         self.assertEqual([t["node"] for a in shown["actions"] for t in a["attempts"]], [node])
 
 
-PARTS = ("reporter", "fetcher", "planner", "resolver", "broker")
-
-
 @needs_root
 class Apart(NetHouse):
     """Every actor and the agent alone on a host."""
@@ -83,11 +81,16 @@ class Apart(NetHouse):
         done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
         self.assertEqual(done.returncode, 0, done.stderr + self.logs())
         self.assertEqual([e["text"] for e in self.checked(done.stdout).find("output")], ["one", "two"])
+        for host in ("planner", "node7"):  # what they read was brought to them, and looks as it did
+            tree, = self.hosts[host].home.rglob("trees/*/tree")
+            self.assertEqual((tree / "src/a.sh").read_text(), "echo one\n")
+            self.assertEqual((tree / "src/a.sh").stat().st_mode & 0o777, 0o444)
+        self.assertEqual(len(list(self.hosts["depot"].home.rglob("depot/*"))), 1)
 
     def test_each_is_killed_meanwhile(self):
         self.serve_apart()
         hosts = [*PARTS, "node7", "hub"]
-        names = "abcdefg"
+        names = "abcdefgh"
         job = self.job(flow(*(shell(n) for n in names)),
                        **{n: f"echo {n}; until test -e {self.folder}/{n}; do sleep 0.01; done\n" for n in names})
         run = self.submit(job, "--env", "dev")
@@ -111,7 +114,7 @@ class Processes(DaemonHouse):
     """Every actor a process of its own on this machine: amad keeps them alive."""
 
     def serve(self, *parts):
-        (self.folder / "amad.yaml").write_text("placement: {%s}\n" % ", ".join(f"{p}: process" for p in parts or PARTS))
+        (self.folder / "amad.yaml").write_text("placement: {%s}\n" % ", ".join(f"{p}: process" for p in parts or NEAR))
         return self.amad("--config", self.folder / "amad.yaml")
 
     def test_a_run(self):
@@ -120,14 +123,14 @@ class Processes(DaemonHouse):
         done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([e["text"] for e in self.checked(done.stdout).find("output")], ["one", "two"])
-        for part in PARTS:
+        for part in NEAR:
             self.assertIsNotNone(process_of(self, part), part)
 
     def test_each_is_killed_meanwhile(self):
         self.serve()
         job = self.job(flow(*(shell(n) for n in "abcde")), **{n: f"echo {n}; until test -e {self.folder}/{n}; do sleep 0.01; done\n" for n in "abcde"})
         run = self.submit(job, "--env", "dev")
-        for name, part in zip("abcde", PARTS):
+        for name, part in zip("abcde", NEAR):
             self.wait_for_output(run, name)
             old = process_of(self, part)
             os.kill(old, signal.SIGKILL)
@@ -149,7 +152,7 @@ class Processes(DaemonHouse):
         job = self.job(flow(shell("a"), shell("b")), a=f"echo one; until test -e {self.folder}/go; do sleep 0.01; done\n", b="echo two\n")
         run = self.submit(job, "--env", "dev")
         self.wait_for_output(run, "one")
-        old = {process_of(self, p) for p in PARTS}
+        old = {process_of(self, p) for p in NEAR}
         self.kill(daemon)
         self.wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/exe").exists() for pid in old))
         self.serve()
