@@ -228,16 +228,20 @@ static bool is_among (const char *const *names, const char *name)
 
 int ama_system_may_be_elsewhere (const char *name, ama_err_t *err)
 {
-    static const char *const can[] = { "depot", "fetcher", "planner", "resolver", "broker", "reporter" };
+    static const char *const can[] = { "depot", "broker", "reporter" }, *const several[] = { "fetcher", "planner",
+                                                                                             "resolver" };
 
     for (size_t i = 0; i < ARRAY_SIZE (can); i++)
         if (strcmp (can[i], name) == 0)
             return 0;
-    return ama_err_set (
-        err, AMA_E_USAGE,
-        "%.40s can not be placed elsewhere: depot, fetcher, planner, resolver, broker and reporter can; hub and "
-        "supervisor are one with the journal of amad",
-        name);
+    for (size_t i = 0; i < ARRAY_SIZE (several); i++)
+        if (ama_name_means (several[i], name))
+            return 0;
+    return ama_err_set (err, AMA_E_USAGE,
+                        "%.40s can not be placed elsewhere: depot, broker, reporter, fetcher, planner and resolver "
+                        "can, and of the last "
+                        "three several (planner.2); hub and supervisor are one with the journal of amad",
+                        name);
 }
 
 /* This very program again, as the process of one actor. It ends with us. */
@@ -325,7 +329,7 @@ int ama_system_run_actor (ama_node_t *node, const ama_system_conf_t *conf, const
         return rc;
     list_parts (*ret_system, parts);
     for (size_t i = 0; i < PARTS; i++)
-        if (strcmp (parts[i].def->name, name) == 0)
-            return ama_node_run_here (node, parts[i].def, NULL, parts[i].config, err);
+        if (ama_name_means (parts[i].def->name, name))
+            return ama_node_run_here (node, parts[i].def, name, parts[i].config, err);
     BUG_ON (true);
 }

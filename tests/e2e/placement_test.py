@@ -87,6 +87,31 @@ class Apart(NetHouse):
             self.assertEqual((tree / "src/a.sh").stat().st_mode & 0o777, 0o444)
         self.assertEqual(len(list(self.hosts["depot"].home.rglob("depot/*"))), 1)
 
+    def test_several_share(self):
+        self.serve_apart()
+        for name in ("planner.2", "planner.3", "fetcher.2"):
+            self.actor(name)
+        job = self.job(flow(shell("a")), a="echo one\n")
+        several = [h for n, h in self.hosts.items() if n.startswith(("planner", "fetcher"))]
+        trees = lambda h: list(h.home.rglob("trees/*/tree"))
+        for _ in range(40):  # each is asked in its turn, once it has joined
+            done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
+            self.assertEqual(done.returncode, 0, done.stderr + self.logs())
+            if all(map(trees, several)):
+                break
+        self.assertEqual([h.name for h in several if not trees(h)], [])
+        stopped = self.hosts["planner.3"].process
+        stopped.send_signal(signal.SIGSTOP)
+        runs = [self.submit(job, "--env", "dev") for _ in range(6)]
+        self.wait_for(lambda: sum(self.state(r) == "succeeded" for r in runs) == 4, "what the others do", self.hub)
+        stopped.kill()  # what it was asked, another is asked
+        self.assertEqual([self.attach(r)[0] for r in runs], [0] * 6, self.logs())
+        for name in ("planner", "fetcher"):  # those that are left do it all
+            self.hosts[name].process.kill()
+        for _ in range(3):
+            done = self.ama("submit", job, "--env", "dev", "--report-format", "ndjson")
+            self.assertEqual(done.returncode, 0, done.stderr + self.logs())
+
     def test_each_is_killed_meanwhile(self):
         self.serve_apart()
         hosts = [*PARTS, "node7", "hub"]

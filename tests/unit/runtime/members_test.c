@@ -30,6 +30,10 @@ static const row_t rows[] = {
     { "actor/fetcher", "fetcher", "fetcher", "fetcher" },
     { "actor/fetcher", "planner", "planner", "none" },
     { "actor/fetcher", "fetcher", "planner", "none" },
+    { "actor/fetcher.2", "fetcher.2", "fetcher", "fetcher" },
+    { "actor/fetcher.2", "fetcher", "fetcher", "none" },
+    { "actor/fetcher.2", "fetcher.2", "planner", "none" },
+    { "actor/broker.2", "broker.2", "broker", "none" },
     { "actor/hub", "hub", "hub", "none" },
     { "actor/viewer", "viewer", "viewer", "none" },
     { "agent/node7", "agent/node7", "agent", "agent" },
@@ -76,8 +80,44 @@ static void nobody_is_placed (void **state)
     assert_int_equal (ama_members_role (&hello, true, NULL), AMA_ROLE_NONE);
 }
 
+static const char *chosen (const ama_members_t *members, const char *name, uint64_t no)
+{
+    const ama_member_t *member = ama_members_of_several (members, name, no);
+
+    return member ? member->name : "nobody";
+}
+
+static void several (void **state)
+{
+    ama_members_t members = { 0 };
+    ama_member_t *third;
+
+    (void) state;
+    assert_string_equal (chosen (&members, "planner", 7), "nobody");
+    (void) ama_members_add (&members, 1, "planner");
+    (void) ama_members_add (&members, 2, "fetcher");
+    assert_string_equal (chosen (&members, "planner", 7), "planner");
+    (void) ama_members_add (&members, 3, "planner.2");
+    third = ama_members_add (&members, 4, "planner.3");
+    (void) ama_members_add (&members, 5, "agent/node.7");
+    assert_string_equal (chosen (&members, "planner", 0), "planner");
+    assert_string_equal (chosen (&members, "planner", 1), "planner.2");
+    assert_string_equal (chosen (&members, "planner", 2), "planner.3");
+    assert_string_equal (chosen (&members, "planner", 3), "planner");
+    assert_string_equal (chosen (&members, "planner.2", 9), "planner.2");
+    assert_string_equal (chosen (&members, "fetcher", 9), "fetcher");
+    assert_string_equal (chosen (&members, "agent/node.7", 9), "agent/node.7");
+    assert_string_equal (chosen (&members, "plan", 9), "nobody");
+    third->leaving = true;
+    assert_string_equal (chosen (&members, "planner", 2), "planner");
+    while (members.by_peer)
+        ama_members_remove (&members, members.by_peer);
+    assert_int_equal (members.n_others, 0);
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (table), cmocka_unit_test (nobody_is_placed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (table), cmocka_unit_test (nobody_is_placed),
+                                        cmocka_unit_test (several) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
