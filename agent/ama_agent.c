@@ -34,7 +34,7 @@ static const char usage[] =
     "  --key FILE         secret key, for an amad on another machine\n"
     "  --server-key PUB   amad's public key, or a file that holds it\n"
     "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
-    "  --runners DIR      scripts of the runners\n"
+    "  --runners DIR      scripts of the runners (those that belong to this program)\n"
     "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
     "  --cpus N           offered to runs (this machine's)\n"
     "  --memory SIZE      likewise, e.g. 8g\n"
@@ -178,6 +178,22 @@ static int run (const options_t *options, const ama_node_curve_t *curve, ama_not
     return rc < 0 ? EXIT_TROUBLE : 0;
 }
 
+/* Those of the installation, or of the source tree above a build folder; NULL: shell is all there is. self ends with a slash. */
+static const char *find_runners (const char *self, char found[PATH_MAX])
+{
+    static const char *const candidates[] = { "../share/amaterasu/agent/runners", "../../../agent/runners" };
+    char probe[PATH_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE (candidates); i++) {
+        (void) snprintf (probe, sizeof probe, "%.4000s%s/spark/kernel.sh", self, candidates[i]);
+        if (access (probe, R_OK) < 0)
+            continue;
+        (void) snprintf (probe, sizeof probe, "%.4000s%s", self, candidates[i]);
+        return realpath (probe, found);
+    }
+    return NULL;
+}
+
 /* The hub's end: over tcp with our key, and by name of that key. */
 static int run_near_or_far (const options_t *options, ama_notify_t *notify)
 {
@@ -212,7 +228,7 @@ int main (int argc, char **argv)
                   .spark_home = getenv ("SPARK_HOME") },
     };
     ama_notify_t *notify;
-    char guard[PATH_MAX], cache[PATH_MAX], self[PATH_MAX - 16] = "";
+    char guard[PATH_MAX], cache[PATH_MAX], runners[PATH_MAX], self[PATH_MAX - 16] = "";
     ama_log_level_t level = AMA_LOG_INFO;
     char *slash;
     int code;
@@ -237,6 +253,8 @@ int main (int argc, char **argv)
         (void) snprintf (guard, sizeof guard, "%sama-guard", self);
         if (!options.conf.guard)
             options.conf.guard = guard;
+        if (!options.conf.runners_dir)
+            options.conf.runners_dir = find_runners (self, runners);
     }
     if (options.conf.guard && strcmp (options.conf.guard, "none") == 0)
         options.conf.guard = NULL;

@@ -331,5 +331,5 @@ int ama_system_run_actor (ama_node_t *node, const ama_system_conf_t *conf, const
     for (size_t i = 0; i < PARTS; i++)
         if (ama_name_means (parts[i].def->name, name))
             return ama_node_run_here (node, parts[i].def, name, parts[i].config, err);
-    BUG_ON (true);
+    return ama_err_set (err, AMA_E_USAGE, "there is no actor %.40s", name);
 }

@@ -15,8 +15,8 @@ class DaemonHouse(House):
         self.assertEqual(done.returncode, exit, done.stderr)
         return done.stdout.strip()
 
-    def attach(self, run, *args):
-        done = self.ama("attach", run, "--report-format", "ndjson", *args)
+    def attach(self, run, *args, **kw):
+        done = self.ama("attach", run, "--report-format", "ndjson", *args, **kw)
         return done.returncode, done.stdout
 
     def state(self, run):

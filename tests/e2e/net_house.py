@@ -37,7 +37,7 @@ class Host:
         self.inside("ip", "link", "set", "lo", "up")
         self.env = {**house.env, "HOME": str(self.home), "AMA_DATA_DIR": str(self.home / "data"), "XDG_CACHE_HOME": str(self.home / "cache"),
                     "TMPDIR": str(house.folder)}
-        self.process = None
+        self.process, self.others = None, []
 
     def enter(self):
         return ["nsenter", "-t", str(self.holder.pid), "-n", "-m"]
@@ -70,8 +70,9 @@ class Host:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)
-        self.holder.kill()
-        self.holder.wait(10)
+        for process in [*self.others, self.holder]:
+            process.kill()
+            process.wait(10)
         self.holder.stdout.close()
 
 
@@ -122,14 +123,15 @@ class NetHouse(DaemonHouse):
     def join(self, host):
         return "--connect", f"tcp://{host.hub_address}:7700", "--server-key", self.public
 
-    def agent(self, name):
-        key, host = self.add_key(name, "agent"), self.host(name)
-        (host.home / "agent").mkdir()
+    def agent(self, name, **env):
+        key, host = self.add_key(name, "agent"), self.hosts.get(name) or self.host(name)
+        host.env.update(env)
+        (host.home / "agent").mkdir(exist_ok=True)
         host.start("ama-agent", *self.join(host), "--name", name, "--key", key, "--dir", host.home / "agent")
         return host
 
     def actor(self, name):
-        key, host = self.add_key(name, "actor"), self.host(name)
+        key, host = self.add_key(name, "actor"), self.hosts.get(name) or self.host(name)
         conf = host.home / "amad.yaml"
         conf.write_text(f"fetch: {{local-paths: [{self.folder}]}}\n")
         host.start("amad", "--actor", name, *self.join(host), "--key", key, "--config", conf)

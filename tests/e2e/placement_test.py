@@ -10,6 +10,7 @@ from daemon_house import DaemonHouse
 from net_house import NetHouse, needs_root
 from run_test import flow, shell
 
+ROUNDS = int(os.environ.get("AMA_PLACEMENT_ROUNDS", "1"))  # every party is killed so often
 NEAR = ("reporter", "fetcher", "planner", "resolver", "broker")  # without another disk there is no depot
 PARTS = ("depot", *NEAR)
 
@@ -113,21 +114,25 @@ class Apart(NetHouse):
             self.assertEqual(done.returncode, 0, done.stderr + self.logs())
 
     def test_each_is_killed_meanwhile(self):
+        """One run, an action for each kill: it is told by its output, and goes on when the file of its name is there."""
         self.serve_apart()
-        hosts = [*PARTS, "node7", "hub"]
-        names = "abcdefgh"
+        victims = [*PARTS, "node7", "hub"] * ROUNDS
+        names = [f"a{i:02}" for i in range(len(victims))]
         job = self.job(flow(*(shell(n) for n in names)),
                        **{n: f"echo {n}; until test -e {self.folder}/{n}; do sleep 0.01; done\n" for n in names})
         run = self.submit(job, "--env", "dev")
-        for name, host in zip(names, hosts):
+        for name, victim in zip(names, victims):
             self.wait_for_output(run, name)
-            self.hosts[host].kill()
+            starts = self.hub.log().count("serving on")
+            self.hosts[victim].kill()
+            self.wait_for(lambda: victim != "hub" or self.hub.log().count("serving on") > starts, "amad is back", self.hub)
             (self.folder / name).touch()
-        self.wait_for(lambda: self.hub.log().count("serving on") == 2, "amad is back", self.hub)
         code, out = self.attach(run)
         self.assertEqual(code, 0, self.logs())
         texts = [e["text"] for e in self.checked(out).find("output")]
-        self.assertEqual(list(dict.fromkeys(texts)), list(names))
+        self.assertEqual(list(dict.fromkeys(texts)), names)
+        shown = json.loads(self.ama("show", run, "-o", "json").stdout)
+        self.assertEqual({a["state"] for a in shown["actions"]}, {"succeeded"})
 
 
 def process_of(house, actor):
