@@ -12,7 +12,7 @@ import unittest
 from daemon_house import DaemonHouse
 from house import BIN
 
-ROOT = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True).returncode == 0
+ROOT = os.geteuid() == 0 and subprocess.run(["unshare", "-n", "-m", "-u", "true"], capture_output=True).returncode == 0
 needs_root = unittest.skipUnless(ROOT, "network namespaces can only be made by root")
 
 
@@ -30,8 +30,9 @@ class Host:
         self.home.mkdir(parents=True)
         hide = "" if name == "hub" else f"mount -t tmpfs none {house.data};"
         script = (f"set -e; mount --bind {self.home} /mnt; mount -t tmpfs none {self.home.parent}; mkdir {self.home}; mount --bind /mnt {self.home};"
-                  f"umount /mnt; {hide} echo ready; exec sleep infinity")
-        self.holder = subprocess.Popen(["unshare", "-n", "-m", "--propagation", "private", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
+                  f"umount /mnt; {hide} hostname {name}; echo 127.0.0.1 localhost {name} >{self.home}/hosts; mount --bind {self.home}/hosts /etc/hosts;"
+                  "echo ready; exec sleep infinity")
+        self.holder = subprocess.Popen(["unshare", "-n", "-m", "-u", "--propagation", "private", "sh", "-c", script], stdout=subprocess.PIPE, text=True)
         if self.holder.stdout.readline() != "ready\n":
             raise AssertionError(f"no host {name}")
         self.inside("ip", "link", "set", "lo", "up")
@@ -40,7 +41,7 @@ class Host:
         self.process, self.others = None, []
 
     def enter(self):
-        return ["nsenter", "-t", str(self.holder.pid), "-n", "-m"]
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "-m", "-u"]
 
     def inside(self, *args):
         subprocess.run([*self.enter(), *map(str, args)], check=True, capture_output=True, text=True)
