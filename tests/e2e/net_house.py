@@ -24,11 +24,14 @@ class Host:
     """A network namespace that lives as long as its `sleep`, and a folder: what a program on another machine has. Of the folders of others, and of amad's
     data, it sees nothing: a mount namespace hides them."""
 
-    def __init__(self, house, name):
+    def __init__(self, house, name, programs=None):
         self.house, self.name = house, name
         self.home = house.folder / "hosts" / name
         self.home.mkdir(parents=True)
         hide = "" if name == "hub" else f"mount -t tmpfs none {house.data};"
+        if programs:  # a folder that is installed there; what lies beside it is not
+            beside = pathlib.Path(programs).parent
+            hide += f"mount --bind {programs} /mnt; mount -t tmpfs none {beside}; mkdir {programs}; mount --bind /mnt {programs}; umount /mnt;"
         script = (f"set -e; mount --bind {self.home} /mnt; mount -t tmpfs none {self.home.parent}; mkdir {self.home}; mount --bind /mnt {self.home};"
                   f"umount /mnt; {hide} hostname {name}; echo 127.0.0.1 localhost {name} >{self.home}/hosts; mount --bind {self.home}/hosts /etc/hosts;"
                   "echo ready; exec sleep infinity")
@@ -57,10 +60,12 @@ class Host:
                                             stdout=log, stderr=log, start_new_session=True)
         return self.process
 
-    def kill(self):
-        """kill -9, and the same program again."""
+    def kill(self, lose_cache=False):
+        """kill -9, and the same program again; its cache may be lost meanwhile."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
+        for cache in [*self.home.glob("cache"), *self.home.glob("agent/cache")] if lose_cache else []:
+            subprocess.run(["rm", "-rf", cache], check=True)
         self.start(*self.command)
 
     def end(self):
@@ -92,8 +97,8 @@ class NetHouse(DaemonHouse):
         self.hub.end()
         super().tearDown()
 
-    def host(self, name):
-        host = Host(self, name)
+    def host(self, name, programs=None):
+        host = Host(self, name, programs)
         if self.hosts:  # a cable to the hub
             number = len(self.hosts)
             ip("link", "add", f"v{os.getpid()}h", "netns", self.hub.holder.pid, "type", "veth", "peer", "name", "v0", "netns", host.holder.pid)
@@ -124,11 +129,11 @@ class NetHouse(DaemonHouse):
     def join(self, host):
         return "--connect", f"tcp://{host.hub_address}:7700", "--server-key", self.public
 
-    def agent(self, name, **env):
+    def agent(self, name, *args, **env):
         key, host = self.add_key(name, "agent"), self.hosts.get(name) or self.host(name)
         host.env.update(env)
         (host.home / "agent").mkdir(exist_ok=True)
-        host.start("ama-agent", *self.join(host), "--name", name, "--key", key, "--dir", host.home / "agent")
+        host.start("ama-agent", *self.join(host), "--name", name, "--key", key, "--dir", host.home / "agent", *args)
         return host
 
     def actor(self, name):

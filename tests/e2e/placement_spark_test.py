@@ -27,7 +27,7 @@ class Spark(NetHouse):
         done = subprocess.run([SOURCE / "agent/runners/spark/install.sh", cache], capture_output=True, text=True, check=True)
         spark = dict(line.split("=", 1) for line in done.stdout.splitlines())
         subprocess.run([SOURCE / "actors/resolver/build.sh", f"{cache}/resolver"], check=True, capture_output=True)
-        return spark["SPARK_HOME"], spark["AMA_KERNEL_JAR"], f"{cache}/resolver"
+        return spark["SPARK_HOME"], f"{cache}/resolver"
 
     def maven(self, host):
         """A repository with one jar, served on the resolver's own loopback."""
@@ -58,7 +58,7 @@ class Spark(NetHouse):
         return sorted(numbers), sorted(rows)
 
     def test_example(self):
-        spark_home, kernel, resolver = self.install()
+        spark_home, resolver = self.install()
         self.serve("placement: {%s}\n" % ", ".join(f"{p}: remote" for p in PARTS))
         for part in PARTS:
             if part == "resolver":
@@ -66,10 +66,8 @@ class Spark(NetHouse):
                 shutil.copytree(resolver, self.hosts[part].home / "cache/amaterasu/resolver")
             self.actor(part)
         self.maven(self.hosts["resolver"])
-        spark = self.host("node7").home / "agent/cache/spark"
-        spark.mkdir(parents=True)
-        shutil.copy2(kernel, spark)
-        agent = self.agent("node7", SPARK_HOME=spark_home)
+        self.host("node7", f"{cache_folder()}/amaterasu/spark")
+        agent = self.agent("node7", "--cache", f"{cache_folder()}/amaterasu", SPARK_HOME=spark_home)
         out = agent.home / "example"
         job = self.example(out)
         wanted = list(range(1, 101)), list(range(1, 101, 2))
@@ -78,7 +76,8 @@ class Spark(NetHouse):
         self.assertEqual(code, 0, report + self.logs())
         self.assertIn("brought by the depot", [e["text"] for e in self.checked(report).find("output")])
         self.assertEqual(self.result(out), wanted)
-        self.assertEqual(len(list(agent.home.rglob("jars/*/*.jar"))), 1)
+        brought = subprocess.run([*agent.enter(), "find", f"{cache_folder()}/amaterasu/jars", "-name", "*.jar"], capture_output=True, text=True, check=True)
+        self.assertEqual(brought.stdout.count(".jar\n"), 1)
 
         shutil.rmtree(out)
         run = self.submit(job, "--env", "dev")

@@ -124,7 +124,7 @@ class Apart(NetHouse):
         for name, victim in zip(names, victims):
             self.wait_for_output(run, name)
             starts = self.hub.log().count("serving on")
-            self.hosts[victim].kill()
+            self.hosts[victim].kill(lose_cache=victim in ("fetcher", "planner", "resolver", "node7"))
             self.wait_for(lambda: victim != "hub" or self.hub.log().count("serving on") > starts, "amad is back", self.hub)
             (self.folder / name).touch()
         code, out = self.attach(run)
