@@ -13,6 +13,7 @@ typedef struct ama_session ama_session_t;
 typedef struct ama_guard ama_guard_t;
 typedef struct ama_aheads ama_aheads_t;
 typedef struct ama_sandbox ama_sandbox_t;
+typedef struct ama_gather ama_gather_t;
 
 typedef struct ama_agent {
     ama_ctx_t *ctx;
@@ -29,6 +30,7 @@ typedef struct ama_agent {
     ama_sandbox_t *sandbox;
     ama_attempt_t *attempts; /* hash by id: running ones */
     ama_session_t *sessions; /* hash by id: open ones */
+    ama_gather_t *gather;    /* what waits for its files; NULL: they are on this disk */
     ama_aheads_t *aheads;    /* what is made ahead of its time */
     ama_id_t ended[1024];    /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
     size_t n_ended;
@@ -45,6 +47,9 @@ void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env);
 
 void ama_agent_remember (ama_agent_t *agent, ama_id_t id);
 bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
+
+/* An attempt whose files are here begins, or is told to be none for this agent. */
+void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start);
 
 /* The attempt's runner gets its turn before the loop waits again. */
 void ama_agent_dirty (ama_attempt_t *attempt);

@@ -8,6 +8,7 @@
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
+#include "agent/gather.h"
 #include "agent/guard.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
@@ -100,7 +101,7 @@ bool ama_agent_oom_seen (ama_agent_t *agent)
 static void consider_leaving (void *arg)
 {
     ama_agent_t *agent = arg;
-    bool busy = agent->attempts || agent->sessions;
+    bool busy = agent->attempts || agent->sessions || ama_gather_count (agent);
     bool waiting = ama_statuses_pending (agent->statuses) || ama_poster_pending (agent->poster);
     int64_t limit = waiting ? agent->conf.idle_ms : agent->conf.orphan_ms, since;
 
@@ -138,18 +139,21 @@ static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, voi
 static void say_hello (ama_agent_t *agent)
 {
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
-                                      .pid = (uint32_t) getpid (),
+                                      .pid = agent->conf.far ? 0 : (uint32_t) getpid (),
                                       .cpus = agent->conf.cpus,
                                       .memory = agent->conf.memory,
                                       .incarnation = agent->incarnation };
     ama_attempt_t *attempt, *spare;
 
-    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL), sizeof *hello.held);
+    hello.held =
+        ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL) + ama_gather_count (agent),
+                    sizeof *hello.held);
     HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     (void) ama_session_list (agent, hold_session, &hello);
+    ama_gather_list (agent, &hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -167,13 +171,17 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 {
     ama_agent_t *agent = arg;
 
-    (void) ctx, (void) envelope, (void) body;
+    (void) ctx, (void) body;
     if (!err) {
         agent->hello_open = false;
         ama_timer_after (agent->hello, HELLO_AGAIN_MS); /* what the broker told of it may have been lost */
     }
-    else if (!agent->parted_ms) /* the broker is not there yet */
-        ama_timer_after (agent->hello, 200);
+    else if (!agent->parted_ms) { /* the broker is not there yet, or has another agent */
+        bool refused = envelope && envelope->role == AMA_ROLE_BROKER;
+        if (refused)
+            ama_log_err ("agent", err, "not wanted");
+        ama_timer_after (agent->hello, refused ? HELLO_MS : 200);
+    }
 }
 
 static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
@@ -254,12 +262,21 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
     ama_statuses_attempt (agent->statuses, &status);
 }
 
+void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    const ama_runner_t *runner = find_runner (start->runner);
+
+    if (runner)
+        ama_attempt_begin (agent, start, runner);
+    else
+        refuse_runner (agent, start);
+}
+
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_runner_t *runner = find_runner (start->runner);
     int rc = fence (ctx, envelope, err);
 
     if (rc < 0)
@@ -267,23 +284,23 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (find_attempt (agent, start->attempt) || ama_statuses_repeat (agent->statuses, start->attempt)
-        || ama_agent_remembers (agent, start->attempt))
+    if (find_attempt (agent, start->attempt) || ama_gather_has (agent, start->attempt)
+        || ama_statuses_repeat (agent->statuses, start->attempt) || ama_agent_remembers (agent, start->attempt))
         return 0;
-    if (runner)
-        ama_attempt_begin (agent, start, runner);
-    else
-        refuse_runner (agent, start);
+    ama_gather_attempt (agent, start);
     return 0;
 }
 
 static int on_prepare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
+    ama_attempt_prepare_t prepare = *(const ama_attempt_prepare_t *) body;
+    char *path = NULL;
     int rc = fence (ctx, envelope, err);
 
-    if (rc == 0 && !agent->stopping)
-        ama_ahead_prepare (agent, body);
+    if (rc == 0 && !agent->stopping && ama_gather_prepare (agent, &prepare, &path))
+        ama_ahead_prepare (agent, &prepare);
+    free (path);
     return rc;
 }
 
@@ -310,6 +327,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, cancel->attempt);
     if (attempt)
         ama_attempt_cancel (attempt, cancel->timed_out, cancel->force);
     else if (!ama_statuses_repeat (agent->statuses, cancel->attempt) && !ama_agent_remembers (agent, cancel->attempt))
@@ -340,9 +358,9 @@ static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *e
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (!ama_session_find (agent, open->session) && !ama_statuses_repeat (agent->statuses, open->session)
-        && !ama_agent_remembers (agent, open->session))
-        ama_session_open (agent, open);
+    if (!ama_session_find (agent, open->session) && !ama_gather_has (agent, open->session)
+        && !ama_statuses_repeat (agent->statuses, open->session) && !ama_agent_remembers (agent, open->session))
+        ama_gather_session (agent, open);
     return 0;
 }
 
@@ -367,6 +385,7 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, close_it->session);
     if (session)
         ama_session_close (session);
     else if (!ama_statuses_repeat (agent->statuses, close_it->session)
@@ -484,6 +503,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->hello = ama_timer_new (ctx, on_hello_again, agent);
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
+    agent->gather = ama_gather_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     agent->sandbox = make_sandbox (&agent->conf);
     agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
@@ -540,6 +560,7 @@ static void done (void *state)
         ama_attempt_drop (agent->attempts);
     while (agent->sessions)
         ama_session_drop (agent->sessions);
+    ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);

@@ -34,7 +34,9 @@ typedef struct {
     const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */
     const char *const *sandbox_write;
     const char *const *sandbox_cgroups;
-    bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    bool far;         /* of another machine than the hub */
+    bool depot;       /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
+    bool own_process; /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
     int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */
     uint64_t output_quota; /* bytes of output one attempt may report; 0: 1 GiB */

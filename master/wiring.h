@@ -1,7 +1,7 @@
 /* wiring.h - the actors of a whole system, started on one node: what amad and `ama run` have in common
  *
  * Knows every actor's configuration and the order of start: reporter, fetcher, planner, resolver, broker, supervisor, and (if asked for)
- * the agent as one more thread.
+ * the agent as one more thread. What is placed elsewhere it leaves out, or starts as a process.
  */
 #ifndef AMA_MASTER_WIRING_H
 #define AMA_MASTER_WIRING_H
@@ -26,11 +26,17 @@ typedef struct {
     const char
         *share_dir; /* where the runners' scripts lie (agent/runners of the source tree, or its installed copy) */
     const char *hub_endpoint; /* for agents in processes of their own; NULL: none may join */
-    bool agent_thread;        /* true: the agent is a thread of this process (`ama run`) */
-    bool agent_joins;         /* true: it is a service of its own, nobody starts it here */
-    double cpus;              /* 0: this machine's */
-    uint64_t memory;          /* bytes for leases; 0: this machine's less a reserve */
-    const char *java_home;    /* environment of main, may be NULL; likewise below */
+    const char *const
+        *processes;             /* NULL-terminated names of actors in processes of their own, or NULL; likewise below */
+    const char *const *remotes; /* actors that join by themselves */
+    const char *const
+        *again;            /* NULL-terminated options that amad was started with, for its actors' processes; or NULL */
+    bool agent_thread;     /* true: the agent is a thread of this process (`ama run`) */
+    bool depot;            /* not all have this disk: files go by the depot */
+    bool agent_joins;      /* true: it is a service of its own, nobody starts it here */
+    double cpus;           /* 0: this machine's */
+    uint64_t memory;       /* bytes for leases; 0: this machine's less a reserve */
+    const char *java_home; /* environment of main, may be NULL; likewise below */
     const char *spark_home;
     const char *path;
     const char *lang;
@@ -70,5 +76,13 @@ void ama_system_disclaim (ama_journal_t **journal); /* if it was not started aft
 int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
                       ama_system_t **ret_system, ama_err_t *err);
 void ama_system_destroy (ama_system_t **system);
+
+/* Runs one actor on node, which is connected to the hub of another process, until it ends or is stopped. AMA_E_USAGE: name is none of those that can
+ * be elsewhere; else what it ended with. *ret_system as above. */
+int ama_system_run_actor (ama_node_t *node, const ama_system_conf_t *conf, const char *name, ama_system_t **ret_system,
+                          ama_err_t *err);
+
+/* AMA_E_USAGE: there is none of that name that can be elsewhere; the text says why. */
+int ama_system_may_be_elsewhere (const char *name, ama_err_t *err);
 
 #endif

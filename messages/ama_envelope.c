@@ -247,3 +247,10 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
     e->window = (uint32_t) window;
     return check_flags (e, err);
 }
+
+bool ama_name_means (const char *name, const char *who)
+{
+    size_t size = strlen (name);
+
+    return strncmp (name, who, size) == 0 && (!who[size] || who[size] == '.');
+}

@@ -57,4 +57,7 @@ void ama_envelope_number (void *bytes, size_t size, uint64_t seq);
  * epoch is current is for the caller. On failure *ret_envelope is undefined. */
 int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err);
 
+/* Is who the actor of that name, or one of several of its kind: `planner.2` for `planner`? */
+bool ama_name_means (const char *name, const char *who);
+
 #endif

@@ -40,6 +40,7 @@ typedef struct {
     char **agent_argv, **agent_env; /* owned, NULL if not given; likewise below */
     char *agent_lock, *agent_log;
     ama_broker_core_t *core;
+    ama_broker_limits_t own; /* of this machine */
     wish_t *wishes;
     char agent[AMA_NAME_MAX]; /* name of the agent that said hello, "" while there is none */
     int pidfd;                /* of it, -1 */
@@ -150,7 +151,7 @@ static void agent_gone (broker_t *self, ama_agent_change_t change)
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
     self->pidfd = -1;
-    ama_broker_core_agent (self->core, NULL);
+    ama_broker_core_agent (self->core, NULL, NULL);
     tell_change (self, name, change, NULL);
     start_agent (self);
 }
@@ -167,14 +168,27 @@ static void on_death (int fd, short events, void *arg)
 
 /* ---- messages ---- */
 
+/* There is one agent at a time; that of amad itself is local. An agent of another machine says no process id. */
+static int is_welcome (const broker_t *self, const char *name, const ama_lease_agent_hello_t *hello, ama_err_t *err)
+{
+    if (self->agent_argv && !hello->pid)
+        return ama_err_set (err, AMA_E_ROLE, "amad has an agent of its own here; with --no-agent another may join");
+    if (self->agent[0] && strcmp (self->agent, name) != 0)
+        return ama_err_set (err, AMA_E_EXISTS, "%s has joined already, and one agent is all that is used", self->agent);
+    return hello->cpus > 0 && hello->cpus < 1e6 ? 0 : ama_err_set (err, AMA_E_INVALID, "an agent without cpus");
+}
+
 static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     broker_t *self = state;
     const ama_lease_agent_hello_t *hello = body;
     const ama_lease_agent_welcome_t welcome = { 0 };
+    const ama_broker_limits_t far = { hello->cpus, hello->memory };
     ama_waiter_t waiter = ama_waiter (envelope);
+    int rc = is_welcome (self, envelope->src, hello, err);
 
-    (void) err;
+    if (rc < 0)
+        return rc;
     ama_watch_destroy (&self->death);
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
@@ -192,7 +206,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     ama_log (AMA_LOG_INFO, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
     tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
-    ama_broker_core_agent (self->core, self->agent);
+    ama_broker_core_agent (self->core, self->agent, hello->pid ? &self->own : &far);
     return 0;
 }
 
@@ -273,6 +287,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
 {
     broker_t *self = state;
     const ama_broker_conf_t *conf = config;
+    const ama_broker_limits_t unknown = { 1e6, UINT64_MAX };
 
     (void) err;
     *self = (broker_t){ .ctx = ctx,
@@ -282,7 +297,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
                         .agent_env = ama_strv_copy (conf->agent_env),
                         .agent_lock = conf->agent_lock ? ama_strdup (conf->agent_lock) : NULL,
                         .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
-    self->core = ama_broker_core_new (&(ama_broker_limits_t){ conf->cpus, conf->memory }, perform, self);
+    self->own = (ama_broker_limits_t){ conf->cpus, conf->memory };
+    self->core = ama_broker_core_new (conf->agent_joins ? &unknown : &self->own, perform, self);
     self->start = ama_timer_new (ctx, start_agent, self);
     self->sweep = ama_timer_new (ctx, on_sweep, self);
     ama_timer_after (self->sweep, SWEEP_MS);

@@ -8,10 +8,13 @@
 
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/depot/stock.h"
 #include "actors/resolver/resolve_core.h"
 #include "actors/resolver/resolve_store.h"
 #include "actors/runtime/ama_child.h"
 #include "actors/runtime/ama_worker.h"
+#include "messages/ama_types.h"
+#include "messages/depot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +47,18 @@ typedef struct {
     ama_err_t err;
 } task_t;
 
+/* An answer on its way by the depot. */
+typedef struct told {
+    struct told *prev, *next;
+    resolver_t *self;
+    ama_waiter_t waiter;
+    ama_resolve_reply_t reply;
+} told_t;
+
 struct resolver {
     ama_ctx_t *ctx;
+    ama_stock_t *stock; /* NULL: all have this disk */
+    told_t *told;
     ama_resolve_core_t *core;
     ama_timer_t *wake;
     ama_worker_t *worker;
@@ -316,14 +329,55 @@ static void kill_child (resolver_t *self, ama_resolve_job_id_t job)
         ama_child_kill (work->child, true);
 }
 
+static void reply_to (resolver_t *self, const ama_waiter_t *waiter, const ama_resolve_reply_t *reply)
+{
+    if (ama_reply (self->ctx, waiter, AMA_MSG_RESOLVE_REPLY, reply) == AMA_E_LIMIT)
+        (void) ama_refuse (self->ctx, waiter, AMA_E_LIMIT, "%zu files are more than one answer can hold",
+                           reply->n_files);
+}
+
+static void free_told (told_t *told)
+{
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (told->self->told, told);
+    ama_resolve_reply_done (&told->reply);
+    free (told);
+}
+
+/* A depot that is not there makes us busy: then the supervisor asks again. */
+static void on_kept (void *arg, const ama_err_t *err)
+{
+    told_t *told = arg;
+
+    if (err)
+        (void) ama_refuse (told->self->ctx, &told->waiter, AMA_E_BUSY, "the depot does not take the jars: %.900s",
+                           err->text);
+    else
+        reply_to (told->self, &told->waiter, &told->reply);
+    free_told (told);
+}
+
+static void answer_by_depot (resolver_t *self, const ama_waiter_t *waiter, const ama_resolve_reply_t *reply)
+{
+    told_t *told = ama_calloc (1, sizeof *told);
+    ama_digest_t *digests = ama_calloc (reply->n_files + 1, sizeof *digests);
+
+    told->self = self;
+    told->waiter = *waiter;
+    ama_message_info (AMA_MSG_RESOLVE_REPLY)->copy (reply, &told->reply);
+    DL_APPEND (self->told, told);
+    for (size_t i = 0; i < reply->n_files; i++)
+        digests[i] = reply->files[i].digest;
+    ama_stock_offer (self->stock, digests, reply->n_files, on_kept, told);
+    free (digests);
+}
+
 static void answer (resolver_t *self, const ama_resolve_effect_t *effect)
 {
-    const ama_waiter_t *waiter = &effect->asker->waiter;
-    int rc = ama_reply (self->ctx, waiter, AMA_MSG_RESOLVE_REPLY, effect->reply);
-
-    if (rc == AMA_E_LIMIT)
-        (void) ama_refuse (self->ctx, waiter, AMA_E_LIMIT, "%zu files are more than one answer can hold",
-                           effect->reply->n_files);
+    if (self->stock)
+        answer_by_depot (self, &effect->asker->waiter, effect->reply);
+    else
+        reply_to (self, &effect->asker->waiter, effect->reply);
 }
 
 static void perform (const ama_resolve_effect_t *effect, void *arg)
@@ -378,6 +432,15 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     return ama_resolve_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
 }
 
+static int on_get (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    resolver_t *self = state;
+
+    (void) ctx;
+    return self->stock ? ama_stock_serve (self->stock, envelope, &((const ama_depot_get_t *) body)->digest, err)
+                       : ama_err_set (err, AMA_E_NOT_FOUND, "no depot is used here");
+}
+
 static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
 {
     resolver_t *self = state;
@@ -428,6 +491,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->hosts = ama_strv_copy (conf->hosts);
     set_argv (self, conf);
     self->store = ama_resolve_store_new (conf->cache_dir);
+    self->stock = conf->depot ? ama_stock_new (ctx, conf->cache_dir) : NULL;
     self->core = ama_resolve_core_new (&rules, perform, self);
     self->wake = ama_timer_new (ctx, on_wake, self);
     self->worker = ama_worker_new (ctx, "resolver-store");
@@ -443,6 +507,9 @@ static void done (void *state)
     if (self->store)
         ama_resolve_store_stop (self->store);
     ama_worker_destroy (&self->worker);
+    ama_stock_destroy (&self->stock);
+    while (self->told)
+        free_told (self->told);
     ama_timer_destroy (&self->wake);
     /* no callback will find them any more: the actor is gone when its children are ended */
     LL_FOREACH_SAFE (self->works, work, next)
@@ -458,6 +525,7 @@ static void done (void *state)
 
 static const ama_handler_t handlers[] = {
     { AMA_MSG_RESOLVE_REQUEST, on_request },
+    { AMA_MSG_DEPOT_GET, on_get },
     AMA_HANDLER_END,
 };
 

@@ -159,7 +159,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     ama_from_t from = ama_packet_from (&hub->peer_frame);
     bool remote = from != AMA_FROM_THREAD;
     const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
-    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote)
+    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote, hub->placed)
                       : key                ? ama_members_far_role (hello, key)
                                            : AMA_ROLE_NONE;
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
@@ -306,6 +306,17 @@ static void allow_for_clocks (ama_envelope_t *envelope)
         envelope->deadline += AMA_CLOCKS_MS;
 }
 
+/* The supervisor asks by kind: of several, its requests go to each in turn, and what belongs to one (a cancel) goes where it went, unless others came
+ * or left meanwhile. All else is for the member of just that name. */
+static ama_member_t *find_receiver (const ama_hub_t *hub, const ama_member_t *sender, const ama_envelope_t *envelope)
+{
+    bool request = envelope->flags & AMA_FLAG_REQUEST;
+
+    if (sender->role != AMA_ROLE_SUPERVISOR || envelope->flags & AMA_FLAG_REPLY)
+        return ama_members_named (&hub->members, envelope->dst);
+    return ama_members_of_several (&hub->members, envelope->dst, request ? envelope->id : envelope->corr);
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
@@ -336,7 +347,7 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
         ama_packet_stamp (&hub->in, envelope);
     }
-    dst = ama_members_named (&hub->members, envelope->dst);
+    dst = find_receiver (hub, member, envelope);
     switch (dst ? ama_hub_send (hub, dst, &hub->in, keeps) : AMA_HUB_GONE) {
     case AMA_HUB_SENT:
         break;
@@ -542,12 +553,13 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, const 
     return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
 }
 
-ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, uint64_t epoch,
-                        ama_err_t *err)
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, const char *const *placed,
+                        uint64_t epoch, ama_err_t *err)
 {
     ama_hub_t *hub = ama_calloc (1, sizeof *hub);
 
     hub->epoch = epoch;
+    hub->placed = placed;
     ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
     (void) zmq_msg_init (&hub->peer_frame);

@@ -45,6 +45,7 @@ _Static_assert(AMA_KEY_NAME_MAX == AMA_USER_MAX, "the name of a key fits into an
 
 typedef struct {
     ama_member_t *by_peer, *by_name;
+    size_t n_others;                   /* members like `planner.2` */
     ama_member_t *recent;              /* messages come in runs */
     ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
     size_t n_barred;                   /* ever */
@@ -53,12 +54,15 @@ typedef struct {
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
 ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer);
 ama_member_t *ama_members_named (const ama_members_t *members, const char *name);
-/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
- * an actor that was placed in a process of its own will have to be announced here before it may take one. */
-ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors; in another process
+ * (remote) only those that were placed there (NULL-terminated, or NULL) are theirs. */
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, const char *const *placed);
 /* The same for a peer over tcp, by its key: never more than the key file grants. A person's key gives the lower of his role and of what he asks for;
- * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. */
+ * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. Of fetcher, planner and resolver there may be several: `planner.2`. */
 ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key);
+/* Who is meant by the name of an actor of which there may be several: the no-th of those that are there, counted round and round. A member of exactly that
+ * name if there is but one; NULL if there is none. */
+ama_member_t *ama_members_of_several (const ama_members_t *members, const char *name, uint64_t no);
 /* Is it the next message of the member? 0 (it counts as heard), AMA_E_REPLAY (its number was there), AMA_E_INTEGRITY (others before
  * it are missing). */
 int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);

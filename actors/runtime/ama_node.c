@@ -489,7 +489,8 @@ static int open_node (ama_node_t *node, ama_err_t *err)
         if (!node->zap)
             return AMA_E_AUTH;
     }
-    node->hub = ama_hub_new (node->zmq, node->conf.listen, far ? &node->door : NULL, node->conf.epoch, err);
+    node->hub =
+        ama_hub_new (node->zmq, node->conf.listen, far ? &node->door : NULL, node->conf.placed, node->conf.epoch, err);
     if (!node->hub)
         return AMA_E_IO;
     ama_pulse_add (node->pulse, "hub", ama_hub_loop (node->hub), ama_mono_ms (ama_clock_system ()));

@@ -23,8 +23,9 @@ typedef struct {
     const char *const *listen;     /* NULL-terminated ipc:// and tcp:// endpoints, or NULL: inproc only */
     const char *connect;           /* endpoint of another process' hub, or NULL */
     const ama_node_curve_t *curve; /* NULL if neither is tcp */
-    uint64_t epoch;                /* told to everybody in control.welcome */
-    bool handle_signals;           /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
+    const char *const *placed; /* NULL-terminated names of actors that join from other processes, over ipc; or NULL */
+    uint64_t epoch;            /* told to everybody in control.welcome */
+    bool handle_signals;       /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
     void (*on_signal) (ama_node_t *node, int signal, void *arg);
     void *arg;
     ama_notify_t *notify; /* borrowed, or NULL: hears READY, STOPPING, and WATCHDOG for as long as all loops turn */

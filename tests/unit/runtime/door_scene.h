@@ -61,7 +61,7 @@ static inline void open_door_scene (door_scene_t *scene, bool with_zap)
     scene->zmq = zmq_ctx_new ();
     if (with_zap && !(scene->zap = ama_zap_new (scene->zmq, scene->allowed, &err)))
         fail_msg ("no handler: %s", err.text);
-    scene->hub = ama_hub_new (scene->zmq, listen, &scene->door, 4, &err);
+    scene->hub = ama_hub_new (scene->zmq, listen, &scene->door, NULL, 4, &err);
     if (!scene->hub)
         fail_msg ("no hub: %s", err.text);
 }

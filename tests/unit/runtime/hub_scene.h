@@ -42,6 +42,7 @@ static inline void *new_dealer (scene_t *scene, const char *endpoint)
 
 static inline void open_scene (scene_t *scene, uint64_t epoch)
 {
+    static const char *const placed[] = { "fetcher.2", NULL };
     const char *listen[2] = { scene->endpoint, NULL };
     ama_err_t err = { 0 };
 
@@ -49,7 +50,7 @@ static inline void open_scene (scene_t *scene, uint64_t epoch)
     (void) snprintf (scene->endpoint, sizeof scene->endpoint, "ipc://%s/hub",
                      temp_folder (scene->folder, sizeof scene->folder));
     scene->zmq = zmq_ctx_new ();
-    scene->hub = ama_hub_new (scene->zmq, listen, NULL, epoch, &err);
+    scene->hub = ama_hub_new (scene->zmq, listen, NULL, placed, epoch, &err);
     if (!scene->hub)
         fail_msg ("no hub: %s", err.text);
     scene->peers[0].socket = new_dealer (scene, AMA_HUB_INPROC);
