@@ -156,7 +156,7 @@ static ama_envelope_t random_envelope (void)
         .seq = sample_next (&sample) >> sample_below (&sample, 64),
         .deadline = sample_next (&sample) >> sample_below (&sample, 64),
     };
-    char name[AMA_NAME_MAX];
+    char name[AMA_NAME_MAX] = { 0 };
 
     fill_name (e.src);
     fill_name (e.dst);
