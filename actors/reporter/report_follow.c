@@ -379,6 +379,7 @@ void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text)
 
     (void) ama_err_set (&err, code, "%s", text);
     while (run->followers)
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         fail (run->followers, &err);
 }
 

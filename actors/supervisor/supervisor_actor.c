@@ -356,6 +356,7 @@ static void done (void *state)
     }
     DL_FOREACH_SAFE (sup->releases, release, next_release)
     {
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         DL_DELETE (sup->releases, release);
         free (release);
     }
