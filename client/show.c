@@ -52,6 +52,8 @@ static json_t *summary_json (const ama_run_summary_t *run)
     json_object_set_new (object, "commit", text_json (run->commit));
     json_object_set_new (object, "accepted", time_json (run->accepted));
     json_object_set_new (object, "ended", time_json (run->ended));
+    if (run->owner && *run->owner)
+        json_object_set_new (object, "owner", text_json (run->owner));
     if (run->waiting && *run->waiting)
         json_object_set_new (object, "waiting", text_json (run->waiting));
     return object;

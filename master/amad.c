@@ -9,6 +9,7 @@
 #include "config/ama_conf.h"
 #include "config/ama_paths.h"
 #include "master/own_conf.h"
+#include "master/policy.h"
 #include "master/wiring.h"
 
 #include <getopt.h>
@@ -222,7 +223,7 @@ static const char *const far_schemes[] = { "https", "ssh", NULL };
 static const char *const no_hosts[] = { NULL };
 
 static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
-                  ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
+                  ama_policy_file_t *policy, ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
     bool far = listens_far (conf);
     char *program_dir = ama_system_program_dir (err);
@@ -254,6 +255,9 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .sandbox_read = list (conf->sandbox_read),
         .sandbox_write = list (conf->sandbox_write),
         .sandbox_cgroups = list (conf->sandbox_cgroups),
+        .keep_runs = (uint64_t) conf->retention.runs,
+        .keep_ms = conf->retention.age_ms,
+        .policy = policy,
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 
@@ -285,11 +289,15 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     char **listen = listen_list (paths, conf);
     ama_node_conf_t node_conf = { .listen = list (listen), .handle_signals = true, .notify = notify };
     door_t door = { 0 };
+    ama_policy_file_t *policy = NULL;
     ama_journal_t *journal = NULL;
     ama_system_t *system = NULL;
     ama_node_t *node = NULL;
     int rc = ama_paths_make (paths, err);
 
+    /* who serves his own user alone has nobody to hold back */
+    if (rc == 0 && (far || conf->policy.file) && !(policy = ama_policy_file_new (conf->policy.file, err)))
+        rc = err->code;
     if (rc == 0)
         rc = ama_system_claim (paths->state, &journal, &node_conf.epoch, err);
     if (rc == 0 && far && (rc = open_door (&door, paths, err)) == 0) {
@@ -299,7 +307,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
-        rc = start (node, paths, conf, no_agent, &journal, &system, err);
+        rc = start (node, paths, conf, no_agent, policy, &journal, &system, err);
     if (rc == 0 && far)
         ama_log (AMA_LOG_INFO, "amad", "public key %s", door.pair.public_key);
     if (rc == 0) {
@@ -311,6 +319,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     ama_node_destroy (&node, STOP_GRACE_MS);
     ama_system_destroy (&system);
     ama_system_disclaim (&journal);
+    ama_policy_file_destroy (&policy);
     close_door (&door);
     ama_strv_free (listen);
     return rc;

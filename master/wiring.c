@@ -10,6 +10,7 @@
 #include "actors/supervisor/supervisor.h"
 #include "agent/agent_actor.h"
 #include "config/ama_paths.h"
+#include "master/policy.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -241,6 +242,13 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);
 }
 
+static int may_submit (void *arg, const ama_run_submit_t *submit, const char *user, uint32_t role, ama_err_t *err)
+{
+    const ama_policy_ask_t ask = { .repo = submit->repo, .env = submit->env, .user = user, .role = role };
+
+    return ama_policy_file_allow (arg, &ask, err);
+}
+
 /* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
  * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it.
  * Those that are asked start before those that ask. */
@@ -260,7 +268,12 @@ static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **jo
     if (rc == 0 && system->conf.agent_thread)
         rc = start_agent (node, system, err);
     if (rc == 0)
-        rc = ama_node_start (node, &ama_supervisor_def, NULL, &(ama_supervisor_conf_t){ .journal = journal }, err);
+        rc = ama_node_start (node, &ama_supervisor_def, NULL,
+                             &(ama_supervisor_conf_t){ .journal = journal,
+                                                       .retention = { system->conf.keep_runs, system->conf.keep_ms },
+                                                       .may_submit = system->conf.policy ? may_submit : NULL,
+                                                       .may_submit_arg = system->conf.policy },
+                             err);
     return rc;
 }
 

@@ -16,6 +16,7 @@
 typedef struct ama_journal ama_journal_t;
 
 typedef struct ama_system ama_system_t;
+typedef struct ama_policy_file ama_policy_file_t;
 
 /* Strings are borrowed until ama_system_destroy, but those of program_dir and share_dir only until ama_system_start returns. */
 typedef struct {
@@ -41,12 +42,15 @@ typedef struct {
     const char *const *credential_helpers; /* NULL-terminated, or NULL */
     const char *const *fetch_schemes;      /* NULL: the defaults for a system without tcp listener */
     const char *const *fetch_hosts;        /* NULL: any */
+    uint64_t keep_runs;                    /* that ended; 0: all */
+    int64_t keep_ms;                       /* since the end of a run; 0: for ever */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
     bool no_sandbox;                       /* sandbox: none */
     ama_sandbox_level_t sandbox_required;  /* no action runs with less; unspecified: whatever the machine gives */
     const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
     const char *const *sandbox_write;
     const char *const *sandbox_cgroups;
+    ama_policy_file_t *policy; /* NULL: whoever has the role for it may submit everything */
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

@@ -3,7 +3,6 @@
 
 #include "actors/base/ama_err.h"
 
-#include <ctype.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -49,40 +48,56 @@ int ama_id_compare (ama_id_t a, ama_id_t b)
     return memcmp (&a, &b, sizeof a);
 }
 
+static uint64_t half_of (const ama_id_t *id, int at)
+{
+    uint64_t half = 0;
+
+    for (int i = 0; i < 8; i++)
+        half = half << 8 | id->b[at + i];
+    return half;
+}
+
 const char *ama_id_text (ama_id_t id, char *buf)
 {
-    unsigned bit = 0; /* 130 bits of text for 128: two zero bits in front */
+    uint64_t high = half_of (&id, 0), low = half_of (&id, 8);
 
-    for (int i = 0; i < 26; i++) {
-        unsigned value = 0;
-        for (int j = 0; j < 5; j++, bit++)
-            value = value << 1 | (bit < 2 ? 0U : (unsigned) (id.b[(bit - 2) / 8] >> (7 - (bit - 2) % 8)) & 1U);
-        buf[i] = alphabet[value];
+    /* 130 bits of text for 128: two zero bits in front */
+    for (int i = 25; i >= 0; i--) {
+        buf[i] = alphabet[low & 31];
+        low = low >> 5 | high << 59;
+        high >>= 5;
     }
     buf[26] = '\0';
     return buf;
 }
 
+/* Value of a digit and one; 0 for what is none. Small letters too, and those that are easily taken for a digit. */
+static const uint8_t digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,  ['8'] = 9,
+    ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17, ['H'] = 18,
+    ['J'] = 19, ['K'] = 20, ['M'] = 21, ['N'] = 22, ['P'] = 23, ['Q'] = 24, ['R'] = 25, ['S'] = 26, ['T'] = 27,
+    ['V'] = 28, ['W'] = 29, ['X'] = 30, ['Y'] = 31, ['Z'] = 32, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14,
+    ['e'] = 15, ['f'] = 16, ['g'] = 17, ['h'] = 18, ['j'] = 19, ['k'] = 20, ['m'] = 21, ['n'] = 22, ['p'] = 23,
+    ['q'] = 24, ['r'] = 25, ['s'] = 26, ['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30, ['y'] = 31, ['z'] = 32,
+    ['O'] = 1,  ['o'] = 1,  ['I'] = 2,  ['i'] = 2,  ['L'] = 2,  ['l'] = 2,
+};
+
 int ama_id_parse (const char *text, ama_id_t *ret_id)
 {
-    ama_id_t id = { { 0 } };
-    unsigned bit = 0;
+    uint64_t high = 0, low = 0;
 
-    if (strlen (text) != 26)
-        return AMA_E_INVALID;
     for (int i = 0; i < 26; i++) {
-        char c = (char) toupper ((unsigned char) text[i]);
-        const char *at = strchr (alphabet, c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c);
-        if (!at)
+        unsigned value = digits[(unsigned char) text[i]];
+        if (!value || (i == 0 && value > 8))
             return AMA_E_INVALID;
-        for (int j = 4; j >= 0; j--, bit++) {
-            unsigned one = (unsigned) (at - alphabet) >> j & 1U;
-            if (bit < 2 && one)
-                return AMA_E_INVALID;
-            if (bit >= 2 && one)
-                id.b[(bit - 2) / 8] |= (uint8_t) (1U << (7 - (bit - 2) % 8));
-        }
+        high = high << 5 | low >> 59;
+        low = low << 5 | (value - 1);
     }
-    *ret_id = id;
+    if (text[26])
+        return AMA_E_INVALID;
+    for (int i = 7; i >= 0; i--, high >>= 8, low >>= 8) {
+        ret_id->b[i] = (uint8_t) high;
+        ret_id->b[8 + i] = (uint8_t) low;
+    }
     return 0;
 }

@@ -189,6 +189,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     self->tries = 0;
     self->backoff_ms = RESTART_MIN_MS;
     ama_timer_cancel (self->start);
+    ama_log (AMA_LOG_INFO, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
     tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
     ama_broker_core_agent (self->core, self->agent);
@@ -218,10 +219,10 @@ static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
 {
     broker_t *self = state;
     const ama_lease_release_t *release = body;
+    const ama_lease_released_t released = { 0 };
+    ama_waiter_t waiter = ama_waiter (envelope);
     wish_t *wish;
 
-    (void) ctx;
-    (void) envelope;
     (void) err;
     HASH_FIND (hh, self->wishes, &release->lease, sizeof release->lease, wish);
     if (wish) {
@@ -229,7 +230,7 @@ static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         free (wish);
     }
     ama_broker_core_release (self->core, release->lease);
-    return 0;
+    return ama_reply (ctx, &waiter, AMA_MSG_LEASE_RELEASED, &released);
 }
 
 static void drop_wishes (broker_t *self)

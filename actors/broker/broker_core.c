@@ -11,7 +11,7 @@
 
 #include <uthash.h>
 
-enum { AHEAD_EXACT = 10, TEXT_ROOM = 256 };
+enum { AHEAD_EXACT = 10, TEXT_ROOM = 256, GIVEN_BACK_MAX = 100000 };
 
 /* cpus are counted in thousandths, so that many small leases add up exactly */
 typedef int64_t millis_t;
@@ -39,12 +39,20 @@ typedef struct run {
     uint64_t session_memory, attempt_memory;
 } run_t;
 
+/* A lease that was given back. */
+typedef struct {
+    UT_hash_handle hh;
+    ama_id_t id;
+    bool old; /* a sweep has seen it */
+} given_back_t;
+
 struct ama_broker_core {
     millis_t cpus, used_cpus;
     uint64_t memory, used_memory;
     millis_t attempt_cpus; /* of all runs, sessions left out */
     uint64_t attempt_memory;
     lease_t *leases;
+    given_back_t *given_back; /* the one of longest ago first */
     run_t *runs;
     run_t *turns;   /* runs with wishes; the first one is next */
     size_t holders; /* runs that hold something */
@@ -62,6 +70,13 @@ ama_broker_core_t *ama_broker_core_new (const ama_broker_limits_t *limits, ama_b
     core->perform = perform;
     core->arg = arg;
     return core;
+}
+
+static void forget_given_back (ama_broker_core_t *core, given_back_t *given_back)
+{
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    HASH_DEL (core->given_back, given_back);
+    free (given_back);
 }
 
 void ama_broker_core_destroy (ama_broker_core_t **core_p)
@@ -84,6 +99,8 @@ void ama_broker_core_destroy (ama_broker_core_t **core_p)
         HASH_DEL (core->runs, run);
         free (run);
     }
+    while (core->given_back)
+        forget_given_back (core, core->given_back);
     free (core);
     *core_p = NULL;
 }
@@ -319,6 +336,37 @@ static bool refused (ama_broker_core_t *core, const ama_lease_request_t *request
     return false;
 }
 
+static given_back_t *find_given_back (const ama_broker_core_t *core, ama_id_t id)
+{
+    given_back_t *given_back;
+
+    HASH_FIND (hh, core->given_back, &id, sizeof id, given_back);
+    return given_back;
+}
+
+static void remember_given_back (ama_broker_core_t *core, ama_id_t id)
+{
+    given_back_t *given_back = find_given_back (core, id);
+
+    if (given_back) {
+        given_back->old = false;
+        return;
+    }
+    if (HASH_COUNT (core->given_back) >= GIVEN_BACK_MAX)
+        forget_given_back (core, core->given_back);
+    given_back = ama_calloc (1, sizeof *given_back);
+    given_back->id = id;
+    HASH_ADD (hh, core->given_back, id, sizeof given_back->id, given_back);
+}
+
+static void refuse_given_back (ama_broker_core_t *core, ama_id_t id)
+{
+    ama_err_t error = { 0 };
+
+    (void) ama_err_set (&error, AMA_E_INVALID, "this lease was given back");
+    core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = id, .error = &error }, core->arg);
+}
+
 void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t *request)
 {
     bool held = request->agent[0] != '\0';
@@ -333,6 +381,10 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
         lease->renewed = true;
         if (lease->granted)
             tell_grant (core, lease);
+        return;
+    }
+    if (find_given_back (core, request->lease)) {
+        refuse_given_back (core, request->lease);
         return;
     }
     if (!held && refused (core, request, cpus))
@@ -363,6 +415,7 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t id)
 {
     lease_t *lease;
 
+    remember_given_back (core, id);
     HASH_FIND (hh, core->leases, &id, sizeof id, lease);
     if (!lease)
         return;
@@ -378,8 +431,16 @@ void ama_broker_core_agent (ama_broker_core_t *core, const char *name)
 
 void ama_broker_core_sweep (ama_broker_core_t *core)
 {
+    given_back_t *given_back, *next_given_back;
     lease_t *lease, *next;
 
+    HASH_ITER (hh, core->given_back, given_back, next_given_back)
+    {
+        if (given_back->old)
+            forget_given_back (core, given_back);
+        else
+            given_back->old = true;
+    }
     HASH_ITER (hh, core->leases, lease, next)
     {
         if (!lease->renewed)

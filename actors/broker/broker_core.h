@@ -8,6 +8,8 @@
  *  - runs take turns, first come first served within a run; the run whose turn it is is overtaken only by runs that hold a session,
  *    because it may be their session's end that it waits for
  *  - every request is answered once: granted, or refused because this machine could never do it
+ *  - a lease that was given back is not granted again: a request that comes late, or twice, finds it refused (for two sweeps at
+ *    least, unless more than a hundred thousand others were given back meanwhile)
  */
 #ifndef AMA_BROKER_CORE_H
 #define AMA_BROKER_CORE_H
@@ -46,7 +48,7 @@ void ama_broker_core_destroy (ama_broker_core_t **core);
 /* A request came, or came again: one that is granted already is answered again at once. */
 void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t *request);
 
-/* A lease or a wish for one is no longer needed. Unknown ones are ignored. */
+/* A lease or a wish for one is no longer needed, or never will be: its request may still be on its way. */
 void ama_broker_core_release (ama_broker_core_t *core, ama_id_t lease);
 
 /* The agent that runs what is leased is there (name), or is not (NULL): then everybody waits. Leases stay. */

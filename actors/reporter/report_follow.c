@@ -6,6 +6,7 @@
 #include "actors/reporter/report_runs.h"
 
 #include "messages/ama_types.h"
+#include "messages/run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 
 enum {
     CHUNK = 128 * 1024, /* bytes of one batch, unless a single line is longer */
+    SLACK = 4096,       /* most lines that begin before the end of a chunk end within so much */
     ITEMS_MAX = 2048,
     IDLE_MS = 10000,      /* a reader that hears nothing for several times as long asks again */
+    OWNER_MS = 10000,     /* the supervisor is restarted within */
     CHUNKS_PER_TURN = 32, /* so that a follower who filters gigabytes away does not hold up the others */
 };
 
@@ -27,34 +30,45 @@ struct ama_report_follower {
     ama_report_level_t level;
     bool progress;
     bool caught_up; /* said so */
+    uint64_t asked; /* of the supervisor: whose run it is; nothing is told meanwhile. 0: it may follow */
+    ama_waiter_t reader;
     ama_report_follower_t *prev, *next;
 };
 
-typedef struct {
+/* A stretch of a run's file as items, for one level: good for everybody who has told the same up to there. */
+struct ama_report_read {
     ama_report_item_t items[ITEMS_MAX];
     size_t count;
-    size_t bytes; /* read, whole lines */
-} batch_t;
+    size_t bytes; /* whole lines; 0: nothing was read */
+    ama_str_t chunk;
+    const ama_report_run_t *run;
+    uint64_t offset;
+    ama_report_level_t level;
+    uint64_t from; /* the least number that a follower for whom this is right may want */
+};
 
 static void forget (ama_report_follower_t *follower)
 {
     DL_DELETE (follower->run->followers, follower);
     follower->run->reports->n_followers--;
+    if (follower->asked && !follower->run->reports->closing)
+        ama_ask_cancel (follower->run->reports->ctx, follower->asked);
     free (follower);
 }
 
 /* ---- reading ---- */
 
-static bool is_wanted (const ama_report_follower_t *follower, const ama_report_record_t *record)
+static bool is_wanted (const ama_report_read_t *read, const ama_report_record_t *record, uint64_t from)
 {
-    return record->seq >= follower->from && (follower->level == AMA_REPORT_LEVEL_CODE || !record->code);
+    return record->seq >= from && (read->level == AMA_REPORT_LEVEL_CODE || !record->code);
 }
 
-/* The whole lines at the start of text become items; the LF behind each becomes the end of its string. */
-static int parse_lines (const ama_report_follower_t *follower, char *text, size_t size, batch_t *batch)
+/* The whole lines at the start of what was read become items, as far as they begin before `end`; the LF behind each becomes the end of its
+ * string. */
+static int parse_lines (ama_report_read_t *read, uint64_t from, size_t end)
 {
-    while (batch->count < ITEMS_MAX) {
-        char *line = text + batch->bytes, *lf = memchr (line, '\n', size - batch->bytes);
+    while (read->count < ITEMS_MAX && read->bytes < end) {
+        char *line = read->chunk.data + read->bytes, *lf = memchr (line, '\n', read->chunk.size - read->bytes);
         ama_report_record_t record;
 
         if (!lf)
@@ -62,39 +76,96 @@ static int parse_lines (const ama_report_follower_t *follower, char *text, size_
         if (ama_report_line_parse (line, (size_t) (lf - line), &record) < 0)
             return AMA_E_INTEGRITY;
         *lf = '\0';
-        batch->bytes = (size_t) (lf - text) + 1;
-        if (is_wanted (follower, &record))
-            batch->items[batch->count++] = (ama_report_item_t){
+        if (!read->bytes)
+            read->from = record.seq;
+        read->bytes = (size_t) (lf - read->chunk.data) + 1;
+        if (is_wanted (read, &record, from))
+            read->items[read->count++] = (ama_report_item_t){
                 .seq = record.seq,
-                .prev = follower->level == AMA_REPORT_LEVEL_CODE ? record.seq - 1 : record.prev,
+                .prev = read->level == AMA_REPORT_LEVEL_CODE ? record.seq - 1 : record.prev,
                 .json = line + (record.json - line),
             };
     }
     return 0;
 }
 
-static int read_batch (ama_report_follower_t *follower, batch_t *batch, ama_err_t *err)
+/* Is what was read for somebody else what this one wants, too? */
+static bool is_read (const ama_report_read_t *read, const ama_report_follower_t *follower)
 {
-    ama_str_t *chunk = &follower->run->reports->chunk;
+    return read && read->bytes && read->run == follower->run && read->offset == follower->offset
+           && read->level == follower->level && follower->from <= read->from;
+}
 
-    batch->count = batch->bytes = 0;
-    for (size_t size = CHUNK;; size = AMA_REPORT_LINE_MAX) {
+/* The one of the reads that it has, or one to read into, which becomes the newest. */
+static ama_report_read_t *pick_read (const ama_report_follower_t *follower)
+{
+    ama_report_read_t **reads = follower->run->reports->reads, *read;
+    size_t i = 0;
+
+    while (i < AMA_REPORT_READS - 1 && !is_read (reads[i], follower))
+        i++;
+    read = reads[i] ? reads[i] : ama_calloc (1, sizeof *read);
+    memmove (reads + 1, reads, i * sizeof (ama_report_read_t *));
+    reads[0] = read;
+    return read;
+}
+
+/* A read ends at a multiple of CHUNK in the file (or behind the line there), so that followers who went apart come together again. */
+static int read_batch (const ama_report_follower_t *follower, const ama_report_read_t **ret_read, ama_err_t *err)
+{
+    ama_report_read_t *read = pick_read (follower);
+    size_t end = CHUNK - (size_t) (follower->offset % CHUNK);
+
+    *ret_read = read;
+    if (is_read (read, follower))
+        return 0;
+    read->run = follower->run;
+    read->offset = follower->offset;
+    read->level = follower->level;
+    read->count = read->bytes = 0;
+    for (size_t size = end + SLACK;; size = AMA_REPORT_LINE_MAX) {
         ssize_t got;
         int rc;
 
-        ama_str_clear (chunk);
-        ama_str_reserve (chunk, size);
-        got = ama_report_file_read (follower->run->file, follower->offset, chunk->data, size, err);
-        if (got < 0)
+        ama_str_clear (&read->chunk);
+        ama_str_reserve (&read->chunk, size);
+        got = ama_report_file_read (follower->run->file, follower->offset, read->chunk.data, size, err);
+        if (got < 0) {
+            read->run = NULL;
             return (int) got;
-        rc = parse_lines (follower, chunk->data, (size_t) got, batch);
-        if (rc == 0 && !batch->bytes && got && size == AMA_REPORT_LINE_MAX)
+        }
+        read->chunk.size = (size_t) got;
+        rc = parse_lines (read, follower->from, end);
+        if (follower->from > read->from) /* some were left out for this one */
+            read->run = NULL;
+        if (rc == 0 && !read->bytes && got && size == AMA_REPORT_LINE_MAX)
             rc = AMA_E_INTEGRITY;
-        if (rc < 0)
+        if (rc < 0) {
+            read->run = NULL;
             return ama_err_set (err, rc, "the report of this run is damaged from byte %llu on",
-                                (unsigned long long) follower->offset + batch->bytes);
-        if (batch->bytes || !got)
+                                (unsigned long long) follower->offset + read->bytes);
+        }
+        if (read->bytes || !got)
             return 0;
+    }
+}
+
+void ama_report_read_forget (ama_report_run_t *run)
+{
+    ama_report_read_t **reads = run->reports->reads;
+
+    for (size_t i = 0; i < AMA_REPORT_READS; i++)
+        if (reads[i] && reads[i]->run == run)
+            reads[i]->run = NULL;
+}
+
+void ama_report_read_done (ama_reports_t *reports)
+{
+    for (size_t i = 0; i < AMA_REPORT_READS; i++) {
+        if (reports->reads[i])
+            ama_str_done (&reports->reads[i]->chunk);
+        free (reports->reads[i]);
+        reports->reads[i] = NULL;
     }
 }
 
@@ -132,17 +203,17 @@ static void tell_progress (const ama_report_follower_t *follower)
 }
 
 /* Sends a batch, or only moves on if there is nothing in it to tell. 0, AMA_E_AGAIN or an error. */
-static int tell_batch (ama_report_follower_t *follower, const batch_t *batch)
+static int tell_batch (ama_report_follower_t *follower, const ama_report_read_t *read)
 {
-    uint64_t behind = follower->offset + batch->bytes;
+    uint64_t behind = follower->offset + (read ? read->bytes : 0);
     ama_report_batch_t body = {
-        .items = (ama_report_item_t *) batch->items,
-        .n_items = batch->count,
+        .items = read ? (ama_report_item_t *) read->items : NULL,
+        .n_items = read ? read->count : 0,
         .caught_up = !follower->caught_up && behind >= follower->backlog,
     };
     int rc = 0;
 
-    if (batch->count || body.caught_up)
+    if (body.n_items || body.caught_up)
         rc = ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &body);
     if (rc == 0) {
         follower->offset = behind;
@@ -162,9 +233,11 @@ static void fail (ama_report_follower_t *follower, const ama_err_t *err)
 static void pump (ama_report_follower_t *follower)
 {
     ama_report_run_t *run = follower->run;
-    batch_t batch;
 
+    if (follower->asked)
+        return;
     for (unsigned chunks = 0;; chunks++) {
+        const ama_report_read_t *read = NULL;
         ama_err_t err = { 0 };
         int rc;
 
@@ -182,15 +255,14 @@ static void pump (ama_report_follower_t *follower)
             (void) tell_end (follower);
             return;
         }
-        batch.count = batch.bytes = 0;
         if (follower->level != AMA_REPORT_LEVEL_NONE)
-            rc = read_batch (follower, &batch, &err);
+            rc = read_batch (follower, &read, &err);
         else {
             follower->backlog = 0;
             rc = 0;
         }
         if (rc == 0)
-            rc = tell_batch (follower, &batch);
+            rc = tell_batch (follower, read);
         if (rc == AMA_E_AGAIN)
             return;
         if (rc < 0) {
@@ -212,6 +284,36 @@ static void on_closed (ama_stream_t *stream, void *arg)
 {
     (void) stream;
     forget (arg);
+}
+
+/* ---- may it? ---- */
+
+/* Another's run is refused as one that is not there. */
+static void on_owner (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+{
+    ama_report_follower_t *follower = arg;
+    const ama_run_owned_t *owned = body;
+    ama_err_t none = { 0 };
+
+    (void) ctx;
+    (void) envelope;
+    follower->asked = 0;
+    if (err)
+        fail (follower, err);
+    else if (strcmp (owned->owner, follower->reader.user) != 0) {
+        (void) ama_err_set (&none, AMA_E_NOT_FOUND, "there is no such run");
+        fail (follower, &none);
+    }
+    else
+        pump (follower);
+}
+
+static void ask_owner (ama_report_follower_t *follower)
+{
+    const ama_run_owner_t ask = { .run = follower->run->id };
+
+    follower->asked =
+        ama_ask (follower->run->reports->ctx, "supervisor", AMA_MSG_RUN_OWNER, &ask, OWNER_MS, 0, on_owner, follower);
 }
 
 int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envelope, const ama_report_follow_t *follow,
@@ -236,10 +338,13 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
         .from = follow->from,
         .level = follow->level,
         .progress = follow->progress,
+        .reader = ama_waiter (envelope),
     };
     DL_APPEND (run->followers, follower);
     if (!reports->n_followers++)
         ama_timer_after (reports->idle, IDLE_MS);
+    if (envelope->role == AMA_ROLE_SUBMITTER)
+        ask_owner (follower);
     pump (follower);
     return 0;
 }
@@ -266,6 +371,15 @@ void ama_report_follow_drop (ama_report_run_t *run)
     while (run->followers)
         /* utlist: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         forget (run->followers);
+}
+
+void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text)
+{
+    ama_err_t err = { 0 };
+
+    (void) ama_err_set (&err, code, "%s", text);
+    while (run->followers)
+        fail (run->followers, &err);
 }
 
 static void say_alive (const ama_report_run_t *run)

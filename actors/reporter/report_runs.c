@@ -32,6 +32,7 @@ void ama_report_run_moved_on (ama_report_run_t *run)
 
 void ama_report_run_unload (ama_report_run_t *run)
 {
+    ama_report_read_forget (run);
     ama_report_core_destroy (&run->core);
     ama_report_file_close (&run->file);
 }
@@ -66,6 +67,17 @@ int ama_report_run_get (ama_reports_t *reports, ama_id_t id, ama_report_run_t **
     if (rc == 0)
         *ret_run = run;
     return rc;
+}
+
+void ama_report_run_remove (ama_reports_t *reports, ama_id_t id, const char *text)
+{
+    ama_report_run_t *run;
+
+    HASH_FIND (hh, reports->runs, &id, sizeof id, run);
+    if (!run)
+        return;
+    ama_report_follow_fail (run, AMA_E_NOT_FOUND, text);
+    forget (run);
 }
 
 void ama_report_runs_trim (ama_reports_t *reports)

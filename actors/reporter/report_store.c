@@ -20,8 +20,8 @@ enum { CHUNK = 256 * 1024 };
 
 struct ama_report_file {
     ama_report_store_t *store;
-    char name[AMA_ID_TEXT + 4]; /* in the folder */
-    int fd;                     /* -1 while closed */
+    char name[AMA_REPORT_NAME_MAX]; /* in the folder */
+    int fd;                         /* -1 while closed */
     uint64_t size;
     ama_report_file_t *prev, *next; /* among the open ones, used last first */
 };
@@ -252,17 +252,23 @@ static int load (ama_report_file_t *file, ama_report_scan_fn *each, ama_report_s
     return 0;
 }
 
+void ama_report_file_name (ama_id_t run, char name[AMA_REPORT_NAME_MAX])
+{
+    char id[AMA_ID_TEXT];
+
+    (void) snprintf (name, AMA_REPORT_NAME_MAX, "%s.log", ama_id_text (run, id));
+}
+
 int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_scan_fn *each, ama_report_scan_fn *last,
                           void *arg, ama_report_file_t **ret_file, ama_err_t *err)
 {
     ama_report_file_t *file = ama_calloc (1, sizeof *file);
-    char id[AMA_ID_TEXT];
     struct stat st;
     int rc;
 
     file->store = store;
     file->fd = -1;
-    snprintf (file->name, sizeof file->name, "%s.log", ama_id_text (run, id));
+    ama_report_file_name (run, file->name);
     rc = open_fd (file, false, err);
     if (rc == 0 && fstat (file->fd, &st) < 0)
         rc = io_error (file, "stat", err);

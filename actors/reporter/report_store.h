@@ -26,6 +26,10 @@ void ama_report_store_close (ama_report_store_t **store);
 /* A descriptor of the folder, to sync the names of new files. Owned by the store. */
 int ama_report_store_dir_fd (const ama_report_store_t *store);
 
+/* Name of the run's file in the folder. */
+#define AMA_REPORT_NAME_MAX (AMA_ID_TEXT + 4)
+void ama_report_file_name (ama_id_t run, char name[AMA_REPORT_NAME_MAX]);
+
 typedef void (ama_report_scan_fn) (const ama_report_record_t *record, void *arg);
 
 /* Opens the file of a run; a run without one has an empty file that comes into being with the first append.

@@ -26,13 +26,21 @@ typedef struct {
     ama_report_posted_t posted;
 } ack_t;
 
-/* One sync: descriptors to be synced, then answers to be sent. */
+typedef struct {
+    ama_waiter_t waiter;
+    char name[AMA_REPORT_NAME_MAX];
+} removal_t;
+
+/* One sync: files to be removed, descriptors to be synced, then answers to be sent. */
 typedef struct {
     struct reporter *reporter;
     int *fds;
     size_t n_fds;
     ack_t *acks;
     size_t n_acks;
+    removal_t *removals;
+    size_t n_removals;
+    int dir;   /* their folder, borrowed */
     int error; /* errno */
 } sync_t;
 
@@ -57,6 +65,7 @@ static void sync_destroy (sync_t *sync)
         close (sync->fds[i]);
     free (sync->fds);
     free (sync->acks);
+    free (sync->removals);
     free (sync);
 }
 
@@ -65,6 +74,9 @@ static void sync_work (void *job)
 {
     sync_t *sync = job;
 
+    for (size_t i = 0; i < sync->n_removals; i++)
+        if (unlinkat (sync->dir, sync->removals[i].name, 0) < 0 && errno != ENOENT)
+            sync->error = errno;
     for (size_t i = 0; i < sync->n_fds; i++)
         if (fdatasync (sync->fds[i]) < 0)
             sync->error = errno;
@@ -83,9 +95,13 @@ static void sync_completed (void *job)
         ama_log (AMA_LOG_ERROR, "reporter", "reports can not be made durable: %s", strerror (sync->error));
         ama_exit (self->ctx, AMA_E_IO, "reports can not be made durable");
     }
-    else
+    else {
+        const ama_report_removed_t removed = { 0 };
         for (size_t i = 0; i < sync->n_acks; i++)
             (void) ama_reply (self->ctx, &sync->acks[i].waiter, AMA_MSG_REPORT_POSTED, &sync->acks[i].posted);
+        for (size_t i = 0; i < sync->n_removals; i++)
+            (void) ama_reply (self->ctx, &sync->removals[i].waiter, AMA_MSG_REPORT_REMOVED, &removed);
+    }
     sync_destroy (sync);
     sync_soon (self);
 }
@@ -105,7 +121,7 @@ static void on_due (void *arg)
     reporter_t *self = arg;
     sync_t *sync = self->next;
     ama_report_run_t *run, *next;
-    bool new_names = false;
+    bool new_names = sync->n_removals > 0;
 
     self->waiting = false;
     self->next = NULL;
@@ -132,12 +148,19 @@ static void sync_soon (reporter_t *self)
     ama_timer_after (self->due, SYNC_MS);
 }
 
-static void add_ack (reporter_t *self, const ama_envelope_t *envelope, ama_id_t source, uint64_t upto)
+static sync_t *next_sync (reporter_t *self)
 {
     if (!self->next) {
         self->next = ama_calloc (1, sizeof *self->next);
         self->next->reporter = self;
+        self->next->dir = ama_report_store_dir_fd (self->reports.store);
     }
+    return self->next;
+}
+
+static void add_ack (reporter_t *self, const ama_envelope_t *envelope, ama_id_t source, uint64_t upto)
+{
+    (void) next_sync (self);
     self->next->acks = ama_realloc (self->next->acks, (self->next->n_acks + 1) * sizeof *self->next->acks);
     self->next->acks[self->next->n_acks++] =
         (ack_t){ .waiter = ama_waiter (envelope), .posted = { .source = source, .upto = upto } };
@@ -210,6 +233,23 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
     if (rc < 0)
         return rc;
     add_ack (self, envelope, post->source, upto);
+    ama_defer (ctx, flush, self);
+    return 0;
+}
+
+static int on_remove (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_report_remove_t *remove = body;
+    reporter_t *self = state;
+    sync_t *sync;
+
+    if (self->reports.read_only)
+        return ama_err_set (err, AMA_E_UNSUPPORTED, "this reporter only reads");
+    ama_report_run_remove (&self->reports, remove->run, remove->text);
+    sync = next_sync (self);
+    sync->removals = ama_realloc (sync->removals, (sync->n_removals + 1) * sizeof *sync->removals);
+    sync->removals[sync->n_removals].waiter = ama_waiter (envelope);
+    ama_report_file_name (remove->run, sync->removals[sync->n_removals++].name);
     ama_defer (ctx, flush, self);
     return 0;
 }
@@ -319,7 +359,7 @@ static void done (void *state)
 {
     reporter_t *self = state;
 
-    self->stopping = true;
+    self->stopping = self->reports.closing = true;
     ama_worker_destroy (&self->worker);
     sync_destroy (self->running);
     ama_timer_destroy (&self->reports.more);
@@ -328,15 +368,13 @@ static void done (void *state)
     sync_destroy (self->next);
     ama_report_runs_done (&self->reports);
     ama_report_store_close (&self->reports.store);
-    ama_str_done (&self->reports.chunk);
+    ama_report_read_done (&self->reports);
 }
 
 static const ama_handler_t handlers[] = {
-    { AMA_MSG_REPORT_POST, on_post },
-    { AMA_MSG_REPORT_PROGRESS, on_progress },
-    { AMA_MSG_REPORT_FOLLOW, on_follow },
-    { AMA_MSG_REPORT_ARTIFACTS, on_artifacts },
-    AMA_HANDLER_END,
+    { AMA_MSG_REPORT_POST, on_post },     { AMA_MSG_REPORT_PROGRESS, on_progress },
+    { AMA_MSG_REPORT_FOLLOW, on_follow }, { AMA_MSG_REPORT_ARTIFACTS, on_artifacts },
+    { AMA_MSG_REPORT_REMOVE, on_remove }, AMA_HANDLER_END,
 };
 
 const ama_actor_def_t ama_reporter_def = {

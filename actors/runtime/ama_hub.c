@@ -330,8 +330,9 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         return;
     }
     if (envelope->role != member->role || (member->far && envelope->deadline)
-        || strcmp (envelope->src, member->name) != 0) {
+        || strcmp (envelope->src, member->name) != 0 || strcmp (envelope->user, member->key_name) != 0) {
         envelope->role = member->role;
+        memcpy (envelope->user, member->key_name, sizeof envelope->user);
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
         ama_packet_stamp (&hub->in, envelope);
     }

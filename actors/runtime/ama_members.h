@@ -39,6 +39,8 @@ typedef struct {
     UT_hash_handle hh_peer, hh_name;
 } ama_member_t;
 
+_Static_assert(AMA_KEY_NAME_MAX == AMA_USER_MAX, "the name of a key fits into an envelope");
+
 #define AMA_BARRED_MAX 1024
 
 typedef struct {

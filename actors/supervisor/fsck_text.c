@@ -56,9 +56,10 @@ void ama_fsck_text (const ama_fsck_report_t *report, ama_str_t *out)
     for (size_t i = 0; i < report->n_losses; i++)
         put_loss (&report->losses[i], out);
     ama_str_printf (out,
-                    "%" PRIu64 " events, %" PRIu64 " runs (%" PRIu64 " open), %" PRIu64
+                    "%" PRIu64 " events, %" PRIu64 " runs (%" PRIu64 " open, %" PRIu64 " more removed), %" PRIu64
                     " reports in the outbox, %" PRIu64 " tokens checked in %" PRId64 " ms: ",
-                    report->events, report->runs, report->open, report->posts, report->tokens, report->ms);
+                    report->events, report->runs, report->open, report->removed, report->posts, report->tokens,
+                    report->ms);
     if (problems)
         ama_str_printf (out, "%" PRIu64 " problem%s\n", problems, problems == 1 ? "" : "s");
     else
@@ -93,10 +94,10 @@ static void put_run (ama_str_t *out, ama_id_t run, uint64_t event)
 void ama_fsck_json (const ama_fsck_report_t *report, ama_str_t *out)
 {
     ama_str_printf (out,
-                    "{\"ok\":%s,\"events\":%" PRIu64 ",\"runs\":%" PRIu64 ",\"open\":%" PRIu64 ",\"posts\":%" PRIu64
-                    ",\"tokens\":%" PRIu64 ",\"ms\":%" PRId64 ",\"problems\":[",
-                    report->n_problems ? "false" : "true", report->events, report->runs, report->open, report->posts,
-                    report->tokens, report->ms);
+                    "{\"ok\":%s,\"events\":%" PRIu64 ",\"runs\":%" PRIu64 ",\"open\":%" PRIu64 ",\"removed\":%" PRIu64
+                    ",\"posts\":%" PRIu64 ",\"tokens\":%" PRIu64 ",\"ms\":%" PRId64 ",\"problems\":[",
+                    report->n_problems ? "false" : "true", report->events, report->runs, report->open, report->removed,
+                    report->posts, report->tokens, report->ms);
     for (size_t i = 0; i < report->n_problems; i++) {
         const ama_fsck_problem_t *at = &report->problems[i];
         ama_str_printf (out, "%s{\"kind\":\"%s\"", i ? "," : "", at->kind);

@@ -37,6 +37,12 @@ static const char *const migrations[] = {
     "UPDATE run SET sum = ama_sum (run, job, env, state, source, accepted, ended, exit, dirty, repo);"
     "UPDATE outbox SET sum = ama_sum (run, first, body);"
     "UPDATE token SET sum = ama_sum (token, content, run);",
+    /* what retention removed */
+    "CREATE TABLE removed (run BLOB PRIMARY KEY, ended INTEGER NOT NULL, time INTEGER NOT NULL, busy INTEGER NOT NULL,"
+    "  sum BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX removed_busy ON removed (run) WHERE busy <> 0;"
+    "CREATE TABLE gap (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, chain BLOB NOT NULL, sum BLOB NOT NULL);"
+    "CREATE INDEX run_ended ON run (ended) WHERE state >= 5;",
 };
 
 static const char *const statement_text[N_STATEMENTS] = {
@@ -54,13 +60,31 @@ static const char *const statement_text[N_STATEMENTS] = {
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
-    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC LIMIT ?",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
-    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC LIMIT 1",
-    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC LIMIT 1",
-    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC LIMIT 1",
-    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ? LIMIT 2",
+    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC",
+    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC",
+    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC",
+    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ?",
     [READ_TOKEN] = "SELECT content, run FROM token WHERE token = ?",
+    [FIND_OLD] = "SELECT run, ended FROM run WHERE state >= 5 AND ended < ?1"
+                 " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.run) ORDER BY ended LIMIT ?2",
+    [FIND_SURPLUS] = "SELECT run, ended FROM run WHERE state >= 5 AND (ended, no) <="
+                     " (SELECT ended, no FROM run WHERE state >= 5 ORDER BY ended DESC, no DESC LIMIT 1 OFFSET ?1)"
+                     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.run) ORDER BY ended, no LIMIT ?2",
+    [ADD_REMOVED] = "INSERT INTO removed VALUES (?1, ?2, ?3, ?4, ama_sum (?1, ?2, ?3, ?4))",
+    [DROP_RUN] = "DELETE FROM run WHERE run = ?",
+    [NEXT_REMOVED] = "SELECT run FROM removed WHERE busy <> 0 LIMIT 1",
+    [REMOVED_DONE] = "UPDATE removed SET busy = 0, sum = ama_sum (run, ended, time, 0) WHERE run = ?",
+    [FIND_REMOVED] = "SELECT run, ended, time FROM removed WHERE run BETWEEN ? AND ? LIMIT 1",
+    [LAST_REMOVED] = "SELECT run FROM removed ORDER BY run DESC LIMIT 1",
+    [READ_SLICE] = "SELECT no, chain FROM event WHERE run = ? ORDER BY seq LIMIT ?",
+    [DROP_EVENTS] = "DELETE FROM event WHERE no BETWEEN ? AND ?",
+    [GAP_BEFORE] = "SELECT first, last, chain FROM gap WHERE first <= ? ORDER BY first DESC LIMIT 1",
+    [GAP_AT] = "SELECT first, last, chain FROM gap WHERE first = ?",
+    [DROP_GAP] = "DELETE FROM gap WHERE first = ?",
+    [ADD_GAP] = "INSERT INTO gap VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
+    [READ_FIRST] = "SELECT type, body FROM event WHERE run = ? AND seq = 1",
 };
 
 _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9
@@ -104,14 +128,6 @@ static int read_pragma (const ama_journal_t *journal, const char *sql, char *buf
         (void) snprintf (buf, size, "%s", (const char *) sqlite3_column_text (statement, 0));
     (void) sqlite3_finalize (statement);
     return rc;
-}
-
-static int64_t column_number (const ama_journal_t *journal, const char *sql)
-{
-    char text[64] = "0";
-
-    (void) read_pragma (journal, sql, text, sizeof text, NULL);
-    return strtoll (text, NULL, 10);
 }
 
 /* ---- values ---- */
@@ -165,10 +181,11 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
     ama_str_t sql = { 0 };
     int rc;
 
-    ama_str_printf (&sql,
-                    "PRAGMA page_size=%d; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
-                    "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;",
-                    PAGE_SIZE);
+    ama_str_printf (
+        &sql,
+        "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
+        "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;",
+        PAGE_SIZE);
     if (max_bytes)
         ama_str_printf (&sql, "PRAGMA max_page_count=%" PRIu64 ";", max_bytes / PAGE_SIZE + 1);
     rc = journal_sql (journal, sql.data, err);
@@ -179,7 +196,11 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "wal") != 0)
         return ama_err_set (err, AMA_E_IO, "journal: the disk does not allow a write-ahead log (mode %s)", text);
-    if (journal_sql (journal, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000;", err) < 0
+    if (journal_sql (journal,
+                     "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=2000;"
+                     "PRAGMA journal_size_limit=8388608;",
+                     err)
+            < 0
         || read_pragma (journal, "PRAGMA synchronous", text, sizeof text, err) < 0)
         return err ? err->code : AMA_E_IO;
     if (strcmp (text, "2") != 0)
@@ -193,8 +214,8 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
 
 static int migrate (ama_journal_t *journal, ama_err_t *err)
 {
-    int64_t version = column_number (journal, "PRAGMA user_version");
-    int64_t application = column_number (journal, "PRAGMA application_id");
+    int64_t version = journal_number (journal, "PRAGMA user_version");
+    int64_t application = journal_number (journal, "PRAGMA application_id");
 
     if (version < 0 || (version ? application != JOURNAL_APPLICATION : application != 0))
         return ama_err_set (err, AMA_E_INTEGRITY, "%s/journal.db is not a journal of amad", journal->dir);
@@ -214,6 +235,17 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
     return 0;
 }
 
+/* The file of an older release is written anew, once, so that it can shrink; without the space for it, it stays as it is. */
+static int make_shrinkable (ama_journal_t *journal, ama_err_t *err)
+{
+    int rc;
+
+    if (journal_number (journal, "PRAGMA auto_vacuum") != 0 || !journal->dir)
+        return 0;
+    rc = journal_sql (journal, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", err);
+    return rc == AMA_E_NOSPACE ? 0 : rc;
+}
+
 static int prepare (ama_journal_t *journal, ama_err_t *err)
 {
     for (int i = 0; i < N_STATEMENTS; i++) {
@@ -227,16 +259,20 @@ static int prepare (ama_journal_t *journal, ama_err_t *err)
 
 static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
 {
-    sqlite3_stmt *last = journal->statements[FIND_LATEST];
+    sqlite3_stmt *last = journal->statements[FIND_LATEST], *removed = journal->statements[LAST_REMOVED];
 
     if (journal_sql (journal, "UPDATE meta SET value = value + 1, sum = ama_sum (name, value + 1) WHERE name = 'epoch'",
                      err)
         < 0)
         return err ? err->code : AMA_E_IO;
-    journal->epoch = (uint64_t) column_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
+    journal->epoch = (uint64_t) journal_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
     if (sqlite3_step (last) == SQLITE_ROW)
         journal->last_run = journal_column_id (last, 0);
-    return journal_finish (journal, last, "epoch", err);
+    if (journal_finish (journal, last, "epoch", err) < 0)
+        return err ? err->code : AMA_E_IO;
+    if (sqlite3_step (removed) == SQLITE_ROW && ama_id_compare (journal_column_id (removed, 0), journal->last_run) > 0)
+        journal->last_run = journal_column_id (removed, 0);
+    return journal_finish (journal, removed, "epoch", err);
 }
 
 static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama_err_t *err)
@@ -269,8 +305,8 @@ static int open_all (ama_journal_t *journal, const ama_journal_conf_t *conf, ama
     if (journal_sums (journal->db) != SQLITE_OK)
         return journal_fail (journal, err, "sums");
     if (setup (journal, conf->max_bytes, err) < 0 || migrate (journal, err) < 0
-        || journal_verify (journal, has_head ? &known : NULL, err) < 0 || prepare (journal, err) < 0
-        || begin_epoch (journal, err) < 0)
+        || journal_verify (journal, has_head ? &known : NULL, err) < 0 || make_shrinkable (journal, err) < 0
+        || prepare (journal, err) < 0 || begin_epoch (journal, err) < 0)
         return err ? err->code : AMA_E_IO;
     return 0;
 }

@@ -1,7 +1,8 @@
 /* journal.h - the supervisor's durable memory: one SQLite file, one writer
  *
  * <dir>/journal.db  tables: meta, event (append-only, with a hash chain over all events), run (summaries, derived), outbox (report events
- *                   the reporter has not acknowledged), token (idempotency keys of submits)
+ *                   the reporter has not acknowledged), token (idempotency keys of submits), removed (runs that retention removed),
+ *                   gap (numbers of their events, and the hash that the next one is chained to)
  * <dir>/journal.head  number and hash of the last event, written after each commit without sync: a journal that ends before
  *                   it has lost something, which SQLite alone would not notice
  * <dir>/lock        held with flock for as long as the journal is open
@@ -62,6 +63,23 @@ void ama_journal_batch_drop (ama_journal_batch_t *batch, ama_id_t run);
  * written; the process must end without a word to anybody. */
 int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err);
 
+/* ---- retention: each call is one short transaction; errors as of a commit ---- */
+
+typedef struct {
+    uint64_t runs; /* that ended, the newest are kept; 0: all */
+    int64_t ms;    /* since the end; 0: for ever */
+} ama_journal_retention_t;
+
+/* Marks at most `most` runs that ended, are beyond what is to be kept, and have nothing in the outbox: they are not shown any more. */
+int ama_journal_retire (ama_journal_t *journal, const ama_journal_retention_t *keep, int64_t wall_ms, size_t most,
+                        size_t *ret_n, ama_err_t *err);
+/* A marked run that still has events, also of an earlier start. AMA_E_NOT_FOUND. */
+int ama_journal_retired (ama_journal_t *journal, ama_id_t *ret_run, ama_err_t *err);
+/* Removes its next events, at most `most`. Done: none are left, only that it was removed, and its token. */
+int ama_journal_remove (ama_journal_t *journal, ama_id_t run, size_t most, bool *ret_done, ama_err_t *err);
+/* Gives pages that are free back to the disk, at most so many. Done: there are none, and the log was written into the file. */
+int ama_journal_shrink (ama_journal_t *journal, size_t most_pages, bool *ret_done, ama_err_t *err);
+
 /* ---- reading ---- */
 
 typedef struct {
@@ -81,13 +99,18 @@ typedef int (ama_journal_post_fn) (ama_id_t run, uint64_t first, const void *bod
 /* Events of one run, or (run zero) of all runs that have not ended, each run's in order. */
 int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err);
 int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err);
+/* For all that follow: owner is the name of a key ("" for none), and of all runs only those submitted with it are there; NULL: all are. */
+
 /* Newest first. ret_runs is owned by the caller (ama_run_summary_done each, free). */
-int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n,
-                      ama_err_t *err);
-int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err);
+int ama_journal_list (ama_journal_t *journal, size_t limit, const char *owner, ama_run_summary_t **ret_runs,
+                      size_t *ret_n, ama_err_t *err);
+/* AMA_E_NOT_FOUND; the text says so if it was removed, unless owner is given: whose it was is not known any more. */
+int ama_journal_summary (ama_journal_t *journal, ama_id_t run, const char *owner, ama_run_summary_t *ret_summary,
+                         ama_err_t *err);
 /* An id, a unique prefix of one, @latest, @failed, @running. AMA_E_NOT_FOUND, or AMA_E_INVALID (ambiguous, malformed). */
-int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err);
-/* AMA_E_NOT_FOUND: never used. */
+int ama_journal_find (ama_journal_t *journal, const char *selector, const char *owner, ama_id_t *ret_run,
+                      ama_err_t *err);
+/* AMA_E_NOT_FOUND: never used. AMA_E_REPLAY: used for a run that was removed. */
 int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,
                        ama_err_t *err);
 

@@ -27,6 +27,21 @@ typedef enum {
     FIND_RUNNING,
     FIND_BETWEEN,
     READ_TOKEN,
+    FIND_OLD,
+    FIND_SURPLUS,
+    ADD_REMOVED,
+    DROP_RUN,
+    NEXT_REMOVED,
+    REMOVED_DONE,
+    FIND_REMOVED,
+    LAST_REMOVED,
+    READ_SLICE,
+    DROP_EVENTS,
+    GAP_BEFORE,
+    GAP_AT,
+    DROP_GAP,
+    ADD_GAP,
+    READ_FIRST,
     N_STATEMENTS,
 } statement_t;
 
@@ -44,6 +59,8 @@ struct ama_journal {
 /* Fills err from the database's last error: AMA_E_NOSPACE, AMA_E_INTEGRITY or AMA_E_IO; returns the code. */
 int journal_fail (const ama_journal_t *journal, ama_err_t *err, const char *what);
 int journal_sql (const ama_journal_t *journal, const char *sql, ama_err_t *err);
+/* The number a statement gives; -1 if it can not be had. */
+int64_t journal_number (ama_journal_t *journal, const char *sql);
 /* After stepping: resets the statement and says whether something had gone wrong. */
 int journal_finish (ama_journal_t *journal, sqlite3_stmt *statement, const char *what, ama_err_t *err);
 /* id and text are borrowed until the statement was run. */
@@ -63,8 +80,14 @@ int journal_sums (sqlite3 *db);
 /* Walks all events and all rows; journal->head becomes the last event. known: what journal.head says, or NULL. */
 int journal_verify (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err);
 
+/* ---- journal_retain.c ---- */
+
+/* AMA_E_NOT_FOUND and a text that says so, if retention has removed a run of these ids; 0 if not. */
+int journal_was_removed (ama_journal_t *journal, const ama_id_t *from, const ama_id_t *to, ama_err_t *err);
+
 typedef struct {
     const char *name;
+    int since;           /* version of the journal */
     const char *kind;    /* of what is in it, for a person */
     const char *columns; /* that the sum is of */
     const char *altered; /* a statement: what names each row that is not as it was written */

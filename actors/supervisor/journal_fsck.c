@@ -131,7 +131,7 @@ int fsck_fold (fsck_run_t *run, const ama_journal_event_t *event, ama_run_report
 
 static void lose (fsck_run_t *run, uint64_t event, const char *why)
 {
-    if (run->lost)
+    if (run->lost || run->removed)
         return;
     run->lost = true;
     run->lost_event = event;
@@ -184,7 +184,7 @@ static int on_scanned (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     fsck->report->events++;
     run = fsck_run (fsck, event->run, true);
     run->last = scanned->no;
-    if (run->lost)
+    if (run->lost || run->removed)
         return 0;
     if (event->seq != run->seq + 1) {
         problem (fsck, "replay", scanned->no, event->run, event->seq,
@@ -206,7 +206,7 @@ static void suspect (fsck_t *fsck)
 
     HASH_ITER (hh, fsck->runs, run, next)
     {
-        if (!run->lost && !run->ended && run->last < last)
+        if (!run->ended && run->last < last)
             lose (run, last, "an event that nobody can be found for may have been its");
         if (run->core && run->seq)
             keep_summary (run);
@@ -243,7 +243,7 @@ sqlite3_stmt *fsck_rows (const fsck_t *fsck, const char *table, const char *colu
     char sql[512];
 
     for (const journal_table_t *at = journal_tables; at->name; at++) {
-        if (strcmp (at->name, table) != 0)
+        if (strcmp (at->name, table) != 0 || (fsck->sums && at->since > fsck->version))
             continue;
         (void) snprintf (sql, sizeof sql,
                          fsck->sums ? "SELECT %s FROM %s WHERE sum IS ama_sum (%s)" : "SELECT %s FROM %s", columns,
@@ -259,7 +259,7 @@ static void check_sums (fsck_t *fsck)
     for (const journal_table_t *table = journal_tables; table->name; table++) {
         sqlite3_stmt *statement = NULL;
         int step = SQLITE_ERROR;
-        if (!fsck->sums)
+        if (!fsck->sums || table->since > fsck->version)
             continue;
         if (sqlite3_prepare_v2 (fsck->journal->db, table->altered, -1, &statement, NULL) == SQLITE_OK)
             while ((step = sqlite3_step (statement)) == SQLITE_ROW)
@@ -294,6 +294,16 @@ static void check_summary (fsck_t *fsck, const fsck_run_t *run)
             problem (fsck, "summary", 0, run->id, 0, "%s of its summary is not what its events give", columns[i].name);
 }
 
+/* Before the events: what is left of these is not replayed. */
+static void read_removed (fsck_t *fsck)
+{
+    sqlite3_stmt *rows = fsck->version >= 3 ? fsck_rows (fsck, "removed", "run") : NULL;
+
+    while (rows && sqlite3_step (rows) == SQLITE_ROW)
+        fsck_run (fsck, journal_column_id (rows, 0), true)->removed = true;
+    (void) sqlite3_finalize (rows);
+}
+
 static void check_runs (fsck_t *fsck)
 {
     sqlite3_stmt *rows = fsck_rows (fsck, "run", RUN_COLUMNS);
@@ -303,7 +313,9 @@ static void check_runs (fsck_t *fsck)
         ama_id_t id = journal_column_id (rows, 0);
         bool known = fsck_run (fsck, id, false) != NULL;
         run = fsck_run (fsck, id, true);
-        if (run->has_row)
+        if (run->removed)
+            problem (fsck, "summary", 0, id, 0, "there is a summary of a run that was removed");
+        if (run->has_row || run->removed)
             continue;
         run->has_row = true;
         run->row = journal_column_summary (rows);
@@ -400,7 +412,7 @@ static void check_database (fsck_t *fsck)
     (void) snprintf (sql, sizeof sql, "PRAGMA integrity_check(%d)", INTEGRITY_ROWS);
     if (journal_number (fsck->journal, "PRAGMA application_id") != JOURNAL_APPLICATION)
         problem (fsck, "database", 0, nobody, 0, "journal.db does not say that it is a journal of amad");
-    else if (journal_number (fsck->journal, "PRAGMA user_version") != (fsck->sums ? 2 : 1))
+    else if (journal_number (fsck->journal, "PRAGMA user_version") != fsck->version)
         problem (fsck, "database", 0, nobody, 0, "the version of journal.db was altered");
     if (sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) == SQLITE_OK) {
         int step;
@@ -426,6 +438,10 @@ static void conclude (fsck_t *fsck)
 
     HASH_ITER (hh, fsck->runs, run, next)
     {
+        if (run->removed) {
+            report->removed++;
+            continue;
+        }
         report->runs++;
         report->open += !run->ended && !run->lost;
         if (!run->lost)
@@ -458,11 +474,15 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
         return err->code;
     fsck->sums =
         journal_number (fsck->journal, "SELECT count (*) FROM pragma_table_info ('token') WHERE name = 'sum'") > 0;
+    fsck->version = !fsck->sums                                                                                    ? 1
+                    : journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema WHERE name = 'gap'") > 0 ? 3
+                                                                                                                   : 2;
     /* killed before its first transaction: the next start begins it */
     if (!known.no && journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema") == 0)
         return 0;
     check_header (fsck, dir);
     check_database (fsck);
+    read_removed (fsck);
     rc = journal_scan (fsck->journal, has_head > 0 ? &known : NULL, on_scanned, fsck, &last, err);
     if (rc < 0) {
         problem (fsck, "database", 0, nobody, 0, "%s", err->text);

@@ -9,7 +9,7 @@
  * Salvage makes a new journal with the events of each run up to the first one that it lost. A run that lost something is closed by an event
  * of its own: as it had ended, if its summary is whole and says so, else as errored, with the cause "journal damaged". It is never
  * continued: nobody knows any more which of its actions are done. A run of which nothing is left but a summary or a token keeps these,
- * closed likewise, so that the token does not start the job a second time.
+ * closed likewise, so that the token does not start the job a second time. What retention removed stays removed.
  */
 #ifndef AMA_SUPERVISOR_JOURNAL_FSCK_H
 #define AMA_SUPERVISOR_JOURNAL_FSCK_H
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *kind; /* database, event, head, replay, summary, outbox, token, meta */
+    const char *kind; /* database, event, head, replay, summary, outbox, token, meta, removed, gap */
     uint64_t event;   /* number in the journal, 0 for none */
     ama_id_t run;     /* zero for none */
     uint32_t seq;     /* number within the run, 0 for none */
@@ -43,7 +43,8 @@ enum { AMA_FSCK_PROBLEMS = 10000 }; /* told one by one; the others are counted *
 typedef struct {
     uint64_t events; /* intact ones */
     uint64_t runs;
-    uint64_t open; /* runs that have not ended */
+    uint64_t open;    /* runs that have not ended */
+    uint64_t removed; /* runs that retention removed; not among those above */
     uint64_t posts;
     uint64_t tokens;
     int64_t ms;

@@ -21,6 +21,7 @@ typedef struct fsck_run {
     bool ended;
     bool has_summary; /* it was submitted */
     ama_run_summary_t summary;
+    bool removed; /* by retention; what is left of its events means nothing */
     bool has_row; /* of table run, with a right sum, or without sums */
     ama_run_summary_t row;
     UT_hash_handle hh;
@@ -32,6 +33,7 @@ typedef struct {
     uint64_t *lost; /* numbers of events that nobody can be found for */
     size_t n_lost;
     bool sums; /* the tables have sums */
+    int version;
     uint64_t epoch;
     bool has_epoch;
     ama_fsck_report_t *report;

@@ -136,7 +136,7 @@ static int copy_event (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     if (scanned->verdict > JOURNAL_EVENT_HASH_ALTERED)
         return 0;
     run = fsck_run (salvage->fsck, event->run, false);
-    if (!run || event->seq != run->copied + 1 || event->seq > run->seq)
+    if (!run || run->removed || event->seq != run->copied + 1 || event->seq > run->seq)
         return 0;
     run->copied++;
     salvage->fsck->report->kept_events++;
@@ -239,6 +239,8 @@ static int write_runs (salvage_t *salvage, ama_err_t *err)
 
     HASH_ITER (hh, salvage->fsck->runs, run, next)
     {
+        if (run->removed)
+            continue;
         if (run->lost)
             rc = close_run (salvage, run, loss++, err);
         if (rc < 0)
@@ -270,6 +272,28 @@ static int write_tokens (salvage_t *salvage, ama_err_t *err)
     }
     (void) sqlite3_finalize (rows);
     salvage->fsck->report->lost_tokens = all > kept ? (uint64_t) (all - kept) : 0;
+    return rc;
+}
+
+/* As marked, not as done: then amad sees to it that the reporter has nothing of them either. */
+static int write_removed (salvage_t *salvage, ama_err_t *err)
+{
+    sqlite3_stmt *rows = salvage->fsck->version >= 3 ? fsck_rows (salvage->fsck, "removed", "run, ended, time") : NULL;
+    sqlite3_stmt *add = salvage->journal->statements[ADD_REMOVED];
+    int rc = rows ? journal_sql (salvage->journal, "BEGIN IMMEDIATE", err) : 0;
+
+    while (rc == 0 && rows && sqlite3_step (rows) == SQLITE_ROW) {
+        ama_id_t run = journal_column_id (rows, 0);
+        journal_bind_id (add, 1, &run);
+        (void) sqlite3_bind_int64 (add, 2, sqlite3_column_int64 (rows, 1));
+        (void) sqlite3_bind_int64 (add, 3, sqlite3_column_int64 (rows, 2));
+        (void) sqlite3_bind_int (add, 4, 1);
+        (void) sqlite3_step (add);
+        rc = journal_finish (salvage->journal, add, "removed", err);
+    }
+    if (rc == 0 && rows)
+        rc = journal_sql (salvage->journal, "COMMIT", err);
+    (void) sqlite3_finalize (rows);
     return rc;
 }
 
@@ -329,7 +353,8 @@ static int make (fsck_t *fsck, const char *dir, ama_err_t *err)
                                  &salvage, &last, err))
                  == 0
              && (rc = write_runs (&salvage, err)) == 0 && (rc = write_tokens (&salvage, err)) == 0
-             && (rc = write_posts (&salvage, err)) == 0 && (rc = commit (&salvage, 1, err)) == 0)
+             && (rc = write_removed (&salvage, err)) == 0 && (rc = write_posts (&salvage, err)) == 0
+             && (rc = commit (&salvage, 1, err)) == 0)
         rc = write_epoch (&salvage, err);
     ama_journal_close (&salvage.journal);
     ama_journal_batch_destroy (&salvage.batch);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LEAST_EVENT = 48, VERSION = 2 }; /* bytes of the smallest event: its hash and some */
+enum { LEAST_EVENT = 48, VERSION = 3 }; /* bytes of the smallest event: its hash and some */
 
 /* ---- opening ---- */
 
@@ -111,16 +111,49 @@ int journal_known_head (const char *dir, journal_head_t *ret_head)
     return memcmp (bytes, zeros, sizeof bytes) == 0 ? 0 : -1;
 }
 
-int64_t journal_number (ama_journal_t *journal, const char *sql)
+/* ---- what was removed ---- */
+
+typedef struct {
+    uint64_t first, last;
+    ama_digest_t chain;
+} gap_t;
+
+typedef struct {
+    gap_t *list; /* in order */
+    size_t n, at;
+} gaps_t;
+
+/* Also those whose sum is wrong: that is told of the row, and need not cost the events behind it. */
+static void read_gaps (ama_journal_t *journal, gaps_t *gaps)
 {
     sqlite3_stmt *statement = NULL;
-    int64_t number = -1;
 
-    if (sqlite3_prepare_v2 (journal->db, sql, -1, &statement, NULL) == SQLITE_OK
-        && sqlite3_step (statement) == SQLITE_ROW)
-        number = sqlite3_column_int64 (statement, 0);
+    if (sqlite3_prepare_v2 (journal->db, "SELECT first, last, chain FROM gap ORDER BY first", -1, &statement, NULL)
+        == SQLITE_OK)
+        while (sqlite3_step (statement) == SQLITE_ROW) {
+            gap_t gap = { (uint64_t) sqlite3_column_int64 (statement, 0),
+                          (uint64_t) sqlite3_column_int64 (statement, 1),
+                          { { 0 } } };
+            if (sqlite3_column_bytes (statement, 2) == (int) sizeof gap.chain.b)
+                memcpy (gap.chain.b, sqlite3_column_blob (statement, 2), sizeof gap.chain.b);
+            if ((gaps->n & (gaps->n - 1)) == 0)
+                gaps->list = ama_realloc (gaps->list, (gaps->n ? 2 * gaps->n : 1) * sizeof *gaps->list);
+            gaps->list[gaps->n++] = gap;
+        }
     (void) sqlite3_finalize (statement);
-    return number;
+}
+
+/* The gap whose first or last number is that of the hole from first to last; NULL: none. */
+static const gap_t *gap_of (gaps_t *gaps, uint64_t first, uint64_t last)
+{
+    for (; gaps->at < gaps->n; gaps->at++) {
+        const gap_t *gap = &gaps->list[gaps->at];
+        if (gap->first == first || gap->last == last)
+            return &gaps->list[gaps->at++];
+        if (gap->first > first)
+            return NULL;
+    }
+    return NULL;
 }
 
 /* ---- one event ---- */
@@ -149,6 +182,7 @@ typedef struct {
     stored_t stored[2]; /* the event that is judged, and the next */
     bool sure;          /* before is the hash of the event before */
     ama_digest_t before;
+    gaps_t gaps;
 } scan_t;
 
 static void read_event (scan_t *scan, uint64_t no, stored_t *ret)
@@ -241,9 +275,14 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
     int64_t pages = journal_number (journal, "PRAGMA page_count"), size = journal_number (journal, "PRAGMA page_size");
     uint64_t most = (uint64_t) (pages > 0 ? pages : 0) * (uint64_t) (size > 0 ? size : 0) / LEAST_EVENT;
     uint64_t found = last > 0 ? (uint64_t) last : 0;
+    int64_t removed = journal_number (journal, "SELECT max (last) FROM gap WHERE sum IS ama_sum (first, last, chain)");
 
     if (known && known->no > most)
         most = known->no;
+    if (removed > 0 && (uint64_t) removed > most)
+        most = (uint64_t) removed;
+    if (removed > 0 && (uint64_t) removed > found)
+        found = (uint64_t) removed;
     if (last < 0) /* the last page can not be read */
         found = most;
     if (known && known->no > found)
@@ -266,12 +305,56 @@ static int tell (const scan_t *scan, uint64_t no, const stored_t *at, journal_ve
     return fn (&event, arg, err);
 }
 
+/* The last number of a hole that begins at `no`. */
+static uint64_t end_of_hole (const scan_t *scan, uint64_t no)
+{
+    sqlite3_stmt *statement = NULL;
+    uint64_t end = scan->last;
+
+    if (sqlite3_prepare_v2 (scan->journal->db, "SELECT no FROM event WHERE no > ? ORDER BY no LIMIT 1", -1, &statement,
+                            NULL)
+            == SQLITE_OK
+        && sqlite3_bind_int64 (statement, 1, (sqlite3_int64) no) == SQLITE_OK)
+        switch (sqlite3_step (statement)) {
+        case SQLITE_ROW:
+            end = (uint64_t) sqlite3_column_int64 (statement, 0) - 1;
+            break;
+        case SQLITE_DONE:
+            break;
+        default:
+            end = no;
+        }
+    (void) sqlite3_finalize (statement);
+    return end < scan->last ? end : scan->last;
+}
+
+/* True if `no` and what follows up to *ret_end was removed, as far as anything says. */
+static bool was_removed (scan_t *scan, uint64_t no, uint64_t *ret_end)
+{
+    uint64_t end;
+    const gap_t *gap;
+
+    if (scan->gaps.at == scan->gaps.n || scan->owners[no].seq)
+        return false;
+    end = end_of_hole (scan, no);
+    for (uint64_t i = no; i <= end; i++)
+        if (scan->owners[i].seq)
+            return false;
+    gap = gap_of (&scan->gaps, no, end);
+    if (!gap)
+        return false;
+    scan->sure = true;
+    scan->before = gap->chain;
+    *ret_end = end;
+    return true;
+}
+
 int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_scan_fn *fn, void *arg,
                   uint64_t *ret_last, ama_err_t *err)
 {
     scan_t scan = { .journal = journal, .known = known, .last = find_last (journal, known), .sure = true };
     bool guessed = journal_number (journal, "SELECT max (no) FROM event") < 0;
-    uint64_t no = 1;
+    uint64_t no = 1, end;
     int rc = 0;
 
     if (sqlite3_prepare_v2 (journal->db, "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?", -1,
@@ -279,9 +362,15 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
         != SQLITE_OK)
         return journal_fail (journal, err, "events");
     read_owners (&scan);
+    read_gaps (journal, &scan.gaps);
     read_event (&scan, 1, &scan.stored[1]);
     for (; rc == 0 && no <= scan.last; no++) {
         stored_t *at = &scan.stored[no & 1], *next = &scan.stored[~no & 1];
+        if (at->found == MISSING && was_removed (&scan, no, &end)) {
+            no = end;
+            read_event (&scan, no + 1, &scan.stored[~no & 1]);
+            continue;
+        }
         read_event (&scan, no + 1, next);
         if (guessed && at->found != FOUND && next->found != FOUND && no > scan.named)
             break;
@@ -290,6 +379,7 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
     *ret_last = no - 1;
     (void) sqlite3_finalize (scan.one);
     free (scan.owners);
+    free (scan.gaps.list);
     ama_str_done (&scan.stored[0].body);
     ama_str_done (&scan.stored[1].body);
     return rc;

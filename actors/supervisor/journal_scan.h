@@ -38,7 +38,5 @@ int journal_known_head (const char *dir, journal_head_t *ret_head);
 /* All events from 1 on. *ret_last: the last one that is, or was, there. 0, what fn returned, or an error of reading at all. */
 int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_scan_fn *fn, void *arg,
                   uint64_t *ret_last, ama_err_t *err);
-/* The number a statement gives; -1 if it can not be had. */
-int64_t journal_number (ama_journal_t *journal, const char *sql);
 
 #endif

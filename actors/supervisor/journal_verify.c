@@ -39,39 +39,84 @@ static int damaged (const ama_journal_t *journal, uint64_t no, const char *what,
                         journal->dir ? journal->dir : "", no, what);
 }
 
+/* What was removed, in order of numbers. */
+typedef struct {
+    sqlite3_stmt *statement;
+    bool found; /* one is at hand */
+    uint64_t first, last;
+    ama_digest_t chain;
+} gaps_t;
+
+static void next_gap (gaps_t *gaps)
+{
+    gaps->found = sqlite3_step (gaps->statement) == SQLITE_ROW
+                  && sqlite3_column_bytes (gaps->statement, 2) == (int) sizeof gaps->chain.b;
+    if (!gaps->found)
+        return;
+    gaps->first = (uint64_t) sqlite3_column_int64 (gaps->statement, 0);
+    gaps->last = (uint64_t) sqlite3_column_int64 (gaps->statement, 1);
+    memcpy (gaps->chain.b, sqlite3_column_blob (gaps->statement, 2), sizeof gaps->chain.b);
+}
+
+/* Over the gaps that follow the head. */
+static int pass_gaps (ama_journal_t *journal, gaps_t *gaps, const journal_head_t *known, ama_err_t *err)
+{
+    for (; gaps->found && gaps->first == journal->head.no + 1 && gaps->last >= gaps->first; next_gap (gaps)) {
+        if (known && known->no == gaps->last && !ama_digest_equal (&known->chain, &gaps->chain))
+            return damaged (journal, gaps->last, "is not the one that was written last", err);
+        journal->head = (journal_head_t){ gaps->last, gaps->chain };
+    }
+    return 0;
+}
+
+static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const journal_head_t *known, ama_err_t *err)
+{
+    uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
+    journal_row_t row = { .run = journal_column_id (statement, 1),
+                          .no = (uint64_t) sqlite3_column_int64 (statement, 2),
+                          .wall_ms = sqlite3_column_int64 (statement, 3),
+                          .type = (uint16_t) sqlite3_column_int (statement, 4),
+                          .size = (size_t) sqlite3_column_bytes (statement, 5) };
+    ama_digest_t chain = journal_chain (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
+
+    if (no != journal->head.no + 1)
+        return damaged (journal, journal->head.no + 1, "is missing", err);
+    if (sqlite3_column_bytes (statement, 6) != (int) sizeof chain.b
+        || memcmp (chain.b, sqlite3_column_blob (statement, 6), sizeof chain.b) != 0)
+        return damaged (journal, no, "was altered", err);
+    if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
+        return damaged (journal, no, "is not the one that was written last", err);
+    journal->head = (journal_head_t){ no, chain };
+    return 0;
+}
+
 /* Walks all events; journal->head becomes the last one. */
 static int verify_events (ama_journal_t *journal, const journal_head_t *known, ama_err_t *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = 0, step;
+    gaps_t gaps = { 0 };
+    int rc = 0, step = SQLITE_ROW;
 
     if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
                             &statement, NULL)
-        != SQLITE_OK)
-        return journal_fail (journal, err, "verify");
-    while (!rc && (step = sqlite3_step (statement)) != SQLITE_DONE) {
-        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-        journal_row_t row = { .run = journal_column_id (statement, 1),
-                              .no = (uint64_t) sqlite3_column_int64 (statement, 2),
-                              .wall_ms = sqlite3_column_int64 (statement, 3),
-                              .type = (uint16_t) sqlite3_column_int (statement, 4),
-                              .size = (size_t) sqlite3_column_bytes (statement, 5) };
-        ama_digest_t chain;
-        if (step != SQLITE_ROW) {
-            rc = journal_fail (journal, err, "verify");
-            break;
-        }
-        chain = journal_chain (&journal->head.chain, no, &row, sqlite3_column_blob (statement, 5));
-        if (no != journal->head.no + 1)
-            rc = damaged (journal, journal->head.no + 1, "is missing", err);
-        else if (sqlite3_column_bytes (statement, 6) != (int) sizeof chain.b
-                 || memcmp (chain.b, sqlite3_column_blob (statement, 6), sizeof chain.b) != 0)
-            rc = damaged (journal, no, "was altered", err);
-        else if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
-            rc = damaged (journal, no, "is not the one that was written last", err);
-        journal->head = (journal_head_t){ no, chain };
+            != SQLITE_OK
+        || sqlite3_prepare_v2 (journal->db, "SELECT first, last, chain FROM gap ORDER BY first", -1, &gaps.statement,
+                               NULL)
+               != SQLITE_OK)
+        rc = journal_fail (journal, err, "verify");
+    else
+        next_gap (&gaps);
+    while (!rc && step == SQLITE_ROW) {
+        rc = pass_gaps (journal, &gaps, known, err);
+        if (!rc && (step = sqlite3_step (statement)) == SQLITE_ROW)
+            rc = verify_event (journal, statement, known, err);
     }
+    if (!rc && step != SQLITE_DONE)
+        rc = journal_fail (journal, err, "verify");
+    if (!rc && gaps.found)
+        rc = damaged (journal, journal->head.no + 1, "is missing", err);
     (void) sqlite3_finalize (statement);
+    (void) sqlite3_finalize (gaps.statement);
     if (!rc && known && known->no > journal->head.no)
         rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
     return rc;
@@ -109,16 +154,18 @@ int journal_sums (sqlite3 *db)
                                     sum_values, NULL, NULL);
 }
 
-#define TABLE(name, kind, row, columns)                                                                                \
+#define TABLE(name, since, kind, row, columns)                                                                         \
     {                                                                                                                  \
-        name, kind, columns, "SELECT " row " FROM " name " WHERE sum IS NOT ama_sum (" columns ")"                     \
+        name, since, kind, columns, "SELECT " row " FROM " name " WHERE sum IS NOT ama_sum (" columns ")"              \
     }
 
 const journal_table_t journal_tables[] = {
-    TABLE ("meta", "meta", "name", "name, value"),
-    TABLE ("run", "summary", "no", "run, job, env, state, source, accepted, ended, exit, dirty, repo"),
-    TABLE ("outbox", "outbox", "hex (run) || ' ' || first", "run, first, body"),
-    TABLE ("token", "token", "token", "token, content, run"),
+    TABLE ("meta", 2, "meta", "name", "name, value"),
+    TABLE ("run", 2, "summary", "no", "run, job, env, state, source, accepted, ended, exit, dirty, repo"),
+    TABLE ("outbox", 2, "outbox", "hex (run) || ' ' || first", "run, first, body"),
+    TABLE ("token", 2, "token", "token", "token, content, run"),
+    TABLE ("removed", 3, "removed", "hex (run)", "run, ended, time, busy"),
+    TABLE ("gap", 3, "gap", "first", "first, last, chain"),
     { 0 },
 };
 

@@ -366,7 +366,13 @@ void ama_run_core_summary (const ama_run_core_t *run, ama_run_summary_t *ret_bod
         .waiting = (char *) "",
         .dirty = run->source.dirty,
         .repo = run->submit.repo,
+        .owner = run->submit.owner,
     };
+}
+
+const char *ama_run_core_owner (const ama_run_core_t *run)
+{
+    return run->submit.owner ? run->submit.owner : "";
 }
 
 const char *ama_run_core_cause (const ama_run_core_t *run)

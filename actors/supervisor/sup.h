@@ -21,6 +21,7 @@ typedef struct sup sup_t;
 typedef struct sup_run sup_run_t;
 typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
+typedef struct sup_retain sup_retain_t;
 
 #define SUP_RENEW_MS 30000
 
@@ -99,6 +100,14 @@ typedef struct sup_closing {
     char agent[AMA_NAME_MAX];
 } sup_closing_t;
 
+/* A lease that is given back; kept until the broker says that it has it. */
+typedef struct sup_release {
+    struct sup_release *prev, *next;
+    sup_t *sup;
+    ama_id_t lease;
+    bool under_way;
+} sup_release_t;
+
 struct sup {
     ama_ctx_t *ctx;
     ama_journal_t *journal;
@@ -106,6 +115,8 @@ struct sup {
     sup_run_t *runs;       /* hash by id */
     sup_run_t *queue_head; /* wait for their turn, in order */
     sup_run_t *queue_tail;
+    ama_submit_rule_fn *may_submit;
+    void *may_submit_arg;
     uint32_t n_active, max_active;
     uint32_t lease_asks; /* of all runs */
     sup_batch_t *open;
@@ -117,9 +128,14 @@ struct sup {
     sup_posts_t *posts;  /* hash by run */
     sup_closing_t *closing_sessions;
     ama_timer_t *close_again;
+    sup_release_t *releases;
+    ama_timer_t *release_again;
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
-    uint64_t stale; /* statuses for what is not open any more */
+    sup_retain_t *retain;
+    /* Statuses of agents that changed nothing: of what is not open any more, of what is not theirs. */
+    uint64_t stale, not_theirs;
+    int64_t warned_ms; /* of the latter; 0: never */
 };
 
 /* ---- sup_commit.c ---- */
@@ -134,18 +150,25 @@ void sup_touch (sup_t *sup, sup_run_t *run);
 /* Rows of the open batch are to be committed: soon if somebody waits, else with the next ones. */
 void sup_flush_soon (sup_t *sup);
 void sup_on_lazy (void *arg);
+/* Nobody knows what is on the disk: the actor ends, the next start finds out. */
+void sup_commit_failed (sup_t *sup, const ama_err_t *err);
 
 /* ---- sup_run.c: the runs in memory ---- */
 
 sup_run_t *sup_run_new (sup_t *sup, ama_id_t id);
 void sup_run_destroy (sup_run_t **run);
 sup_run_t *sup_run_find (sup_t *sup, ama_id_t id);
-void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter);
+/* content NULL: it has no token. */
+void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const char *token, const ama_digest_t *content,
+                     const ama_waiter_t *waiter);
 void sup_run_over (sup_run_t *run); /* its turn goes to the next one */
 void sup_run_on_timer (void *arg);
 /* Open runs and unacknowledged posts of the journal. */
 int sup_load (sup_t *sup, ama_err_t *err);
 void sup_resume (sup_t *sup);
+
+/* What the operator has not allowed is refused; false: answered so. */
+bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
 
 /* ---- sup_dialog.c: effects become messages ---- */
 
@@ -154,10 +177,11 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_announce (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_asks_drop (sup_run_t *run);
 void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
-/* True if it was one that was to end. */
-bool sup_session_closed (sup_t *sup, ama_id_t session);
+/* True if it was one of that agent that was to end. */
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
+void sup_on_release_again (void *arg);
 void sup_on_renew (void *arg);
 
 /* ---- sup_report.c: the outbox ---- */
@@ -172,7 +196,21 @@ void sup_posts_forget (sup_t *sup, ama_id_t run);
 void sup_posts_done (sup_t *sup);
 void sup_progress (sup_t *sup, ama_id_t run, const ama_report_event_t *event);
 
+/* ---- sup_retain.c ---- */
+
+sup_retain_t *sup_retain_new (sup_t *sup, const ama_journal_retention_t *keep);
+void sup_retain_destroy (sup_retain_t **retain);
+/* Looks for runs to remove, and goes on with what an earlier start did not finish. */
+void sup_retain_start (sup_t *sup);
+/* A run has ended. */
+void sup_retain_soon (sup_t *sup);
+
 /* ---- sup_query.c ---- */
+
+/* Of whose runs it may know: a submitter of his own, everybody else of all (NULL). Borrowed from waiter. */
+const char *sup_limit_of (const ama_waiter_t *waiter);
+bool sup_may_know (const ama_waiter_t *waiter, const sup_run_t *run);
+int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 
 int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);

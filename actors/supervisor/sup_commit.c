@@ -238,6 +238,13 @@ static void on_no_space (sup_t *sup, sup_batch_t *batch)
     ama_timer_after (sup->lazy, NO_SPACE_MS);
 }
 
+void sup_commit_failed (sup_t *sup, const ama_err_t *err)
+{
+    ama_log_err ("supervisor", err, "the journal can not be written; ending to find out at the next start");
+    sup->stopping = true;
+    ama_exit (sup->ctx, err->code, err->text);
+}
+
 static void commit_completed (void *job)
 {
     sup_batch_t *batch = job;
@@ -251,9 +258,7 @@ static void commit_completed (void *job)
     }
     if (batch->code < 0) {
         /* it may or may not be on the disk: only a replay can tell */
-        ama_log_err ("supervisor", &batch->err, "the journal can not be written; ending to find out at the next start");
-        sup->stopping = true;
-        ama_exit (sup->ctx, batch->code, batch->err.text);
+        sup_commit_failed (sup, &batch->err);
         return;
     }
     if (sup->no_space)

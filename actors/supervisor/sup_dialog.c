@@ -19,6 +19,9 @@
 #define ASK_AGAIN_MS   60000
 #define START_AGAIN_MS 10000
 #define CLOSE_AGAIN_MS 5000
+/* A lease that is not known to be free yet keeps others waiting. */
+#define RELEASE_ANSWER_MS 2000
+#define RELEASE_AGAIN_MS  200
 
 struct sup_ask {
     sup_run_t *run;
@@ -248,13 +251,58 @@ static void ask_once (sup_run_t *run, const ama_run_effect_t *effect)
 
 /* ---- leases, stops, sessions ---- */
 
+static void on_released (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                         void *arg)
+{
+    sup_release_t *released = arg;
+    sup_t *sup = released->sup;
+
+    (void) ctx;
+    (void) envelope;
+    (void) body;
+    released->under_way = false;
+    if (sup->stopping)
+        return;
+    if (err) {
+        ama_timer_after (sup->release_again, RELEASE_AGAIN_MS);
+        return;
+    }
+    DL_DELETE (sup->releases, released);
+    free (released);
+}
+
+static void ask_release (sup_release_t *released)
+{
+    ama_lease_release_t body = { .lease = released->lease };
+
+    released->under_way = true;
+    (void) ama_ask (released->sup->ctx, "broker", AMA_MSG_LEASE_RELEASE, &body, RELEASE_ANSWER_MS, 0, on_released,
+                    released);
+}
+
 static void release (sup_t *sup, ama_id_t lease)
 {
-    ama_lease_release_t body = { .lease = lease };
+    sup_release_t *released;
 
-    /* a broker that is not there has forgotten it anyway */
-    if (!ama_id_is_zero (lease))
-        (void) ama_tell (sup->ctx, "broker", AMA_MSG_LEASE_RELEASE, &body);
+    if (ama_id_is_zero (lease))
+        return;
+    released = ama_calloc (1, sizeof *released);
+    released->sup = sup;
+    released->lease = lease;
+    DL_APPEND (sup->releases, released);
+    ask_release (released);
+}
+
+void sup_on_release_again (void *arg)
+{
+    sup_t *sup = arg;
+    sup_release_t *released, *next;
+
+    DL_FOREACH_SAFE (sup->releases, released, next)
+    {
+        if (!released->under_way)
+            ask_release (released);
+    }
 }
 
 static void unlease (sup_run_t *run, ama_id_t lease)
@@ -308,13 +356,13 @@ static void closing_done (sup_t *sup, sup_closing_t *closing)
     free (closing);
 }
 
-bool sup_session_closed (sup_t *sup, ama_id_t session)
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent)
 {
     sup_closing_t *closing;
 
     DL_FOREACH (sup->closing_sessions, closing)
     {
-        if (ama_id_equal (closing->id, session)) {
+        if (ama_id_equal (closing->id, session) && strcmp (closing->agent, agent) == 0) {
             closing_done (sup, closing);
             return true;
         }

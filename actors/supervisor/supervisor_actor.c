@@ -14,7 +14,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#define MAX_ACTIVE 64
+#define MAX_ACTIVE    64
+#define WARN_EVERY_MS 60000
 
 /* ---- people ---- */
 
@@ -23,7 +24,6 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     sup_t *sup = state;
     const ama_run_submit_t *submit = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_digest_t none = { { 0 } };
 
     (void) ctx;
     if (!*submit->repo)
@@ -35,8 +35,8 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
                             "the journal has no space; running actions go on, new runs are refused");
     if (*submit->token)
         sup_submit_with_token (sup, submit, &waiter);
-    else
-        sup_run_submit (sup, submit, &none, &waiter);
+    else if (sup_may_submit (sup, submit, &waiter))
+        sup_run_submit (sup, submit, NULL, NULL, &waiter);
     return 0;
 }
 
@@ -50,7 +50,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     (void) ctx;
     (void) err;
-    if (!run) {
+    if (!run || !sup_may_know (&waiter, run)) {
         sup_answer_ended (sup, cancel->run, &waiter);
         return 0;
     }
@@ -68,6 +68,8 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
 {
     sup_run_t *run, *next;
 
+    if (ama_id_is_zero (id))
+        return NULL;
     HASH_ITER (hh, sup->runs, run, next)
     {
         if (ama_run_core_holds (run->core, id))
@@ -76,23 +78,47 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
     return NULL;
 }
 
+/* An agent speaks for what it was given, and for nothing else. 0; AMA_E_STALE: it is over, or never was; AMA_E_ROLE: it is another's, of this run or
+ * of a run that was not said. Such a one is not answered: it has no business with it. */
+static int judge (sup_t *sup, const sup_run_t *run, ama_id_t id, const char *agent, ama_err_t *err)
+{
+    int rc = run ? ama_run_core_speaker (run->core, id, agent, err)
+                 : ama_err_set (err, AMA_E_STALE, "the run is over, or never was");
+    int64_t now_ms = ama_now_ms (sup->ctx);
+
+    if (rc == AMA_E_STALE && holder_of (sup, id))
+        rc = ama_err_set (err, AMA_E_ROLE, "it is of another run");
+    sup->stale += rc == AMA_E_STALE;
+    sup->not_theirs += rc == AMA_E_ROLE;
+    if (rc == AMA_E_ROLE && (!sup->warned_ms || now_ms - sup->warned_ms >= WARN_EVERY_MS)) {
+        sup->warned_ms = now_ms;
+        ama_log (AMA_LOG_WARN, "supervisor", "%s told of an attempt that is not its own, and was not heard: %s", agent,
+                 err->text);
+    }
+    return rc;
+}
+
 static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     sup_t *sup = state;
     const ama_attempt_status_t *status = body;
     sup_run_t *run = sup_run_find (sup, status->run);
     sup_step_t ack = { .kind = STEP_ATTEMPT_ACK, .id = status->attempt, .state = (int) status->state };
+    int rc;
 
     (void) ctx;
-    (void) err;
     /* an agent that never heard of the attempt does not know its run either */
     if (ama_id_is_zero (status->run))
         run = holder_of (sup, status->attempt);
-    if (!run || !ama_run_core_status (run->core, status, sup_now (sup)))
-        sup->stale++;
+    rc = judge (sup, run, status->attempt, envelope->src, err);
+    if (rc == AMA_E_ROLE)
+        return rc;
+    if (rc == 0)
+        (void) ama_run_core_status (run->core, status, sup_now (sup));
+    /* also of what is over: whoever tells of it has missed that, and may forget it */
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 static void session_opening (sup_t *sup, const ama_attempt_session_status_t *status)
@@ -113,22 +139,25 @@ static int on_session (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     bool over = status->state == AMA_SESSION_STATE_FAILED || status->state == AMA_SESSION_STATE_LOST
                 || status->state == AMA_SESSION_STATE_CLOSED;
 
+    int rc = judge (sup, run, status->session, envelope->src, err);
+
     (void) ctx;
-    (void) err;
+    if (rc == AMA_E_ROLE)
+        return rc;
     if (status->state == AMA_SESSION_STATE_OPENING) {
-        session_opening (sup, status);
-        return 0;
+        if (rc == 0)
+            session_opening (sup, status);
+        return rc;
     }
-    if (!run || !ama_run_core_session (run->core, status, sup_now (sup))) {
-        sup->stale++;
+    if (rc < 0 || !ama_run_core_session (run->core, status, sup_now (sup))) {
         if (over)
-            (void) sup_session_closed (sup, status->session);
+            (void) sup_session_closed (sup, status->session, envelope->src);
         else
             sup_close_session (sup, status->session, none, envelope->src);
     }
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 /* What an agent holds and nobody wants any more ends. */
@@ -254,11 +283,18 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup_t *sup = state;
     const ama_supervisor_conf_t *conf = config;
 
-    *sup = (sup_t){ .ctx = ctx, .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE };
+    *sup = (sup_t){
+        .ctx = ctx,
+        .may_submit = conf->may_submit,
+        .may_submit_arg = conf->may_submit_arg,
+        .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE,
+    };
     sup->open = sup_batch_new (sup);
     sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
+    sup->release_again = ama_timer_new (ctx, sup_on_release_again, sup);
     sup->renew = ama_timer_new (ctx, sup_on_renew, sup);
+    sup->retain = sup_retain_new (sup, &conf->retention);
     ama_timer_after (sup->renew, SUP_RENEW_MS);
     if (open_journal (sup, conf, err) < 0 || sup_load (sup, err) < 0)
         return err->code;
@@ -276,6 +312,7 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
         return;
     sup->resumed = true;
     sup_resume (sup);
+    sup_retain_start (sup);
 }
 
 static void stop (ama_ctx_t *ctx, void *state)
@@ -295,6 +332,7 @@ static void done (void *state)
     sup_run_t *run, *next;
     sup_token_t *token, *next_token;
     sup_closing_t *closing, *next_closing;
+    sup_release_t *release, *next_release;
 
     sup->closing = true;
     if (sup->worker)
@@ -316,10 +354,17 @@ static void done (void *state)
         DL_DELETE (sup->closing_sessions, closing);
         free (closing);
     }
+    DL_FOREACH_SAFE (sup->releases, release, next_release)
+    {
+        DL_DELETE (sup->releases, release);
+        free (release);
+    }
     sup_posts_done (sup);
     ama_timer_destroy (&sup->lazy);
     ama_timer_destroy (&sup->close_again);
+    ama_timer_destroy (&sup->release_again);
     ama_timer_destroy (&sup->renew);
+    sup_retain_destroy (&sup->retain);
     ama_journal_close (&sup->journal);
 }
 
@@ -328,6 +373,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_RUN_CANCEL, on_cancel },
     { AMA_MSG_RUN_LIST, sup_on_list },
     { AMA_MSG_RUN_SHOW, sup_on_show },
+    { AMA_MSG_RUN_OWNER, sup_on_owner },
     { AMA_MSG_ATTEMPT_STATUS, on_status },
     { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
     { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },

@@ -5,6 +5,7 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
+import time
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
@@ -102,6 +103,54 @@ class Journal(DaemonHouse):
         self.assertEqual(self.submit(repo, "--idempotency-key", "k1"), run)
         self.assertEqual(self.attach(self.submit(fine))[0], 0)
         self.assertEqual(marks.read_text(), "fine\none\ntwo\nfine\n")
+
+    def until(self, what):
+        deadline = time.monotonic() + 60
+        while not what():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
+    def runs(self):
+        return [r["run"] for r in json.loads(self.ama("list", "-o", "json").stdout)["runs"]]
+
+    def test_retention(self):
+        go = self.folder / "go"
+        os.mkfifo(go)
+        quick, slow = self.job(flow(shell("a")), name="quick", a="echo quick\n"), self.job(flow(shell("a")), name="slow", a=f"read line <{go}\n")
+        amad = lambda: self.amad("--config", self.folder / "amad.yaml")  # noqa: E731
+        (self.folder / "amad.yaml").write_text("retention: { runs: 100 }\n")
+        daemon = amad()
+        open_run = self.submit(slow)
+        gone = self.submit(quick, "--idempotency-key", "k1")
+        self.assertEqual(self.attach(gone)[0], 0)
+        self.assertEqual(self.submit(quick, "--idempotency-key", "k1"), gone)
+        report = self.data / "reports" / f"{gone}.log"
+        self.assertTrue(report.exists())
+        self.stop(daemon)
+        # killed again and again while runs are removed
+        (self.folder / "amad.yaml").write_text("retention: { runs: 1 }\n")
+        daemon = amad()
+        made = [gone]
+        for _ in range(6):
+            made.append(self.submit(quick))
+            self.assertEqual(self.attach(made[-1])[0], 0)
+            self.kill(daemon)
+            self.assertEqual(self.fsck()["problems"], [])
+            daemon = amad()
+        self.until(lambda: self.runs() == [made[-1], open_run])
+        self.until(lambda: sorted(p.stem for p in (self.data / "reports").glob("*.log")) == sorted([open_run, made[-1]]))
+        for command in (("show", gone), ("attach", gone)):
+            done = self.ama(*command)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertRegex(done.stderr, gone + r" ended on \d{4}-\d\d-\d\d and was removed by the retention on \d{4}")
+        done = self.ama("--repo", quick, "--detach", "--idempotency-key", "k1", program="ama-submit")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("was removed by the retention", done.stderr)
+        go.write_text("on\n")
+        self.assertEqual(self.attach(open_run)[0], 0)
+        self.stop(daemon)
+        checked = self.fsck()
+        self.assertEqual((checked["problems"], checked["runs"] + checked["removed"]), ([], 8))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ static const row_t rows[] = {
     { "agent lost: leases stay, wishes wait", "up; ask a x 1 1; down; ask b x 1 1; up",
       "grant a; wait b agent; grant b" },
     { "unknown lease freed", "up; free q; ask a x 1 1", "grant a" },
+    { "a request behind its release", "up; free a; ask a x 2 1; ask b y 2 1", "refuse a; grant b" },
+    { "a second request behind its release", "up; ask a x 2 1; free a; ask a x 2 1; held a x 2 1; ask b y 2 1",
+      "grant a; refuse a; refuse a; grant b" },
+    { "given back, one sweep later", "up; ask a x 2 1; free a; sweep; ask a x 2 1", "grant a; refuse a" },
 };
 
 static ama_id_t id_of (const char *name)

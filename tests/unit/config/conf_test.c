@@ -19,7 +19,7 @@ static void test_defaults (void **state)
     assert_null (conf.data_dir);
     assert_null (conf.fetch.hosts);
     assert_true (conf.resources.cpus <= 0);
-    assert_int_equal (conf.retention_ms, 7 * 86400000LL);
+    assert_true (!conf.retention.runs && !conf.retention.age_ms);
     assert_int_equal (conf.log.level, AMA_CONF_LOG_LEVEL_INFO);
     assert_int_equal (conf.log.format, AMA_CONF_LOG_FORMAT_TEXT);
     assert_int_equal (problems.count, 0);
@@ -36,7 +36,7 @@ static void test_full (void **state)
                                "  sshKey: /etc/key\n"
                                "clusters: {mesos: {secret: {file: x}, roles: [a, b]}}\n"
                                "placement: {fetcher: process}\n"
-                               "retention: 12h\n"
+                               "retention: {runs: 100, age: 12h}\n"
                                "log: {level: debug, format: json}\n";
     ama_problems_t problems = { 0 };
     ama_amad_conf_t conf;
@@ -54,7 +54,8 @@ static void test_full (void **state)
     assert_string_equal (ama_conf_pair (&conf.clusters, "mesos.roles.1"), "b");
     assert_string_equal (ama_conf_pair (&conf.placement, "fetcher"), "process");
     assert_null (ama_conf_pair (&conf.placement, "planner"));
-    assert_int_equal (conf.retention_ms, 12 * 3600000LL);
+    assert_int_equal (conf.retention.runs, 100);
+    assert_int_equal (conf.retention.age_ms, 12 * 3600000LL);
     assert_int_equal (conf.log.level, AMA_CONF_LOG_LEVEL_DEBUG);
     assert_int_equal (conf.log.format, AMA_CONF_LOG_FORMAT_JSON);
     assert_int_equal (problems.errors, 0);
@@ -73,14 +74,16 @@ static const struct {
     { "log: debug\n", "amad.yaml:1:6: error: log must be a map, not text" },
     { "resources: {cpus: -1}\n", "amad.yaml:1:19: error: resources.cpus is ‘-1’, allowed is 0.1 to 4096" },
     { "resources: {memory: 12}\n", "resources.memory is ‘12’, allowed is 64m to 64t (a number alone is bytes)" },
-    { "retention: soon\n", "retention must be a duration from 1h to 3650d, not ‘soon’" },
+    { "retention: {age: soon}\n", "retention.age must be a duration from 1h to 3650d, not ‘soon’" },
+    { "retention: {runs: 0}\n", "retention.runs" },
     { "fetch: {schemes: [https, ftp]}\n", "fetch.schemes: ‘ftp’ is none of: https ssh http file" },
     { "fetch: {hosts: {a: b}}\n", "fetch.hosts must be a list, not a map" },
     { "listen: 'localhost:80'\n", "listen: ‘localhost:80’ is no endpoint (tcp://HOST:PORT or ipc:///PATH)" },
     { "listen: ['tcp://*:99999']\n", "is no endpoint" },
     { "placement: {plannner: thread}\n", "placement: ‘plannner’ is none of: fetcher planner" },
     { "placement: {planner: moon}\n", "placement.planner: ‘moon’ is none of: thread process remote" },
-    { "retention: 1d\nretention: 2d\n", "amad.yaml:2:1: error: the key ‘retention’ stands twice, first on line 1" },
+    { "retention: {age: 1d}\nretention: {age: 2d}\n",
+      "amad.yaml:2:1: error: the key ‘retention’ stands twice, first on line 1" },
     { "[a]\n", "amad.yaml must be a map, not a list" },
     { "a: [\n", "amad.yaml:2:1: error:" },
 };

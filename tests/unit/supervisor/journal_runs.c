@@ -46,6 +46,17 @@ uint32_t runs_events (size_t story)
     return n;
 }
 
+bool runs_ends (size_t story)
+{
+    stage_t stage;
+    bool ends;
+
+    play (story, &stage);
+    ends = ama_run_core_ended (stage.run);
+    stage_done (&stage);
+    return ends;
+}
+
 static void add_told (const ama_report_event_t *event, void *arg)
 {
     told_run_t *run = arg;
@@ -206,7 +217,7 @@ bool runs_digest (ama_journal_t *journal, size_t n, ama_digest_t *ret_digest)
     }
     fine = fine && ama_journal_read_events (journal, (ama_id_t){ { 0 } }, see_event, &state, NULL) == 0
            && ama_journal_read_outbox (journal, see_post, &state, NULL) == 0
-           && ama_journal_list (journal, 2 * n, &list, &listed, NULL) == 0;
+           && ama_journal_list (journal, 2 * n, NULL, &list, &listed, NULL) == 0;
     if (fine) {
         for (size_t i = 0; i < listed; i++)
             see_summary (&state, &list[i]);
@@ -214,4 +225,30 @@ bool runs_digest (ama_journal_t *journal, size_t n, ama_digest_t *ret_digest)
     }
     *ret_digest = ama_digest_end (&state);
     return fine;
+}
+
+bool runs_digest_open (ama_journal_t *journal, ama_digest_t *ret_digest)
+{
+    ama_digest_state_t state;
+    bool fine;
+
+    ama_digest_start (&state);
+    fine = ama_journal_read_events (journal, (ama_id_t){ { 0 } }, see_event, &state, NULL) == 0;
+    *ret_digest = ama_digest_end (&state);
+    return fine;
+}
+
+static int count_one (const ama_journal_event_t *event, void *arg, ama_err_t *err)
+{
+    (void) event, (void) err;
+    ++*(uint32_t *) arg;
+    return 0;
+}
+
+uint32_t count_left (ama_journal_t *journal, ama_id_t run)
+{
+    uint32_t n = 0;
+
+    assert_int_equal (ama_journal_read_events (journal, run, count_one, &n, NULL), 0);
+    return n;
 }

@@ -16,6 +16,11 @@ enum { RUNS_STORIES = 6, RUNS_OPEN = 2 };
 uint64_t runs_write (ama_journal_t *journal, size_t n);
 /* Events of one run. */
 uint32_t runs_events (size_t story);
+bool runs_ends (size_t story);
+/* Events of a run that the journal has. */
+uint32_t count_left (ama_journal_t *journal, ama_id_t run);
+/* A digest of the events of all runs that have not ended. */
+bool runs_digest_open (ama_journal_t *journal, ama_digest_t *ret_digest);
 /* A digest of all that a reader can see: events, summaries, outbox, tokens of n runs. False: it can not be read. */
 bool runs_digest (ama_journal_t *journal, size_t n, ama_digest_t *ret_digest);
 
