@@ -5,6 +5,7 @@
  */
 #include "agent/agent_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
@@ -149,6 +150,7 @@ static void say_hello (ama_agent_t *agent)
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     (void) ama_session_list (agent, hold_session, &hello);
+    AMA_FAILPOINT (agent, hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -269,6 +271,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (find_attempt (agent, start->attempt) || ama_statuses_repeat (agent->statuses, start->attempt)
         || ama_agent_remembers (agent, start->attempt))
         return 0;
+    AMA_FAILPOINT (agent, taken);
     if (runner)
         ama_attempt_begin (agent, start, runner);
     else
@@ -309,6 +312,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (agent, cancel);
     if (attempt)
         ama_attempt_cancel (attempt, cancel->timed_out, cancel->force);
     else if (!ama_statuses_repeat (agent->statuses, cancel->attempt) && !ama_agent_remembers (agent, cancel->attempt))

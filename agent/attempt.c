@@ -7,6 +7,7 @@
  */
 #include "agent/attempt.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "messages/ama_types.h"
@@ -245,6 +246,7 @@ static void on_cleared (bool ok, void *arg)
     if (!ok)
         ama_log (AMA_LOG_ERROR, "agent", "attempt %s of %s left processes that can not be killed",
                  ama_id_text (attempt->id, id), attempt->action);
+    AMA_FAILPOINT (agent, cleared);
     attempt->cleared = true;
     ama_feed_flush (attempt->feed);
     if (ama_feed_sent (attempt->feed) || attempt->agent->stopping)
@@ -391,6 +393,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
             rc = runner->start (attempt, start, &err);
         ama_defer (agent->ctx, prepare_folder, agent);
     }
+    AMA_FAILPOINT (agent, started);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
         ama_ahead_want (agent, start);

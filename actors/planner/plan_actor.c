@@ -5,6 +5,7 @@
  */
 #include "actors/planner/plan_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/planner/plan.h"
 
 typedef struct {
@@ -20,6 +21,7 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     (void) state;
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (plan, made);
     rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
     ama_plan_reply_done (&reply);
     return rc < 0 ? ama_err_set (err, rc, "the plan could not be sent") : 0;

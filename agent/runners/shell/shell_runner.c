@@ -12,6 +12,7 @@
  */
 #include "agent/runners/shell/shell_runner.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/ahead.h"
 #include "agent/open_beneath.h"
@@ -350,6 +351,7 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
         ama_ahead_ended (work->attempt);
         return;
     }
+    AMA_FAILPOINT (agent, after_exit);
     work->end = *end;
     settle (work);
     if (end->code == 0) {
@@ -393,7 +395,9 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, "AMA_SHELL_GATE", waits ? "1" : NULL);
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
+    AMA_FAILPOINT (agent, before_spawn);
     work->child = ama_child_spawn (agent->ctx, &spec, err);
+    AMA_FAILPOINT (agent, after_spawn);
     ama_env_done (&env);
     if (!work->child)
         return err->code;

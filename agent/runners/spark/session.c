@@ -10,6 +10,7 @@
  */
 #include "agent/session.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/runners/spark/session_files.h"
@@ -192,6 +193,7 @@ void ama_session_close (ama_session_t *session)
         ama_child_kill (session->child, true);
         return;
     }
+    AMA_FAILPOINT (session, closing);
     session->state = CLOSING;
     ama_jupyter_control (session->client, "shutdown_request", json_pack ("{s:b}", "restart", 0), 0, NULL, NULL);
     ama_timer_after (session->timer, CLOSE_MS);
@@ -206,6 +208,7 @@ void ama_session_drop (ama_session_t *session)
 
 static void become_ready (ama_session_t *session, const char *detail)
 {
+    AMA_FAILPOINT (session, ready);
     session->state = READY;
     ama_timer_cancel (session->timer);
     tell (session, AMA_SESSION_STATE_READY, detail);
@@ -272,7 +275,9 @@ static int start_kernel (ama_session_t *session, ama_err_t *err)
         return rc;
     ama_session_kernel_env (&session->files, agent, session->id, &env);
     spec.env = (const char *const *) env.items;
+    AMA_FAILPOINT (session, before_spawn);
     session->child = ama_child_spawn (agent->ctx, &spec, err);
+    AMA_FAILPOINT (session, after_spawn);
     ama_env_done (&env);
     if (!session->child)
         return AMA_E_CHILD;
