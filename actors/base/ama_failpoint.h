@@ -44,8 +44,8 @@
     X (amad, supervisor, after_ack)                                                                                    \
     X (amad, outbox, posted)  /* to the reporter, not answered */                                                      \
     X (amad, outbox, dropped) /* answered, rows still there */                                                         \
-    X (amad, lease, granted)  /* before the answer */                                                                  \
-    X (amad, lease, released)                                                                                          \
+    X (amad, broker, granted) /* before the answer */                                                                  \
+    X (amad, broker, released)                                                                                         \
     X (amad, fetch, ordered)  /* the helper has its order */                                                           \
     X (amad, fetch, answered) /* the helper's answer came */                                                           \
     X (amad, fetch, child_ended)                                                                                       \

@@ -64,7 +64,7 @@ static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *e
     if (effect->kind == AMA_BROKER_GRANT) {
         ama_lease_granted_t granted = *effect->granted;
         granted.incarnation = self->incarnation;
-        AMA_FAILPOINT (lease, granted);
+        AMA_FAILPOINT (broker, granted);
         (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, &granted);
     }
     else
@@ -236,7 +236,7 @@ static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         free (wish);
     }
     ama_broker_core_release (self->core, release->lease);
-    AMA_FAILPOINT (lease, released);
+    AMA_FAILPOINT (broker, released);
     return ama_reply (ctx, &waiter, AMA_MSG_LEASE_RELEASED, &released);
 }
 

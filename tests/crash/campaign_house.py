@@ -136,21 +136,23 @@ class House:
 
     def run(self, program, *args, limit=LIMIT):
         """A client; amad is looked after meanwhile. (exit code, stdout, stderr)"""
-        with subprocess.Popen([self.bin / program, *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as client:
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, \
+                subprocess.Popen([self.bin / program, *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as client:
             try:
                 self.wait(lambda: client.poll() is not None, f"{program} {' '.join(map(str, args))}", limit)
             except BaseException:
                 client.kill()
                 raise
-            return client.returncode, client.stdout.read(), client.stderr.read()
+            out.seek(0)
+            err.seek(0)
+            return client.returncode, out.read(), err.read()
 
-    def ask(self, program, *args, good=(0,)):
-        """Like a client that does not give up: again while amad is away."""
+    def ask(self, program, *args, good=(0,), ended=None):
+        """Like a client that does not give up: again while amad is away. ended: what is said by one that saw the end, whatever its code."""
         until = time.monotonic() + LIMIT
         while True:
             code, out, err = self.run(program, *args)
-            if code in good:
+            if code in good or (ended and ended in out):
                 return out
             if code != 5 or time.monotonic() > until:
                 raise Broken(f"P7: {program} {' '.join(map(str, args))} ended with {code}: {err}\n{self.log()}")
