@@ -102,6 +102,20 @@ class House:
         self.daemon.send_signal(signal.SIGKILL)
         self.tick()
 
+    def kill_guard(self):
+        """The agent has to see it, and to start another."""
+        for agent, command in self.processes():
+            if not command.split(" ")[0].endswith("/ama-agent"):
+                continue
+            try:
+                children = pathlib.Path(f"/proc/{agent}/task/{agent}/children").read_text().split()
+                guards = [pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "ama-guard\n"]
+            except OSError:
+                continue
+            for pid in guards:
+                self.hits.append(Hit("outside.guard", "kill", int(pid), time.time()))
+                os.kill(int(pid), signal.SIGKILL)
+
     def tick(self):
         """What a service manager does: what died is started again at once."""
         self.look()

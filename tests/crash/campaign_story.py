@@ -39,11 +39,12 @@ class Script:
             self.tell = campaign_jobs.cancelled
         else:
             self.tell = campaign_jobs.SHELL[rng.randrange(len(campaign_jobs.SHELL))] if cycle else campaign_jobs.chain
+        self.guard = rng.random() < 0.08                        # and so is the guard beside the agent
         self.spark = self.tell is campaign_jobs.spark
         self.runs = 2 if self.tell in (campaign_jobs.chain, campaign_jobs.flaky) and rng.random() < 0.2 else 1
 
     def __str__(self):
-        faults = [f"{self.point}:{self.act}@{self.at}"] + [f"{p}:{act}@{at}" for p, act, at, _ in self.also] + ["outside"] * self.outside
+        faults = [f"{self.point}:{self.act}@{self.at}"] + [f"{p}:{act}@{at}" for p, act, at, _ in self.also] + ["outside"] * self.outside + ["guard"] * self.guard
         return f"{self.tell.__name__} ×{self.runs} {' '.join(faults)}"
 
 
@@ -106,6 +107,9 @@ class Story:
             return False
         return True
 
+    def mark(self):
+        self.house.wait(lambda: self.house.marks.stat().st_size or all(self.ended(r) for r in self.jobs), "the first mark")
+
     def happen(self):
         script, house = self.script, self.house
         job = script.tell(house.marks, script.rng)
@@ -122,9 +126,11 @@ class Story:
             for run in self.jobs:
                 self.cancels.append(run)
                 house.ask("ama", "cancel", run)
+        if script.guard:
+            self.mark()
+            house.kill_guard()
         if script.later or script.outside:
-            if not job.cancel:
-                house.wait(lambda: house.marks.stat().st_size or all(self.ended(r) for r in self.jobs), "the first mark")
+            self.mark()
             until = time.monotonic() + script.rng.uniform(0, 0.3)
             house.wait(lambda: time.monotonic() >= until, "a moment")
             if script.later:
