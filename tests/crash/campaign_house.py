@@ -26,8 +26,9 @@ def state_of(pid):
 class Hit:
     """An order that was carried out."""
 
-    def __init__(self, point, act, pid, at):
+    def __init__(self, point, act, pid, at, hold=0):
         self.point, self.act, self.pid, self.at = point, act, pid, at
+        self.over = at + hold
 
 
 class House:
@@ -73,8 +74,7 @@ class House:
             except ValueError:
                 continue                                    # made, not yet written
             act, _, hold = self.orders[file.name]
-            hit = Hit(file.name, act, pid, file.stat().st_mtime)
-            self.hits.append(hit)
+            self.hits.append(Hit(file.name, act, pid, file.stat().st_mtime, hold if act == "stop" else 0))
             if act == "stop":
                 self.standing.append((pid, time.monotonic() + hold))
         for pid, until in list(self.standing):
@@ -166,8 +166,10 @@ class House:
         until = time.monotonic() + LIMIT
         while True:
             code, out, err = self.run(program, *args)
-            if code in good or (ended and ended in out):
+            if ended in out if ended else code in good:
                 return out
+            if code == 2:
+                raise Broken(f"P1: {program} {' '.join(map(str, args))} knows nothing of it: {err}")
             if code != 5 or time.monotonic() > until:
                 raise Broken(f"P7: {program} {' '.join(map(str, args))} ended with {code}: {err}\n{self.log()}")
 
