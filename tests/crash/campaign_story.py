@@ -24,7 +24,8 @@ class Script:
         self.seed, self.point = seed, only or points[seed % len(points)]
         cycle = seed // len(points)
         self.act = "stop" if cycle % 5 == 3 else "kill"
-        self.at = 1 if cycle == 0 else rng.choice((1, 1, 2, 3, 5))
+        often = not self.point.startswith(("session.", "resolve.")) or self.point == "session.statement"
+        self.at = rng.choice((1, 1, 2, 3, 5)) if cycle and often else 1
         self.hold = rng.uniform(0.05, 1.5) if rng.random() < 0.9 else rng.uniform(16, 18)     # longer than anybody waits for a sign of life
         self.later = cycle > 0 and self.point in AT_START       # of an amad that finds work
         self.also = []                                          # (point, act, at, hold)
