@@ -5,6 +5,7 @@
  */
 #include "agent/agent_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
@@ -154,6 +155,7 @@ static void say_hello (ama_agent_t *agent)
     }
     (void) ama_session_list (agent, hold_session, &hello);
     ama_gather_list (agent, &hello);
+    AMA_FAILPOINT (agent, hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -287,6 +289,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (find_attempt (agent, start->attempt) || ama_gather_has (agent, start->attempt)
         || ama_statuses_repeat (agent->statuses, start->attempt) || ama_agent_remembers (agent, start->attempt))
         return 0;
+    AMA_FAILPOINT (agent, taken);
     ama_gather_attempt (agent, start);
     return 0;
 }
@@ -328,6 +331,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     if (rc < 0)
         return rc;
     ama_gather_drop (agent, cancel->attempt);
+    AMA_FAILPOINT (agent, cancel);
     if (attempt)
         ama_attempt_cancel (attempt, cancel->timed_out, cancel->force);
     else if (!ama_statuses_repeat (agent->statuses, cancel->attempt) && !ama_agent_remembers (agent, cancel->attempt))

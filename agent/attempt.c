@@ -7,6 +7,7 @@
  */
 #include "agent/attempt.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/sandbox.h"
@@ -247,6 +248,7 @@ static void on_cleared (bool ok, void *arg)
     if (!ok)
         ama_log (AMA_LOG_ERROR, "agent", "attempt %s of %s left processes that can not be killed",
                  ama_id_text (attempt->id, id), attempt->action);
+    AMA_FAILPOINT (agent, cleared);
     attempt->cleared = true;
     ama_feed_flush (attempt->feed);
     if (ama_feed_sent (attempt->feed) || attempt->agent->stopping)
@@ -405,6 +407,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     }
     if (attempt->note)
         ama_attempt_warn (attempt, 0, attempt->note);
+    AMA_FAILPOINT (agent, started);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
         ama_ahead_want (agent, start);

@@ -2,6 +2,7 @@
  *
  * Without any configuration it serves its own user on this machine, over an ipc socket in a folder only that user may enter.
  */
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/runtime/ama_far.h"
@@ -66,6 +67,9 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "actor", required_argument, NULL, 'a' },     { "connect", required_argument, NULL, 'C' },
         { "key", required_argument, NULL, 'k' },       { "server-key", required_argument, NULL, 's' },
         { "leash", required_argument, NULL, 'L' },     { "help", no_argument, NULL, 'h' },
+#ifdef AMA_FAILPOINTS
+        { "failpoints", no_argument, NULL, 'f' },
+#endif
         { "version", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
     };
 
@@ -106,6 +110,11 @@ static int parse_options (int argc, char **argv, options_t *options)
         case 'h':
             (void) fputs (usage, stdout);
             return 0;
+#ifdef AMA_FAILPOINTS
+        case 'f':
+            ama_failpoint_print ();
+            return 0;
+#endif
         case 'v':
             (void) puts ("amad " AMA_VERSION);
             return 0;
@@ -413,6 +422,7 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, const o
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         *ret_served = true;
         ama_notify_say (notify, "STATUS=serving");
+        AMA_FAILPOINT (node, serving);
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);

@@ -6,6 +6,7 @@
  */
 #include "actors/broker/broker_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/broker/broker_core.h"
@@ -64,6 +65,7 @@ static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *e
     if (effect->kind == AMA_BROKER_GRANT) {
         ama_lease_granted_t granted = *effect->granted;
         granted.incarnation = self->incarnation;
+        AMA_FAILPOINT (broker, granted);
         (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, &granted);
     }
     else
@@ -133,7 +135,9 @@ static void start_agent (void *arg)
     }
     if (++self->tries == TRIES_BEFORE_DEAD)
         tell_change (self, "agent/local", AMA_AGENT_CHANGE_DEAD, NULL);
+    AMA_FAILPOINT (broker, before_agent);
     child = ama_child_spawn (self->ctx, &spec, &err);
+    AMA_FAILPOINT (broker, after_agent);
     if (child)
         ama_child_release (&child); /* it outlives us */
     else
@@ -145,6 +149,7 @@ static void agent_gone (broker_t *self, ama_agent_change_t change)
 {
     char name[AMA_NAME_MAX];
 
+    AMA_FAILPOINT (broker, agent_gone);
     memcpy (name, self->agent, sizeof name);
     self->agent[0] = '\0';
     ama_watch_destroy (&self->death);
@@ -189,6 +194,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
 
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (broker, hello);
     ama_watch_destroy (&self->death);
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
@@ -244,6 +250,7 @@ static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         free (wish);
     }
     ama_broker_core_release (self->core, release->lease);
+    AMA_FAILPOINT (broker, released);
     return ama_reply (ctx, &waiter, AMA_MSG_LEASE_RELEASED, &released);
 }
 

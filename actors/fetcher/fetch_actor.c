@@ -9,6 +9,7 @@
  */
 #include "actors/fetcher/fetch_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
@@ -99,6 +100,7 @@ static void on_outcome (helper_t *helper, const ama_fetch_report_t *report)
     fetcher_t *self = helper->fetcher;
     ama_fetch_job_id_t job = helper->job;
 
+    AMA_FAILPOINT (fetch, answered);
     helper->job = 0;
     helper->orders++;
     if (report->last || helper->orders >= ORDERS_PER_HELPER)
@@ -158,6 +160,7 @@ static void on_end (ama_child_t *child, const ama_child_end_t *end, void *arg)
     ama_fetch_job_id_t job = helper->job;
 
     (void) child;
+    AMA_FAILPOINT (fetch, child_ended);
     if (job)
         ama_log (AMA_LOG_DEBUG, component, "a helper ended without an answer: code %d, signal %d", end->code,
                  end->signal);
@@ -229,6 +232,7 @@ static void start_child (fetcher_t *self, const ama_fetch_effect_t *effect)
     ama_fetch_order_encode (effect->order, &self->settings, &line);
     if (helper && ama_child_write (helper->child, line.data, line.size) == 0) {
         helper->job = effect->job;
+        AMA_FAILPOINT (fetch, ordered);
     }
     else {
         ama_log (AMA_LOG_ERROR, component, "no fetch helper: %s", err.text[0] ? err.text : "it does not read");

@@ -5,6 +5,7 @@
  */
 #include "actors/planner/plan_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
 #include "actors/planner/plan.h"
@@ -38,6 +39,7 @@ static int answer (ama_ctx_t *ctx, const ama_waiter_t *waiter, const ama_plan_re
 
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (plan, made);
     rc = ama_reply (ctx, waiter, AMA_MSG_PLAN_REPLY, &reply);
     ama_plan_reply_done (&reply);
     return rc < 0 ? ama_err_set (err, rc, "the plan could not be sent") : 0;

@@ -3,6 +3,7 @@
 
 #include "actors/reporter/report_json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -15,6 +16,12 @@ typedef struct {
     UT_hash_handle hh;
 } source_t;
 
+/* An attempt whose start was told. */
+typedef struct {
+    UT_hash_handle hh;
+    char key[]; /* ACTION/NO */
+} begun_t;
+
 struct ama_report_core {
     ama_id_t run;
     uint64_t seq;      /* last event */
@@ -26,6 +33,7 @@ struct ama_report_core {
     char *state;
     int64_t exit;
     source_t *sources;
+    begun_t *begun;
 };
 
 ama_report_core_t *ama_report_core_new (ama_id_t run)
@@ -37,6 +45,18 @@ ama_report_core_t *ama_report_core_new (ama_id_t run)
     core->env = ama_strdup ("");
     core->state = ama_strdup ("");
     return core;
+}
+
+static void forget_begun (ama_report_core_t *core)
+{
+    begun_t *begun, *next;
+
+    HASH_ITER (hh, core->begun, begun, next)
+    {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+        HASH_DEL (core->begun, begun);
+        free (begun);
+    }
 }
 
 void ama_report_core_destroy (ama_report_core_t **core)
@@ -51,6 +71,7 @@ void ama_report_core_destroy (ama_report_core_t **core)
         HASH_DEL ((*core)->sources, source);
         free (source);
     }
+    forget_begun (*core);
     free ((*core)->job);
     free ((*core)->env);
     free ((*core)->state);
@@ -69,6 +90,32 @@ static source_t *source_of (ama_report_core_t *core, ama_id_t id)
         HASH_ADD (hh, core->sources, id, sizeof source->id, source);
     }
     return source;
+}
+
+static void begun_key (const char *action, uint32_t attempt, ama_str_t *out)
+{
+    ama_str_printf (out, "%s/%" PRIu32, action ? action : "", attempt);
+}
+
+static begun_t *find_begun (const ama_report_core_t *core, const ama_str_t *key)
+{
+    begun_t *begun;
+
+    HASH_FIND (hh, core->begun, key->data, key->size, begun);
+    return begun;
+}
+
+static void begin (ama_report_core_t *core, const char *action, uint32_t attempt)
+{
+    ama_str_t key = { 0 };
+
+    begun_key (action, attempt, &key);
+    if (!find_begun (core, &key)) {
+        begun_t *begun = ama_calloc (1, sizeof *begun + key.size);
+        memcpy (begun->key, key.data, key.size);
+        HASH_ADD_KEYPTR (hh, core->begun, begun->key, key.size, begun);
+    }
+    ama_str_done (&key);
 }
 
 static void replace (char **text, const char *by)
@@ -102,7 +149,10 @@ static void remember_tail (ama_report_core_t *core, const ama_report_record_t *r
         core->ended = true;
         replace (&core->state, tail.state);
         core->exit = tail.exit;
+        forget_begun (core);
     }
+    if (record->type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+        begin (core, tail.action, tail.attempt);
     ama_report_tail_done (&tail);
 }
 
@@ -174,7 +224,25 @@ static void keep_event (ama_report_core_t *core, source_t *source, const ama_rep
         core->ended = true;
         replace (&core->state, event->state ? event->state : "");
         core->exit = event->exit;
+        forget_begun (core);
     }
+    if (event->type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+        begin (core, event->action, event->attempt);
+}
+
+bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post)
+{
+    bool may = true;
+
+    for (size_t i = 0; may && !core->ended && i < post->n_events; i++) {
+        ama_str_t key = { 0 };
+        if (!post->events[i].has_attempt)
+            continue;
+        begun_key (post->events[i].action, post->events[i].attempt, &key);
+        may = find_begun (core, &key) != NULL;
+        ama_str_done (&key);
+    }
+    return may;
 }
 
 uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,

@@ -7,6 +7,7 @@
  */
 #include "actors/reporter/reporter.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/reporter/report_json.h"
 #include "actors/reporter/report_runs.h"
@@ -74,12 +75,14 @@ static void sync_work (void *job)
 {
     sync_t *sync = job;
 
+    AMA_FAILPOINT (report, before_sync);
     for (size_t i = 0; i < sync->n_removals; i++)
         if (unlinkat (sync->dir, sync->removals[i].name, 0) < 0 && errno != ENOENT)
             sync->error = errno;
     for (size_t i = 0; i < sync->n_fds; i++)
         if (fdatasync (sync->fds[i]) < 0)
             sync->error = errno;
+    AMA_FAILPOINT (report, synced);
 }
 
 static void sync_soon (reporter_t *self);
@@ -102,6 +105,7 @@ static void sync_completed (void *job)
         for (size_t i = 0; i < sync->n_removals; i++)
             (void) ama_reply (self->ctx, &sync->removals[i].waiter, AMA_MSG_REPORT_REMOVED, &removed);
     }
+    AMA_FAILPOINT (report, acknowledged);
     sync_destroy (sync);
     sync_soon (self);
 }
@@ -217,11 +221,15 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
     if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
         return rc;
+    if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_may_tell (run->core, post))
+        return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
     upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
     if (late)
         ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);
     if (lines.size) {
+        AMA_FAILPOINT (report, before_append);
         rc = ama_report_file_append (run->file, lines.data, lines.size, err);
+        AMA_FAILPOINT (report, appended);
         if (rc < 0)
             drop_run (self, run);
         else {

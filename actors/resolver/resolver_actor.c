@@ -6,6 +6,7 @@
  */
 #include "actors/resolver/resolver.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
@@ -118,6 +119,7 @@ static void on_task (void *job)
     bool found = task->rc == 0;
     int64_t now = ama_now_ms (self->ctx);
 
+    AMA_FAILPOINT (resolve, stored);
     if (found)
         make_reply (task, &reply);
     if (!self->ending && task->answer.ended)
@@ -231,6 +233,7 @@ static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
 
     (void) child;
     work->child = NULL;
+    AMA_FAILPOINT (resolve, child_ended);
     if (rc == AMA_E_CHILD)
         explain_death (work, end, &err);
     ama_resolve_core_child_done (self->core, work->job, rc < 0 ? &err : NULL, ama_now_ms (self->ctx));
@@ -424,6 +427,7 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
 
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (resolve, asked);
     if (!order.request.n_artifacts) {
         ama_resolve_reply_t none = { .cached = true, .lock = ama_resolve_lock_digest (&(ama_resolve_lock_t){ 0 }) };
         ama_resolve_order_done (&order);

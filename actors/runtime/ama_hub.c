@@ -13,6 +13,7 @@
  * before is delivered first; then the others hear peer_gone.
  */
 #include "actors/base/ama_clock.h"
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_hub_inside.h"
@@ -194,6 +195,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
         member->pidfd = pidfd_open (pid, 0);
     if (member->pidfd >= 0)
         member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
+    AMA_FAILPOINT (hub, registered);
     welcome (hub, member, envelope);
 }
 

@@ -6,6 +6,8 @@
  */
 #include "actors/supervisor/journal_db.h"
 
+#include "actors/base/ama_failpoint.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,13 +227,15 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
     for (; version < (int64_t) ARRAY_SIZE (migrations); version++) {
         ama_str_t sql = { 0 };
         int rc;
-        ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+        ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d",
                         migrations[version], JOURNAL_APPLICATION, (int) version + 1);
         rc = journal_sql (journal, sql.data, err);
         ama_str_done (&sql);
-        if (rc < 0)
+        AMA_FAILPOINT (journal, migrating);
+        if (rc < 0 || (rc = journal_sql (journal, "COMMIT", err)) < 0)
             return rc;
     }
+    AMA_FAILPOINT (journal, migrated);
     return 0;
 }
 
@@ -248,6 +252,7 @@ static int make_shrinkable (ama_journal_t *journal, ama_err_t *err)
 
 static int prepare (ama_journal_t *journal, ama_err_t *err)
 {
+    AMA_FAILPOINT (journal, verified);
     for (int i = 0; i < N_STATEMENTS; i++) {
         if (sqlite3_prepare_v3 (journal->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statements[i],
                                 NULL)
@@ -266,6 +271,7 @@ static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
         < 0)
         return err ? err->code : AMA_E_IO;
     journal->epoch = (uint64_t) journal_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
+    AMA_FAILPOINT (journal, epoch);
     if (sqlite3_step (last) == SQLITE_ROW)
         journal->last_run = journal_column_id (last, 0);
     if (journal_finish (journal, last, "epoch", err) < 0)
@@ -360,6 +366,7 @@ static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batc
 {
     sqlite3_stmt *statement = journal->statements[ADD_EVENT];
 
+    AMA_FAILPOINT (journal, begun);
     for (size_t i = 0; i < batch->events.n; i++) {
         const journal_row_t *row = &batch->events.rows[i];
         const char *body = batch->bytes.data + row->at;
@@ -431,6 +438,7 @@ static int write_tokens (ama_journal_t *journal, const ama_journal_batch_t *batc
         if (run_statement (journal, ADD_TOKEN, err) < 0)
             return -1;
     }
+    AMA_FAILPOINT (journal, before_commit);
     return 0;
 }
 
@@ -448,8 +456,10 @@ int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch
             return ama_err_set (err, AMA_E_IO, "journal: a failed transaction could not be taken back");
         return code;
     }
+    AMA_FAILPOINT (journal, after_commit);
     journal->head = head;
     if (journal->head_fd >= 0 && batch->events.n)
         journal_head_write (journal->head_fd, &head);
+    AMA_FAILPOINT (journal, after_head);
     return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "actors/supervisor/sup.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "messages/ama_types.h"
 
 #include <stdlib.h>
@@ -281,7 +282,10 @@ int sup_load (sup_t *sup, ama_err_t *err)
     sup->last_run = ama_journal_last_run (sup->journal);
     if (ama_journal_read_events (sup->journal, all, load_event, sup, err) < 0)
         return err->code;
-    return ama_journal_read_outbox (sup->journal, sup_post_restore, sup, err);
+    if (ama_journal_read_outbox (sup->journal, sup_post_restore, sup, err) < 0)
+        return err->code;
+    AMA_FAILPOINT (supervisor, loaded);
+    return 0;
 }
 
 static int by_id (const sup_run_t *a, const sup_run_t *b)
@@ -306,4 +310,5 @@ void sup_resume (sup_t *sup)
     }
     sup_post_all (sup);
     start_next (sup);
+    AMA_FAILPOINT (supervisor, resumed);
 }

@@ -5,6 +5,7 @@
  */
 #include "actors/supervisor/supervisor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/supervisor/sup.h"
 #include "messages/ama_types.h"
@@ -26,6 +27,7 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     ama_waiter_t waiter = ama_waiter (envelope);
 
     (void) ctx;
+    AMA_FAILPOINT (supervisor, submitted);
     if (!*submit->repo)
         return ama_err_set (err, AMA_E_INVALID, "a submit needs a repository");
     if (submit->worktree && *submit->ref)
@@ -54,6 +56,7 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
         sup_answer_ended (sup, cancel->run, &waiter);
         return 0;
     }
+    AMA_FAILPOINT (supervisor, cancelled);
     ama_run_core_stop (run->core, AMA_RUN_STOP_USER, cancel->force, sup_now (sup));
     step.state = (int) ama_run_core_state (run->core);
     step.waiter = ama_malloc (sizeof waiter);
@@ -107,6 +110,7 @@ static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     int rc;
 
     (void) ctx;
+    AMA_FAILPOINT (supervisor, status);
     /* an agent that never heard of the attempt does not know its run either */
     if (ama_id_is_zero (status->run))
         run = holder_of (sup, status->attempt);

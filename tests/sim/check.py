@@ -1,6 +1,6 @@
 """Checks a history of simulated stories against a model of a run that shares nothing with the code.
 
-The history is what the stand-ins saw (cast_note), a JSON object a line. The model knows the promises of docs/reliability.md by their numbers:
+The history is what the stand-ins saw (cast_note), a JSON object a line; or what was seen of real processes (tests/crash/campaign_history.py). The model knows the promises of docs/reliability.md by their numbers:
 
 P2  a token is one run, whatever is lost or said twice       P8  what is shown is true: states, exit codes, skipped dependants
 P4  after a recorded success an action never starts again    P12 the report's numbers have no hole and no double
@@ -168,6 +168,7 @@ class Story:
         self.tokens = {}
         self.agent = {}                                         # attempt → (run, action, no)
         self.ends = {}                                          # attempt → state, as its agent wrote it down
+        self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
         self.count = collections.Counter()
         self.calm_at = None
         self.last_end = 0
@@ -201,6 +202,10 @@ class Story:
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
         self.ends[note["attempt"]] = note["state"]
 
+    def on_said(self, note):
+        need("P13", note["attempt"] not in self.said, f"attempt {note['attempt']} comes to its end twice")
+        self.said[note["attempt"]] = note["state"]
+
     def on_kept(self, note):
         self.run(note["run"]).kept(note)
         if note["type"] == "run_ended":
@@ -217,14 +222,16 @@ class Story:
         for attempt, (run, action, no) in self.agent.items():
             told[(run, action, no)].append(attempt)
         for key, attempts in told.items():
+            run, action, no = key
             need("P5", len(attempts) == 1, f"{key} is {len(attempts)} attempts at the agent")
-            self.agree(key, self.ends.get(attempts[0]))
+            need("P8", run in self.runs and len(self.runs[run].actions[action].attempts) >= no, f"{key} ran, and is not told")
+            self.agree(key, self.ends.get(attempts[0]), self.said.get(attempts[0]))
 
-    def agree(self, key, at_agent):
-        """What is shown of an attempt is what its agent wrote down, if anything."""
+    def agree(self, key, at_agent, said):
+        """What is shown of an attempt is what its agent wrote down, if anything; what it said itself, if it is known."""
         run, action, no = key
         shown = self.runs[run].actions[action].attempts[no - 1][0]
-        if shown == "lost" or at_agent == shown:
+        if shown == "lost" or shown in (at_agent, said):
             need("P4", shown != "lost" or at_agent != "succeeded", f"{key} is shown as lost, and its agent has its success on disk")
             return
         waived = {("timed_out", "cancelled"), ("cancelled", "timed_out")}       # both wishes were under way

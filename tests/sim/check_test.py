@@ -72,6 +72,8 @@ BROKEN = [
      within(at("started", "A1"), {"what": "cancel", "run": "R"})[:at("started", "B1") + 1]
      + [started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "succeeded"), kept("attempt_ended", "b", 1, "lost"),
         kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), {"what": "over"}]),
+    ("P8", "another state than what it said itself", instead(at("ended", "B1"), what="said", state="succeeded")),
+    ("P8", "an attempt that ran and is not told", within(at("started", "B1"), started("X1", "b", 3))),
     ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
     ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
     ("P7", "a run without an end", without(at("run_ended"))),

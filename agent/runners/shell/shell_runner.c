@@ -12,6 +12,7 @@
  */
 #include "agent/runners/shell/shell_runner.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/ahead.h"
 #include "agent/confine.h"
@@ -351,6 +352,7 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
         ama_ahead_ended (work->attempt);
         return;
     }
+    AMA_FAILPOINT (agent, after_exit);
     work->end = *end;
     settle (work);
     if (end->code == 0) {
@@ -397,8 +399,10 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
     confine = ama_confine_run (agent, start, attempt->folder.path, &note);
+    AMA_FAILPOINT (agent, before_spawn);
     if (ama_confine_apply (confine, &spec, err) == 0)
         work->child = ama_child_spawn (agent->ctx, &spec, err);
+    AMA_FAILPOINT (agent, after_spawn);
     ama_confine_destroy (&confine);
     ama_env_done (&env);
     if (note.size)

@@ -10,6 +10,7 @@
  */
 #include "agent/session.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/runners/spark/session_files.h"
@@ -192,6 +193,7 @@ void ama_session_close (ama_session_t *session)
         ama_child_kill (session->child, true);
         return;
     }
+    AMA_FAILPOINT (session, closing);
     session->state = CLOSING;
     ama_jupyter_control (session->client, "shutdown_request", json_pack ("{s:b}", "restart", 0), 0, NULL, NULL);
     ama_timer_after (session->timer, CLOSE_MS);
@@ -206,6 +208,7 @@ void ama_session_drop (ama_session_t *session)
 
 static void become_ready (ama_session_t *session, const char *detail)
 {
+    AMA_FAILPOINT (session, ready);
     session->state = READY;
     ama_timer_cancel (session->timer);
     tell (session, AMA_SESSION_STATE_READY, detail);
@@ -275,8 +278,10 @@ static int start_kernel (ama_session_t *session, ama_err_t *err)
     ama_confine_read (session->files.confine, session->files.spark_home);
     ama_confine_read (session->files.confine, session->files.kernel_jar);
     ama_confine_read (session->files.confine, session->files.cds_archive);
+    AMA_FAILPOINT (session, before_spawn);
     if (ama_confine_apply (session->files.confine, &spec, err) == 0)
         session->child = ama_child_spawn (agent->ctx, &spec, err);
+    AMA_FAILPOINT (session, after_spawn);
     ama_env_done (&env);
     if (!session->child)
         return AMA_E_CHILD;

@@ -141,6 +141,41 @@ static void take_last (const ama_report_record_t *record, void *arg)
     ama_report_line_add (record, line);
 }
 
+static void restore_into (const ama_report_record_t *record, void *arg)
+{
+    ama_report_core_restore (arg, record);
+}
+
+/* After a crash of amad an agent may be back before the supervisor has repeated what it said of the attempt. */
+static void test_an_attempt_is_told_of_after_its_start (void **state)
+{
+    ama_report_event_t output = { .type = AMA_EVENT_TYPE_OUTPUT, .action = "a", .has_attempt = true, .attempt = 2 };
+    ama_report_event_t start = { .type = AMA_EVENT_TYPE_ATTEMPT_STARTED, .action = "a", .has_attempt = true };
+    ama_report_post_t said = { .source = source_id ('A'), .first = 1, .events = &output, .n_events = 1 };
+    ama_report_post_t started = { .source = source_id ('R'), .events = &start, .n_events = 1 };
+    ama_report_core_t *core = ama_report_core_new (source_id ('R')), *again = ama_report_core_new (source_id ('R'));
+    size_t late;
+
+    (void) state;
+    for (uint32_t no = 1; no <= 2; no++) {
+        assert_false (ama_report_core_may_tell (core, &said));
+        assert_false (ama_report_core_may_tell (again, &said));
+        started.first = start.attempt = no;
+        (void) ama_report_core_post (core, &started, restore_into, again, &late);
+    }
+    assert_true (ama_report_core_may_tell (core, &said));
+    assert_true (ama_report_core_may_tell (again, &said));
+    output.action = "b";
+    assert_false (ama_report_core_may_tell (core, &said));
+    start.type = AMA_EVENT_TYPE_RUN_ENDED;
+    started.first = 3;
+    (void) ama_report_core_post (core, &started, restore_into, again, &late);
+    assert_true (ama_report_core_may_tell (core, &said)); /* for a run that is over nobody waits */
+    assert_true (ama_report_core_may_tell (again, &said));
+    ama_report_core_destroy (&core);
+    ama_report_core_destroy (&again);
+}
+
 static void test_ended_core_knows_the_end_only (void **state)
 {
     ama_report_event_t events[] = {
@@ -350,6 +385,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_table),
         cmocka_unit_test (test_restored_core_goes_on),
+        cmocka_unit_test (test_an_attempt_is_told_of_after_its_start),
         cmocka_unit_test (test_ended_core_knows_the_end_only),
         cmocka_unit_test (test_job_goes_by_its_repository_until_it_has_a_name),
         cmocka_unit_test (test_json),
