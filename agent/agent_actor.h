@@ -24,13 +24,16 @@ typedef struct {
     const char *path;        /* PATH, LANG, TZ of actions; path NULL: the system's usual one, others NULL: unset */
     const char *lang;
     const char *tz;
-    const char *java_home;  /* for sessions; NULL: found by the scripts */
-    const char *spark_home; /* NULL: Spark is installed into the cache */
-    bool own_process;       /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
-    int64_t orphan_ms;      /* exits when the hub has been away so long and nothing is held; 0: never */
-    int64_t idle_ms;        /* exits when the hub has been away so long and nothing runs; 0: never */
-    uint64_t output_quota;  /* bytes of output one attempt may report; 0: 1 GiB */
-    int64_t grace_ms;       /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
+    const char *java_home;           /* for sessions; NULL: found by the scripts */
+    const char *spark_home;          /* NULL: Spark is installed into the cache */
+    const char *secrets_dir;         /* files ENV/NAME, 0600; NULL: none */
+    const char *credentials_dir;     /* files ENV@NAME, as systemd makes them; NULL: none */
+    const char *const *secrets_exec; /* the words of a program that prints the secret whose name it reads; NULL: none */
+    bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
+    int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */
+    uint64_t output_quota; /* bytes of output one attempt may report; 0: 1 GiB */
+    int64_t grace_ms;      /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
     int64_t
         stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
 } ama_agent_conf_t;

@@ -19,10 +19,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75 };
+enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75, EXEC_WORDS = 32 };
 
 typedef struct {
     const char *connect, *name, *cpus, *memory, *log_level;
+    const char *secrets_exec[EXEC_WORDS + 1];
+    size_t n_exec;
     bool help;
     ama_agent_conf_t conf;
 } options_t;
@@ -32,6 +34,8 @@ static const char usage[] = "usage: ama-agent --connect ENDPOINT --dir DIR [OPTI
                             "  --cache DIR        where Spark is kept (DIR/cache of --dir)\n"
                             "  --runners DIR      scripts of the runners\n"
                             "  --guard FILE       the program ama-guard (beside this program); \"none\" for no guard\n"
+                            "  --secrets DIR      files ENV/NAME with secrets, 0600 (see docs/secrets.md)\n"
+                            "  --secrets-exec W   a program that prints a secret; again for each of its arguments\n"
                             "  --cpus N           offered to runs (this machine's)\n"
                             "  --memory SIZE      likewise, e.g. 8g\n"
                             "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000)\n"
@@ -56,6 +60,8 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "cache", required_argument, NULL, 'C' },
         { "runners", required_argument, NULL, 'r' },
         { "guard", required_argument, NULL, 'g' },
+        { "secrets", required_argument, NULL, 's' },
+        { "secrets-exec", required_argument, NULL, 'x' },
         { "cpus", required_argument, NULL, 'p' },
         { "memory", required_argument, NULL, 'm' },
         { "orphan-ms", required_argument, NULL, 'o' },
@@ -85,6 +91,14 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'g':
             options->conf.guard = optarg;
+            break;
+        case 's':
+            options->conf.secrets_dir = optarg;
+            break;
+        case 'x':
+            if (options->n_exec == EXEC_WORDS)
+                return -1;
+            options->secrets_exec[options->n_exec++] = optarg;
             break;
         case 'p':
             options->cpus = optarg;
@@ -172,7 +186,8 @@ int main (int argc, char **argv)
                   .lang = getenv ("LANG"),
                   .tz = getenv ("TZ"),
                   .java_home = getenv ("JAVA_HOME"),
-                  .spark_home = getenv ("SPARK_HOME") },
+                  .spark_home = getenv ("SPARK_HOME"),
+                  .credentials_dir = getenv ("CREDENTIALS_DIRECTORY") },
     };
     ama_notify_t *notify;
     char guard[PATH_MAX], cache[PATH_MAX], self[PATH_MAX - 16] = "";
@@ -202,6 +217,7 @@ int main (int argc, char **argv)
     (void) snprintf (cache, sizeof cache, "%.4000s/cache", options.conf.dir);
     if (!options.conf.cache_dir)
         options.conf.cache_dir = cache;
+    options.conf.secrets_exec = options.secrets_exec;
     if (lock (options.conf.dir) < 0) {
         ama_log (AMA_LOG_ERROR, "agent", "%s: %s", options.conf.dir,
                  errno == EWOULDBLOCK ? "another agent works there" : strerror (errno));

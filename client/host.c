@@ -49,6 +49,8 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .lang = env->lang,
         .tz = env->tz,
         .home = env->home,
+        .secrets_dir = paths->secrets_dir,
+        .credentials_dir = env->credentials_dir,
     };
     int rc = share_dir ? ama_system_start (node, &conf, journal, ret_system, err) : AMA_E_NOT_FOUND;
 

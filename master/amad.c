@@ -250,6 +250,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_local_paths = list (conf->fetch.local_paths),
         .keep_runs = (uint64_t) conf->retention.runs,
         .keep_ms = conf->retention.age_ms,
+        .secrets_dir = conf->secrets.files ? conf->secrets.files : paths->secrets_dir,
+        .secrets_exec = list (conf->secrets.exec),
     };
     int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
 

@@ -39,7 +39,7 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-enum { AGENT_ARGS = 16 };
+enum { AGENT_ARGS = 16, SECRET_ARGS = 2 + 2 * 32 };
 
 /* Configurations live as long as the node: an actor that is started again gets its own once more. */
 struct ama_system {
@@ -48,7 +48,7 @@ struct ama_system {
     uint64_t memory;
     char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper;
     char cpus_text[32], memory_text[32];
-    const char *agent_argv[AGENT_ARGS];
+    const char *agent_argv[AGENT_ARGS + SECRET_ARGS];
     ama_reporter_conf_t reporter_conf;
     ama_fetcher_conf_t fetcher_conf;
     ama_resolver_conf_t resolver_conf;
@@ -143,6 +143,22 @@ static void fill_resolver (ama_system_t *system)
     };
 }
 
+/* How to come by secrets; none of them is among the words. */
+static void add_secret_args (ama_system_t *system, const char **argv)
+{
+    const char *const *exec = system->conf.secrets_exec;
+
+    if (system->conf.secrets_dir) {
+        *argv++ = "--secrets";
+        *argv++ = system->conf.secrets_dir;
+    }
+    for (size_t i = 0; exec && exec[i] && i < (SECRET_ARGS - 2) / 2; i++) {
+        *argv++ = "--secrets-exec";
+        *argv++ = exec[i];
+    }
+    *argv = NULL;
+}
+
 static void fill_broker (ama_system_t *system)
 {
     const ama_system_conf_t *conf = &system->conf;
@@ -153,6 +169,7 @@ static void fill_broker (ama_system_t *system)
 
     for (size_t i = 0; i < AGENT_ARGS; i++)
         system->agent_argv[i] = argv[i];
+    add_secret_args (system, system->agent_argv + AGENT_ARGS - 1);
     (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
     (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
     system->broker_conf = (ama_broker_conf_t){
@@ -179,6 +196,9 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .tz = conf->tz,
         .java_home = conf->java_home,
         .spark_home = conf->spark_home,
+        .secrets_dir = conf->secrets_dir,
+        .credentials_dir = conf->credentials_dir,
+        .secrets_exec = conf->secrets_exec,
     };
 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);

@@ -43,6 +43,9 @@ typedef struct {
     uint64_t keep_runs;                    /* that ended; 0: all */
     int64_t keep_ms;                       /* since the end of a run; 0: for ever */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
+    const char *secrets_dir;               /* files ENV/NAME, or NULL */
+    const char *credentials_dir;           /* systemd's, for the agent as a thread; or NULL */
+    const char *const *secrets_exec;       /* words of a program, or NULL */
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

@@ -23,3 +23,23 @@ const char *ama_secret_name (const char *text)
         name++;
     return *name ? NULL : text + sizeof prefix - 1;
 }
+
+bool ama_secret_next (const char **at, const char **ret_text, size_t *ret_size)
+{
+    while ((*at = strchr (*at, '"'))) {
+        const char *start = ++*at, *end = start, *after;
+
+        while (*end && *end != '"')
+            end += *end == '\\' && end[1] ? 2 : 1;
+        if (!*end)
+            return false;
+        *at = end + 1;
+        after = *at + strspn (*at, " \t\r\n");
+        if (*after == ':' || !ama_secret_is_ref (start))
+            continue;
+        *ret_text = start;
+        *ret_size = (size_t) (end - start);
+        return true;
+    }
+    return false;
+}
