@@ -26,6 +26,7 @@ ama_vaults_t *ama_vaults_new (void)
 static void drop (ama_vaults_t *vaults, ama_vault_t *vault)
 {
     vaults->idle -= !vault->holders;
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_DEL (vaults->all, vault);
     ama_masker_destroy (&vault->masker);
     free (vault);
