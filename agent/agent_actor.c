@@ -420,6 +420,9 @@ static void copy_conf (ama_agent_conf_t *to, const ama_agent_conf_t *from)
     to->tz = copied (from->tz);
     to->java_home = copied (from->java_home);
     to->spark_home = copied (from->spark_home);
+    to->secrets_dir = copied (from->secrets_dir);
+    to->credentials_dir = copied (from->credentials_dir);
+    to->secrets_exec = (const char *const *) ama_strv_copy (from->secrets_exec);
     to->output_quota = from->output_quota ? from->output_quota : 1u << 30;
     to->grace_ms = from->grace_ms ? from->grace_ms : 2000;
     to->stall_ms = from->stall_ms ? from->stall_ms : 300000;
@@ -508,6 +511,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
     agent->gather = ama_gather_new (agent);
+    agent->vaults = ama_vaults_new ();
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     agent->sandbox = make_sandbox (&agent->conf);
     agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
@@ -549,11 +553,14 @@ static void stop (ama_ctx_t *ctx, void *state)
 
 static void free_conf (ama_agent_conf_t *conf)
 {
-    const char *const strings[] = { conf->dir,  conf->cache_dir, conf->runners_dir, conf->guard,     conf->path,
-                                    conf->lang, conf->tz,        conf->java_home,   conf->spark_home };
+    const char *const strings[] = { conf->dir,         conf->cache_dir,      conf->runners_dir,
+                                    conf->guard,       conf->path,           conf->lang,
+                                    conf->tz,          conf->java_home,      conf->spark_home,
+                                    conf->secrets_dir, conf->credentials_dir };
 
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free ((void *) strings[i]);
+    ama_strv_free ((char **) conf->secrets_exec);
 }
 
 static void done (void *state)
@@ -571,6 +578,7 @@ static void done (void *state)
     ama_sandbox_destroy (&agent->sandbox);
     ama_statuses_destroy (&agent->statuses);
     ama_poster_destroy (&agent->poster);
+    ama_vaults_destroy (&agent->vaults);
     ama_timer_destroy (&agent->hello);
     ama_timer_destroy (&agent->idle);
     free (agent->bash);

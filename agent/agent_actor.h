@@ -34,7 +34,10 @@ typedef struct {
     const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */
     const char *const *sandbox_write;
     const char *const *sandbox_cgroups;
-    bool far;         /* of another machine than the hub */
+    const char *secrets_dir;         /* files ENV/NAME, 0600; NULL: none */
+    const char *credentials_dir;     /* files ENV@NAME, as systemd makes them; NULL: none */
+    const char *const *secrets_exec; /* the words of a program that prints the secret whose name it reads; NULL: none */
+    bool far;                        /* of another machine than the hub */
     bool depot;       /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
     bool own_process; /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */

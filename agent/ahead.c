@@ -5,6 +5,7 @@
 #include "agent/ahead.h"
 
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/secret_start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +154,8 @@ static bool add_items (ama_aheads_t *aheads, const ama_attempt_start_t *start)
         ama_attempt_start_t like = *start;
         item_t *item;
 
-        if (is_known (aheads, start, next))
+        if (is_known (aheads, start, next)
+            || ama_secret_start_wanted (&start->environment, next->settings, next->n_settings)) /* got when it starts */
             continue;
         like.attempt = (ama_id_t){ 0 };
         like.action = next->action;

@@ -20,10 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75, ORPHAN_MS = 30000 };
+enum { EXIT_USAGE = 2, EXIT_TROUBLE = 5, EXIT_SECOND = 75, ORPHAN_MS = 30000, EXEC_WORDS = 32 };
 
 typedef struct {
     const char *connect, *name, *cpus, *memory, *log_level, *key, *server_key;
+    const char *secrets_exec[EXEC_WORDS + 1];
+    size_t n_exec;
     bool help;
     const char **reads, **writes, **cgroups; /* NULL-terminated; live until the process ends */
     ama_agent_conf_t conf;
@@ -45,6 +47,8 @@ static const char usage[] =
     "                     cgroups of actions are made there; may be repeated\n"
     "  --sandbox-read PATH, --sandbox-write PATH\n"
     "                     more for actions to read, and to write; may be repeated\n"
+    "  --secrets DIR      files ENV/NAME with secrets, 0600 (see docs/secrets.md)\n"
+    "  --secrets-exec W   a program that prints a secret; again for each of its arguments\n"
     "  --cpus N           offered to runs (this machine's)\n"
     "  --memory SIZE      likewise, e.g. 8g\n"
     "  --orphan-ms N      ends when the hub has been away so long and nothing is held (30000; over tcp\n"
@@ -100,6 +104,8 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "sandbox-cgroup", required_argument, NULL, 'G' },
         { "sandbox-read", required_argument, NULL, 'R' },
         { "sandbox-write", required_argument, NULL, 'W' },
+        { "secrets", required_argument, NULL, 'e' },
+        { "secrets-exec", required_argument, NULL, 'x' },
         { "cpus", required_argument, NULL, 'p' },
         { "memory", required_argument, NULL, 'm' },
         { "orphan-ms", required_argument, NULL, 'o' },
@@ -157,6 +163,14 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'W':
             add_path (&options->writes, optarg);
+            break;
+        case 'e':
+            options->conf.secrets_dir = optarg;
+            break;
+        case 'x':
+            if (options->n_exec == EXEC_WORDS)
+                return -1;
+            options->secrets_exec[options->n_exec++] = optarg;
             break;
         case 'p':
             options->cpus = optarg;
@@ -283,7 +297,8 @@ int main (int argc, char **argv)
                   .lang = getenv ("LANG"),
                   .tz = getenv ("TZ"),
                   .java_home = getenv ("JAVA_HOME"),
-                  .spark_home = getenv ("SPARK_HOME") },
+                  .spark_home = getenv ("SPARK_HOME"),
+                  .credentials_dir = getenv ("CREDENTIALS_DIRECTORY") },
     };
     ama_notify_t *notify;
     char guard[PATH_MAX], cache[PATH_MAX], runners[PATH_MAX], self[PATH_MAX - 16] = "";
@@ -323,6 +338,7 @@ int main (int argc, char **argv)
     (void) snprintf (cache, sizeof cache, "%.4000s/cache", options.conf.dir);
     if (!options.conf.cache_dir)
         options.conf.cache_dir = cache;
+    options.conf.secrets_exec = options.secrets_exec;
     if (lock (options.conf.dir) < 0) {
         ama_log (AMA_LOG_ERROR, "agent", "%s: %s", options.conf.dir,
                  errno == EWOULDBLOCK ? "another agent works there" : strerror (errno));

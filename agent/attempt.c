@@ -11,6 +11,7 @@
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/sandbox.h"
+#include "agent/secret_start.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -24,9 +25,24 @@
 
 /* ---- events ---- */
 
-static char *fit (const char *text, size_t max)
+/* Masked before it is cut: a part of a secret can not be found any more. */
+static char *fit (const ama_attempt_t *attempt, const char *text, size_t max)
 {
-    return text ? ama_text_fit (text, strlen (text), max) : NULL;
+    char *masked = ama_vault_mask (attempt->vault, text);
+    char *fitting = masked ? ama_text_fit (masked, strlen (masked), max) : NULL;
+
+    free (masked);
+    return fitting;
+}
+
+static void take_frames (const ama_attempt_t *attempt, const ama_report_event_t *event, ama_report_event_t *copy)
+{
+    copy->n_frames = event->n_frames < AMA_REPORT_EVENT_FRAMES_MAX ? event->n_frames : AMA_REPORT_EVENT_FRAMES_MAX;
+    copy->frames = ama_calloc (copy->n_frames + 1, sizeof *copy->frames);
+    for (size_t i = 0; i < copy->n_frames; i++) {
+        copy->frames[i] = event->frames[i];
+        copy->frames[i].file = fit (attempt, event->frames[i].file, AMA_REPORT_FRAME_FILE_MAX);
+    }
 }
 
 void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
@@ -37,14 +53,16 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
     copy.action = attempt->action;
     copy.has_attempt = true;
     copy.attempt = attempt->no;
-    copy.file = fit (event->file, AMA_REPORT_EVENT_FILE_MAX);
-    copy.text = fit (event->text, AMA_REPORT_EVENT_TEXT_MAX);
-    copy.value = fit (event->value, AMA_REPORT_EVENT_VALUE_MAX);
-    copy.error_name = fit (event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
-    copy.error_message = fit (event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
-    if (copy.n_frames > AMA_REPORT_EVENT_FRAMES_MAX)
-        copy.n_frames = AMA_REPORT_EVENT_FRAMES_MAX;
+    copy.file = fit (attempt, event->file, AMA_REPORT_EVENT_FILE_MAX);
+    copy.text = fit (attempt, event->text, AMA_REPORT_EVENT_TEXT_MAX);
+    copy.value = fit (attempt, event->value, AMA_REPORT_EVENT_VALUE_MAX);
+    copy.error_name = fit (attempt, event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
+    copy.error_message = fit (attempt, event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
+    take_frames (attempt, event, &copy);
     ama_feed_add (attempt->feed, &copy);
+    for (size_t i = 0; i < copy.n_frames; i++)
+        free (copy.frames[i].file);
+    free (copy.frames);
     free (copy.file);
     free (copy.text);
     free (copy.value);
@@ -77,7 +95,7 @@ void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done,
         .done = done,
         .has_total = true,
         .total = total,
-        .text = fit (text, AMA_REPORT_EVENT_TEXT_MAX),
+        .text = fit (attempt, text, AMA_REPORT_EVENT_TEXT_MAX),
     };
     (void) ama_tell (attempt->agent->ctx, "reporter", AMA_MSG_REPORT_PROGRESS, &body);
     free (body.event.text);
@@ -148,8 +166,16 @@ static void pause_runner (ama_attempt_t *attempt, bool pause)
 void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size)
 {
     ama_output_t *output = attempt->output[channel - 1];
+    ama_str_t masked = { 0 };
 
-    ama_output_feed (output, bytes, size);
+    if (ama_masker_is_empty (ama_vault_masker (attempt->vault)))
+        ama_output_feed (output, bytes, size);
+    else {
+        ama_mask_stream_feed (attempt->mask[channel - 1], bytes, size, &masked);
+        if (masked.size)
+            ama_output_feed (output, masked.data, masked.size);
+        ama_str_done (&masked);
+    }
     if (ama_output_pending (output))
         ama_timer_after (attempt->timer, UNFINISHED_MS);
     if (ama_feed_full (attempt->feed) && !attempt->dropping)
@@ -160,6 +186,19 @@ void ama_attempt_flush (ama_attempt_t *attempt)
 {
     for (int i = 0; i < 2; i++)
         ama_output_flush (attempt->output[i], true);
+}
+
+/* Nothing more comes: what could have become a secret goes out. */
+static void end_output (ama_attempt_t *attempt)
+{
+    for (int i = 0; i < 2; i++) {
+        ama_str_t rest = { 0 };
+        ama_mask_stream_end (attempt->mask[i], &rest);
+        if (rest.size)
+            ama_output_feed (attempt->output[i], rest.data, rest.size);
+        ama_str_done (&rest);
+    }
+    ama_attempt_flush (attempt);
 }
 
 /* Blocked for too long: the child goes on, its output is counted instead of kept until there is room again. */
@@ -184,6 +223,9 @@ void ama_attempt_free (ama_attempt_t *attempt)
     for (int i = 0; i < 2; i++)
         ama_output_destroy (&attempt->output[i]);
     attempt->runner->done (attempt);
+    for (int i = 0; i < 2; i++)
+        ama_mask_stream_destroy (&attempt->mask[i]);
+    ama_vault_release (attempt->agent->vaults, &attempt->vault);
     ama_timer_destroy (&attempt->timer);
     ama_timer_destroy (&attempt->stall);
     ama_folder_done (&attempt->folder);
@@ -265,11 +307,11 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
         .attempt = attempt->id,
         .run = attempt->run,
         .state = outcome->state,
-        .cause = fit (outcome->cause ? outcome->cause : "", AMA_ATTEMPT_STATUS_CAUSE_MAX),
+        .cause = fit (attempt, outcome->cause ? outcome->cause : "", AMA_ATTEMPT_STATUS_CAUSE_MAX),
         .exit = outcome->exit,
-        .error = fit (outcome->error ? outcome->error : "", AMA_ATTEMPT_STATUS_ERROR_MAX),
-        .message = fit (outcome->message ? outcome->message : "", AMA_ATTEMPT_STATUS_MESSAGE_MAX),
-        .file = fit (outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
+        .error = fit (attempt, outcome->error ? outcome->error : "", AMA_ATTEMPT_STATUS_ERROR_MAX),
+        .message = fit (attempt, outcome->message ? outcome->message : "", AMA_ATTEMPT_STATUS_MESSAGE_MAX),
+        .file = fit (attempt, outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
         .line = outcome->line,
         .ms = ama_now_ms (agent->ctx) - attempt->started_ms,
         .has_sandbox = true,
@@ -277,7 +319,7 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
     };
 
     BUG_ON (attempt->outcome != NULL);
-    ama_attempt_flush (attempt);
+    end_output (attempt);
     post_gap (attempt);
     if (stopped) {
         status.state = attempt->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED;
@@ -356,7 +398,10 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
         .timer = ama_timer_new (agent->ctx, on_timer, attempt),
         .stall = ama_timer_new (agent->ctx, on_stall, attempt),
         .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
+        .vault = ama_vault_hold (agent->vaults, start->run),
     };
+    for (int i = 0; i < 2; i++)
+        attempt->mask[i] = ama_mask_stream_new (ama_vault_masker (attempt->vault));
     return attempt;
 }
 
@@ -392,6 +437,10 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     if (!ready) {
         attempt = attempt_new (agent, start, runner);
         attempt->mark = start->attempt;
+        if (ama_secret_start_wanted (&start->environment, start->settings, start->n_settings)) {
+            attempt->then = runner;
+            attempt->runner = runner = &ama_secret_runner;
+        }
     }
     attempt->id = start->attempt;
     attempt->started_ms = ama_now_ms (agent->ctx);
@@ -414,6 +463,14 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
         return;
     }
     end_at_once (attempt, &err);
+}
+
+void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start)
+{
+    ama_err_t err = { 0 };
+
+    if (attempt->runner->start (attempt, start, &err) < 0)
+        end_at_once (attempt, &err);
 }
 
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)

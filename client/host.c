@@ -55,6 +55,8 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .sandbox_read = own->sandbox_read,
         .sandbox_write = own->sandbox_write,
         .sandbox_cgroups = own->sandbox_cgroups,
+        .secrets_dir = paths->secrets_dir,
+        .credentials_dir = env->credentials_dir,
     };
     int rc = share_dir ? ama_system_start (node, &conf, journal, ret_system, err) : AMA_E_NOT_FOUND;
 

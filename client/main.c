@@ -76,6 +76,7 @@ static void host_facts (ama_host_env_t *ret_env)
         .lang = getenv ("LANG"),
         .tz = getenv ("TZ"),
         .home = getenv ("HOME"),
+        .credentials_dir = getenv ("CREDENTIALS_DIRECTORY"),
     };
 }
 

@@ -346,6 +346,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .sandbox_read = list (conf->sandbox_read),
         .sandbox_write = list (conf->sandbox_write),
         .sandbox_cgroups = list (conf->sandbox_cgroups),
+        .secrets_dir = conf->secrets.files ? conf->secrets.files : paths->secrets_dir,
+        .secrets_exec = list (conf->secrets.exec),
     };
     int rc = !share_dir ? err->code
              : journal  ? ama_system_start (node, &system, journal, ret_system, err)

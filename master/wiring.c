@@ -205,13 +205,21 @@ static void fill_agent (ama_system_t *system)
 
     (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
     (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
-    system->agent_argv = ama_calloc (
-        n + 2 * (length (conf->sandbox_read) + length (conf->sandbox_write) + length (conf->sandbox_cgroups)) + 2,
-        sizeof *system->agent_argv);
+    system->agent_argv = ama_calloc (n
+                                         + 2
+                                               * (length (conf->sandbox_read) + length (conf->sandbox_write)
+                                                  + length (conf->sandbox_cgroups) + length (conf->secrets_exec))
+                                         + 4,
+                                     sizeof *system->agent_argv);
     memcpy (system->agent_argv, fixed, sizeof fixed);
     n = add_each (system->agent_argv, n, "--sandbox-read", conf->sandbox_read);
     n = add_each (system->agent_argv, n, "--sandbox-write", conf->sandbox_write);
     n = add_each (system->agent_argv, n, "--sandbox-cgroup", conf->sandbox_cgroups);
+    n = add_each (system->agent_argv, n, "--secrets-exec", conf->secrets_exec);
+    if (conf->secrets_dir) {
+        system->agent_argv[n++] = "--secrets";
+        system->agent_argv[n++] = conf->secrets_dir;
+    }
     if (conf->depot)
         system->agent_argv[n] = "--depot";
 }
@@ -253,6 +261,9 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .sandbox_read = conf->sandbox_read,
         .sandbox_write = conf->sandbox_write,
         .sandbox_cgroups = conf->sandbox_cgroups,
+        .secrets_dir = conf->secrets_dir,
+        .credentials_dir = conf->credentials_dir,
+        .secrets_exec = conf->secrets_exec,
     };
 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);

@@ -57,6 +57,9 @@ typedef struct {
     const char *const *sandbox_read;       /* NULL-terminated, or NULL; likewise below */
     const char *const *sandbox_write;
     const char *const *sandbox_cgroups;
+    const char *secrets_dir;         /* files ENV/NAME, or NULL */
+    const char *credentials_dir;     /* systemd's, for the agent as a thread; or NULL */
+    const char *const *secrets_exec; /* words of a program, or NULL */
 } ama_system_conf_t;
 
 /* Where the scripts of the runners lie for a program in program_dir: <program_dir>/../share/amaterasu of an installation, else the source tree

@@ -87,7 +87,7 @@ static ama_report_event_t statement_event (const work_t *work, size_t index, ama
         .line = item->line,
         .has_end_line = true,
         .end_line = item->end_line,
-        .text = ama_text_fit (work->text + item->offset, item->size, AMA_REPORT_EVENT_TEXT_MAX),
+        .text = ama_text_fit (work->text + item->offset, item->size, SIZE_MAX / 2), /* cut when it is masked */
     };
 }
 
@@ -118,7 +118,7 @@ static char *shown_file (const work_t *work, const char *source)
 
     if (strncmp (source, snapshot, length) == 0 && source[length] == '/')
         source += length + 1;
-    return ama_text_fit (source, strlen (source), AMA_REPORT_FRAME_FILE_MAX);
+    return ama_text_fit (source, strlen (source), SIZE_MAX / 2);
 }
 
 /* The statement that was running when the script failed. */
@@ -270,7 +270,7 @@ static char *source_line (const work_t *work, uint32_t line)
 
     for (; line > 1 && (at = strchr (at, '\n')); line--)
         at++;
-    return at ? ama_text_fit (at, strcspn (at, "\n"), AMA_REPORT_EVENT_TEXT_MAX) : ama_strdup ("");
+    return at ? ama_text_fit (at, strcspn (at, "\n"), SIZE_MAX / 2) : ama_strdup ("");
 }
 
 static void finish_syntax (work_t *work)
@@ -284,7 +284,7 @@ static void finish_syntax (work_t *work)
 
     if ((newline = strchr (text, '\n')))
         *newline = '\0';
-    message = ama_text_fit (colon ? colon + 2 : text, strlen (colon ? colon + 2 : text), 1024);
+    message = ama_text_fit (colon ? colon + 2 : text, strlen (colon ? colon + 2 : text), SIZE_MAX / 2);
     ama_shell_trace_at (work->trace, &at);
     if (at.index >= 0)
         on_step ((size_t) at.index, false, work);
