@@ -57,7 +57,7 @@ struct ama_sim {
     uint32_t n_actors;
     event_t **heap;
     size_t n_events, room;
-    uint64_t order;
+    uint64_t order, delivered;
     uint64_t hub_id;
 };
 
@@ -441,6 +441,11 @@ int64_t ama_sim_now_ms (const ama_sim_t *sim)
     return sim->now_ms;
 }
 
+uint64_t ama_sim_delivered (const ama_sim_t *sim)
+{
+    return sim->delivered;
+}
+
 void *ama_sim_state (ama_sim_t *sim, const char *name)
 {
     actor_t *actor = find (sim, name);
@@ -461,6 +466,7 @@ static void deliver (ama_sim_t *sim, event_t *event)
         return;
     }
     trace (sim, "got", &envelope, &event->body);
+    sim->delivered++;
     ama_ctx_deliver (dst->ctx, &envelope, event->body.data, event->body.size);
 }
 

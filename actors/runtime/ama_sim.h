@@ -28,6 +28,7 @@ void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate); /* e.g.
 /* Runs until nothing is to be done before until_ms of virtual time, or steps callbacks were made; returns the steps made. */
 uint64_t ama_sim_run (ama_sim_t *sim, int64_t until_ms, uint64_t steps);
 int64_t ama_sim_now_ms (const ama_sim_t *sim);
+uint64_t ama_sim_delivered (const ama_sim_t *sim);      /* messages that reached an actor */
 uint64_t ama_sim_random (ama_sim_t *sim);               /* the seed's stream, for the test's own choices */
 void *ama_sim_state (ama_sim_t *sim, const char *name); /* of a live actor, or NULL */
 void ama_sim_destroy (ama_sim_t **sim);
