@@ -337,7 +337,15 @@ static void *sim_zmq (void *port)
     return NULL;
 }
 
-static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq };
+static int sim_program (void *port, ama_child_t *child, const void *input, size_t size)
+{
+    const actor_t *actor = port;
+    const ama_sim_conf_t *conf = &actor->sim->conf;
+
+    return conf->program ? conf->program (child, actor->name, input, size, conf->arg) : AMA_E_UNSUPPORTED;
+}
+
+static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq, sim_program };
 
 /* ---- for the test ---- */
 

@@ -3,10 +3,8 @@
 
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
-#include "messages/fetch.h"
 #include "messages/lease.h"
 #include "messages/plan.h"
-#include "messages/resolve.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,31 +94,15 @@ void cast_part_done (void *state)
     ama_timer_destroy (&self->hello);
 }
 
-/* ---- fetcher, planner, resolver ---- */
-
-static int on_fetch (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    cast_part_t *self = state;
-    const ama_fetch_request_t *request = body;
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_fetch_reply_t reply = { .commit = (char *) "3f2c1ab",
-                                .snapshot = (char *) "/snapshot",
-                                .files = 3,
-                                .ref = (char *) "main",
-                                .subject = (char *) "x" };
-
-    if (*request->commit && strcmp (request->commit, reply.commit) != 0)
-        cast_break (self->world, "fetch asked for another commit than was answered");
-    if (cast_chance (self->world, 3))
-        return ama_err_set (err, AMA_E_UNREACHABLE, "the host does not answer");
-    return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);
-}
+/* ---- planner ---- */
 
 typedef struct {
     ama_plan_action_t actions[2 * ACTIONS_MAX];
     uint32_t depends[2 * ACTIONS_MAX][ACTIONS_MAX];
     char names[2 * ACTIONS_MAX][8];
     ama_plan_dependencies_t dependencies;
+    ama_plan_repository_t repository;
+    ama_plan_artifact_t artifact;
 } draft_t;
 
 static uint64_t mix (uint64_t a, uint64_t b)
@@ -170,10 +152,16 @@ static void draft_plan (draft_t *draft, ama_plan_plan_t *plan, uint64_t seed)
             draft->actions[me].error_action = at++;
         }
     }
-    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml" };
+    draft->repository = (ama_plan_repository_t){ .id = (char *) "r", .url = (char *) "https://repo.example/" };
+    draft->artifact = (ama_plan_artifact_t){ .group = (char *) "g", .name = (char *) "a", .version = (char *) "1" };
+    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml",
+                                                     .repositories = &draft->repository,
+                                                     .n_repositories = 1,
+                                                     .artifacts = &draft->artifact,
+                                                     .n_artifacts = 1 };
     *plan = (ama_plan_plan_t){ .job = (char *) "job",
                                .env = (char *) "dev",
-                               .commit = (char *) "3f2c1ab",
+                               .commit = (char *) "3f2c1ab0000000000000000000000000000000ab",
                                .actions = draft->actions,
                                .n_actions = at,
                                .dependencies = &draft->dependencies,
@@ -226,18 +214,6 @@ static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
     rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
     free (draft);
     return rc;
-}
-
-static int on_resolve (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_resolve_file_t file = { .path = (char *) "/cache/a.jar", .coordinates = (char *) "g:a:1" };
-    ama_resolve_reply_t reply = { .files = &file, .n_files = 1 };
-
-    (void) state;
-    (void) body;
-    (void) err;
-    return ama_reply (ctx, &waiter, AMA_MSG_RESOLVE_REPLY, &reply);
 }
 
 /* ---- client ---- */
@@ -339,9 +315,7 @@ static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
         .handlers = def_name##_handlers,                                                                               \
     }
 
-PART (cast_fetcher, "fetcher", AMA_ROLE_FETCHER, { AMA_MSG_FETCH_REQUEST, on_fetch });
 PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
-PART (cast_resolver, "resolver", AMA_ROLE_RESOLVER, { AMA_MSG_RESOLVE_REQUEST, on_resolve });
 
 static const ama_handler_t client_handlers[] = { AMA_HANDLER_END };
 

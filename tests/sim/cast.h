@@ -79,11 +79,12 @@ struct cast_world {
     cast_session_t sessions[CAST_SESSIONS];
     size_t n_sessions;
     cast_reader_t readers[CAST_READERS];
-    ama_str_t broken; /* promises that were broken; empty if all is well */
-    FILE *history;    /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
+    const char *cache; /* folder of fetcher and resolver */
+    ama_str_t broken;  /* promises that were broken; empty if all is well */
+    FILE *history;     /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
 };
 
-extern const ama_actor_def_t cast_fetcher, cast_planner, cast_resolver, cast_agent, cast_client;
+extern const ama_actor_def_t cast_planner, cast_agent, cast_client;
 extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_reader_t */
 
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
@@ -91,6 +92,8 @@ void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
 /* The agent's process dies: what ran is gone, what was written down stays. */
 void cast_agent_crashed (cast_world_t *world);
+/* The programs that actors start; arg is the world. For ama_sim_conf_t. */
+int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);
 /* The story is over: what the real client has written becomes history. */
 void cast_reader_over (cast_reader_t *reader);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

@@ -8,7 +8,9 @@
  * no hole. Prints the seed of every story that does not.
  */
 #include "actors/broker/broker_actor.h"
+#include "actors/fetcher/fetch_actor.h"
 #include "actors/reporter/reporter.h"
+#include "actors/resolver/resolver.h"
 #include "actors/supervisor/sup.h"
 #include "tests/sim/cast.h"
 #include "tests/sim/disk.h"
@@ -45,6 +47,8 @@ typedef struct {
     ama_supervisor_conf_t supervisor;
     ama_broker_conf_t broker;
     ama_reporter_conf_t reporter;
+    ama_fetcher_conf_t fetcher;
+    ama_resolver_conf_t resolver;
     cast_world_t *config; /* what the stand-ins are given */
     cast_reader_t *readers[CAST_READERS];
     struct {
@@ -53,7 +57,8 @@ typedef struct {
         const void *config;
         int64_t back_ms; /* 0: it is up */
     } parts[PARTS];
-    char folder[32], amad_disk[48], reporter_disk[48], reports[64]; /* the reporter may live on a machine of its own */
+    char folder[32], cache[48], amad_disk[48], reporter_disk[48],
+        reports[64]; /* the reporter may live on a machine of its own */
     unsigned crashes, cuts;
 } story_t;
 
@@ -214,6 +219,26 @@ static void trace (const char *line, void *arg)
     (void) puts (line);
 }
 
+/* The one jar that there is, as the resolver's child would have brought it. */
+static void make_cache (story_t *story)
+{
+    char path[80];
+    FILE *jar;
+
+    if (chdir (story->folder) < 0)
+        cast_break (&story->world, "%s can not be entered", story->folder);
+    (void) snprintf (story->cache, sizeof story->cache,
+                     "/proc/self/cwd/cache"); /* messages say it: it is the same in each story */
+    (void) mkdir (story->cache, 0700);
+    (void) snprintf (path, sizeof path, "%s/coursier", story->cache);
+    (void) mkdir (path, 0700);
+    (void) snprintf (path, sizeof path, "%s/coursier/a.jar", story->cache);
+    jar = fopen (path, "w");
+    if (!jar || fputs ("jar\n", jar) < 0 || fclose (jar) != 0)
+        cast_break (&story->world, "%s can not be written", path);
+    story->world.cache = story->cache;
+}
+
 /* Who is there, and where. */
 static void set_up (story_t *story, uint64_t seed)
 {
@@ -228,14 +253,17 @@ static void set_up (story_t *story, uint64_t seed)
     story->supervisor = (ama_supervisor_conf_t){ .data_dir = story->amad_disk, .max_active = seed % 7 == 0 ? 2 : 0 };
     story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
     story->reporter = (ama_reporter_conf_t){ .dir = story->reports };
+    story->fetcher = (ama_fetcher_conf_t){ .cache_dir = story->cache, .helper = "helper" };
+    story->resolver = (ama_resolver_conf_t){ .cache_dir = story->cache, .scripts_dir = "/scripts" };
     story->config = &story->world;
+    make_cache (story);
     add_part (story, SUPERVISOR, &ama_supervisor_def, NULL, &story->supervisor);
     add_part (story, BROKER, &ama_broker_def, NULL, &story->broker);
     add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
     add_part (story, AGENT, &cast_agent, NULL, &story->config);
-    add_part (story, FETCHER, &cast_fetcher, NULL, &story->config);
+    add_part (story, FETCHER, &ama_fetcher_def, NULL, &story->fetcher);
     add_part (story, PLANNER, &cast_planner, NULL, &story->config);
-    add_part (story, RESOLVER, &cast_resolver, NULL, &story->config);
+    add_part (story, RESOLVER, &ama_resolver_def, NULL, &story->resolver);
     add_part (story, CLIENT, &cast_client, NULL, &story->config);
     for (unsigned i = 0; i < CAST_READERS; i++) {
         static const char *const names[CAST_READERS] = { "client/r0", "client/r1", "client/r2", "client/r3" };
@@ -253,7 +281,9 @@ static int tell (uint64_t seed, bool traced, FILE *history)
                             .duplicate = seed % 3 == 0 ? 0 : 0.05,
                             .delay_ms = (int64_t) (seed % 4) * 5,
                             .reorder = seed % 2,
-                            .trace = traced ? trace : NULL };
+                            .program = cast_program,
+                            .trace = traced ? trace : NULL,
+                            .arg = &story->world };
     int rc;
 
     for (size_t i = 0; i < 2 && !*story->amad_disk; i++) {
@@ -283,6 +313,7 @@ static int tell (uint64_t seed, bool traced, FILE *history)
     ama_sim_destroy (&story->sim);
     disk_end ();
     cast_done (&story->world);
+    (void) chdir ("/");
     (void) nftw (story->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free (story);
     return rc;
