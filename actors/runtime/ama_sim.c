@@ -438,6 +438,20 @@ void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms)
     push (sim, notice, sim->now_ms + (detect_ms > 0 ? detect_ms : 0));
 }
 
+uint64_t ama_sim_said (const ama_sim_t *sim)
+{
+    return sim->order;
+}
+
+void ama_sim_unsay (ama_sim_t *sim, const char *name, uint64_t since)
+{
+    const actor_t *actor = find (sim, name);
+
+    for (size_t i = 0; actor && i < sim->n_events; i++)
+        if (sim->heap[i]->src == actor && sim->heap[i]->order > since)
+            sim->heap[i]->dropped = true;
+}
+
 void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate)
 {
     sim->conf.loss = loss;

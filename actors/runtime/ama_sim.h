@@ -28,6 +28,9 @@ ama_sim_t *ama_sim_new (const ama_sim_conf_t *conf);
 int ama_sim_start (ama_sim_t *sim, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err);
 /* As kill -9: state is dropped without stop; peers are told after detect_ms. Start it again with ama_sim_start. */
 void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms);
+/* What an actor has said since a moment (ama_sim_said) and nobody has heard yet is not said: it was dead by then. */
+uint64_t ama_sim_said (const ama_sim_t *sim);
+void ama_sim_unsay (ama_sim_t *sim, const char *name, uint64_t since);
 void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate); /* e.g. 0, 0 to let it settle */
 /* Runs until nothing is to be done before until_ms of virtual time, or steps callbacks were made; returns the steps made. */
 uint64_t ama_sim_run (ama_sim_t *sim, int64_t until_ms, uint64_t steps);

@@ -99,9 +99,14 @@ static void cut (story_t *story, const char *disk, int64_t away_ms)
 
     if (cast_random (&story->world) % 2) {
         int64_t last_ms = ama_sim_now_ms (story->sim) + 200;
+        uint64_t said = 0;
         disk_freeze_after (disk, 1 + (unsigned) (cast_random (&story->world) % 16));
-        while (!disk_is_frozen () && ama_sim_run (story->sim, last_ms, 1))
-            continue;
+        do
+            said = ama_sim_said (story->sim);
+        while (ama_sim_run (story->sim, last_ms, 1) && !disk_is_frozen ());
+        for (part_t i = 0; i < AGENT; i++) /* whoever failed to write was dead then */
+            if (disk_is_frozen ())
+                ama_sim_unsay (story->sim, story->parts[i].name, said);
     }
     if (strcmp (disk, story->amad_disk) == 0) {
         end (story, SUPERVISOR, away_ms);
