@@ -18,6 +18,7 @@
 #define CAST_ATTEMPTS 4096
 #define CAST_SESSIONS 512
 #define CAST_READERS  4
+#define CAST_EVENTS   1024
 
 /* One attempt as the agent's disk knows it. */
 typedef struct {
@@ -51,6 +52,10 @@ typedef struct {
     bool cancel_wanted, cancelled;
     int64_t cancel_at_ms;
     uint64_t told; /* events that stand in the history, for all readers together */
+    /* as cast_reporter keeps it */
+    uint64_t kept;
+    ama_event_type_t types[CAST_EVENTS];
+    char states[CAST_EVENTS][16];
 } cast_run_t;
 
 typedef struct cast_world cast_world_t;
@@ -85,6 +90,8 @@ struct cast_world {
 };
 
 extern const ama_actor_def_t cast_planner, cast_agent, cast_client;
+extern const ama_actor_def_t cast_fetcher, cast_resolver,
+    cast_reporter;                        /* cast_plain.c: where the real ones are of no interest */
 extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_reader_t */
 
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);

@@ -259,7 +259,8 @@ static void set_up (story_t *story, uint64_t seed)
     story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
     story->reporter = (ama_reporter_conf_t){ .dir = story->reports };
     story->fetcher = (ama_fetcher_conf_t){ .cache_dir = story->cache, .helper = "helper" };
-    story->resolver = (ama_resolver_conf_t){ .cache_dir = story->cache, .scripts_dir = "/scripts" };
+    story->resolver =
+        (ama_resolver_conf_t){ .cache_dir = story->cache, .scripts_dir = "/scripts", .idle_ms = 5000, .retry_ms = 500 };
     story->config = &story->world;
     make_cache (story);
     add_part (story, SUPERVISOR, &ama_supervisor_def, NULL, &story->supervisor);
