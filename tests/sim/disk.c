@@ -301,6 +301,8 @@ void disk_end (void)
 typedef struct {
     sqlite3_file base;
     int fd;
+    void **shared; /* what SQLite wants to share with other processes, of which there are none */
+    int n_shared;
 } vfs_file_t;
 
 static int fd_of (sqlite3_file *file)
@@ -308,8 +310,47 @@ static int fd_of (sqlite3_file *file)
     return ((vfs_file_t *) file)->fd;
 }
 
+static int vfs_unshare (sqlite3_file *file, int remove)
+{
+    vfs_file_t *self = (vfs_file_t *) file;
+
+    (void) remove;
+    while (self->n_shared)
+        free (self->shared[--self->n_shared]);
+    free (self->shared);
+    self->shared = NULL;
+    return SQLITE_OK;
+}
+
+static int vfs_share (sqlite3_file *file, int region, int size, int extend, void volatile **ret_bytes)
+{
+    vfs_file_t *self = (vfs_file_t *) file;
+
+    *ret_bytes = NULL;
+    if (region >= self->n_shared && !extend)
+        return SQLITE_OK;
+    while (region >= self->n_shared) {
+        self->shared = ama_realloc (self->shared, (size_t) (self->n_shared + 1) * sizeof (void *));
+        self->shared[self->n_shared++] = ama_calloc (1, (size_t) size);
+    }
+    *ret_bytes = self->shared[region];
+    return SQLITE_OK;
+}
+
+static int vfs_share_lock (sqlite3_file *file, int offset, int n, int flags)
+{
+    (void) file, (void) offset, (void) n, (void) flags;
+    return SQLITE_OK;
+}
+
+static void vfs_share_barrier (sqlite3_file *file)
+{
+    (void) file;
+}
+
 static int vfs_close (sqlite3_file *file)
 {
+    (void) vfs_unshare (file, 0);
     (void) close (fd_of (file));
     return SQLITE_OK;
 }
@@ -384,7 +425,11 @@ static int vfs_traits (sqlite3_file *file)
 }
 
 static const sqlite3_io_methods methods = {
-    .iVersion = 1,
+    .iVersion = 2,
+    .xShmMap = vfs_share,
+    .xShmLock = vfs_share_lock,
+    .xShmBarrier = vfs_share_barrier,
+    .xShmUnmap = vfs_unshare,
     .xClose = vfs_close,
     .xRead = vfs_read,
     .xWrite = vfs_write,
@@ -405,6 +450,8 @@ static int vfs_open (sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 
     (void) vfs;
     self->base.pMethods = NULL;
+    self->shared = NULL;
+    self->n_shared = 0;
     self->fd = name ? open (name, O_RDWR | O_CLOEXEC | (flags & SQLITE_OPEN_CREATE ? O_CREAT : 0), 0600) : -1;
     if (self->fd < 0)
         return SQLITE_CANTOPEN;
