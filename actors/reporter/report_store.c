@@ -169,6 +169,7 @@ typedef struct {
     uint64_t good;    /* bytes of whole, right lines */
     uint64_t records; /* lines behind the first bad one that are right: then it is no torn tail */
     bool bad;
+    bool hole; /* the first bad one is a write that a power cut took; what was written after it was not synced either */
 } scan_t;
 
 static void scan_line (scan_t *scan, const char *line, size_t size)
@@ -176,11 +177,12 @@ static void scan_line (scan_t *scan, const char *line, size_t size)
     ama_report_record_t record;
 
     if (ama_report_line_parse (line, size, &record) < 0) {
+        scan->hole |= !scan->bad && memchr (line, '\0', size);
         scan->bad = true;
         return;
     }
     if (scan->bad) {
-        scan->records++;
+        scan->records += !scan->hole;
         return;
     }
     scan->good += size + 1;

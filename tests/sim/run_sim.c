@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define STORM_MS 8000
-#define CALM_MS  150000
+#define CALM_MS  600000
 #define STEP_MS  50
 
 /* Who may crash. */
