@@ -29,7 +29,7 @@ struct ama_report_core {
     uint64_t artifact; /* last artifact event */
     char *job;
     char *env;
-    bool ended;
+    bool accepted, ended; /* run.accepted, run.ended were kept */
     char *state;
     int64_t exit;
     source_t *sources;
@@ -133,6 +133,7 @@ static void count (ama_report_core_t *core, const ama_report_record_t *record)
         core->prev = record->seq;
     if (record->type == AMA_EVENT_TYPE_ARTIFACT)
         core->artifact = record->seq;
+    core->accepted |= record->type == AMA_EVENT_TYPE_RUN_ACCEPTED;
 }
 
 /* ---- reading back ---- */
@@ -285,6 +286,11 @@ uint64_t ama_report_core_seq (const ama_report_core_t *core)
 uint64_t ama_report_core_artifact (const ama_report_core_t *core)
 {
     return core->artifact;
+}
+
+bool ama_report_core_accepted (const ama_report_core_t *core)
+{
+    return core->accepted || core->ended;
 }
 
 bool ama_report_core_ended (const ama_report_core_t *core)

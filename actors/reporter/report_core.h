@@ -45,6 +45,8 @@ void ama_report_core_progress (const ama_report_core_t *core, const ama_report_e
 
 uint64_t ama_report_core_seq (const ama_report_core_t *core);      /* of the last kept event, 0 for none */
 uint64_t ama_report_core_artifact (const ama_report_core_t *core); /* seq of the last artifact event, 0 for none */
+bool ama_report_core_accepted (
+    const ama_report_core_t *core); /* run.accepted was kept: others than the run may speak */
 bool ama_report_core_ended (const ama_report_core_t *core);
 /* State and exit code of run.ended; "" and 0 before. Borrowed. */
 const char *ama_report_core_state (const ama_report_core_t *core);

@@ -25,7 +25,7 @@ struct ama_report_follower {
     ama_report_run_t *run;
     ama_stream_t *stream;
     uint64_t offset;  /* in the file: what is before was told or was not wanted */
-    uint64_t backlog; /* size of the file when the request came */
+    uint64_t backlog; /* size of the file when the request came, with what was not synced yet */
     uint64_t from;    /* first number wanted */
     ama_report_level_t level;
     bool progress;
@@ -115,6 +115,8 @@ static int read_batch (const ama_report_follower_t *follower, const ama_report_r
 {
     ama_report_read_t *read = pick_read (follower);
     size_t end = CHUNK - (size_t) (follower->offset % CHUNK);
+    uint64_t told = ama_report_file_told (follower->run->file);
+    uint64_t left = told > follower->offset ? told - follower->offset : 0;
 
     *ret_read = read;
     if (is_read (read, follower))
@@ -129,7 +131,8 @@ static int read_batch (const ama_report_follower_t *follower, const ama_report_r
 
         ama_str_clear (&read->chunk);
         ama_str_reserve (&read->chunk, size);
-        got = ama_report_file_read (follower->run->file, follower->offset, read->chunk.data, size, err);
+        got = ama_report_file_read (follower->run->file, follower->offset, read->chunk.data, size < left ? size : left,
+                                    err);
         if (got < 0) {
             read->run = NULL;
             return (int) got;
@@ -176,6 +179,8 @@ static bool tell_end (ama_report_follower_t *follower)
 {
     const ama_report_run_t *run = follower->run;
 
+    if (follower->offset < ama_report_file_size (run->file)) /* its end, perhaps, is being synced */
+        return false;
     if (ama_report_core_ended (run->core)) {
         ama_report_end_t end = { .state = (char *) ama_report_core_state (run->core),
                                  .exit = ama_report_core_exit (run->core) };
@@ -198,7 +203,7 @@ static void tell_progress (const ama_report_follower_t *follower)
     ama_report_batch_t batch = { .items = &item, .n_items = 1 };
 
     if (run->progress && follower->progress && follower->caught_up
-        && follower->offset >= ama_report_file_size (run->file))
+        && follower->offset >= ama_report_file_told (run->file))
         (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &batch);
 }
 
@@ -250,8 +255,9 @@ static void pump (ama_report_follower_t *follower)
             return;
         }
         if (follower->level == AMA_REPORT_LEVEL_NONE && follower->caught_up)
-            follower->offset = ama_report_file_size (run->file);
-        if (follower->caught_up && follower->offset >= ama_report_file_size (run->file)) {
+            follower->offset = ama_report_file_told (run->file);
+        if (follower->offset >= ama_report_file_told (run->file)
+            && (follower->caught_up || follower->offset < follower->backlog)) { /* the rest is being synced */
             (void) tell_end (follower);
             return;
         }

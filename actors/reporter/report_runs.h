@@ -27,7 +27,6 @@ typedef struct ama_report_run {
     char *progress; /* JSON of what was told last, while no event came after it; or NULL */
     bool unsynced;  /* written since the last sync was started */
     bool named;     /* its file's name is on the disk, or on its way there */
-    bool touched;   /* written since the followers were told */
     UT_hash_handle hh;
 } ama_report_run_t;
 
