@@ -183,9 +183,10 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
     ama_str_t sql = { 0 };
     int rc;
 
+    /* the lock first: what reads the file without it makes a file of shared memory, for which a full disk has no space */
     ama_str_printf (
         &sql,
-        "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA temp_store=MEMORY;"
         "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;",
         PAGE_SIZE);
     if (max_bytes)
