@@ -9,6 +9,7 @@
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
+#include "agent/confine.h"
 #include "agent/gather.h"
 #include "agent/guard.h"
 #include "agent/runners/shell/shell_prelude.h"
@@ -476,25 +477,6 @@ static int init_files (ama_agent_t *agent, ama_err_t *err)
     return rc;
 }
 
-static ama_sandbox_t *make_sandbox (const ama_agent_conf_t *conf)
-{
-    const char *const readable[] = { conf->runners_dir ? conf->runners_dir : "", conf->java_home ? conf->java_home : "",
-                                     conf->spark_home ? conf->spark_home : "", NULL };
-    const ama_sandbox_conf_t sandbox = { .off = conf->no_sandbox,
-                                         .required = conf->sandbox_required,
-                                         .state_dir = conf->state_dir ? conf->state_dir : conf->dir,
-                                         .cache_dir = conf->cache_dir,
-                                         .home = conf->home,
-                                         .path = conf->path,
-                                         .readable = readable,
-                                         .more_reads = conf->sandbox_read,
-                                         .more_writes = conf->sandbox_write,
-                                         .cgroups = conf->sandbox_cgroups,
-                                         .memory = conf->memory };
-
-    return ama_sandbox_new (&sandbox);
-}
-
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     ama_agent_t *agent = state;
@@ -513,7 +495,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->gather = ama_gather_new (agent);
     agent->vaults = ama_vaults_new ();
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
-    agent->sandbox = make_sandbox (&agent->conf);
+    agent->sandbox = ama_confine_sandbox (&agent->conf);
     agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
     agent->conf.sandbox_read = agent->conf.sandbox_write = agent->conf.sandbox_cgroups = NULL;
     rc = find_bash (agent, err);

@@ -6,6 +6,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+ama_sandbox_t *ama_confine_sandbox (const ama_agent_conf_t *conf)
+{
+    const char *const readable[] = { conf->runners_dir ? conf->runners_dir : "", conf->java_home ? conf->java_home : "",
+                                     conf->spark_home ? conf->spark_home : "", NULL };
+    const ama_sandbox_conf_t sandbox = { .off = conf->no_sandbox,
+                                         .required = conf->sandbox_required,
+                                         .state_dir = conf->state_dir ? conf->state_dir : conf->dir,
+                                         .cache_dir = conf->cache_dir,
+                                         .home = conf->home,
+                                         .path = conf->path,
+                                         .readable = readable,
+                                         .more_reads = conf->sandbox_read,
+                                         .more_writes = conf->sandbox_write,
+                                         .cgroups = conf->sandbox_cgroups,
+                                         .memory = conf->memory };
+
+    return ama_sandbox_new (&sandbox);
+}
+
 static void read_below (ama_confine_t *confine, const char *dir, const char *name)
 {
     ama_str_t path = { 0 };

@@ -5,6 +5,9 @@
 #include "agent/agent.h"
 #include "agent/sandbox.h"
 
+/* As the agent's configuration says. The caller owns it. */
+ama_sandbox_t *ama_confine_sandbox (const ama_agent_conf_t *conf);
+
 /* For a child of this run whose own folder is `folder`. What a job asks for and does not get is added to note, for a person. */
 ama_confine_t *ama_confine_run (const ama_agent_t *agent, const ama_attempt_start_t *start, const char *folder,
                                 ama_str_t *note);

@@ -475,7 +475,7 @@ static void done (void *state)
 
     ama_stock_destroy (&self->stock);
     while (self->told)
-        free_told (self->told);
+        free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     /* the processes are gone already, with the loop */
     DL_FOREACH_SAFE (self->helpers, helper, next)
     {

@@ -109,7 +109,7 @@ static void done (void *state)
 
     ama_stock_destroy (&self->stock);
     while (self->waiting)
-        free_waiting (self->waiting);
+        free_waiting (self->waiting); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static const ama_handler_t handlers[] = {

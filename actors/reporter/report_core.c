@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 enum { JOB_MAX = 255 };
 
@@ -22,6 +23,14 @@ typedef struct {
     char key[]; /* ACTION/NO */
 } begun_t;
 
+/* A post that came before the start of its attempt. */
+typedef struct parked {
+    struct parked *prev, *next;
+    ama_report_post_t post;
+} parked_t;
+
+enum { PARKED_MAX = 32 };
+
 struct ama_report_core {
     ama_id_t run;
     uint64_t seq;      /* last event */
@@ -34,6 +43,8 @@ struct ama_report_core {
     int64_t exit;
     source_t *sources;
     begun_t *begun;
+    parked_t *parked; /* in the order of their coming */
+    unsigned n_parked;
 };
 
 ama_report_core_t *ama_report_core_new (ama_id_t run)
@@ -59,8 +70,24 @@ static void forget_begun (ama_report_core_t *core)
     }
 }
 
+static void free_parked (parked_t *parked)
+{
+    ama_report_post_done (&parked->post);
+    free (parked);
+}
+
+static parked_t *take_parked (ama_report_core_t *core)
+{
+    parked_t *all = core->parked;
+
+    core->parked = NULL;
+    core->n_parked = 0;
+    return all;
+}
+
 void ama_report_core_destroy (ama_report_core_t **core)
 {
+    parked_t *parked, *next_parked;
     source_t *source, *next;
 
     if (!*core)
@@ -71,6 +98,9 @@ void ama_report_core_destroy (ama_report_core_t **core)
         HASH_DEL ((*core)->sources, source);
         free (source);
     }
+    parked = take_parked (*core);
+    DL_FOREACH_SAFE (parked, parked, next_parked)
+    free_parked (parked);
     forget_begun (*core);
     free ((*core)->job);
     free ((*core)->env);
@@ -246,6 +276,35 @@ bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_p
     return may;
 }
 
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post)
+{
+    parked_t *parked;
+
+    if (core->n_parked == PARKED_MAX)
+        return false;
+    parked = ama_calloc (1, sizeof *parked);
+    ama_report_post_copy (post, &parked->post);
+    DL_APPEND (core->parked, parked);
+    core->n_parked++;
+    return true;
+}
+
+/* One that still waits for another start is parked again. */
+static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void *arg)
+{
+    parked_t *all = take_parked (core), *parked, *next;
+    size_t late;
+
+    DL_FOREACH_SAFE (all, parked, next)
+    {
+        if (ama_report_core_may_tell (core, &parked->post))
+            (void) ama_report_core_post (core, &parked->post, keep, arg, &late);
+        else
+            (void) ama_report_core_park (core, &parked->post);
+        free_parked (parked);
+    }
+}
+
 uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
                                void *arg, size_t *ret_late)
 {
@@ -264,6 +323,8 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
         }
         else
             keep_event (core, source, &post->events[i], keep, arg);
+        if (core->parked && post->events[i].type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+            tell_parked (core, keep, arg);
     }
     return source->upto;
 }

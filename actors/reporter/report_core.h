@@ -39,6 +39,9 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
 /* Was the start of every attempt told that an agent's post speaks of, or is the run over? In one process the supervisor's word always comes
  * first; but when amad dies between a start and its report, the agent is back before the supervisor has said it again. */
 bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post);
+/* A post that may not be told yet is kept (a copy) until that start is told, and told right behind it, before anything that the supervisor says next:
+ * the run may be over by the time it is repeated. Nobody is promised anything: it is to be posted again until acknowledged. False: too many wait. */
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post);
 
 /* The unnumbered members of a progress event. */
 void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out);

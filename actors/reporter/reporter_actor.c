@@ -251,10 +251,12 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
     if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
         return rc;
+    if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_may_tell (run->core, post)) {
+        (void) ama_report_core_park (run->core, post);
+        return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
+    }
     if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_accepted (run->core))
         return too_early (ctx, envelope, post->source);
-    if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_may_tell (run->core, post))
-        return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
     upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
     if (late)
         ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);

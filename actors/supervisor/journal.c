@@ -59,6 +59,7 @@ static const char *const statement_text[N_STATEMENTS] = {
     [DROP_POSTS] = "DELETE FROM outbox WHERE run = ? AND first <= ?",
     [ADD_TOKEN] = "INSERT INTO token VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
     [READ_RUN_EVENTS] = "SELECT run, seq, time, type, body FROM event WHERE run = ? ORDER BY seq",
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",

@@ -114,11 +114,11 @@ class Journal(DaemonHouse):
         return [r["run"] for r in json.loads(self.ama("list", "-o", "json").stdout)["runs"]]
 
     def test_retention(self):
-        go = self.folder / "go"
+        go = self.shared / "go"
         os.mkfifo(go)
         quick, slow = self.job(flow(shell("a")), name="quick", a="echo quick\n"), self.job(flow(shell("a")), name="slow", a=f"read line <{go}\n")
         amad = lambda: self.amad("--config", self.folder / "amad.yaml")  # noqa: E731
-        (self.folder / "amad.yaml").write_text("retention: { runs: 100 }\n")
+        (self.folder / "amad.yaml").write_text(f"sandbox-write: {self.shared}\nretention: {{ runs: 100 }}\n")
         daemon = amad()
         open_run = self.submit(slow)
         gone = self.submit(quick, "--idempotency-key", "k1")
@@ -128,7 +128,7 @@ class Journal(DaemonHouse):
         self.assertTrue(report.exists())
         self.stop(daemon)
         # killed again and again while runs are removed
-        (self.folder / "amad.yaml").write_text("retention: { runs: 1 }\n")
+        (self.folder / "amad.yaml").write_text(f"sandbox-write: {self.shared}\nretention: {{ runs: 1 }}\n")
         daemon = amad()
         made = [gone]
         for _ in range(6):

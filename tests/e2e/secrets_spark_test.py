@@ -19,11 +19,11 @@ class SparkSecrets(SecretsHouse):
     def test_only_the_actions_see_them(self):
         for name in ("spark", "executor", "db"):
             self.secret(f"dev/{name}", CANARIES[name])
-        os.mkfifo(self.folder / "gate")
+        os.mkfifo(self.shared / "gate")
         sees = f"""
             val db = env.configuration("db.password")
             val all = Seq(db, spark.conf.get("spark.hadoop.fs.canary.key"), sys.env("CANARY"), sys.env("AMA_CONF_DB_PASSWORD"))
-            java.nio.file.Files.writeString(java.nio.file.Path.of("{self.folder}/seen"), all.mkString("\\n"))
+            java.nio.file.Files.writeString(java.nio.file.Path.of("{self.shared}/seen"), all.mkString("\\n"))
             println(s"all: $all")
             print(db.take(9)); System.out.flush(); println(db.drop(9))
             print(db.take(9))
@@ -34,7 +34,7 @@ class SparkSecrets(SecretsHouse):
             val long = "x" * 4090 + db * 3
             new ProcessBuilder("sh", "-c", "echo inherited $AMA_CONF_DB_PASSWORD; echo $CANARY >&2").inheritIO().start().waitFor()
             println("ready")
-            scala.io.Source.fromFile("{self.folder}/gate").mkString
+            scala.io.Source.fromFile("{self.shared}/gate").mkString
             """
         fails = """
             val own = env.configuration("own")
@@ -57,7 +57,7 @@ class SparkSecrets(SecretsHouse):
         told = self.wait_for_line(following, "ready", 500)
         self.assertEqual(CANARIES.in_processes("cmdline"), [])
         self.assertEqual({command for _, command in CANARIES.in_processes("environ")}, {"java"})
-        (self.folder / "gate").write_text("go")
+        (self.shared / "gate").write_text("go")
         rest, _ = self.finish(following, 300)
         done = self.ama("attach", run, "--report-format", "ndjson")
         self.assertEqual(done.returncode, 1, told + rest)
@@ -66,12 +66,12 @@ class SparkSecrets(SecretsHouse):
         events = Events.of(done.stdout)
         for half in ("canary-own", "canary-spark"):  # nor what a table or a result has cut off
             self.assertNotIn(half, done.stdout)
-        self.assertEqual((self.folder / "seen").read_text().split("\n"), [CANARIES[n] for n in ("db", "spark", "executor", "db")])
+        self.assertEqual((self.shared / "seen").read_text().split("\n"), [CANARIES[n] for n in ("db", "spark", "executor", "db")])
         self.assertIn("db: String = ***", [e.get("value") for e in events.find("statement.ended")])
         self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "refused for *** and ***")
         log = next((self.data / "agent/runs").glob("*/session-*/kernel.log")).read_text()
         self.assertIn("inherited ***\n", log)
-        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.folder / "seen"), [])
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ if name == "endless\\n":
 """)
         self.plugin.chmod(0o700)
         self.config = self.folder / "amad.yaml"
-        self.config.write_text(f"secrets:\n  files: {self.secrets}\n  exec: ['{self.plugin}', --quiet, two words]\n")
+        self.config.write_text(f"secrets:\n  files: {self.secrets}\n  exec: ['{self.plugin}', --quiet, two words]\nsandbox-write: {self.shared}\n")
 
     def secret(self, path, value, mode=0o600):
         at = self.secrets / path
@@ -85,16 +85,16 @@ if name == "endless\\n":
 class Secrets(SecretsHouse):
     def test_only_the_action_sees_them(self):
         """Every slot, every source, success and failure, retried and rescued: then everything is searched."""
-        os.mkfifo(self.folder / "gate")
+        os.mkfifo(self.shared / "gate")
         (self.folder / "out").mkdir()
         flow = [
             {"name": "sees", "runner": "shell", "file": "sees.sh"},
             {"name": "tells", "runner": "shell", "file": "tells.sh", "retry": {"attempts": 2, "delay": "1ms"},
              "error": {"name": "alert", "runner": "shell", "file": "alert.sh", "retry": {"attempts": 1}}}]
         sees = f"""
-            printf '%s\\n' "$AMA_CONF_DB_PASSWORD" "$AMA_CONF_LIST" "$AMA_CONF_CREDENTIAL" "$AMA_CONF_PEM" "$AMA_CONF_PLUGIN" > {self.folder}/seen
+            printf '%s\\n' "$AMA_CONF_DB_PASSWORD" "$AMA_CONF_LIST" "$AMA_CONF_CREDENTIAL" "$AMA_CONF_PEM" "$AMA_CONF_PLUGIN" > {self.shared}/seen
             echo ready
-            read -r go < {self.folder}/gate
+            read -r go < {self.shared}/gate
             {LEAKY}"""
         tells = LEAKY + """
             "$AMA_CONF_DB_PASSWORD" || true
@@ -110,8 +110,8 @@ class Secrets(SecretsHouse):
         told = self.wait_for_line(following, "ready")
         self.assertEqual(CANARIES.in_processes("cmdline"), [])
         self.assertEqual({command for _, command in CANARIES.in_processes("environ")}, {"bash"})
-        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.folder / "seen"), [])
-        (self.folder / "gate").write_text("go\n")
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
+        (self.shared / "gate").write_text("go\n")
         rest, _ = self.finish(following)
         code, events = self.attach(run)
         self.assertEqual(code, 1)
@@ -130,10 +130,10 @@ class Secrets(SecretsHouse):
         for line in ("DB_PASSWORD=***", "LIST=[1.10,\"***\"]", "OWN=***", "PEM=***", "***...", "held-back"):
             self.assertIn(line, output.splitlines())
         self.assertIn("src/tells.sh: line", output)
-        seen = (self.folder / "seen").read_text()
+        seen = (self.shared / "seen").read_text()
         self.assertEqual(seen, "\n".join((CANARIES["db"], json.dumps([1.1, CANARIES["own"]]).replace("1.1, ", "1.10,"),
                                           *(CANARIES[n] for n in ("credential", "pem", "plugin")))) + "\n")
-        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.folder / "seen"), [])
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
 
     def fails(self, name, *says, error="secret", attempts=1):
         """An action that needs that secret never runs."""
@@ -192,6 +192,7 @@ class Secrets(SecretsHouse):
         here.mkdir(parents=True)
         (here / "db").write_text("canary-first-value")
         (here / "db").chmod(0o600)
+        self.open_to_actions(here)
         repo = self.job([{"name": "a", "runner": "shell", "file": "a.sh", "retry": {"delay": "1ms"}}],
                         {"a": f"echo $AMA_CONF_DB_PASSWORD\nprintf canary-second-value > {here}/db\n[ $AMA_CONF_DB_PASSWORD = canary-second-value ]"})
         events = self.run_events(repo, "--env", "dev")
