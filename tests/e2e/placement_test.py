@@ -186,6 +186,7 @@ class Processes(DaemonHouse):
         self.kill(daemon)
         self.wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/exe").exists() for pid in old))
         self.serve()
+        self.wait_for_output(run, "one")  # the reporter is back, too
         (self.folder / "go").touch()
         code, out = self.attach(run)
         self.assertEqual((code, [e["text"] for e in self.checked(out).find("output")]), (0, ["one", "two"]))

@@ -96,9 +96,11 @@ static inline void expect_heard (peer_t *peer, const char *what, const char *wan
 {
     char heard[256];
 
-    do /* the hub pings who is silent */
+    do /* the hub pings who is silent, and tells of everybody that leaves */
         hear (peer, heard, sizeof heard);
-    while (strcmp (heard, "control.ping from hub (hub)") == 0 && strcmp (wanted, heard) != 0);
+    while ((strcmp (heard, "control.ping from hub (hub)") == 0
+            || strncmp (heard, "control.peer_gone ", sizeof "control.peer_gone " - 1) == 0)
+           && strcmp (wanted, heard) != 0);
     if (strcmp (heard, wanted) != 0)
         fail_msg ("%s: heard \"%s\", not \"%s\"", what, heard, wanted);
 }
