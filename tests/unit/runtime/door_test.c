@@ -350,8 +350,14 @@ static void test_revoke (void **state)
     while (strcmp (heard, "control.ping from hub (hub)") == 0);
     if (strcmp (heard, "control.who from hub (hub)")
         == 0) { /* else the hub has looked between the two: it was cut off */
-        say_hello (&maker, "client/maker", "operator", 2);
-        expect_heard (&maker, "another role", "control.welcome from hub (hub) viewer 4");
+        for (int i = 0; i < 20;
+             i++) { /* again, as links do: a hello that comes while the hub still sees it off is not heard */
+            say_hello (&maker, "client/maker", "operator", 2 + i);
+            hear_within (&maker, heard, sizeof heard, 500);
+            if (strcmp (heard, "control.welcome from hub (hub) viewer 4") == 0)
+                break;
+        }
+        assert_string_equal (heard, "control.welcome from hub (hub) viewer 4");
     }
     else
         assert_string_equal (heard, "control.error from hub (hub) AMA_E_AUTH");
