@@ -106,7 +106,7 @@ void ama_broker_core_destroy (ama_broker_core_t **core_p)
         free (run);
     }
     while (core->given_back)
-        forget_given_back (core, core->given_back);
+        forget_given_back (core, core->given_back); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     free (core);
     *core_p = NULL;
 }
@@ -360,6 +360,7 @@ static void remember_given_back (ama_broker_core_t *core, ama_id_t id)
         forget_given_back (core, core->given_back);
     given_back = ama_calloc (1, sizeof *given_back);
     given_back->id = id;
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_ADD (hh, core->given_back, id, sizeof given_back->id, given_back);
 }
 

@@ -513,7 +513,7 @@ static void done (void *state)
     ama_worker_destroy (&self->worker);
     ama_stock_destroy (&self->stock);
     while (self->told)
-        free_told (self->told);
+        free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     ama_timer_destroy (&self->wake);
     /* no callback will find them any more: the actor is gone when its children are ended */
     LL_FOREACH_SAFE (self->works, work, next)

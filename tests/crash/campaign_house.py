@@ -36,20 +36,22 @@ class House:
         """programs: failpoint → program. shared_cache: None for a cache of its own."""
         self.bin, self.programs = pathlib.Path(binaries), programs
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ama-crash-"))
-        self.data, self.marks = self.folder / "data", self.folder / "marks"
+        self.data, self.marks = self.folder / "data", self.folder / "shared/marks"
         self.cache = pathlib.Path(shared_cache or self.folder / "cache")
         # where a fetch helper may write, if it is to take part
         self.points = (self.folder if shared_cache else self.cache / "amaterasu") / "points"
         self.points.mkdir(parents=True)
         (self.folder / "home").mkdir()
+        self.marks.parent.mkdir()  # what actions may write, beyond their own
         self.marks.touch()
+        (self.folder / "house.yaml").write_text(f"sandbox-write: {self.marks.parent}\n")
         self.orders, self.hits, self.standing = {}, [], []
         self.daemon, self.started_at, self.ready = None, 0, False
         self.recovery, self.starts, self.stopping = [], 0, False
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.folder / "notify"))
         self.notify.setblocking(False)
-        self.env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.folder / "home"), "LANG": "C.UTF-8",
+        self.env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.folder / "home"), "LANG": "C.UTF-8", "AMA_CONFIG": str(self.folder / "house.yaml"),
                     "AMA_DATA_DIR": str(self.data), "XDG_CACHE_HOME": str(self.cache)}
         for name in ("JAVA_HOME", "SPARK_HOME", "AMA_KERNEL_JAR", "AMA_CDS_ARCHIVE", "ASAN_OPTIONS", "UBSAN_OPTIONS", "MAVEN_OPTS"):
             if name in os.environ:

@@ -274,7 +274,7 @@ class Story:
         self.calm_at = note["at"]
 
     def on_over(self, note):
-        self.count.update({"deliveries": note["steps"], "lost": note["lost"]})
+        self.count.update({"deliveries": note.get("steps", 0), "lost": note.get("lost", 0)})
         need("P2", len(set(self.tokens.values())) == len(self.tokens), "two tokens share a run")
         accepted = set(self.tokens.values())
         for run in {run for run, _, _ in self.agent.values()} | {run for run in self.runs if self.runs[run].last}:
