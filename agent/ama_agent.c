@@ -347,5 +347,8 @@ int main (int argc, char **argv)
     notify = ama_notify_of_process ();
     code = run_near_or_far (&options, notify);
     ama_notify_destroy (&notify);
+    free ((void *) options.reads);
+    free ((void *) options.writes);
+    free ((void *) options.cgroups);
     return code;
 }

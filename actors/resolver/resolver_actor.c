@@ -38,7 +38,8 @@ typedef struct work {
 } work_t;
 
 /* What the worker thread is given. It touches nothing else of the actor but the store. */
-typedef struct {
+typedef struct task {
+    struct task *prev, *next;
     resolver_t *self;
     ama_resolve_job_id_t job;
     ama_digest_t set;
@@ -65,6 +66,7 @@ struct resolver {
     ama_worker_t *worker;
     ama_resolve_store_t *store;
     work_t *works;
+    task_t *tasks;
     bool ending;
     char *coursier_dir, *credentials_file;
     char *argv[ARGV_MAX + 1]; /* of every child */
@@ -111,6 +113,14 @@ static void make_reply (const task_t *task, ama_resolve_reply_t *reply)
         };
 }
 
+static void free_task (task_t *task)
+{
+    DL_DELETE (task->self->tasks, task);
+    ama_resolve_lock_done (&task->lock);
+    ama_resolve_answer_done (&task->answer);
+    free (task);
+}
+
 static void on_task (void *job)
 {
     task_t *task = job;
@@ -128,9 +138,7 @@ static void on_task (void *job)
         ama_resolve_core_checked (self->core, task->job, found ? &reply : NULL,
                                   found && ama_resolve_lock_is_changing (&task->lock), now);
     ama_resolve_reply_done (&reply);
-    ama_resolve_lock_done (&task->lock);
-    ama_resolve_answer_done (&task->answer);
-    free (task);
+    free_task (task);
 }
 
 static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
@@ -140,6 +148,7 @@ static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
     task->self = self;
     task->job = effect->job;
     task->set = effect->order->set;
+    DL_APPEND (self->tasks, task);
     return task;
 }
 
@@ -511,6 +520,8 @@ static void done (void *state)
     if (self->store)
         ama_resolve_store_stop (self->store);
     ama_worker_destroy (&self->worker);
+    while (self->tasks)          /* of an actor that was killed, in the simulator */
+        free_task (self->tasks); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     ama_stock_destroy (&self->stock);
     while (self->told)
         free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
