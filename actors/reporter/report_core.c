@@ -26,10 +26,12 @@ typedef struct {
 /* A post that came before the start of its attempt. */
 typedef struct parked {
     struct parked *prev, *next;
-    ama_report_post_t post;
+    ama_id_t source;
+    uint64_t first;
+    ama_str_t bytes; /* of the post, encoded */
 } parked_t;
 
-enum { PARKED_MAX = 32 };
+enum { PARKED_BYTES = 1 << 20 };
 
 struct ama_report_core {
     ama_id_t run;
@@ -44,7 +46,7 @@ struct ama_report_core {
     source_t *sources;
     begun_t *begun;
     parked_t *parked; /* in the order of their coming */
-    unsigned n_parked;
+    size_t parked_bytes;
 };
 
 ama_report_core_t *ama_report_core_new (ama_id_t run)
@@ -72,7 +74,7 @@ static void forget_begun (ama_report_core_t *core)
 
 static void free_parked (parked_t *parked)
 {
-    ama_report_post_done (&parked->post);
+    ama_str_done (&parked->bytes);
     free (parked);
 }
 
@@ -81,7 +83,7 @@ static parked_t *take_parked (ama_report_core_t *core)
     parked_t *all = core->parked;
 
     core->parked = NULL;
-    core->n_parked = 0;
+    core->parked_bytes = 0;
     return all;
 }
 
@@ -261,47 +263,75 @@ static void keep_event (ama_report_core_t *core, source_t *source, const ama_rep
         begin (core, event->action, event->attempt);
 }
 
+static bool is_same_attempt (const ama_report_event_t *a, const ama_report_event_t *b)
+{
+    return a->attempt == b->attempt && strcmp (a->action ? a->action : "", b->action ? b->action : "") == 0;
+}
+
+/* Most posts are of one attempt, so that only a change of it is looked up. */
 bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post)
 {
+    const ama_report_event_t *last = NULL;
     bool may = true;
 
     for (size_t i = 0; may && !core->ended && i < post->n_events; i++) {
+        const ama_report_event_t *event = &post->events[i];
         ama_str_t key = { 0 };
-        if (!post->events[i].has_attempt)
+        if (!event->has_attempt || (last && is_same_attempt (last, event)))
             continue;
-        begun_key (post->events[i].action, post->events[i].attempt, &key);
+        begun_key (event->action, event->attempt, &key);
         may = find_begun (core, &key) != NULL;
         ama_str_done (&key);
+        last = event;
     }
     return may;
+}
+
+static void add_parked (ama_report_core_t *core, parked_t *parked)
+{
+    DL_APPEND (core->parked, parked);
+    core->parked_bytes += parked->bytes.size;
 }
 
 bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post)
 {
     parked_t *parked;
 
-    if (core->n_parked == PARKED_MAX)
-        return false;
+    DL_FOREACH (core->parked, parked)
+    if (ama_id_equal (parked->source, post->source) && parked->first == post->first)
+        return true;
     parked = ama_calloc (1, sizeof *parked);
-    ama_report_post_copy (post, &parked->post);
-    DL_APPEND (core->parked, parked);
-    core->n_parked++;
+    parked->source = post->source;
+    parked->first = post->first;
+    ama_report_post_encode (post, &parked->bytes);
+    if (core->parked_bytes + parked->bytes.size > PARKED_BYTES) {
+        free_parked (parked);
+        return false;
+    }
+    add_parked (core, parked);
     return true;
 }
 
-/* One that still waits for another start is parked again. */
+/* One that still waits for another start stays parked. */
 static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void *arg)
 {
     parked_t *all = take_parked (core), *parked, *next;
+    ama_report_post_t post;
     size_t late;
 
     DL_FOREACH_SAFE (all, parked, next)
     {
-        if (ama_report_core_may_tell (core, &parked->post))
-            (void) ama_report_core_post (core, &parked->post, keep, arg, &late);
+        if (ama_report_post_decode (parked->bytes.data, parked->bytes.size, &post, NULL) < 0) {
+            free_parked (parked); /* it comes again */
+            continue;
+        }
+        if (ama_report_core_may_tell (core, &post)) {
+            (void) ama_report_core_post (core, &post, keep, arg, &late);
+            free_parked (parked);
+        }
         else
-            (void) ama_report_core_park (core, &parked->post);
-        free_parked (parked);
+            add_parked (core, parked);
+        ama_report_post_done (&post);
     }
 }
 

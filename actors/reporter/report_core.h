@@ -40,7 +40,7 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
  * first; but when amad dies between a start and its report, the agent is back before the supervisor has said it again. */
 bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post);
 /* A post that may not be told yet is kept (a copy) until that start is told, and told right behind it, before anything that the supervisor says next:
- * the run may be over by the time it is repeated. Nobody is promised anything: it is to be posted again until acknowledged. False: too many wait. */
+ * the run may be over by the time it is repeated. Nobody is promised anything: it is to be posted again until acknowledged. False: more than a mebibyte would wait. */
 bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post);
 
 /* The unnumbered members of a progress event. */

@@ -211,6 +211,29 @@ static void test_what_came_too_early_stands_behind_its_start (void **state)
     ama_report_core_destroy (&core);
 }
 
+static void test_what_came_too_early_takes_bounded_room (void **state)
+{
+    char text[1 << 16];
+    ama_report_event_t output = {
+        .type = AMA_EVENT_TYPE_OUTPUT, .action = "a", .has_attempt = true, .attempt = 1, .text = text
+    };
+    ama_report_post_t said = { .source = source_id ('A'), .first = 1, .events = &output, .n_events = 1 };
+    ama_report_core_t *core = ama_report_core_new (source_id ('R'));
+    int parked = 0;
+
+    (void) state;
+    memset (text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 100; i++)
+        assert_true (ama_report_core_park (core, &said)); /* the same, repeated */
+    while (parked < 1000 && ama_report_core_park (core, &said)) {
+        said.first++;
+        parked++;
+    }
+    assert_in_range (parked, 8, 16); /* a mebibyte */
+    ama_report_core_destroy (&core);
+}
+
 static void test_ended_core_knows_the_end_only (void **state)
 {
     ama_report_event_t events[] = {
@@ -422,6 +445,7 @@ int main (void)
         cmocka_unit_test (test_restored_core_goes_on),
         cmocka_unit_test (test_an_attempt_is_told_of_after_its_start),
         cmocka_unit_test (test_what_came_too_early_stands_behind_its_start),
+        cmocka_unit_test (test_what_came_too_early_takes_bounded_room),
         cmocka_unit_test (test_ended_core_knows_the_end_only),
         cmocka_unit_test (test_job_goes_by_its_repository_until_it_has_a_name),
         cmocka_unit_test (test_json),
