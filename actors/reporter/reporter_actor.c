@@ -224,15 +224,6 @@ static void drop_run (reporter_t *self, ama_report_run_t *run)
     ama_report_run_unload (run);
 }
 
-/* A report begins with what the run says of itself, however slow that comes: the agent sees that nothing was kept, and posts again. */
-static int too_early (ama_ctx_t *ctx, const ama_envelope_t *envelope, ama_id_t source)
-{
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_report_posted_t nothing = { .source = source };
-
-    return ama_reply (ctx, &waiter, AMA_MSG_REPORT_POSTED, &nothing);
-}
-
 static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     const ama_report_post_t *post = body;
@@ -251,12 +242,12 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
     if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
         return rc;
-    if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_may_tell (run->core, post)) {
+    /* a report begins with what the run says of itself, however slow that comes */
+    if (envelope->role == AMA_ROLE_AGENT
+        && !(ama_report_core_accepted (run->core) && ama_report_core_may_tell (run->core, post))) {
         (void) ama_report_core_park (run->core, post);
         return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
     }
-    if (envelope->role == AMA_ROLE_AGENT && !ama_report_core_accepted (run->core))
-        return too_early (ctx, envelope, post->source);
     upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
     if (late)
         ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);
