@@ -5,22 +5,18 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from processes import living_in, state_of  # noqa: E402
 
 LIMIT = 120     # seconds that anything may take
 
 
 class Broken(Exception):
     """A promise that was not kept, as in check.py: its text begins with the promise's number."""
-
-
-def state_of(pid):
-    """The letter of /proc/PID/stat; None: there is no such process."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
-        return None
 
 
 class Hit:
@@ -196,17 +192,7 @@ class House:
 
     def processes(self):
         """(pid, command) of all that lives here."""
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            try:
-                environ, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(self.folder).encode() in environ + command and state_of(entry.name) not in (None, "Z", "X"):
-                found.append((int(entry.name), command.replace(b"\0", b" ").decode("utf-8", "replace").strip()))
-        return found
+        return living_in(self.folder)
 
     def end_agents(self):
         """An agent outlives its amad by design; all else must have gone, and goes with it."""

@@ -5,11 +5,15 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import textwrap
 import threading
 import time
 import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from processes import living_in  # noqa: E402
 
 SOURCE = pathlib.Path(os.environ["AMA_SOURCE_DIR"])
 BINARY = pathlib.Path(os.environ["AMA_BINARY_DIR"])
@@ -125,22 +129,7 @@ class House(unittest.TestCase):
 
     def processes(self):
         """(pid, command line) of everything that lives in this house."""
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-                try:
-                    environ = (entry / "environ").read_bytes()
-                except PermissionError:  # amad and its agent let nobody look
-                    environ = b""
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            except (OSError, IndexError):
-                continue
-            if state != "Z" and str(self.folder).encode() in environ + command.encode():
-                found.append((int(entry.name), command))
-        return found
+        return living_in(self.folder)
 
     def repo(self, files, name="job"):
         return Repo(self.folder / name, files)

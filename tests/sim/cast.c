@@ -304,18 +304,7 @@ static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 
 /* ---- definitions ---- */
 
-#define PART(def_name, logical, granted, ...)                                                                          \
-    static const ama_handler_t def_name##_handlers[] = { __VA_ARGS__, AMA_HANDLER_END };                               \
-    const ama_actor_def_t def_name = {                                                                                 \
-        .name = logical,                                                                                               \
-        .role = granted,                                                                                               \
-        .state_size = sizeof (cast_part_t),                                                                            \
-        .init = cast_part_init,                                                                                        \
-        .done = cast_part_done,                                                                                        \
-        .handlers = def_name##_handlers,                                                                               \
-    }
-
-PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
+CAST_PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
 
 static const ama_handler_t client_handlers[] = { AMA_HANDLER_END };
 

@@ -84,18 +84,7 @@ static int on_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envel
     return 0;
 }
 
-#define PART(def_name, logical, granted, ...)                                                                          \
-    static const ama_handler_t def_name##_handlers[] = { __VA_ARGS__, AMA_HANDLER_END };                               \
-    const ama_actor_def_t def_name = {                                                                                 \
-        .name = logical,                                                                                               \
-        .role = granted,                                                                                               \
-        .state_size = sizeof (cast_part_t),                                                                            \
-        .init = cast_part_init,                                                                                        \
-        .done = cast_part_done,                                                                                        \
-        .handlers = def_name##_handlers,                                                                               \
-    }
-
-PART (cast_fetcher, "fetcher", AMA_ROLE_FETCHER, { AMA_MSG_FETCH_REQUEST, on_fetch });
-PART (cast_resolver, "resolver", AMA_ROLE_RESOLVER, { AMA_MSG_RESOLVE_REQUEST, on_resolve });
-PART (cast_reporter, "reporter", AMA_ROLE_REPORTER, { AMA_MSG_REPORT_POST, on_post },
-      { AMA_MSG_REPORT_PROGRESS, on_progress });
+CAST_PART (cast_fetcher, "fetcher", AMA_ROLE_FETCHER, { AMA_MSG_FETCH_REQUEST, on_fetch });
+CAST_PART (cast_resolver, "resolver", AMA_ROLE_RESOLVER, { AMA_MSG_RESOLVE_REQUEST, on_resolve });
+CAST_PART (cast_reporter, "reporter", AMA_ROLE_REPORTER, { AMA_MSG_REPORT_POST, on_post },
+           { AMA_MSG_REPORT_PROGRESS, on_progress });
