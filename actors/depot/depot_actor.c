@@ -81,7 +81,7 @@ static void done (void *state)
 
     ama_stock_destroy (&self->stock);
     while (self->offers)
-        free_offer (self->offers);
+        free_offer (self->offers); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static const ama_handler_t handlers[] = {

@@ -97,7 +97,7 @@ int ama_stock_serve (ama_stock_t *stock, const ama_envelope_t *request, const am
 void stock_end_sends (ama_stock_t *stock)
 {
     while (stock->sends)
-        free_send (stock->sends);
+        free_send (stock->sends); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 /* ---- trees ---- */
