@@ -446,7 +446,7 @@ void ama_stock_destroy (ama_stock_t **stock_p)
     stock->ending = true;
     ama_worker_destroy (&stock->worker);
     while (stock->jobs)
-        free_job (stock->jobs);
+        free_job (stock->jobs); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     DL_FOREACH_SAFE (stock->wants, want, next)
     free (want);
     stock_end_sends (stock);
