@@ -49,6 +49,7 @@ typedef struct {
     char *path; /* of the script */
     char *text;
     ama_shell_split_t split;
+    bool *plain; /* per statement */
     ama_shell_trace_t *trace;
     ama_shell_order_t *order;
     int64_t begun_ms;    /* the open statement */
@@ -144,9 +145,32 @@ static void post_failed (work_t *work, const ama_shell_at_t *at, const char *nam
 
 /* ---- what comes out of bash ---- */
 
+/* Nothing in the statement of that line can send output elsewhere, or let it come when it likes. */
+static bool is_plain (const work_t *work, uint32_t line)
+{
+    long index = ama_shell_split_find (&work->split, line);
+
+    return index >= 0 && work->plain[index];
+}
+
+static void find_plain (work_t *work)
+{
+    work->plain = ama_calloc (work->split.count + 1, sizeof *work->plain);
+    for (size_t i = 0; i < work->split.count; i++) {
+        const ama_shell_statement_t *item = &work->split.items[i];
+        char *copy = ama_strndup (work->text + item->offset, item->size);
+        work->plain[i] = !strpbrk (copy, ">|&`") && !strstr (copy, "$(");
+        free (copy);
+    }
+}
+
 static void on_record (const ama_shell_command_t *command, void *arg)
 {
-    ama_shell_order_command (((work_t *) arg)->order, command);
+    work_t *work = arg;
+    bool plain = command->source_size == strlen (work->path) && memcmp (command->source, work->path, command->source_size) == 0
+                 && is_plain (work, command->line) && (!command->top || is_plain (work, command->top));
+
+    ama_shell_order_command (work->order, command, plain);
 }
 
 static void on_record_step (size_t index, bool begun, void *arg)
@@ -430,6 +454,7 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     ama_str_printf (&path, "%s/%s", attempt->snapshot, attempt->file);
     work->path = ama_str_take (&path);
     ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
+    find_plain (work);
     work->order = ama_shell_order_new (on_step, on_ordered, work);
     work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_record_step, work);
     ama_shell_trace_on_command (work->trace, on_record);
@@ -485,6 +510,7 @@ static void done (ama_attempt_t *attempt)
     ama_shell_trace_destroy (&work->trace);
     ama_shell_order_destroy (&work->order);
     ama_shell_split_done (&work->split);
+    free (work->plain);
     ama_str_done (&work->records);
     ama_str_done (&work->complaint);
     free (work->path);
