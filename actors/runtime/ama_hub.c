@@ -308,15 +308,16 @@ static void allow_for_clocks (ama_envelope_t *envelope)
         envelope->deadline += AMA_CLOCKS_MS;
 }
 
-/* The supervisor asks by kind: of several, its requests go to each in turn, and what belongs to one (a cancel) goes where it went, unless others came
- * or left meanwhile. All else is for the member of just that name. */
-static ama_member_t *find_receiver (const ama_hub_t *hub, const ama_member_t *sender, const ama_envelope_t *envelope)
+/* The supervisor asks by kind: of several, its requests go to each in turn, and what belongs to one (a cancel) goes where it went. All else is for the
+ * member of just that name. */
+static ama_member_t *find_receiver (ama_hub_t *hub, const ama_member_t *sender, const ama_envelope_t *envelope)
 {
     bool request = envelope->flags & AMA_FLAG_REQUEST;
 
     if (sender->role != AMA_ROLE_SUPERVISOR || envelope->flags & AMA_FLAG_REPLY)
         return ama_members_named (&hub->members, envelope->dst);
-    return ama_members_of_several (&hub->members, envelope->dst, request ? envelope->id : envelope->corr);
+    return request ? ama_members_share (&hub->members, envelope->dst, envelope->id)
+                   : ama_members_asked (&hub->members, envelope->dst, envelope->corr);
 }
 
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)

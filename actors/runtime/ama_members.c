@@ -75,22 +75,6 @@ static bool is_one_of (const ama_member_t *member, const char *name)
     return !member->leaving && ama_name_means (name, member->name);
 }
 
-ama_member_t *ama_members_of_several (const ama_members_t *members, const char *name, uint64_t no)
-{
-    size_t n = 0;
-    ama_member_t *member;
-
-    if (!members->n_others)
-        return ama_members_named (members, name);
-    for (member = members->by_name; member; member = member->hh_name.next)
-        n += is_one_of (member, name);
-    no = n ? no % n : 0;
-    for (member = members->by_name; member; member = member->hh_name.next)
-        if (is_one_of (member, name) && no-- == 0)
-            return member;
-    return NULL;
-}
-
 /* The role of the actor of that name, or AMA_ROLE_NONE. */
 static ama_role_t role_of_actor (const char *name)
 {
@@ -101,6 +85,33 @@ static ama_role_t role_of_actor (const char *name)
     if (ama_role_parse (base, &role) < 0 || role < AMA_ROLE_FETCHER || role > AMA_ROLE_DEPOT)
         return AMA_ROLE_NONE;
     return !strchr (name, '.') || role <= AMA_ROLE_RESOLVER ? role : AMA_ROLE_NONE;
+}
+
+ama_member_t *ama_members_share (ama_members_t *members, const char *name, uint64_t id)
+{
+    size_t n = 0, no;
+    ama_role_t role = members->n_others ? role_of_actor (name) : AMA_ROLE_NONE;
+    ama_member_t *member;
+
+    if (role < AMA_ROLE_FETCHER || role > AMA_ROLE_RESOLVER)
+        return ama_members_named (members, name);
+    for (member = members->by_name; member; member = member->hh_name.next)
+        n += is_one_of (member, name);
+    no = n ? members->turns[role]++ % n : 0;
+    for (member = members->by_name; member; member = member->hh_name.next)
+        if (is_one_of (member, name) && no-- == 0) {
+            members->asked[id % AMA_ASKED_MAX].id = id;
+            members->asked[id % AMA_ASKED_MAX].peer = member->peer;
+            return member;
+        }
+    return NULL;
+}
+
+ama_member_t *ama_members_asked (ama_members_t *members, const char *name, uint64_t id)
+{
+    if (id && members->asked[id % AMA_ASKED_MAX].id == id)
+        return ama_members_of_peer (members, members->asked[id % AMA_ASKED_MAX].peer);
+    return ama_members_named (members, name);
 }
 
 static ama_role_t placed_role (const ama_control_hello_t *hello, const char *const *placed)

@@ -42,10 +42,16 @@ typedef struct {
 _Static_assert(AMA_KEY_NAME_MAX == AMA_USER_MAX, "the name of a key fits into an envelope");
 
 #define AMA_BARRED_MAX 1024
+#define AMA_ASKED_MAX  1024
 
 typedef struct {
     ama_member_t *by_peer, *by_name;
-    size_t n_others;                   /* members like `planner.2` */
+    size_t n_others;                  /* members like `planner.2` */
+    size_t turns[AMA_ROLE_DEPOT + 1]; /* requests that were shared out, by role */
+    struct {
+        uint64_t id;
+        ama_peer_t peer;
+    } asked[AMA_ASKED_MAX];            /* to whom: the last of them */
     ama_member_t *recent;              /* messages come in runs */
     ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
     size_t n_barred;                   /* ever */
@@ -60,9 +66,10 @@ ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, cons
 /* The same for a peer over tcp, by its key: never more than the key file grants. A person's key gives the lower of his role and of what he asks for;
  * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. Of fetcher, planner and resolver there may be several: `planner.2`. */
 ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key);
-/* Who is meant by the name of an actor of which there may be several: the no-th of those that are there, counted round and round. A member of exactly that
- * name if there is but one; NULL if there is none. */
-ama_member_t *ama_members_of_several (const ama_members_t *members, const char *name, uint64_t no);
+/* Who gets a request for the actor of that name: of several, the next in turn. NULL if nobody is there. */
+ama_member_t *ama_members_share (ama_members_t *members, const char *name, uint64_t id);
+/* Who got the request of that number, if it was one of the last AMA_ASKED_MAX that were shared out; else the member of that name, or NULL. */
+ama_member_t *ama_members_asked (ama_members_t *members, const char *name, uint64_t id);
 /* Is it the next message of the member? 0 (it counts as heard), AMA_E_REPLAY (its number was there), AMA_E_INTEGRITY (others before
  * it are missing). */
 int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);

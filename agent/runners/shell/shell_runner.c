@@ -167,8 +167,9 @@ static void find_plain (work_t *work)
 static void on_record (const ama_shell_command_t *command, void *arg)
 {
     work_t *work = arg;
-    bool plain = command->source_size == strlen (work->path) && memcmp (command->source, work->path, command->source_size) == 0
-                 && is_plain (work, command->line) && (!command->top || is_plain (work, command->top));
+    bool plain = command->source_size == strlen (work->path)
+                 && memcmp (command->source, work->path, command->source_size) == 0 && is_plain (work, command->line)
+                 && (!command->top || is_plain (work, command->top));
 
     ama_shell_order_command (work->order, command, plain);
 }

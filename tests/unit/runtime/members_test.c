@@ -80,10 +80,8 @@ static void nobody_is_placed (void **state)
     assert_int_equal (ama_members_role (&hello, true, NULL), AMA_ROLE_NONE);
 }
 
-static const char *chosen (const ama_members_t *members, const char *name, uint64_t no)
+static const char *name_of (const ama_member_t *member)
 {
-    const ama_member_t *member = ama_members_of_several (members, name, no);
-
     return member ? member->name : "nobody";
 }
 
@@ -93,23 +91,35 @@ static void several (void **state)
     ama_member_t *third;
 
     (void) state;
-    assert_string_equal (chosen (&members, "planner", 7), "nobody");
+    assert_string_equal (name_of (ama_members_share (&members, "planner", 7)), "nobody");
     (void) ama_members_add (&members, 1, "planner");
     (void) ama_members_add (&members, 2, "fetcher");
-    assert_string_equal (chosen (&members, "planner", 7), "planner");
+    assert_string_equal (name_of (ama_members_share (&members, "planner", 7)), "planner");
     (void) ama_members_add (&members, 3, "planner.2");
     third = ama_members_add (&members, 4, "planner.3");
     (void) ama_members_add (&members, 5, "agent/node.7");
-    assert_string_equal (chosen (&members, "planner", 0), "planner");
-    assert_string_equal (chosen (&members, "planner", 1), "planner.2");
-    assert_string_equal (chosen (&members, "planner", 2), "planner.3");
-    assert_string_equal (chosen (&members, "planner", 3), "planner");
-    assert_string_equal (chosen (&members, "planner.2", 9), "planner.2");
-    assert_string_equal (chosen (&members, "fetcher", 9), "fetcher");
-    assert_string_equal (chosen (&members, "agent/node.7", 9), "agent/node.7");
-    assert_string_equal (chosen (&members, "plan", 9), "nobody");
+    for (uint64_t id = 3; id < 30; id += 9) { /* each in its turn, whatever the numbers */
+        assert_string_equal (name_of (ama_members_share (&members, "planner", id)), "planner");
+        assert_string_equal (name_of (ama_members_share (&members, "fetcher", id + 1)), "fetcher");
+        assert_string_equal (name_of (ama_members_share (&members, "planner", id + 3)), "planner.2");
+        assert_string_equal (name_of (ama_members_share (&members, "planner", id + 6)), "planner.3");
+    }
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 6)), "planner.2");
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 27)), "planner.3");
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 1000)), "planner");
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 0)), "planner");
+    assert_string_equal (name_of (ama_members_share (&members, "planner.2", 50)), "planner.2");
+    assert_string_equal (name_of (ama_members_share (&members, "agent/node.7", 51)), "agent/node.7");
+    assert_string_equal (name_of (ama_members_share (&members, "plan", 52)), "nobody");
     third->leaving = true;
-    assert_string_equal (chosen (&members, "planner", 2), "planner");
+    for (uint64_t id = 60; id < 66; id++)
+        assert_string_not_equal (name_of (ama_members_share (&members, "planner", id)), "planner.3");
+    ama_members_remove (&members, third);
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 27)), "nobody");
+    ama_members_remove (&members, ama_members_named (&members, "planner"));
+    assert_string_equal (name_of (ama_members_share (&members, "planner", 70)),
+                         "planner.2"); /* alone, and not of that name */
+    assert_string_equal (name_of (ama_members_asked (&members, "planner", 70)), "planner.2");
     while (members.by_peer)
         ama_members_remove (&members, members.by_peer);
     assert_int_equal (members.n_others, 0);
