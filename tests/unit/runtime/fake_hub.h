@@ -15,6 +15,7 @@ struct fake_hub {
     void (*on_said) (fake_hub_t *hub, const ama_envelope_t *said, const void *body, size_t size);
     uint64_t epoch; /* of the next welcome */
     void *arg;
+    bool roomy;    /* its queue has no bound */
     int step;      /* the test's own */
     uint64_t said; /* number of the last message of ours */
     void *zmq, *socket;
@@ -93,6 +94,8 @@ static inline void open_fake (fake_hub_t *hub, const char *endpoint)
     hub->zmq = zmq_ctx_new ();
     hub->socket = zmq_socket (hub->zmq, ZMQ_ROUTER);
     (void) zmq_setsockopt (hub->socket, ZMQ_LINGER, &none, sizeof none);
+    if (hub->roomy)
+        (void) zmq_setsockopt (hub->socket, ZMQ_RCVHWM, &none, sizeof none);
     assert_int_equal (zmq_bind (hub->socket, endpoint), 0);
     assert_int_equal (pthread_create (&hub->thread, NULL, serve_fake, hub), 0);
 }
