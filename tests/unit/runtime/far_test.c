@@ -116,9 +116,48 @@ static void test_link (void **state)
     close_door_scene (&scene);
 }
 
+/* A node that listens over tcp lets in who has a key, and does not begin without a list that can be read. */
+static void test_node (void **state)
+{
+    door_scene_t scene; /* its hub is not used */
+    char path[96], endpoint[64];
+    const char *listen[] = { endpoint, NULL };
+    driver_t driver = { .name = "agent/node7", .role = AMA_ROLE_AGENT, .on_joined = joined_asks };
+    ama_node_curve_t curve;
+    ama_node_conf_t conf = { .listen = listen, .epoch = 8, .curve = &curve };
+    ama_node_t *door, *node;
+    ama_err_t err = { 0 };
+    ama_far_t far;
+
+    (void) state;
+    open_door_scene (&scene, true);
+    (void) write_pair (&scene, &scene.keys[NODE7], "node7", path, sizeof path);
+    (void) snprintf (endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", free_port ());
+    curve = (ama_node_curve_t){ .public_key = scene.server.public_key,
+                                .secret_key = scene.server.secret_key,
+                                .allowed_file = path }; /* a key, not a list */
+    assert_null (ama_node_new (&conf, &err));
+    assert_int_equal (err.code, AMA_E_SYNTAX);
+    curve.allowed_file = scene.allowed;
+    door = new_node (&conf);
+    if (ama_far_open (&far, endpoint, path, scene.server.public_key, &err) < 0)
+        fail_msg ("%s", err.text);
+    node = new_node (&(ama_node_conf_t){ .connect = endpoint, .curve = &far.curve });
+    assert_int_equal (drive (node, &driver), 0);
+    assert_string_equal (driver.log, "joined 8; pong 5 from hub");
+    ama_node_destroy (&node, 1000);
+    ama_node_destroy (&door, 1000);
+    ama_far_done (&far);
+    listen[0] = "inproc://x";
+    assert_null (ama_node_new (&conf, &err));
+    assert_int_equal (err.code, AMA_E_INVALID);
+    close_door_scene (&scene);
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (test_open), cmocka_unit_test (test_link) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (test_open), cmocka_unit_test (test_link),
+                                        cmocka_unit_test (test_node) };
 
     ama_node_prepare ();
     return cmocka_run_group_tests (tests, NULL, NULL);
