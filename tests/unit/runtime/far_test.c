@@ -26,6 +26,8 @@ static void test_open (void **state)
     int pipes[2];
 
     (void) state;
+    assert_int_equal (pipe2 (pipes, O_CLOEXEC | O_NONBLOCK), 0);
+    ama_log_setup (AMA_LOG_WARN, false, pipes[1]);
     open_door_scene (&scene, true);
     (void) write_pair (&scene, &scene.keys[BOSS], "boss", boss, sizeof boss);
     (void) write_pair (&scene, &scene.keys[STRANGER], "stranger", stranger, sizeof stranger);
@@ -33,8 +35,6 @@ static void test_open (void **state)
     assert_int_equal (chmod (open_to_all, 0644), 0);
     (void) snprintf (missing, sizeof missing, "%s/none", scene.folder);
     (void) snprintf (nobody, sizeof nobody, "tcp://127.0.0.1:%d", free_port ());
-    assert_int_equal (pipe2 (pipes, O_CLOEXEC | O_NONBLOCK), 0);
-    ama_log_setup (AMA_LOG_WARN, false, pipes[1]);
     const struct {
         const char *what, *endpoint, *key_file, *server_key;
         int code;
@@ -61,13 +61,13 @@ static void test_open (void **state)
         ama_far_done (&far);
         assert_int_equal (far.pair.secret_key[0], '\0'); /* nothing of it stays in memory */
     }
+    close_door_scene (&scene);
     ama_log_setup (AMA_LOG_WARN, false, STDERR_FILENO);
     (void) close (pipes[1]);
     while (read (pipes[0], text + strlen (text), sizeof text - 1 - strlen (text)) > 0) {
     }
     (void) close (pipes[0]);
     assert_non_null (strstr (text, "nobody listens there; it goes on trying"));
-    close_door_scene (&scene);
 }
 
 /* ---- the link ---- */
