@@ -7,7 +7,7 @@ P1  what was accepted, and what the reporter has acknowledged, survives power cu
 P2  a token is one run, whatever is lost or said twice       P8  what is shown is true: states, exit codes, skipped dependants
 P4  after a recorded success an action never starts again    P12 a report has no hole and no double, at any reader
 P5  one attempt's result at most is accepted                 P13 what comes twice or late changes nothing
-P7  once the faults are over, every accepted run ends
+P7  once the faults are over, every accepted run ends, within 60 s
 """
 import collections
 import datetime
@@ -17,6 +17,7 @@ EXIT = {"succeeded": 0, "failed": 1, "rescued": 3, "cancelled": 4, "errored": 5,
 ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
 FREE = {("lost", "node-lost"), ("errored", "preempted")}
 FREE_MAX = 10
+LIVE_MS = 60000                      # from the last fault to the end of the last run
 
 
 START_MS = 1767225600000             # when each story begins
@@ -282,6 +283,8 @@ class Story:
         for run in accepted:                                    # others were planned at most, before a power cut
             need("P7", run in self.runs and self.runs[run].ended is not None, f"{run} has not ended")
             self.runs[run].agree_on_end(self.readers)
+        if self.calm_at is not None:
+            need("P7", self.last_end <= self.calm_at + LIVE_MS, f"a run ended {(self.last_end - self.calm_at) / 1000:.1f} s after the last fault")
         for attempt, (upto, at) in self.posted.items():
             run, action, no = self.agent[attempt]
             if at < self.runs[run].end_ts:                       # what is posted after the end is not kept

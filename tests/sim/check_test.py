@@ -57,7 +57,7 @@ def at(what, *more):
 def verdict(history):
     number, notes = 0, copy.deepcopy(history)
     for i, note in enumerate(notes):
-        note["at"] = i
+        note.setdefault("at", i)
         if note["what"] == "kept":
             number += 1
             event = {k: v for k, v in note.items() if k != "no"}
@@ -92,6 +92,7 @@ BROKEN = [
     ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
     ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
     ("P7", "a run without an end", without(at("run_ended"))),
+    ("P7", "a run that ends late", instead(at("read_end") + 1, at=61000)),
     ("P8", "another state than the agent's", instead(at("ended", "B1"), state="succeeded")),
     ("P8", "a wrong exit code", instead(at("run_ended"), exit=0)),
     ("P8", "a rosy end", instead(at("run_ended"), state="succeeded", exit=0)),

@@ -27,6 +27,9 @@
 #define CALM_MS  600000
 #define STEP_MS  50
 
+/* Sessions are told to end every 5 s, releases every 2. */
+#define SETTLE_MS 15000
+
 /* Who may crash. */
 typedef enum {
     SUPERVISOR,
@@ -196,6 +199,27 @@ static void calm (story_t *story)
     }
 }
 
+static size_t held (story_t *story)
+{
+    const void *broker = ama_sim_state (story->sim, "broker");
+
+    return broker ? ama_broker_held (broker) : 0;
+}
+
+/* A lease that nobody has keeps others waiting: when all runs have ended there is none, once what tells of it had its time. */
+static void settle (story_t *story)
+{
+    int64_t now = ama_sim_now_ms (story->sim), last_ms = now + SETTLE_MS;
+
+    while (held (story) && now < last_ms) {
+        now += 1000;
+        (void) ama_sim_run (story->sim, now, UINT64_MAX);
+        revive (story);
+    }
+    if (held (story))
+        cast_break (&story->world, "P7: all runs have ended, and %zu leases are still held", held (story));
+}
+
 /* Why it has not, as the supervisor sees it. */
 static void explain (story_t *story, const cast_run_t *run)
 {
@@ -309,6 +333,8 @@ static int tell (uint64_t seed, bool traced, FILE *history)
     for (size_t i = 0; i < story->world.n_runs; i++)
         if (!has_ended (story, i))
             explain (story, &story->world.runs[i]);
+    if (all_ended (story))
+        settle (story);
     cast_reader_over (&story->world.readers[CAST_READERS - 1]);
     rc = story->world.broken.size != 0;
     cast_note (&story->world, "over", ",\"steps\":%llu,\"cuts\":%u,\"lost\":%llu",
