@@ -100,8 +100,9 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
         .end_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 400),
     };
     (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
-    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\"",
-               ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text));
+    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\",\"snapshot\":\"%s\"",
+               ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text),
+               start->snapshot);
     if (!ama_id_is_zero (start->session)) {
         const cast_session_t *session = find_session (world, start->session);
         if (!session || !session->open)

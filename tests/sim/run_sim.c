@@ -1,4 +1,4 @@
-/* run_sim.c - supervisor and broker among stand-ins: one seed, one story; checks of what must hold whatever happens
+/* run_sim.c - all actors but the agent, among stand-ins: one seed, one story; checks of what must hold whatever happens
  *
  *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
@@ -9,6 +9,7 @@
  */
 #include "actors/broker/broker_actor.h"
 #include "actors/fetcher/fetch_actor.h"
+#include "actors/planner/plan_actor.h"
 #include "actors/reporter/reporter.h"
 #include "actors/resolver/resolver.h"
 #include "actors/supervisor/sup.h"
@@ -185,6 +186,8 @@ static void storm (story_t *story)
         revive (story);
         if (cast_random (&story->world) % 20 == 0)
             crash (story);
+        if (cast_random (&story->world) % 20 == 0)
+            cast_repo_push (&story->world);
     }
 }
 
@@ -292,7 +295,7 @@ static void set_up (story_t *story, uint64_t seed)
     add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
     add_part (story, AGENT, &cast_agent, NULL, &story->config);
     add_part (story, FETCHER, &ama_fetcher_def, NULL, &story->fetcher);
-    add_part (story, PLANNER, &cast_planner, NULL, &story->config);
+    add_part (story, PLANNER, &ama_planner_def, NULL, NULL);
     add_part (story, RESOLVER, &ama_resolver_def, NULL, &story->resolver);
     add_part (story, CLIENT, &cast_client, NULL, &story->config);
     for (unsigned i = 0; i < CAST_READERS; i++) {
