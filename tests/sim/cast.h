@@ -9,6 +9,7 @@
 #include "actors/base/ama_str.h"
 #include "actors/runtime/ama_actor.h"
 #include "actors/runtime/ama_sim.h"
+#include "agent/poster.h"
 #include "messages/report.h"
 #include "messages/run.h"
 
@@ -26,26 +27,25 @@
 typedef struct {
     ama_id_t id, run, session;
     char action[65];
-    bool running; /* until it ends or its agent crashes */
-    bool ended;   /* written down; told until it is acknowledged */
-    bool acked;
+    uint64_t incarnation; /* of the agent that knows it */
+    bool running;         /* until it ends or its agent crashes */
+    bool ending;          /* its output is on its way */
+    bool ended;           /* written down */
+    bool acked;           /* its end */
     int64_t end_at_ms;
-    int64_t told_ms;
     ama_attempt_state_t outcome;
     const char *cause;
     uint64_t lines, posted; /* of its output, and of these those that the reporter has acknowledged */
-    bool news;              /* posted has grown */
-    uint64_t post;          /* the open ask */
+    ama_poster_t *poster;   /* of the agent that lives; likewise feed */
+    ama_feed_t *feed;
     uint32_t no;
 } cast_attempt_t;
 
 typedef struct {
     ama_id_t id, run;
-    bool open;
-    bool ready;
-    ama_session_state_t state; /* to be told */
-    bool acked;
-    int64_t ready_at_ms, told_ms;
+    uint64_t incarnation; /* of the agent that knows it */
+    bool open, ready;
+    int64_t ready_at_ms;
 } cast_session_t;
 
 typedef struct {
@@ -90,6 +90,7 @@ struct cast_world {
     size_t n_sessions;
     cast_reader_t readers[CAST_READERS];
     const char *cache; /* folder of fetcher and resolver; exists */
+    const char *ends;  /* file of the agent; NULL: memory only */
     ama_str_t broken;  /* promises that were broken; empty if all is well */
     FILE *history;     /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
 };

@@ -236,6 +236,8 @@ class Story:
         self.commits = {}                                       # name → what its authors meant
         self.snapshots = {}                                     # attempt → snapshot that it runs from
         self.agent = {}                                         # attempt → (run, action, no)
+        self.began = {}                                         # attempt → deaths of its agent before it
+        self.deaths = 0
         self.ends = {}                                          # attempt → state, as its agent wrote it down
         self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
         self.count = collections.Counter()
@@ -267,9 +269,14 @@ class Story:
         for attempt, (run, action, _) in self.agent.items():
             if (run, action) == key:
                 need("P4", self.ends.get(attempt) != "succeeded", f"{key} starts again, and its agent has its success on disk")
-        need("P13", note["attempt"] not in self.agent, f"attempt {note['attempt']} starts twice")
+        began, attempt = self.began.get(note["attempt"]), note["attempt"]
+        need("P13", began is None or (began < self.deaths and attempt not in self.ends), f"attempt {attempt} starts twice")
+        self.began[attempt] = self.deaths
         self.agent[note["attempt"]] = (*key, note["no"])
         self.snapshots[note["attempt"]] = note.get("snapshot", "")
+
+    def on_agent_died(self, _):
+        self.deaths += 1
 
     def on_ended(self, note):
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")

@@ -92,6 +92,8 @@ BROKEN = [
     ("P8", "an attempt that ran and is not told", within(at("started", "B1"), started("X1", "b", 3))),
     ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
     ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
+    ("P13", "an attempt that starts twice", within(at("attempt_started", "a", 1), started("A1", "a", 1))),
+    ("P13", "an attempt that starts again after its end", within(at("attempt_ended", "a", 1), {"what": "agent_died"}, started("A1", "a", 1))),
     ("P7", "a run without an end", without(at("run_ended"))),
     ("P7", "a run that ends late", instead(at("read_end") + 1, at=61000)),
     ("P8", "another state than the agent's", instead(at("ended", "B1"), state="succeeded")),
@@ -128,6 +130,9 @@ BROKEN = [
 class Checker(unittest.TestCase):
     def test_a_right_story_is_right(self):
         self.assertEqual(verdict(RIGHT), "")
+
+    def test_what_died_with_its_agent_may_start_again(self):
+        self.assertEqual(verdict(within(at("attempt_started", "a", 1), {"what": "agent_died"}, started("A1", "a", 1))), "")
 
     def test_each_broken_promise_is_found(self):
         for promise, name, history in BROKEN:

@@ -1,9 +1,9 @@
-/* run_sim.c - all actors but the agent, among stand-ins: one seed, one story; checks of what must hold whatever happens
+/* run_sim.c - all actors, the agent played with its own parts, among stand-ins: one seed, one story; checks of what must hold whatever happens
  *
  *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
  * --trace prints every delivery; --history writes what happened, for check.py.
- * Messages are lost, doubled and late; amad (supervisor and broker together), the agent and the reporter crash. Then the world calms
+ * Messages are lost, doubled and late; everybody crashes, supervisor and broker also together. Then the world calms
  * down, and every run that was accepted must end, sooner than the broker would sweep a lease that nobody gave back, with a report that has
  * no hole. Prints the seed of every story that does not.
  */
@@ -269,6 +269,7 @@ static void make_cache (story_t *story)
     if (!jar || fputs ("jar\n", jar) < 0 || fclose (jar) != 0)
         cast_break (&story->world, "%s can not be written", path);
     story->world.cache = story->cache;
+    story->world.ends = "/proc/self/cwd/ends";
 }
 
 /* Who is there, and where. */
