@@ -14,9 +14,10 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS    5000 /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS         5000 /* from "the agent is up and does not hold it" to lost                  */
-#define RUN_SESSION_LOST_MS  5000 /* the agent says what became of the attempts of a lost session         */
+#define RUN_STOP_AGAIN_MS 5000 /* a cancel is a tell: repeated until it is obeyed                      */
+#define RUN_DOUBT_MS      5000 /* from "the agent is up and does not hold it" to lost                  */
+/* The agent says what became of the attempts of a lost session: an end waits for its output, up to 10 s, and is repeated. */
+#define RUN_SESSION_LOST_MS  15000
 #define RUN_SESSION_DELAY_MS 1000 /* before a session is tried again; doubles                             */
 
 /* ---- lists of action indexes ---- */
