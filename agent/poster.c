@@ -248,6 +248,11 @@ bool ama_feed_sent (const ama_feed_t *feed)
     return !feed->unsent;
 }
 
+uint64_t ama_feed_last (const ama_feed_t *feed)
+{
+    return feed->last_no;
+}
+
 void ama_feed_close (ama_feed_t **feed)
 {
     ama_feed_t *gone = *feed;

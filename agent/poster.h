@@ -31,6 +31,8 @@ void ama_feed_flush (ama_feed_t *feed);
 bool ama_feed_full (const ama_feed_t *feed);
 /* Every event was sent at least once since the hub was joined. */
 bool ama_feed_sent (const ama_feed_t *feed);
+/* Number of the last event that was added, 0 for none. */
+uint64_t ama_feed_last (const ama_feed_t *feed);
 /* No more events and no more on_change; what is not acknowledged is still delivered. Takes *feed. */
 void ama_feed_close (ama_feed_t **feed);
 

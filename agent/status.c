@@ -279,6 +279,7 @@ static bool load_record (ama_statuses_t *statuses, char kind, const char *payloa
     case 'a':
         if (ama_attempt_status_decode (payload, size, &attempt, NULL) < 0)
             return false;
+        attempt.events_gone = attempt.has_events; /* they were in the memory of the process that wrote this */
         entry_of (statuses, attempt.attempt, false)->attempt = attempt;
         return true;
     case 's':

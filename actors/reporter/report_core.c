@@ -14,6 +14,8 @@ enum { JOB_MAX = 255 };
 typedef struct {
     ama_id_t id;
     uint64_t upto;
+    uint64_t wanted;  /* that an attempt.ended waits for, 0 for none */
+    int64_t since_ms; /* while it is wanted: when the last one came */
     UT_hash_handle hh;
 } source_t;
 
@@ -23,7 +25,7 @@ typedef struct {
     char key[]; /* ACTION/NO */
 } begun_t;
 
-/* A post that came before the start of its attempt. */
+/* A post that came before the start of its attempt, or one of the run that waits for events of an attempt. */
 typedef struct parked {
     struct parked *prev, *next;
     ama_id_t source;
@@ -47,6 +49,7 @@ struct ama_report_core {
     begun_t *begun;
     parked_t *parked; /* in the order of their coming */
     size_t parked_bytes;
+    bool waits; /* the run's next event is an attempt.ended that is not to be kept yet */
 };
 
 ama_report_core_t *ama_report_core_new (ama_id_t run)
@@ -312,8 +315,8 @@ bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *pos
     return true;
 }
 
-/* One that still waits for another start stays parked. */
-static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void *arg)
+/* What still may not be told stays parked. */
+static void tell_parked (ama_report_core_t *core, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
 {
     parked_t *all = take_parked (core), *parked, *next;
     ama_report_post_t post;
@@ -325,8 +328,8 @@ static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void
             free_parked (parked); /* it comes again */
             continue;
         }
-        if (ama_report_core_may_tell (core, &post)) {
-            (void) ama_report_core_post (core, &post, keep, arg, &late);
+        if (ama_id_equal (post.source, core->run) || ama_report_core_may_tell (core, &post)) {
+            (void) ama_report_core_post (core, &post, now_ms, keep, arg, &late);
             free_parked (parked);
         }
         else
@@ -335,15 +338,110 @@ static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void
     }
 }
 
-uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
-                               void *arg, size_t *ret_late)
+/* ---- the end of an attempt comes behind its events ---- */
+
+static uint64_t last_of (const ama_report_event_t *ended)
 {
+    return ended->events < INT64_MAX ? ended->events : INT64_MAX;
+}
+
+static bool names_last (const ama_report_core_t *core, const ama_report_event_t *event)
+{
+    return event->type == AMA_EVENT_TYPE_ATTEMPT_ENDED && event->has_source && event->has_events
+           && !ama_id_equal (event->source, core->run);
+}
+
+/* The time runs for all that are on their way, so that many events of one dead agent do not wait one after the other. */
+static void want_events (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms)
+{
+    for (size_t i = 0; i < post->n_events; i++) {
+        const ama_report_event_t *event = &post->events[i];
+        source_t *of;
+        if (!names_last (core, event))
+            continue;
+        of = source_of (core, event->source);
+        if (of->wanted || of->upto >= last_of (event))
+            continue;
+        of->wanted = last_of (event);
+        of->since_ms = now_ms;
+    }
+}
+
+/* It will be the attempt's last number: whatever is missing and comes after all is taken for a repetition. */
+static void keep_gap (ama_report_core_t *core, source_t *of, const ama_report_event_t *ended, ama_report_keep_fn *keep,
+                      void *arg)
+{
+    const ama_report_event_t gap = { .type = AMA_EVENT_TYPE_GAP,
+                                     .ts = ended->ts,
+                                     .action = ended->action,
+                                     .has_attempt = ended->has_attempt,
+                                     .attempt = ended->attempt,
+                                     .has_events = true,
+                                     .events = last_of (ended) - of->upto };
+
+    of->upto = last_of (ended) - 1;
+    keep_event (core, of, &gap, keep, arg);
+}
+
+/* May this attempt.ended be kept, perhaps behind a gap that is kept here? */
+static bool may_end (ama_report_core_t *core, const ama_report_event_t *ended, int64_t now_ms, ama_report_keep_fn *keep,
+                     void *arg)
+{
+    source_t *of = source_of (core, ended->source);
+
+    if (of->upto < last_of (ended)) {
+        if (!ended->events_gone && now_ms - of->since_ms < AMA_REPORT_WAIT_MS)
+            return false;
+        keep_gap (core, of, ended, keep, arg);
+    }
+    of->wanted = 0;
+    return true;
+}
+
+static bool keep_next (ama_report_core_t *core, source_t *source, const ama_report_event_t *event, int64_t now_ms,
+                       ama_report_keep_fn *keep, void *arg)
+{
+    if (ama_id_equal (source->id, core->run)) {
+        core->waits = names_last (core, event) && !may_end (core, event, now_ms, keep, arg);
+        if (core->waits)
+            return false;
+    }
+    keep_event (core, source, event, keep, arg);
+    return true;
+}
+
+/* Parks what waits, or tells what has waited. */
+static void settle (ama_report_core_t *core, source_t *source, const ama_report_post_t *post, bool progress,
+                    bool waited, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
+{
+    if (source->wanted && progress)
+        source->since_ms = now_ms;
+    if (source->wanted && source->upto >= source->wanted) {
+        source->wanted = 0;
+        tell_parked (core, now_ms, keep, arg);
+    }
+    if (!ama_id_equal (source->id, core->run))
+        return;
+    if (core->waits && source->upto < post->first + post->n_events - 1)
+        (void) ama_report_core_park (core, post);
+    else if (waited && !core->waits)
+        tell_parked (core, now_ms, keep, arg);
+}
+
+uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms,
+                               ama_report_keep_fn *keep, void *arg, size_t *ret_late)
+{
+    bool waited = core->waits;
     source_t *source;
+    uint64_t before;
 
     *ret_late = 0;
     if (core->ended && !core->sources) /* read back without its sources: nothing can be new */
         return post->n_events ? post->first + post->n_events - 1 : 0;
     source = source_of (core, post->source);
+    before = source->upto;
+    if (ama_id_equal (source->id, core->run))
+        want_events (core, post, now_ms);
     for (size_t i = 0; i < post->n_events; i++) {
         if (post->first + i != source->upto + 1)
             continue;
@@ -351,11 +449,12 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
             source->upto++;
             ++*ret_late;
         }
-        else
-            keep_event (core, source, &post->events[i], keep, arg);
+        else if (!keep_next (core, source, &post->events[i], now_ms, keep, arg))
+            break;
         if (core->parked && post->events[i].type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
-            tell_parked (core, keep, arg);
+            tell_parked (core, now_ms, keep, arg);
     }
+    settle (core, source, post, source->upto > before, waited, now_ms, keep, arg);
     return source->upto;
 }
 
@@ -382,6 +481,11 @@ uint64_t ama_report_core_artifact (const ama_report_core_t *core)
 bool ama_report_core_accepted (const ama_report_core_t *core)
 {
     return core->accepted || core->ended;
+}
+
+bool ama_report_core_waits (const ama_report_core_t *core)
+{
+    return core->waits;
 }
 
 bool ama_report_core_ended (const ama_report_core_t *core)

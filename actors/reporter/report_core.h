@@ -6,7 +6,9 @@
  *  - seq rises by one for every kept event, whatever its level
  *  - an event is kept at most once: each source numbers its own from 1, and only the next number of a source is new
  *  - nothing is kept after run.ended, so that every reader's stream ends with it
- *  - what an agent says of an attempt comes behind its attempt.started (ama_report_core_may_tell)
+ *  - what an agent says of an attempt comes behind its attempt.started (ama_report_core_may_tell), and before its attempt.ended: that waits for the
+ *    events up to the number that it names, and what the run says next waits behind it. They may be lost with their agent, so that after
+ *    AMA_REPORT_WAIT_MS without one of them a gap event says how many are missing
  *
  * If what was handed to `keep` can not be written, the core is thrown away and made again from what was.
  */
@@ -30,11 +32,16 @@ void ama_report_core_restore_ended (ama_report_core_t *core, const ama_report_re
 
 typedef void (ama_report_keep_fn) (const ama_report_record_t *record, void *arg);
 
+/* Longer than a post of an agent may be under way in vain, its repetition included. */
+#define AMA_REPORT_WAIT_MS 30000
+
 /* Hands what is new of the post to keep, in order. Returns the number up to which the source's events are kept (or, after the end
  * of the run, dropped for good: *ret_late counts those). A post that starts behind a hole keeps nothing: the source sees from the
- * answer where to go on. */
-uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
-                               void *arg, size_t *ret_late);
+ * answer where to go on. What may not be told yet is parked, as below. now_ms: monotonic. */
+uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms,
+                               ama_report_keep_fn *keep, void *arg, size_t *ret_late);
+/* An attempt.ended waits for events of its attempt. */
+bool ama_report_core_waits (const ama_report_core_t *core);
 
 /* Was the start of every attempt told that an agent's post speaks of, or is the run over? In one process the supervisor's word always comes
  * first; but when amad dies between a start and its report, the agent is back before the supervisor has said it again. */

@@ -60,8 +60,8 @@ static void add_number (ama_str_t *out, const char *name, bool has, int64_t valu
 
 static void add_count (ama_str_t *out, const char *name, bool has, uint64_t value)
 {
-    if (has)
-        ama_str_printf (out, ",\"%s\":%" PRIu64, name, value);
+    if (has) /* more is no JSON number to many readers */
+        ama_str_printf (out, ",\"%s\":%" PRIu64, name, value < INT64_MAX ? value : INT64_MAX);
 }
 
 static void add_bool (ama_str_t *out, const char *name, bool has, bool value)

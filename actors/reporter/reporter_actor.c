@@ -248,7 +248,7 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         (void) ama_report_core_park (run->core, post);
         return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
     }
-    upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
+    upto = ama_report_core_post (run->core, post, ama_now_ms (ctx), keep_line, &lines, &late);
     if (late)
         ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);
     if (lines.size) {

@@ -269,6 +269,9 @@ void run_attempt_end (ama_run_core_t *run, uint32_t index, const ama_attempt_sta
         .ms = end->ms,
         .has_sandbox = end->has_sandbox,
         .sandbox = end->sandbox,
+        .has_events = end->has_events,
+        .events = end->events,
+        .events_gone = end->events_gone,
     };
     ama_retry_t retry;
 

@@ -230,6 +230,11 @@ static void on_attempt_ended (const sink_t *sink, const ama_journal_attempt_ende
                    .file = body->file && *body->file ? body->file : NULL,
                    .has_line = body->line > 0,
                    .line = body->line,
+                   .has_source = body->has_events,
+                   .source = body->attempt,
+                   .has_events = body->has_events,
+                   .events = body->events,
+                   .events_gone = body->events_gone,
                });
 }
 

@@ -176,8 +176,12 @@ static void on_gap (ama_text_t *text, const ama_event_t *event)
     ama_row_start (&row, &text->conf.term);
     ama_row_add (&row, AMA_STYLE_PLAIN, "  ");
     ama_row_sign (&row, AMA_STYLE_YELLOW, text->signs->warn);
-    ama_row_add (&row, AMA_STYLE_YELLOW, " %" PRIu64 " events with %s were dropped: over the quota", event->events,
-                 size.data);
+    if (event->bytes)
+        ama_row_add (&row, AMA_STYLE_YELLOW, " %" PRIu64 " events with %s were dropped: over the quota", event->events,
+                     size.data);
+    else
+        ama_row_add (&row, AMA_STYLE_YELLOW,
+                     " %" PRIu64 " events are missing: the agent that had them did not tell them", event->events);
     ama_row_end (&row, ama_text_sink (text));
     ama_str_done (&size);
 }

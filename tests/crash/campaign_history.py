@@ -98,7 +98,8 @@ def notes(seed, jobs, tokens, cancels, events, marks, durable):
         for e in told:
             yield {"what": "kept", "run": run, "no": e["seq"], "type": e["type"].replace(".", "_"), "action": e.get("action", ""),
                    "attempt": e.get("attempt", 0), "state": e.get("state", ""), "cause": e.get("cause", ""), "phase": e.get("phase", ""),
-                   "status": e.get("status", ""), "exit": e.get("exit", -1), "at": e["seq"]}
+                   "status": e.get("status", ""), "exit": e.get("exit", -1), "at": e["seq"],
+                   **{k: e[k] for k in ("events", "bytes") if k in e}}
     yield {"what": "calm", "at": 0}
     yield {"what": "over", "at": 0}
 

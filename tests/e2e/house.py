@@ -178,6 +178,10 @@ class House(unittest.TestCase):
         self.assertEqual([(e.get("commit"), e.get("dirty")) for e in events.find("run.accepted")],
                          [(e.get("commit"), e["dirty"]) for e in pinned] or [(None, None)])
         self.assertEqual(events[-1]["type"], "run.ended")
+        for i, end in enumerate(events):  # what is told of an attempt is told before its end, and all of it
+            if end["type"] == "attempt.ended" and "events" in end:
+                told = [e for e in events[:i] if (e.get("action"), e.get("attempt")) == (end["action"], end["attempt"]) and not e["type"].startswith("attempt.")]
+                self.assertEqual(len(told), end["events"], end)
         return events
 
     def finish(self, process, limit=LIMIT):

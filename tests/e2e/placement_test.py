@@ -171,6 +171,21 @@ class Processes(DaemonHouse):
         self.assertEqual([e["text"] for e in self.checked(out).find("output")], list("abcde"))
         self.assertIn("the process of broker ended (signal 9)", (self.folder / "amad.log").read_text())
 
+    def test_a_reporter_that_is_away_at_the_end(self):
+        """It dies with all that the action said; the supervisor is there to say the run's end before the agent repeats it."""
+        self.serve("reporter")
+        job = self.job(flow(shell("a")), a=f"echo begun; until test -e {self.folder}/go; do sleep 0.01; done; seq 100\n")
+        run = self.submit(job, "--env", "dev")
+        self.wait_for_output(run, "begun")
+        reporter = process_of(self, "reporter")
+        os.kill(reporter, signal.SIGSTOP)
+        (self.folder / "go").touch()
+        self.wait_until(lambda: [r["state"] for r in json.loads(self.ama("list", "-o", "json").stdout)["runs"]] == ["succeeded"])
+        os.kill(reporter, signal.SIGKILL)
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, (self.folder / "amad.log").read_text())
+        self.assertEqual("\n".join(e["text"] for e in self.checked(out).find("output")).split(), ["begun", *map(str, range(1, 101))])
+
     def wait_until(self, true, limit=60):
         until = time.monotonic() + limit
         while not true():

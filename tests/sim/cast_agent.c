@@ -118,12 +118,15 @@ static void tell_outcome (self_t *self, cast_attempt_t *attempt)
                                     .run = attempt->run,
                                     .state = attempt->outcome,
                                     .cause = (char *) attempt->cause,
-                                    .exit = -1 };
+                                    .exit = -1,
+                                    .has_events = true,
+                                    .events = ama_feed_last (attempt->feed) };
 
     attempt->ending = false;
     attempt->ended = true;
-    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"",
-               ama_id_text (attempt->id, text), ama_attempt_state_name (attempt->outcome), attempt->cause);
+    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\",\"lines\":%llu",
+               ama_id_text (attempt->id, text), ama_attempt_state_name (attempt->outcome), attempt->cause,
+               (unsigned long long) attempt->lines);
     ama_statuses_attempt (self->statuses, &status);
     ama_feed_close (&attempt->feed);
 }

@@ -43,6 +43,8 @@ class Action:
         self.planned = planned
         self.attempts = []          # [state or None, cause]
         self.output = collections.Counter()     # attempt → lines
+        self.missing = collections.Counter()    # attempt → events that a gap says are missing
+        self.told = collections.Counter()       # attempt → events of its agent, those that a gap says are missing among them
         self.state = None           # of action_ended
 
     def open(self):
@@ -127,6 +129,10 @@ class Run:
         self.last += 1
         if not self.accepted:
             need("P8", event["type"] == "run_accepted" or (event["type"] == "phase_started" and self.last == 1), f"{self.run}: {event['type']} before it was accepted")
+        if event.get("attempt") and not event["type"].startswith("attempt_"):
+            missing = event["type"] == "gap" and "bytes" not in event       # else it is the agent's own, of a quota
+            self.find(event["action"]).told[event["attempt"]] += event["events"] if missing else 1
+            self.find(event["action"]).missing[event["attempt"]] += event["events"] if missing else 0
         getattr(self, event["type"], lambda _: None)(event)
 
     def output(self, event):
@@ -171,6 +177,8 @@ class Run:
         need("P13", a.open() and event["attempt"] == len(a.attempts), f"{self.run}/{name}: an end of attempt {event['attempt']}, which is not open")
         need("P8", event["state"] in ENDS, f"{self.run}/{name}: {event['state']} is no end")
         need("P8", event["state"] != "cancelled" or self.stopping(), f"{self.run}/{name}: cancelled by nobody")
+        told = a.told[event["attempt"]]
+        need("P12", event.get("events", told) == told, f"{self.run}/{name}: attempt {event['attempt']} ended after {event.get('events')} events, and {told} are told")
         a.attempts[-1] = [event["state"], event.get("cause", "")]
 
     def action_ended(self, event):
@@ -239,6 +247,8 @@ class Story:
         self.began = {}                                         # attempt → deaths of its agent before it
         self.deaths = 0
         self.ends = {}                                          # attempt → state, as its agent wrote it down
+        self.lines = {}                                         # attempt → lines of output that its agent had at its end
+        self.died = set()                                       # attempts whose agent died after their end
         self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
         self.count = collections.Counter()
         self.calm_at = None
@@ -281,6 +291,11 @@ class Story:
     def on_ended(self, note):
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
         self.ends[note["attempt"]] = note["state"]
+        if "lines" in note:
+            self.lines[note["attempt"]] = note["lines"]
+
+    def on_agent_died(self, _):
+        self.died |= set(self.ends)
 
     def on_said(self, note):
         need("P13", note["attempt"] not in self.said, f"attempt {note['attempt']} comes to its end twice")
@@ -331,6 +346,15 @@ class Story:
             snapshot, pinned = self.snapshots[attempts[0]], self.runs[run].commit
             need("P11", pinned is None or snapshot.endswith(pinned), f"{key} ran from {snapshot}, its run is pinned to {pinned}")
             self.agree(key, self.ends.get(attempts[0]), self.said.get(attempts[0]))
+            self.all_told(key, self.lines.get(attempts[0]))
+
+    def all_told(self, key, lines):
+        """Whatever was away when an attempt ended: what its agent tells of it until that is acknowledged is there at the end, or died with the agent, and that is told."""
+        run, action, no = key
+        shown, of_dead = self.runs[run].actions[action], key in {self.agent[a] for a in self.died}
+        if lines is not None and shown.attempts[no - 1][0] != "lost":
+            need("P12", shown.output[no] + shown.missing[no] == lines, f"{key} has {lines} lines of output, and {shown.output[no]} are told")
+            need("P12", of_dead or not shown.missing[no], f"{key} is told with a gap, and its agent lived")
 
     def agree(self, key, at_agent, said):
         """What is shown of an attempt is what its agent wrote down, if anything; what it said itself, if it is known."""

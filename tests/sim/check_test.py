@@ -12,10 +12,10 @@ PLAN = {"what": "commit", "commit": "C", "bad": False, "fail_fast": False, "acti
     {"name": "b", "attempts": 1, "error_action": -1, "error_of": -1, "depends": [0]}]}
 
 
-def kept(kind, action="", attempt=0, state="", exit_code=-1, cause="", text=""):
+def kept(kind, action="", attempt=0, state="", exit_code=-1, cause="", text="", **more):
     """An event that reader 0 is the first to read."""
     return {"what": "kept", "run": "R", "type": kind, "action": action, "attempt": attempt, "state": state, "cause": cause, "phase": "", "status": "",
-            "exit": exit_code, "text": text, "ts": "2026-01-01T00:00:01.000Z"}
+            "exit": exit_code, "text": text, "ts": "2026-01-01T00:00:01.000Z", **more}
 
 
 def again(last, prev=None, sums=None):
@@ -32,15 +32,15 @@ def started(attempt, action, no):
     return {"what": "started", "run": "R", "action": action, "no": no, "attempt": attempt, "snapshot": "/snapshots/C"}
 
 
-def ended(attempt, state):
-    return {"what": "ended", "attempt": attempt, "state": state, "cause": ""}
+def ended(attempt, state, lines=0):
+    return {"what": "ended", "attempt": attempt, "state": state, "cause": "", "lines": lines}
 
 
 RIGHT = [
     {"what": "story", "seed": 7, "readers": 2}, {"what": "accepted", "token": "T", "run": "R"}, PLAN,
     kept("run_accepted") | {"commit": "C"}, kept("phase_ended") | {"phase": "plan", "status": "ok"},
     started("A1", "a", 1), kept("attempt_started", "a", 1), kept("output", "a", 1, text="1"), {"what": "posted", "attempt": "A1", "upto": 1},
-    ended("A1", "failed"), kept("attempt_ended", "a", 1, "failed"),
+    ended("A1", "failed", 1), kept("attempt_ended", "a", 1, "failed", events=1),
     started("A2", "a", 2), kept("attempt_started", "a", 2), ended("A2", "succeeded"), kept("attempt_ended", "a", 2, "succeeded"),
     kept("action_ended", "a", 0, "succeeded"),
     started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "failed"), kept("attempt_ended", "b", 1, "failed"),
@@ -113,6 +113,9 @@ BROKEN = [
     ("P1", "acknowledged output that is lost", instead(at("posted"), upto=2)),
     ("P1", "a run that nobody knows of", without(at("accepted"))),
     ("P12", "a line of output twice", within(at("ended", "A1"), kept("output", "a", 1, text="1"))),
+    ("P12", "output that its agent had and nobody was told of", instead(at("ended", "A1"), lines=2)),
+    ("P12", "an attempt's end before its events", instead(at("attempt_ended", "a", 1), events=2)),
+    ("P12", "a gap that is not in the count", within(at("attempt_ended", "a", 1), kept("gap", "a", 1, events=2))),
     ("P12", "another event by the same number", instead(at("read"), **again(12, sums={4: "x"}))),
     ("P12", "a hole at one reader", instead(at("read"), **again(12, prev=10))),
     ("P12", "a reader without an end", without(at("read_end") + 1)),

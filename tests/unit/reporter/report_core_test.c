@@ -57,7 +57,7 @@ static char *drive (const char *input)
 
         for (; letters[post.n_events]; post.n_events++)
             events[post.n_events].type = type_of (letters[post.n_events]);
-        upto = ama_report_core_post (core, &post, describe, &out, &late);
+        upto = ama_report_core_post (core, &post, 0, describe, &out, &late);
         ama_str_printf (&out, "%s=%llu", out.size ? " " : "", upto);
         if (late)
             ama_str_printf (&out, "+%zu", late);
@@ -120,10 +120,10 @@ static void test_restored_core_goes_on (void **state)
     size_t late, kept = 0;
 
     (void) state;
-    ama_report_core_post (core, &post, keep_twice, &twin, &late);
+    ama_report_core_post (core, &post, 0, keep_twice, &twin, &late);
     assert_int_equal (ama_report_core_seq (twin.copy), 3);
     assert_int_equal (ama_report_core_artifact (twin.copy), 2);
-    assert_int_equal (ama_report_core_post (twin.copy, &post, ignore, &kept, &late), 3);
+    assert_int_equal (ama_report_core_post (twin.copy, &post, 0, ignore, &kept, &late), 3);
     assert_int_equal (kept, 0);
     ama_report_core_progress (twin.copy, &events[2], &json);
     assert_non_null (strstr (json.data, "\"job\":\"counts\",\"env\":\"dev\",\"type\":\"progress\""));
@@ -161,7 +161,7 @@ static void test_an_attempt_is_told_of_after_its_start (void **state)
         assert_false (ama_report_core_may_tell (core, &said));
         assert_false (ama_report_core_may_tell (again, &said));
         started.first = start.attempt = no;
-        (void) ama_report_core_post (core, &started, restore_into, again, &late);
+        (void) ama_report_core_post (core, &started, 0, restore_into, again, &late);
     }
     assert_true (ama_report_core_may_tell (core, &said));
     assert_true (ama_report_core_may_tell (again, &said));
@@ -169,7 +169,7 @@ static void test_an_attempt_is_told_of_after_its_start (void **state)
     assert_false (ama_report_core_may_tell (core, &said));
     start.type = AMA_EVENT_TYPE_RUN_ENDED;
     started.first = 3;
-    (void) ama_report_core_post (core, &started, restore_into, again, &late);
+    (void) ama_report_core_post (core, &started, 0, restore_into, again, &late);
     assert_true (ama_report_core_may_tell (core, &said)); /* for a run that is over nobody waits */
     assert_true (ama_report_core_may_tell (again, &said));
     ama_report_core_destroy (&core);
@@ -202,9 +202,9 @@ static void test_what_came_too_early_stands_behind_its_start (void **state)
     (void) state;
     assert_true (ama_report_core_park (core, &said));
     assert_true (ama_report_core_park (core, &said)); /* it was repeated meanwhile */
-    (void) ama_report_core_post (core, &post, add_type, &types, &late);
+    (void) ama_report_core_post (core, &post, 0, add_type, &types, &late);
     assert_string_equal (types.data, "soer");
-    assert_int_equal (ama_report_core_post (core, &said, add_type, &types, &late), 1);
+    assert_int_equal (ama_report_core_post (core, &said, 0, add_type, &types, &late), 1);
     assert_int_equal (late, 0);
     assert_string_equal (types.data, "soer");
     ama_str_done (&types);
@@ -247,7 +247,7 @@ static void test_ended_core_knows_the_end_only (void **state)
     size_t late, kept = 0;
 
     (void) state;
-    ama_report_core_post (core, &post, take_last, &line, &late);
+    ama_report_core_post (core, &post, 0, take_last, &line, &late);
     ama_report_core_destroy (&core);
 
     core = ama_report_core_new (source_id ('R'));
@@ -257,7 +257,7 @@ static void test_ended_core_knows_the_end_only (void **state)
     assert_string_equal (ama_report_core_state (core), "rescued");
     assert_int_equal (ama_report_core_exit (core), 3);
     assert_int_equal (ama_report_core_artifact (core), 1);
-    assert_int_equal (ama_report_core_post (core, &post, ignore, &kept, &late), 2);
+    assert_int_equal (ama_report_core_post (core, &post, 0, ignore, &kept, &late), 2);
     assert_int_equal (kept, 0);
     ama_str_done (&line);
     ama_report_core_destroy (&core);
@@ -293,7 +293,7 @@ static void test_job_goes_by_its_repository_until_it_has_a_name (void **state)
         ama_str_t json = { 0 }, member = { 0 };
         size_t late;
 
-        ama_report_core_post (core, &post, take_json, &json, &late);
+        ama_report_core_post (core, &post, 0, take_json, &json, &late);
         ama_str_printf (&member, "\"job\":\"%s\"", rows[i].job);
         ROW_ASSERT (rows[i].repo, strstr (json.data, member.data) != NULL);
         ROW_ASSERT (rows[i].repo, strstr (strchr (json.data, '\n'), "\"job\":\"real\"") != NULL);

@@ -78,7 +78,7 @@ static void post_something (world_t *world, unsigned source, uint64_t *believed)
         post.n_events = EVENTS + 1 - post.first;
     for (size_t i = 0; i < post.n_events; i++)
         events[i].type = (post.first + i) % 3 ? AMA_EVENT_TYPE_OUTPUT : AMA_EVENT_TYPE_WARNING;
-    upto = ama_report_core_post (world->core, &post, keep, world, &late);
+    upto = ama_report_core_post (world->core, &post, 0, keep, world, &late);
     if (upto != world->last[source])
         world->wrong = "the answer is not what was kept";
     if (roll (world, 5))
