@@ -82,6 +82,26 @@ class Native(DaemonHouse):
         for pid in found:
             os.kill(pid, signal.SIGKILL)
 
+    def test_what_died_with_its_agent_is_told_as_a_gap(self):
+        """The end of the action is on the disk, what it said last is not, and nobody has heard of either."""
+        daemon = self.amad()
+        run = self.submit(self.job(flow(shell("a")), a=f"echo up\nuntil test -e {self.shared}/go; do sleep 0.01; done\nseq 30\n"))
+        self.wait_for_output(run, "up")
+        self.kill(daemon)
+        (self.shared / "go").touch()
+        deadline = time.monotonic() + 60
+        while not any(f.stat().st_size for f in self.data.rglob("ends")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.kill_agents()
+        self.amad()
+        began = time.monotonic()
+        code, out = self.attach(run)
+        self.assertLess(time.monotonic() - began, 25)  # it is not waited for
+        events = self.checked(out)
+        gap, end = events.one("gap"), events.one("attempt.ended")
+        self.assertEqual((code, end["state"], gap["seq"] + 1), (0, "succeeded", end["seq"]))
+        self.assertNotIn("bytes", gap)
+
     def sleepers(self):
         return [p for p in self.processes() if "sleep 6" in p[1]]
 

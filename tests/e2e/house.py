@@ -181,7 +181,8 @@ class House(unittest.TestCase):
         for i, end in enumerate(events):  # what is told of an attempt is told before its end, and all of it
             if end["type"] == "attempt.ended" and "events" in end:
                 told = [e for e in events[:i] if (e.get("action"), e.get("attempt")) == (end["action"], end["attempt"]) and not e["type"].startswith("attempt.")]
-                self.assertEqual(len(told), end["events"], end)
+                missing = sum(e["events"] - 1 for e in told if e["type"] == "gap" and "bytes" not in e)
+                self.assertEqual(len(told) + missing, end["events"], end)
         return events
 
     def finish(self, process, limit=LIMIT):
