@@ -38,7 +38,8 @@ typedef struct ama_agent {
     size_t n_ended;
     ama_timer_t *idle; /* while the hub is away */
     ama_timer_t *hello;
-    bool hello_open;    /* the broker has not answered yet */
+    bool hello_open; /* the broker has not answered yet */
+    int64_t hello_pause_ms;
     int64_t parted_ms;  /* when it went, 0 while it is there */
     uint64_t oom_kills; /* of this machine, when last looked at */
     bool stopping;

@@ -29,7 +29,8 @@
 #include <unistd.h>
 
 #define HELLO_MS       5000
-#define HELLO_AGAIN_MS 30000
+#define HELLO_SOON_MS  250 /* what the broker told of it may have been lost: the supervisor can come after the broker */
+#define HELLO_AGAIN_MS 30000 /* by doubled pauses */
 
 static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
 
@@ -176,8 +177,11 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 
     (void) ctx, (void) body;
     if (!err) {
+        agent->hello_pause_ms = agent->hello_open ? HELLO_SOON_MS : 2 * agent->hello_pause_ms;
+        if (agent->hello_pause_ms > HELLO_AGAIN_MS)
+            agent->hello_pause_ms = HELLO_AGAIN_MS;
         agent->hello_open = false;
-        ama_timer_after (agent->hello, HELLO_AGAIN_MS); /* what the broker told of it may have been lost */
+        ama_timer_after (agent->hello, agent->hello_pause_ms);
     }
     else if (!agent->parted_ms) { /* the broker is not there yet, or has another agent */
         bool refused = envelope && envelope->role == AMA_ROLE_BROKER;

@@ -190,6 +190,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     const ama_lease_agent_welcome_t welcome = { 0 };
     const ama_broker_limits_t far = { hello->cpus, hello->memory };
     ama_waiter_t waiter = ama_waiter (envelope);
+    bool news = !self->agent[0] || self->incarnation != hello->incarnation;
     int rc = is_welcome (self, envelope->src, hello, err);
 
     if (rc < 0)
@@ -209,7 +210,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     self->tries = 0;
     self->backoff_ms = RESTART_MIN_MS;
     ama_timer_cancel (self->start);
-    ama_log (AMA_LOG_INFO, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
+    ama_log (news ? AMA_LOG_INFO : AMA_LOG_DEBUG, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
     tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
     ama_broker_core_agent (self->core, self->agent, hello->pid ? &self->own : &far);

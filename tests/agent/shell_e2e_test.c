@@ -1,6 +1,7 @@
 /* shell_e2e_test.c - real bash scripts through the agent: what is reported, how they end, what they find, what they leave */
 #include "tests/agent/harness.h"
 
+#include "actors/base/ama_clock.h"
 #include "actors/base/ama_str.h"
 
 #include <setjmp.h>
@@ -479,9 +480,20 @@ static void many_at_once (void **state)
     }
 }
 
+/* The supervisor may join the hub a moment after the broker, which tells it of the agent: that word is lost, and work waits for the next. */
+static void says_hello_again_soon (void **state)
+{
+    int64_t began = ama_mono_ms (ama_clock_system ());
+
+    (void) state;
+    harness_wait_hellos (harness, 4); /* it has just come */
+    assert_in_range (ama_mono_ms (ama_clock_system ()) - began, 0, 20000);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (says_hello_again_soon),
         cmocka_unit_test (scripts),
         cmocka_unit_test (syntax_error),
         cmocka_unit_test (script_that_can_not_be_read),

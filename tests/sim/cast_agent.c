@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define TICK_MS        50
+#define HELLO_SOON_MS  250 /* as in agent/agent_actor.c */
 #define HELLO_MS       30000
 #define REPORT_WAIT_MS 10000 /* as in agent/attempt.c */
 
@@ -24,6 +25,7 @@ typedef struct {
     ama_ctx_t *ctx;
     cast_world_t *world;
     ama_timer_t *timer, *hello;
+    int64_t pause_ms; /* before the next hello, 0 for the first */
     ama_statuses_t *statuses;
 } self_t;
 
@@ -412,10 +414,15 @@ static void say_hello (self_t *self)
 static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                         void *arg)
 {
+    self_t *self = arg;
+
     (void) ctx;
     (void) envelope;
     (void) body;
-    ama_timer_after (((self_t *) arg)->hello, err ? 200 : HELLO_MS);
+    self->pause_ms = self->pause_ms ? 2 * self->pause_ms : HELLO_SOON_MS;
+    if (self->pause_ms > HELLO_MS)
+        self->pause_ms = HELLO_MS;
+    ama_timer_after (self->hello, err ? 200 : self->pause_ms);
 }
 
 static void on_hello_time (void *arg)
@@ -457,6 +464,7 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
     (void) ctx;
     (void) epoch;
     ama_timer_after (self->timer, TICK_MS);
+    self->pause_ms = 0;
     say_hello (self);
     for (size_t i = 0; i < self->world->n_attempts; i++)
         if (self->world->attempts[i].poster)
@@ -467,8 +475,10 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 static void peer_gone (ama_ctx_t *ctx, void *state, const char *name)
 {
     (void) ctx;
-    if (strcmp (name, "broker") == 0)
-        ama_timer_after (((self_t *) state)->hello, 200);
+    if (strcmp (name, "broker") != 0)
+        return;
+    ((self_t *) state)->pause_ms = 0;
+    ama_timer_after (((self_t *) state)->hello, 200);
 }
 
 static const ama_handler_t handlers[] = {

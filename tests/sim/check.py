@@ -287,15 +287,13 @@ class Story:
 
     def on_agent_died(self, _):
         self.deaths += 1
+        self.died |= set(self.ends)
 
     def on_ended(self, note):
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
         self.ends[note["attempt"]] = note["state"]
         if "lines" in note:
             self.lines[note["attempt"]] = note["lines"]
-
-    def on_agent_died(self, _):
-        self.died |= set(self.ends)
 
     def on_said(self, note):
         need("P13", note["attempt"] not in self.said, f"attempt {note['attempt']} comes to its end twice")
