@@ -315,26 +315,41 @@ bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *pos
     return true;
 }
 
-/* What still may not be told stays parked. */
-static void tell_parked (ama_report_core_t *core, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
+static void tell_one (ama_report_core_t *core, parked_t *parked, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
 {
-    parked_t *all = take_parked (core), *parked, *next;
     ama_report_post_t post;
     size_t late;
 
+    if (ama_report_post_decode (parked->bytes.data, parked->bytes.size, &post, NULL) < 0) {
+        free_parked (parked); /* it comes again */
+        return;
+    }
+    if (ama_id_equal (post.source, core->run) || ama_report_core_may_tell (core, &post)) {
+        (void) ama_report_core_post (core, &post, now_ms, keep, arg, &late);
+        free_parked (parked);
+    }
+    else
+        add_parked (core, parked);
+    ama_report_post_done (&post);
+}
+
+/* What still may not be told stays parked. The agents' word is first: the run's may be the end of what they speak of. */
+static void tell_parked (ama_report_core_t *core, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
+{
+    parked_t *all = take_parked (core), *of_run = NULL, *parked, *next;
+
     DL_FOREACH_SAFE (all, parked, next)
     {
-        if (ama_report_post_decode (parked->bytes.data, parked->bytes.size, &post, NULL) < 0) {
-            free_parked (parked); /* it comes again */
-            continue;
-        }
-        if (ama_id_equal (post.source, core->run) || ama_report_core_may_tell (core, &post)) {
-            (void) ama_report_core_post (core, &post, now_ms, keep, arg, &late);
-            free_parked (parked);
-        }
+        DL_DELETE (all, parked);
+        if (ama_id_equal (parked->source, core->run))
+            DL_APPEND (of_run, parked);
         else
-            add_parked (core, parked);
-        ama_report_post_done (&post);
+            tell_one (core, parked, now_ms, keep, arg);
+    }
+    DL_FOREACH_SAFE (of_run, parked, next)
+    {
+        DL_DELETE (of_run, parked);
+        tell_one (core, parked, now_ms, keep, arg);
     }
 }
 
@@ -351,19 +366,32 @@ static bool names_last (const ama_report_core_t *core, const ama_report_event_t 
            && !ama_id_equal (event->source, core->run);
 }
 
+static void want (source_t *of, const ama_report_event_t *ended, int64_t now_ms)
+{
+    if (of->wanted || of->upto >= last_of (ended))
+        return;
+    of->wanted = last_of (ended);
+    of->since_ms = now_ms;
+}
+
+static bool has_begun (const ama_report_core_t *core, const ama_report_event_t *event)
+{
+    ama_str_t key = { 0 };
+    bool has;
+
+    begun_key (event->action, event->attempt, &key);
+    has = find_begun (core, &key) != NULL;
+    ama_str_done (&key);
+    return has;
+}
+
 /* The time runs for all that are on their way, so that many events of one dead agent do not wait one after the other. */
 static void want_events (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms)
 {
     for (size_t i = 0; i < post->n_events; i++) {
         const ama_report_event_t *event = &post->events[i];
-        source_t *of;
-        if (!names_last (core, event))
-            continue;
-        of = source_of (core, event->source);
-        if (of->wanted || of->upto >= last_of (event))
-            continue;
-        of->wanted = last_of (event);
-        of->since_ms = now_ms;
+        if (names_last (core, event) && has_begun (core, event))
+            want (source_of (core, event->source), event, now_ms);
     }
 }
 
@@ -389,6 +417,7 @@ static bool may_end (ama_report_core_t *core, const ama_report_event_t *ended, i
 {
     source_t *of = source_of (core, ended->source);
 
+    want (of, ended, now_ms);
     if (of->upto < last_of (ended)) {
         if (!ended->events_gone && now_ms - of->since_ms < AMA_REPORT_WAIT_MS)
             return false;
@@ -422,8 +451,10 @@ static void settle (ama_report_core_t *core, source_t *source, const ama_report_
     }
     if (!ama_id_equal (source->id, core->run))
         return;
-    if (core->waits && source->upto < post->first + post->n_events - 1)
+    if (core->waits && source->upto < post->first + post->n_events - 1) {
+        want_events (core, post, now_ms);
         (void) ama_report_core_park (core, post);
+    }
     else if (waited && !core->waits)
         tell_parked (core, now_ms, keep, arg);
 }

@@ -33,7 +33,7 @@ void ama_report_core_restore_ended (ama_report_core_t *core, const ama_report_re
 typedef void (ama_report_keep_fn) (const ama_report_record_t *record, void *arg);
 
 /* Longer than a post of an agent may be under way in vain, its repetition included. */
-#define AMA_REPORT_WAIT_MS 30000
+#define AMA_REPORT_WAIT_MS 20000
 
 /* Hands what is new of the post to keep, in order. Returns the number up to which the source's events are kept (or, after the end
  * of the run, dropped for good: *ret_late counts those). A post that starts behind a hole keeps nothing: the source sees from the
