@@ -397,8 +397,8 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     ama_gather_drop (agent, close_it->session);
     if (session)
         ama_session_close (session);
-    else if (!ama_statuses_repeat (agent->statuses, close_it->session)
-             && !ama_agent_remembers (agent, close_it->session)) {
+    else if (!ama_statuses_repeat (agent->statuses, close_it->session)) {
+        /* also of one whose end was acknowledged: whoever asks waits for this word, and keeps its lease until it comes */
         ama_attempt_session_status_t status = { .session = close_it->session, .state = AMA_SESSION_STATE_CLOSED };
         ama_agent_remember (agent, close_it->session);
         ama_statuses_session (agent->statuses, &status);

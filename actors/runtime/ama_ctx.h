@@ -18,6 +18,8 @@ typedef struct {
     void *(*zmq) (void *port);
     /* What a child would do with its input; the simulator only. */
     int (*program) (void *port, ama_child_t *child, const void *input, size_t size);
+    /* How long a worker's next job takes; the simulator only. */
+    int64_t (*work_ms) (void *port);
 } ama_port_ops_t;
 
 typedef struct ama_asked ama_asked_t;

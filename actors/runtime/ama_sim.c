@@ -345,7 +345,14 @@ static int sim_program (void *port, ama_child_t *child, const void *input, size_
     return conf->program ? conf->program (child, actor->name, input, size, conf->arg) : AMA_E_UNSUPPORTED;
 }
 
-static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq, sim_program };
+static int64_t sim_work_ms (void *port)
+{
+    ama_sim_t *sim = ((actor_t *) port)->sim;
+
+    return sim->conf.work_ms > 1 ? 1 + (int64_t) (ama_sim_random (sim) % (uint64_t) sim->conf.work_ms) : 1;
+}
+
+static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq, sim_program, sim_work_ms };
 
 /* ---- for the test ---- */
 

@@ -17,6 +17,7 @@ typedef struct {
     double duplicate;
     int64_t delay_ms; /* every message takes 0..delay_ms; order between one pair of actors is kept unless reorder */
     bool reorder;
+    int64_t work_ms; /* a job of a worker, as a commit, takes 1..work_ms; 0 as 1 */
     /* What a child of an actor would do: called at its start, with the input that it gets then, and for whatever is written to it later; answers
      * with ama_sim_child_say and ama_sim_child_exit. 0, or AMA_E_UNSUPPORTED: there is no such program. NULL: there are none. */
     int (*program) (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);

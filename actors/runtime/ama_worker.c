@@ -1,7 +1,7 @@
 /* ama_worker.c - a thread for what blocks: jobs go over in order, and come back in order
  *
  * Everything is called on the actor's thread but `serve`. Shared between the two are the lists under the mutex; the loop is woken
- * through an eventfd. In the simulator there is no thread: each job runs on a turn of its own, a virtual millisecond after the last.
+ * through an eventfd. In the simulator there is no thread: each job runs on a turn of its own, some virtual time after the last.
  */
 #include "actors/runtime/ama_worker.h"
 
@@ -13,8 +13,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utlist.h>
-
-enum { VIRTUAL_MS = 1 };
 
 typedef struct task {
     struct task *prev, *next;
@@ -90,6 +88,11 @@ static void on_finished (int fd, short revents, void *arg)
     complete (worker, tasks);
 }
 
+static void next_turn (ama_worker_t *worker)
+{
+    ama_timer_after (worker->virtual_turn, worker->ctx->ops->work_ms (worker->ctx->port));
+}
+
 static void run_virtual (void *arg)
 {
     ama_worker_t *worker = arg;
@@ -97,7 +100,7 @@ static void run_virtual (void *arg)
 
     DL_DELETE (worker->waiting, task);
     if (worker->waiting)
-        ama_timer_after (worker->virtual_turn, VIRTUAL_MS);
+        next_turn (worker);
     task->work (task->job);
     task->prev = task; /* a list of one */
     task->next = NULL;
@@ -132,7 +135,7 @@ void ama_worker_submit (ama_worker_t *worker, void (*work) (void *job), void (*c
     worker->pending++;
     if (worker->virtual_turn) {
         if (!worker->waiting)
-            ama_timer_after (worker->virtual_turn, VIRTUAL_MS);
+            next_turn (worker);
         DL_APPEND (worker->waiting, task);
         return;
     }

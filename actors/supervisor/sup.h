@@ -22,6 +22,7 @@ typedef struct sup_run sup_run_t;
 typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
 typedef struct sup_retain sup_retain_t;
+typedef struct sup_query sup_query_t;
 
 #define SUP_RENEW_MS 30000
 
@@ -133,6 +134,7 @@ struct sup {
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
     sup_retain_t *retain;
+    sup_query_t *queries; /* utlist: what the journal is being asked */
     /* Statuses of agents that changed nothing: of what is not open any more, of what is not theirs. */
     uint64_t stale, not_theirs;
     int64_t warned_ms; /* of the latter; 0: never */
@@ -206,6 +208,9 @@ void sup_retain_start (sup_t *sup);
 void sup_retain_soon (sup_t *sup);
 
 /* ---- sup_query.c ---- */
+
+/* Those whose work never came to its end. */
+void sup_queries_done (sup_t *sup);
 
 /* Of whose runs it may know: a submitter of his own, everybody else of all (NULL). Borrowed from waiter. */
 const char *sup_limit_of (const ama_waiter_t *waiter);

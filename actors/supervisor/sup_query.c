@@ -10,12 +10,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define LIST_DEFAULT 100
 #define LIST_MOST    10000
 #define ARTIFACTS_MS 2000
 
-typedef struct {
+struct sup_query {
+    struct sup_query *prev, *next;
     sup_t *sup;
     ama_waiter_t waiter;
     char selector[AMA_RUN_SHOW_SELECTOR_MAX + 1];
@@ -30,7 +32,9 @@ typedef struct {
     ama_digest_t content;
     int code;
     ama_err_t err;
-} query_t;
+};
+
+typedef sup_query_t query_t;
 
 const char *sup_limit_of (const ama_waiter_t *waiter)
 {
@@ -50,11 +54,14 @@ static query_t *query_new (sup_t *sup, const ama_waiter_t *waiter)
 
     query->sup = sup;
     query->waiter = *waiter;
+    DL_APPEND (sup->queries, query);
     return query;
 }
 
 static void query_destroy (query_t *query)
 {
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (query->sup->queries, query);
     for (size_t i = 0; i < query->n_runs; i++)
         ama_run_summary_done (&query->runs[i]);
     free (query->runs);
@@ -62,6 +69,12 @@ static void query_destroy (query_t *query)
     ama_run_submit_done (&query->submit);
     free (query->token);
     free (query);
+}
+
+void sup_queries_done (sup_t *sup)
+{
+    while (sup->queries)
+        query_destroy (sup->queries); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static bool failed (query_t *query)

@@ -351,6 +351,7 @@ static void done (void *state)
     sup->closing = true;
     if (sup->worker)
         ama_worker_destroy (&sup->worker);
+    sup_queries_done (sup);
     sup_batch_destroy (&sup->flying);
     sup_batch_destroy (&sup->open);
     HASH_ITER (hh, sup->runs, run, next)

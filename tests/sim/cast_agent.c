@@ -339,7 +339,8 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     (void) err;
     if (session && session->open)
         session_over (self, session, AMA_SESSION_STATE_CLOSED);
-    else if (!knows_session (self, close->session) && (session = session_of (self->world, close->session)))
+    else if (!ama_statuses_repeat (self->statuses, close->session)
+             && (session = session_of (self->world, close->session)))
         tell_session (self, session, AMA_SESSION_STATE_CLOSED);
     return 0;
 }

@@ -273,6 +273,63 @@ static void test_restart_before_notice (void **state)
     ama_sim_destroy (&sim);
 }
 
+/* Answers the first one only when there is a second: after the life of who asked. */
+static int on_slow (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    ama_waiter_t waiter = ama_waiter (envelope), *earlier = state;
+    ama_fetch_reply_t old = { .commit = (char *) "old" }, new = { .commit = (char *) "new" };
+
+    (void) body;
+    (void) err;
+    if (!earlier->name[0]) {
+        *earlier = waiter;
+        return 0;
+    }
+    (void) ama_reply (ctx, earlier, AMA_MSG_FETCH_REPLY, &old);
+    return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &new);
+}
+
+static void on_commit (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                       void *arg)
+{
+    (void) ctx, (void) envelope;
+    assert_null (err);
+    (void) snprintf (arg, 8, "%s", ((const ama_fetch_reply_t *) body)->commit);
+}
+
+static int ask_once (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    ama_fetch_request_t request = { .url = (char *) "u", .ref = (char *) "r" };
+
+    (void) config, (void) err;
+    (void) ama_ask (ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &request, 1000, 0, on_commit, state);
+    return 0;
+}
+
+static void test_answer_to_an_earlier_life (void **state)
+{
+    static const ama_handler_t slow_handlers[] = { { AMA_MSG_FETCH_REQUEST, on_slow }, AMA_HANDLER_END };
+    static const ama_handler_t none[] = { AMA_HANDLER_END };
+    static const ama_actor_def_t slow = {
+        .name = "fetcher", .role = AMA_ROLE_FETCHER, .state_size = sizeof (ama_waiter_t), .handlers = slow_handlers
+    };
+    static const ama_actor_def_t asker = {
+        .name = "supervisor", .role = AMA_ROLE_SUPERVISOR, .state_size = 8, .init = ask_once, .handlers = none
+    };
+    ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 1 });
+
+    (void) state;
+    begin (sim, &slow, NULL);
+    begin (sim, &asker, NULL);
+    (void) ama_sim_run (sim, 10, UINT64_MAX);
+    ama_sim_crash (sim, "supervisor", 5);
+    (void) ama_sim_run (sim, 50, UINT64_MAX);
+    begin (sim, &asker, NULL);
+    (void) ama_sim_run (sim, 100, UINT64_MAX);
+    assert_string_equal (ama_sim_state (sim, "supervisor"), "new");
+    ama_sim_destroy (&sim);
+}
+
 /* Everything at once, many seeds: whatever happens, in the end each key is answered exactly once. */
 static void test_seeds (void **state)
 {
@@ -530,6 +587,7 @@ int main (void)
         cmocka_unit_test (test_duplicates),
         cmocka_unit_test (test_crash),
         cmocka_unit_test (test_restart_before_notice),
+        cmocka_unit_test (test_answer_to_an_earlier_life),
         cmocka_unit_test (test_seeds),
         cmocka_unit_test (test_trace),
         cmocka_unit_test (test_roles_and_names),
