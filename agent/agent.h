@@ -25,6 +25,8 @@ typedef struct ama_agent {
     ama_statuses_t *statuses;
     ama_leftovers_t *leftovers;
     ama_guard_t *guard;
+    struct ama_wards *wards;
+    char boot[40];           /* id of this boot of the machine */
     ama_attempt_t *attempts; /* hash by id: running ones */
     ama_session_t *sessions; /* hash by id: open ones */
     ama_aheads_t *aheads;    /* what is made ahead of its time */
@@ -38,11 +40,14 @@ typedef struct ama_agent {
     bool stopping;
 } ama_agent_t;
 
-/* PATH, LANG, TZ and the guard's mark: what every child of the agent has. */
-void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env);
+/* PATH, LANG, TZ: what every child of the agent has; and the mark of those that end with the agent. */
+void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env, bool mark);
 
 void ama_agent_remember (ama_agent_t *agent, ama_id_t id);
 bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
+
+/* By the name of plan.action.runner; NULL: unknown here. */
+const struct ama_runner *ama_agent_runner (const char *name);
 
 /* The attempt's runner gets its turn before the loop waits again. */
 void ama_agent_dirty (ama_attempt_t *attempt);

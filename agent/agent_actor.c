@@ -9,6 +9,7 @@
 #include "agent/ahead.h"
 #include "agent/attempt.h"
 #include "agent/guard.h"
+#include "agent/replay.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/session.h"
@@ -26,14 +27,15 @@
 
 #define HELLO_MS       5000
 #define HELLO_AGAIN_MS 30000
+#define TAPE_MORE      (256u << 20) /* of a tape, beyond the output that is kept */
 
 static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
 
 /* ---- what the parts share ---- */
 
-void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env)
+void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env, bool mark)
 {
-    ama_env_set (env, "AMA_GUARD", agent->token);
+    ama_env_set (env, "AMA_GUARD", mark ? agent->token : NULL);
     ama_env_set (env, "PATH", agent->conf.path);
     ama_env_set (env, "LANG", agent->conf.lang);
     ama_env_set (env, "TZ", agent->conf.tz);
@@ -181,6 +183,7 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 
     (void) ctx, (void) epoch;
     agent->parted_ms = 0;
+    ama_wards_in_touch (agent->wards, true);
     ama_timer_cancel (agent->idle);
     agent->hello_open = true;
     say_hello (agent);
@@ -193,6 +196,7 @@ static void parted (ama_ctx_t *ctx, void *state)
     ama_agent_t *agent = state;
 
     agent->parted_ms = ama_now_ms (ctx);
+    ama_wards_in_touch (agent->wards, false);
     consider_leaving (agent);
 }
 
@@ -227,7 +231,7 @@ static ama_attempt_t *find_attempt (const ama_agent_t *agent, ama_id_t id)
     return attempt;
 }
 
-static const ama_runner_t *find_runner (const char *name)
+const ama_runner_t *ama_agent_runner (const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE (runners); i++)
         if (strcmp (runners[i]->name, name) == 0)
@@ -258,7 +262,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     ama_agent_t *agent = state;
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_runner_t *runner = find_runner (start->runner);
+    const ama_runner_t *runner = ama_agent_runner (start->runner);
     int rc = fence (ctx, envelope, err);
 
     if (rc < 0)
@@ -391,6 +395,7 @@ static void copy_conf (ama_agent_conf_t *to, const ama_agent_conf_t *from)
     to->cache_dir = copied (from->cache_dir);
     to->runners_dir = copied (from->runners_dir);
     to->guard = copied (from->guard);
+    to->ward = copied (from->ward);
     to->path = copied (from->path ? from->path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     to->lang = copied (from->lang);
     to->tz = copied (from->tz);
@@ -426,6 +431,16 @@ static int find_bash (ama_agent_t *agent, ama_err_t *err)
     return ama_err_set (err, AMA_E_NOT_FOUND, "no bash in %s", agent->conf.path);
 }
 
+static void read_boot (ama_agent_t *agent)
+{
+    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read (fd, agent->boot, sizeof agent->boot - 1);
+
+    if (fd >= 0)
+        (void) close (fd);
+    agent->boot[n > 0 ? n : 0] = '\0';
+}
+
 static char *below (const char *dir, const char *name)
 {
     ama_str_t path = { 0 };
@@ -449,6 +464,24 @@ static int init_files (ama_agent_t *agent, ama_err_t *err)
     return rc;
 }
 
+static int init_wards (ama_agent_t *agent, ama_err_t *err)
+{
+    char *own = below (agent->conf.dir, "agent"), *folder = below (own, "live");
+    const ama_wards_conf_t conf = { .program = agent->conf.ward,
+                                    .folder = folder,
+                                    .tape_bytes = agent->conf.output_quota + TAPE_MORE,
+                                    .outlive = agent->conf.own_process };
+
+    read_boot (agent);
+    agent->wards = ama_wards_new (agent->ctx, &conf, err);
+    free (folder);
+    free (own);
+    if (!agent->wards)
+        return AMA_E_IO;
+    ama_replay_look (agent);
+    return 0;
+}
+
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     ama_agent_t *agent = state;
@@ -468,6 +501,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     rc = find_bash (agent, err);
     if (rc == 0)
         rc = init_files (agent, err);
+    if (rc == 0)
+        rc = init_wards (agent, err);
     if (rc == 0 && agent->conf.guard && !(agent->guard = ama_guard_new (agent, err)))
         rc = AMA_E_CHILD;
     if (rc == 0) {
@@ -502,8 +537,8 @@ static void stop (ama_ctx_t *ctx, void *state)
 
 static void free_conf (ama_agent_conf_t *conf)
 {
-    const char *const strings[] = { conf->dir,  conf->cache_dir, conf->runners_dir, conf->guard,     conf->path,
-                                    conf->lang, conf->tz,        conf->java_home,   conf->spark_home };
+    const char *const strings[] = { conf->dir,  conf->cache_dir, conf->runners_dir, conf->guard,     conf->ward,
+                                    conf->path, conf->lang,      conf->tz,          conf->java_home, conf->spark_home };
 
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free ((void *) strings[i]);
@@ -518,6 +553,7 @@ static void done (void *state)
     while (agent->sessions)
         ama_session_drop (agent->sessions);
     ama_aheads_destroy (&agent->aheads);
+    ama_wards_destroy (&agent->wards);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);
     ama_statuses_destroy (&agent->statuses);

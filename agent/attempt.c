@@ -9,6 +9,7 @@
 
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
+#include "agent/replay.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
 {
     ama_report_event_t copy = *event;
 
-    copy.ts = ama_wall_now_ms (attempt->agent->ctx);
+    copy.ts = ama_wall_now_ms (attempt->agent->ctx) - (ama_now_ms (attempt->agent->ctx) - ama_replay_now (attempt));
     copy.action = attempt->action;
     copy.has_attempt = true;
     copy.attempt = attempt->no;
@@ -165,6 +166,7 @@ static void on_stall (void *arg)
 {
     ama_attempt_t *attempt = arg;
 
+    ama_attempt_note (attempt, AMA_TAPE_DROP, NULL, 0);
     attempt->dropping = true;
     pause_runner (attempt, false);
 }
@@ -181,7 +183,9 @@ void ama_attempt_free (ama_attempt_t *attempt)
         ama_feed_close (&attempt->feed);
     for (int i = 0; i < 2; i++)
         ama_output_destroy (&attempt->output[i]);
+    ama_replay_done (attempt);
     attempt->runner->done (attempt);
+    ama_ward_release (&attempt->ward);
     ama_timer_destroy (&attempt->timer);
     ama_timer_destroy (&attempt->stall);
     ama_folder_done (&attempt->folder);
@@ -220,10 +224,42 @@ static void on_feed_change (void *arg)
     if (ama_feed_full (attempt->feed))
         return;
     if (attempt->dropping) {
+        ama_attempt_note (attempt, AMA_TAPE_KEEP, NULL, 0);
         attempt->dropping = false;
         post_gap (attempt);
     }
     pause_runner (attempt, false);
+}
+
+static void flush_unfinished (ama_attempt_t *attempt)
+{
+    ama_attempt_note (attempt, AMA_TAPE_FLUSH, NULL, 0);
+    for (int i = 0; i < 2; i++)
+        ama_output_flush (attempt->output[i], false);
+}
+
+void ama_attempt_play (ama_attempt_t *attempt, ama_tape_kind_t kind)
+{
+    switch (kind) {
+    case AMA_TAPE_START: /* all of the tape was played */
+        on_feed_change (attempt);
+        break;
+    case AMA_TAPE_TURN:
+        attempt->runner->turn (attempt);
+        break;
+    case AMA_TAPE_FLUSH:
+        flush_unfinished (attempt);
+        break;
+    case AMA_TAPE_DROP:
+        attempt->dropping = true;
+        break;
+    case AMA_TAPE_KEEP:
+        attempt->dropping = false;
+        post_gap (attempt);
+        break;
+    default:
+        break;
+    }
 }
 
 static void on_timer (void *arg)
@@ -232,9 +268,8 @@ static void on_timer (void *arg)
 
     if (attempt->cleared)
         tell_outcome (attempt);
-    else
-        for (int i = 0; i < 2; i++)
-            ama_output_flush (attempt->output[i], false);
+    else if (!attempt->replay)
+        flush_unfinished (attempt);
 }
 
 static void on_cleared (bool ok, void *arg)
@@ -282,6 +317,8 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
     *attempt->outcome = status;
     ama_timer_cancel (attempt->timer);
     ama_timer_cancel (attempt->stall);
+    if (attempt->ward && ama_ward_clear (attempt->ward, on_cleared, attempt))
+        return;
     ama_leftovers_clear (agent->leftovers,
                          &(ama_leftovers_of_t){ .group = attempt->group,
                                                 .mark = attempt->mark,
@@ -365,6 +402,20 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
     return NULL;
 }
 
+ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                       ama_id_t mark, int64_t started_ms)
+{
+    ama_attempt_t *attempt = attempt_new (agent, start, runner);
+
+    attempt->id = start->attempt;
+    attempt->mark = mark;
+    attempt->started_ms = started_ms;
+    attempt->feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt);
+    ama_folder_name (agent->conf.dir, start, &attempt->folder);
+    HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
+    return attempt;
+}
+
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
     ama_attempt_t *attempt = ama_ahead_take (agent, start);
@@ -383,12 +434,16 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     attempt->started_ms = ama_now_ms (agent->ctx);
     attempt->feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt);
     HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
-    if (ready)
+    if (ready) {
+        ama_attempt_record (attempt, start, true);
         runner->go (attempt);
+    }
     else {
         rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
         if (rc == 0)
             rc = runner->start (attempt, start, &err);
+        if (rc == 0)
+            ama_attempt_record (attempt, start, false);
         ama_defer (agent->ctx, prepare_folder, agent);
     }
     if (rc == 0) {
@@ -406,6 +461,9 @@ void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)
     if (!attempt->cancelled)
         attempt->timed_out = timed_out;
     attempt->cancelled = true;
+    if (attempt->replay) /* when it is known what to cancel */
+        return;
+    ama_attempt_note (attempt, AMA_TAPE_CANCEL, &(char){ attempt->timed_out }, 1);
     pause_runner (attempt, false);
     attempt->runner->cancel (attempt, force);
 }

@@ -8,10 +8,11 @@
 
 #include "agent/agent.h"
 #include "agent/runners/output.h"
+#include "agent/ward.h"
 
 #include <uthash.h>
 
-typedef struct {
+typedef struct ama_runner {
     const char *name; /* of plan.action.runner */
     /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
      * start is borrowed for the call. */
@@ -27,6 +28,10 @@ typedef struct {
     void (*turn) (ama_attempt_t *attempt);
     /* Frees attempt->work. Also after a failed start. */
     void (*done) (ama_attempt_t *attempt);
+    /* For runners that work under a ward (attempt->ward), whose attempts outlive the agent; else NULL. restore: as start, but it was started by an earlier agent, with
+     * this trace token: sets *ret_port, which is called for what is on the tape and for what comes then. */
+    int (*restore) (ama_attempt_t *attempt, const ama_attempt_start_t *start, const char *token,
+                    ama_ward_port_t *ret_port, ama_err_t *err);
 } ama_runner_t;
 
 struct ama_attempt {
@@ -42,6 +47,8 @@ struct ama_attempt {
     const ama_runner_t *runner;
     void *work;                /* the runner's */
     pid_t group;               /* process group that ends with the attempt, 0 for none */
+    ama_ward_t *ward;          /* the runner's, NULL for none */
+    struct ama_replay *replay; /* an earlier agent's: its tape is still to be played (replay.c) */
     bool dirty;                /* the runner wants its turn */
     bool cancelled, timed_out; /* somebody asked for the end */
     /* from here on: attempt.c */
@@ -65,6 +72,11 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
                                        const ama_runner_t *runner);
 /* One that is not among agent->attempts. */
 void ama_attempt_free (ama_attempt_t *attempt);
+/* What an earlier agent has begun, among agent->attempts. */
+ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                       ama_id_t mark, int64_t started_ms);
+/* One record of its tape, which are numbered in tape.h; AMA_TAPE_START: that was all. */
+void ama_attempt_play (ama_attempt_t *attempt, ama_tape_kind_t kind);
 /* Without any message: the agent ends. */
 void ama_attempt_drop (ama_attempt_t *attempt);
 bool ama_attempt_has_ended (const ama_attempt_t *attempt);

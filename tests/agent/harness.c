@@ -302,7 +302,7 @@ static void start_process (harness_t *harness)
 
 static void start_thread (harness_t *harness)
 {
-    char guard[512];
+    char guard[512], ward[512];
     ama_agent_conf_t conf = {
         .dir = harness->dir,
         .cache_dir = harness->conf.cache_dir ? harness->conf.cache_dir : harness->dir,
@@ -310,6 +310,7 @@ static void start_thread (harness_t *harness)
         .spark_home = harness->conf.spark_home,
         .java_home = harness->conf.java_home,
         .guard = harness->conf.guard ? guard : NULL,
+        .ward = ward,
         .cpus = 2,
         .memory = 4ull << 30,
         .path = getenv ("PATH"),
@@ -321,6 +322,7 @@ static void start_thread (harness_t *harness)
     ama_err_t err = { 0 };
 
     binary (guard, sizeof guard, "ama-guard");
+    binary (ward, sizeof ward, "ama-ward");
     if (ama_node_start (harness->node, &ama_agent_def, NULL, &conf, &err) < 0)
         fail_msg ("%s", err.text);
 }

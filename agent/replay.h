@@ -1,0 +1,20 @@
+/* replay.h - attempts that outlive the agent: their tapes begun, and played by the next agent */
+#ifndef AMA_AGENT_REPLAY_H
+#define AMA_AGENT_REPLAY_H
+
+#include "agent/attempt.h"
+
+typedef struct ama_replay ama_replay_t;
+
+/* The attempt begins: what is needed to go on with it is recorded. From now on its child outlives the agent. */
+void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated);
+/* It comes to this; nothing for one without a ward, and while a tape is played. */
+void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size);
+
+/* Those of an earlier agent become attempts again, or are known to have ended. */
+void ama_replay_look (ama_agent_t *agent);
+void ama_replay_done (ama_attempt_t *attempt);
+bool ama_replay_playing (const ama_attempt_t *attempt);
+int64_t ama_replay_now (const ama_attempt_t *attempt);
+
+#endif
