@@ -23,7 +23,7 @@
 typedef struct {
     ama_id_t id, run, session;
     char action[65];
-    bool running; /* until it ends or its agent crashes */
+    bool running; /* until it ends or dies in a crash of its agent */
     bool ended;   /* written down; told until it is acknowledged */
     bool acked;
     int64_t end_at_ms;
@@ -74,7 +74,7 @@ extern const ama_actor_def_t cast_fetcher, cast_planner, cast_resolver, cast_age
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
 void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
-/* The agent's process dies: what ran is gone, what was written down stays. */
+/* The agent's process dies: sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
 void cast_agent_crashed (cast_world_t *world);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 /* One line of the history: `what`, the time, and more members. */

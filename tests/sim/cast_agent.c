@@ -47,8 +47,11 @@ void cast_agent_crashed (cast_world_t *world)
 {
     cast_note (world, "agent_died", " ");
     world->incarnation++;
-    for (size_t i = 0; i < world->n_attempts; i++)
-        world->attempts[i].running = false;
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        cast_attempt_t *attempt = &world->attempts[i];
+        if (!ama_id_is_zero (attempt->session) || cast_chance (world, 25)) /* no guard, or it died, too */
+            attempt->running = false;
+    }
     for (size_t i = 0; i < world->n_sessions; i++) {
         world->sessions[i].open = false;
         world->sessions[i].acked = true; /* sessions are not written down */

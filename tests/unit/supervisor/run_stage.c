@@ -2,7 +2,7 @@
  *
  * In:  submit · activate · fetched · fetch-error CODE · plan SPEC · refused · resolved [A] · resolve-error [A] CODE · lease · lease-error ·
  *      running A · ok A · fail A [ERROR] · syntax A · end A STATE CAUSE · refuse-start A CODE · ready · session-failed · session-lost ·
- *      up [A…] · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
+ *      up [A…] · lost · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
  * SPEC: see run_spec.c.
  * Out: fetch · plan · resolve [A] · lease A · lease session CPUS|all · retake · unlease · open · close · start A1 · stop A1 [timeout] [force] ·
  *      drop · done, and of the events: A1 STATE(CAUSE) [retry|free DELAY] · A STATE [(cause)] · run STATE EXIT
@@ -79,6 +79,11 @@ static void note_event (stage_t *stage, uint16_t type, const void *body)
         note (&stage->log, "%s %s%s%s%s", action_name (stage, ended->action), ama_action_state_name (ended->state),
               skipped ? " (" : "", skipped ? ended->cause : "", skipped ? ")" : "");
     }
+    else if (type == AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN) {
+        const ama_journal_attempt_unknown_t *unknown = body;
+        note (&stage->log, "%s%zu %s", action_name (stage, unknown->action), attempts_of (stage, unknown->action),
+              unknown->unknown ? "unknown" : "known");
+    }
     else if (type == AMA_MSG_JOURNAL_RUN_ENDED) {
         const ama_journal_run_ended_t *ended = body;
         note (&stage->log, "run %s %" PRId64, ama_run_state_name (ended->state), ended->exit);
@@ -141,6 +146,8 @@ static void forget_lease (stage_t *stage, ama_id_t lease)
             return;
         }
     }
+    if (ama_id_equal (stage->session_lease, lease))
+        stage->session_held = false;
     assert_true (stage->held > 0);
     stage->held--;
 }
@@ -153,6 +160,8 @@ static void on_lease (stage_t *stage, const ama_run_effect_t *effect)
     }
     assert_true (stage->n_asked < ARRAY_SIZE (stage->asked));
     stage->asked[stage->n_asked++] = effect->id;
+    if (effect->session)
+        stage->session_lease = effect->id;
     if (effect->session && effect->all_cpus)
         note (&stage->log, "lease session all");
     else if (effect->session)
@@ -338,8 +347,11 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
         else
             assert_true (stage_attempt (stage, name, &one->id));
     }
-    if (change == AMA_AGENT_CHANGE_DEAD)
-        stage->held = 0; /* what was leased there is gone with it */
+    if (change == AMA_AGENT_CHANGE_DEAD
+        && stage->session_held) { /* gone with it; attempts may live under their guards */
+        stage->session_held = false;
+        stage->held--;
+    }
     ama_run_core_agent (stage->run, &body, stage->now);
 }
 
@@ -360,8 +372,10 @@ static void step_lease (stage_t *stage, const char *error)
     memmove (&stage->asked[0], &stage->asked[1], stage->n_asked * sizeof *stage->asked);
     if (error)
         (void) ama_err_set (&err, code_of (error), "64 cpus are more than there are");
-    else
+    else {
         stage->held++;
+        stage->session_held |= ama_id_equal (lease, stage->session_lease);
+    }
     ama_run_core_leased (stage->run, lease, error ? NULL : &granted, error ? &err : NULL, stage->now);
 }
 
@@ -482,8 +496,12 @@ void stage_step (stage_t *stage, const char *step)
         *arg++ = '\0';
     else
         arg = copy + strlen (copy);
-    if (strcmp (copy, "up") == 0 || strcmp (copy, "dead") == 0) {
-        step_agent (stage, *copy == 'u' ? AMA_AGENT_CHANGE_UP : AMA_AGENT_CHANGE_DEAD, arg);
+    if (strcmp (copy, "up") == 0 || strcmp (copy, "dead") == 0 || strcmp (copy, "lost") == 0) {
+        step_agent (stage,
+                    *copy == 'u'   ? AMA_AGENT_CHANGE_UP
+                    : *copy == 'd' ? AMA_AGENT_CHANGE_DEAD
+                                   : AMA_AGENT_CHANGE_LOST,
+                    arg);
         return;
     }
     more = strchr (arg, ' ');
