@@ -80,9 +80,9 @@ static void note_event (stage_t *stage, uint16_t type, const void *body)
               skipped ? " (" : "", skipped ? ended->cause : "", skipped ? ")" : "");
     }
     else if (type == AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN) {
-        const ama_journal_attempt_unknown_t *unknown = body;
-        note (&stage->log, "%s%zu %s", action_name (stage, unknown->action), attempts_of (stage, unknown->action),
-              unknown->unknown ? "unknown" : "known");
+        const ama_journal_attempt_unknown_t *at = body;
+        note (&stage->log, "%s%zu %s", action_name (stage, at->action), attempts_of (stage, at->action),
+              at->unknown ? "unknown" : "known");
     }
     else if (type == AMA_MSG_JOURNAL_RUN_ENDED) {
         const ama_journal_run_ended_t *ended = body;
@@ -496,14 +496,11 @@ void stage_step (stage_t *stage, const char *step)
         *arg++ = '\0';
     else
         arg = copy + strlen (copy);
-    if (strcmp (copy, "up") == 0 || strcmp (copy, "dead") == 0 || strcmp (copy, "lost") == 0) {
-        step_agent (stage,
-                    *copy == 'u'   ? AMA_AGENT_CHANGE_UP
-                    : *copy == 'd' ? AMA_AGENT_CHANGE_DEAD
-                                   : AMA_AGENT_CHANGE_LOST,
-                    arg);
-        return;
-    }
+    for (ama_agent_change_t change = AMA_AGENT_CHANGE_UP; change <= AMA_AGENT_CHANGE_DEAD; change++)
+        if (strcmp (copy, ama_agent_change_name (change)) == 0) {
+            step_agent (stage, change, arg);
+            return;
+        }
     more = strchr (arg, ' ');
     if (more)
         *more++ = '\0';
