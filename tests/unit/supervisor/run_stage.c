@@ -146,8 +146,7 @@ static void forget_lease (stage_t *stage, ama_id_t lease)
             return;
         }
     }
-    if (ama_id_equal (stage->session_lease, lease))
-        stage->session_held = false;
+    stage->session_held &= !ama_id_equal (stage->session_lease, lease);
     assert_true (stage->held > 0);
     stage->held--;
 }
@@ -342,10 +341,8 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
     for (char *name = strtok_r (names, " ", &save); name; name = strtok_r (NULL, " ", &save)) {
         ama_lease_held_t *one = &held[body.n_held++];
         *one = (ama_lease_held_t){ .session = strcmp (name, "session") == 0 };
-        if (one->session)
-            one->id = stage->session;
-        else
-            assert_true (stage_attempt (stage, name, &one->id));
+        one->id = stage->session;
+        assert_true (one->session || stage_attempt (stage, name, &one->id));
     }
     if (change == AMA_AGENT_CHANGE_DEAD
         && stage->session_held) { /* gone with it; attempts may live under their guards */
@@ -491,21 +488,17 @@ void stage_step (stage_t *stage, const char *step)
         step_time (stage, atoll (copy + 1));
         return;
     }
-    arg = strchr (copy, ' ');
-    if (arg)
+    arg = copy + strcspn (copy, " ");
+    if (*arg)
         *arg++ = '\0';
-    else
-        arg = copy + strlen (copy);
     for (ama_agent_change_t change = AMA_AGENT_CHANGE_UP; change <= AMA_AGENT_CHANGE_DEAD; change++)
         if (strcmp (copy, ama_agent_change_name (change)) == 0) {
             step_agent (stage, change, arg);
             return;
         }
-    more = strchr (arg, ' ');
-    if (more)
+    more = arg + strcspn (arg, " ");
+    if (*more)
         *more++ = '\0';
-    else
-        more = arg + strlen (arg);
     if (strcmp (copy, "restart") == 0)
         stage_restart (stage);
     else if (strcmp (copy, "agent") == 0)
