@@ -12,6 +12,9 @@ typedef struct ama_attempt ama_attempt_t;
 typedef struct ama_session ama_session_t;
 typedef struct ama_guard ama_guard_t;
 typedef struct ama_aheads ama_aheads_t;
+typedef struct ama_sandbox ama_sandbox_t;
+typedef struct ama_gather ama_gather_t;
+typedef struct ama_vaults ama_vaults_t;
 
 typedef struct ama_agent {
     ama_ctx_t *ctx;
@@ -25,11 +28,14 @@ typedef struct ama_agent {
     ama_statuses_t *statuses;
     ama_leftovers_t *leftovers;
     ama_guard_t *guard;
+    ama_sandbox_t *sandbox;
     struct ama_wards *wards;
     char boot[40];           /* id of this boot of the machine */
     ama_attempt_t *attempts; /* hash by id: running ones */
     ama_session_t *sessions; /* hash by id: open ones */
+    ama_gather_t *gather;    /* what waits for its files; NULL: they are on this disk */
     ama_aheads_t *aheads;    /* what is made ahead of its time */
+    ama_vaults_t *vaults;    /* what is masked, run by run */
     ama_id_t ended[1024];    /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
     size_t n_ended;
     ama_timer_t *idle; /* while the hub is away */
@@ -48,6 +54,9 @@ bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
 
 /* By the name of plan.action.runner; NULL: unknown here. */
 const struct ama_runner *ama_agent_runner (const char *name);
+
+/* An attempt whose files are here begins, or is told to be none for this agent. */
+void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start);
 
 /* The attempt's runner gets its turn before the loop waits again. */
 void ama_agent_dirty (ama_attempt_t *attempt);

@@ -5,13 +5,17 @@
  */
 #include "agent/agent_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/attempt.h"
+#include "agent/confine.h"
+#include "agent/gather.h"
 #include "agent/guard.h"
 #include "agent/replay.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/sandbox.h"
 #include "agent/session.h"
 #include "messages/ama_types.h"
 #include "messages/lease.h"
@@ -101,7 +105,7 @@ bool ama_agent_oom_seen (ama_agent_t *agent)
 static void consider_leaving (void *arg)
 {
     ama_agent_t *agent = arg;
-    bool busy = agent->attempts || agent->sessions;
+    bool busy = agent->attempts || agent->sessions || ama_gather_count (agent);
     bool waiting = ama_statuses_pending (agent->statuses) || ama_poster_pending (agent->poster);
     int64_t limit = waiting ? agent->conf.idle_ms : agent->conf.orphan_ms, since;
 
@@ -139,18 +143,22 @@ static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, voi
 static void say_hello (ama_agent_t *agent)
 {
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
-                                      .pid = (uint32_t) getpid (),
+                                      .pid = agent->conf.far ? 0 : (uint32_t) getpid (),
                                       .cpus = agent->conf.cpus,
                                       .memory = agent->conf.memory,
                                       .incarnation = agent->incarnation };
     ama_attempt_t *attempt, *spare;
 
-    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL), sizeof *hello.held);
+    hello.held =
+        ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL) + ama_gather_count (agent),
+                    sizeof *hello.held);
     HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     (void) ama_session_list (agent, hold_session, &hello);
+    ama_gather_list (agent, &hello);
+    AMA_FAILPOINT (agent, hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
     free (hello.held);
 }
@@ -168,13 +176,17 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 {
     ama_agent_t *agent = arg;
 
-    (void) ctx, (void) envelope, (void) body;
+    (void) ctx, (void) body;
     if (!err) {
         agent->hello_open = false;
         ama_timer_after (agent->hello, HELLO_AGAIN_MS); /* what the broker told of it may have been lost */
     }
-    else if (!agent->parted_ms) /* the broker is not there yet */
-        ama_timer_after (agent->hello, 200);
+    else if (!agent->parted_ms) { /* the broker is not there yet, or has another agent */
+        bool refused = envelope && envelope->role == AMA_ROLE_BROKER;
+        if (refused)
+            ama_log_err ("agent", err, "not wanted");
+        ama_timer_after (agent->hello, refused ? HELLO_MS : 200);
+    }
 }
 
 static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
@@ -257,12 +269,21 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
     ama_statuses_attempt (agent->statuses, &status);
 }
 
+void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start)
+{
+    const ama_runner_t *runner = ama_agent_runner (start->runner);
+
+    if (runner)
+        ama_attempt_begin (agent, start, runner);
+    else
+        refuse_runner (agent, start);
+}
+
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_runner_t *runner = ama_agent_runner (start->runner);
     int rc = fence (ctx, envelope, err);
 
     if (rc < 0)
@@ -270,23 +291,24 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (find_attempt (agent, start->attempt) || ama_statuses_repeat (agent->statuses, start->attempt)
-        || ama_agent_remembers (agent, start->attempt))
+    if (find_attempt (agent, start->attempt) || ama_gather_has (agent, start->attempt)
+        || ama_statuses_repeat (agent->statuses, start->attempt) || ama_agent_remembers (agent, start->attempt))
         return 0;
-    if (runner)
-        ama_attempt_begin (agent, start, runner);
-    else
-        refuse_runner (agent, start);
+    AMA_FAILPOINT (agent, taken);
+    ama_gather_attempt (agent, start);
     return 0;
 }
 
 static int on_prepare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     ama_agent_t *agent = state;
+    ama_attempt_prepare_t prepare = *(const ama_attempt_prepare_t *) body;
+    char *path = NULL;
     int rc = fence (ctx, envelope, err);
 
-    if (rc == 0 && !agent->stopping)
-        ama_ahead_prepare (agent, body);
+    if (rc == 0 && !agent->stopping && ama_gather_prepare (agent, &prepare, &path))
+        ama_ahead_prepare (agent, &prepare);
+    free (path);
     return rc;
 }
 
@@ -313,6 +335,8 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, cancel->attempt);
+    AMA_FAILPOINT (agent, cancel);
     if (attempt)
         ama_attempt_cancel (attempt, cancel->timed_out, cancel->force);
     else if (!ama_statuses_repeat (agent->statuses, cancel->attempt) && !ama_agent_remembers (agent, cancel->attempt))
@@ -343,9 +367,9 @@ static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *e
     if (agent->stopping)
         return ama_err_set (err, AMA_E_BUSY, "this agent is ending");
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (!ama_session_find (agent, open->session) && !ama_statuses_repeat (agent->statuses, open->session)
-        && !ama_agent_remembers (agent, open->session))
-        ama_session_open (agent, open);
+    if (!ama_session_find (agent, open->session) && !ama_gather_has (agent, open->session)
+        && !ama_statuses_repeat (agent->statuses, open->session) && !ama_agent_remembers (agent, open->session))
+        ama_gather_session (agent, open);
     return 0;
 }
 
@@ -370,6 +394,7 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
 
     if (rc < 0)
         return rc;
+    ama_gather_drop (agent, close_it->session);
     if (session)
         ama_session_close (session);
     else if (!ama_statuses_repeat (agent->statuses, close_it->session)
@@ -401,6 +426,9 @@ static void copy_conf (ama_agent_conf_t *to, const ama_agent_conf_t *from)
     to->tz = copied (from->tz);
     to->java_home = copied (from->java_home);
     to->spark_home = copied (from->spark_home);
+    to->secrets_dir = copied (from->secrets_dir);
+    to->credentials_dir = copied (from->credentials_dir);
+    to->secrets_exec = (const char *const *) ama_strv_copy (from->secrets_exec);
     to->output_quota = from->output_quota ? from->output_quota : 1u << 30;
     to->grace_ms = from->grace_ms ? from->grace_ms : 2000;
     to->stall_ms = from->stall_ms ? from->stall_ms : 300000;
@@ -469,6 +497,7 @@ static int init_wards (ama_agent_t *agent, ama_err_t *err)
     char *own = below (agent->conf.dir, "agent"), *folder = below (own, "live");
     const ama_wards_conf_t conf = { .program = agent->conf.ward,
                                     .folder = folder,
+                                    .confine = ama_sandbox_word (agent->sandbox),
                                     .tape_bytes = agent->conf.output_quota + TAPE_MORE,
                                     .outlive = agent->conf.own_process };
 
@@ -497,7 +526,12 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->hello = ama_timer_new (ctx, on_hello_again, agent);
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
+    agent->gather = ama_gather_new (agent);
+    agent->vaults = ama_vaults_new ();
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
+    agent->sandbox = ama_confine_sandbox (&agent->conf);
+    agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
+    agent->conf.sandbox_read = agent->conf.sandbox_write = agent->conf.sandbox_cgroups = NULL;
     rc = find_bash (agent, err);
     if (rc == 0)
         rc = init_files (agent, err);
@@ -537,11 +571,13 @@ static void stop (ama_ctx_t *ctx, void *state)
 
 static void free_conf (ama_agent_conf_t *conf)
 {
-    const char *const strings[] = { conf->dir,  conf->cache_dir, conf->runners_dir, conf->guard,     conf->ward,
-                                    conf->path, conf->lang,      conf->tz,          conf->java_home, conf->spark_home };
+    const char *const strings[] = { conf->dir,       conf->cache_dir,  conf->runners_dir, conf->guard,
+                                    conf->ward,      conf->path,       conf->lang,        conf->tz,
+                                    conf->java_home, conf->spark_home, conf->secrets_dir, conf->credentials_dir };
 
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free ((void *) strings[i]);
+    ama_strv_free ((char **) conf->secrets_exec);
 }
 
 static void done (void *state)
@@ -552,12 +588,15 @@ static void done (void *state)
         ama_attempt_drop (agent->attempts);
     while (agent->sessions)
         ama_session_drop (agent->sessions);
+    ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
     ama_wards_destroy (&agent->wards);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);
+    ama_sandbox_destroy (&agent->sandbox);
     ama_statuses_destroy (&agent->statuses);
     ama_poster_destroy (&agent->poster);
+    ama_vaults_destroy (&agent->vaults);
     ama_timer_destroy (&agent->hello);
     ama_timer_destroy (&agent->idle);
     free (agent->bash);

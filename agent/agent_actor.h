@@ -7,6 +7,7 @@
 #define AMA_AGENT_ACTOR_H
 
 #include "actors/runtime/ama_actor.h"
+#include "messages/ama_types.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,13 +26,25 @@ typedef struct {
     const char *path;        /* PATH, LANG, TZ of actions; path NULL: the system's usual one, others NULL: unset */
     const char *lang;
     const char *tz;
-    const char *java_home;  /* for sessions; NULL: found by the scripts */
-    const char *spark_home; /* NULL: Spark is installed into the cache */
-    bool own_process;       /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
-    int64_t orphan_ms;      /* exits when the hub has been away so long and nothing is held; 0: never */
-    int64_t idle_ms;        /* exits when the hub has been away so long and nothing runs; 0: never */
-    uint64_t output_quota;  /* bytes of output one attempt may report; 0: 1 GiB */
-    int64_t grace_ms;       /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
+    const char *java_home;                /* for sessions; NULL: found by the scripts */
+    const char *spark_home;               /* NULL: Spark is installed into the cache */
+    bool no_sandbox;                      /* actions may touch what this user may */
+    ama_sandbox_level_t sandbox_required; /* attempts are refused below it; unspecified: never */
+    const char *state_dir;           /* what actions are kept out of, however their job asks for it; NULL: dir alone */
+    const char *home;                /* of this user; NULL: unknown */
+    const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */
+    const char *const *sandbox_write;
+    const char *const *sandbox_cgroups;
+    const char *secrets_dir;         /* files ENV/NAME, 0600; NULL: none */
+    const char *credentials_dir;     /* files ENV@NAME, as systemd makes them; NULL: none */
+    const char *const *secrets_exec; /* the words of a program that prints the secret whose name it reads; NULL: none */
+    bool far;                        /* of another machine than the hub */
+    bool depot;       /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
+    bool own_process; /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
+    int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */
+    uint64_t output_quota; /* bytes of output one attempt may report; 0: 1 GiB */
+    int64_t grace_ms;      /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
     int64_t
         stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
 } ama_agent_conf_t;

@@ -5,6 +5,8 @@
 #include "agent/ahead.h"
 
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/sandbox.h"
+#include "agent/secret_start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,7 @@ static void on_make (void *arg)
 
     make_items (aheads);
     ama_folder_prepare (aheads->agent->conf.dir);
+    ama_sandbox_prepare (aheads->agent->sandbox);
 }
 
 ama_aheads_t *ama_aheads_new (ama_agent_t *agent)
@@ -153,7 +156,8 @@ static bool add_items (ama_aheads_t *aheads, const ama_attempt_start_t *start)
         ama_attempt_start_t like = *start;
         item_t *item;
 
-        if (is_known (aheads, start, next))
+        if (is_known (aheads, start, next)
+            || ama_secret_start_wanted (&start->environment, next->settings, next->n_settings)) /* got when it starts */
             continue;
         like.attempt = (ama_id_t){ 0 };
         like.action = next->action;

@@ -1,9 +1,13 @@
 /* ama_ward.c - the program ama-ward: the guard of one attempt at a time
  *
- * usage: ama-ward FOLDER < SOCKET, a listening socket; the folder is only for the reader of a list of processes. Started by agent/ward.c. It is the parent of the attempt's program, holds the pipes that it writes to, and
- * adopts what leaves it (subreaper), so it knows the true end, loses no byte and finds every process. It outlives the agent: another one connects
- * and goes on. When nobody renews the lease, it ends the attempt. No libraries of ours; it has to work when all else failed.
+ * usage: ama-ward none|rights|calls FOLDER < SOCKET, a listening socket; the folder is only for the reader of a list of processes. Started by
+ * agent/ward_spawn.c. It is the parent of the attempt's program, holds the pipes that it writes to, and adopts what leaves it (subreaper), so it
+ * knows the true end, loses no byte and finds every process. It outlives the agent: another one connects and goes on. When nobody renews the lease, it
+ * ends the attempt. No libraries of ours; it has to work when all else failed.
+ *
+ * What every action has to do without (sandbox_filter.h) the ward gives up itself, once: its children inherit that. It needs none of it.
  */
+#include "agent/sandbox_filter.h"
 #include "agent/ward_wire.h"
 
 #include <dirent.h>
@@ -17,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,11 +36,13 @@ enum { LISTEN = 0, LINGER_MS = 3600000, AGAIN_MS = 10, NO_LEASE = -1 };
 static struct {
     int conn, signals, timer;
     int pipes[AMA_WARD_PIPES]; /* read ends */
-    pid_t pid;                 /* 0: none. A zombie until it is done with, so that its number means no other */
+    int tape;                  /* -1: none */
+    bool confined;
+    pid_t pid; /* 0: none. A zombie until it is done with, so that its number means no other */
     int64_t lease_ms, started_ms;
     bool clearing;
     ama_ward_message_t end; /* what is known of the child */
-} ward = { .conn = -1, .pipes = { -1, -1, -1 } };
+} ward = { .conn = -1, .pipes = { -1, -1, -1 }, .tape = -1 };
 
 static int64_t now_ms (void)
 {
@@ -62,7 +69,7 @@ static void say (uint32_t kind, const int *fds, size_t n_fds)
 {
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE (sizeof (int) * AMA_WARD_PIPES)];
+        char bytes[CMSG_SPACE (sizeof (int) * (AMA_WARD_PIPES + 1))];
     } control = { 0 };
     ama_ward_message_t message = ward.end;
     struct iovec part = { &message, sizeof message };
@@ -182,22 +189,29 @@ static void on_children (void)
 
 /* ---- what the agent asks for ---- */
 
+typedef struct {
+    const int *fds; /* of 0 to 3, then our ends */
+    int rules;      /* -1: none */
+    const int *groups;
+    size_t n_groups;
+    char *spec;
+    size_t spec_size;
+} order_t;
+
 /* In the child, which shares memory with us until it runs the program: only system calls. Returns an errno. */
-static int become (const ama_ward_spec_head_t *head, const char *cwd, char **argv, char **env, const int *fds,
-                   int rules)
+static int become (const order_t *order, const char *cwd, char **argv, char **env)
 {
     sigset_t none;
 
     (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
     (void) setsid ();
-    for (int i = 0; i <= AMA_WARD_PIPES; i++)
-        if (dup2 (fds[1 + i], i) < 0)
+    for (size_t i = 0; i < order->n_groups; i++)
+        if (write (order->groups[i], "0", 1) != 1)
             return errno;
-    for (int i = 0; i < 64; i++)
-        if (head->drop_caps >> i & 1)
-            (void) prctl (PR_CAPBSET_DROP, i, 0, 0, 0);
-    if (chdir (cwd) < 0 || (head->no_new_privs && prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        || (rules >= 0 && syscall (SYS_landlock_restrict_self, rules, 0) < 0))
+    for (int i = 0; i <= AMA_WARD_PIPES; i++)
+        if (dup2 (order->fds[i], i) < 0)
+            return errno;
+    if (chdir (cwd) < 0 || (order->rules >= 0 && syscall (SYS_landlock_restrict_self, order->rules, 0) < 0))
         return errno;
     (void) sigemptyset (&none);
     (void) sigprocmask (SIG_SETMASK, &none, NULL);
@@ -224,13 +238,13 @@ static char **strings_of (const ama_ward_spec_head_t *head, char *at, const char
 }
 
 /* An errno, or 0 and the child. */
-static int run (const ama_ward_spec_head_t *head, const char *cwd, char **list, const int *fds, int rules)
+static int run (const order_t *order, const char *cwd, char **argv, char **env)
 {
     volatile int failed = 0;
     pid_t pid = vfork ();
 
     if (pid == 0) {
-        failed = become (head, cwd, list, list + head->argc + 1, fds, rules);
+        failed = become (order, cwd, argv, env);
         _exit (127);
     }
     if (pid < 0)
@@ -242,28 +256,62 @@ static int run (const ama_ward_spec_head_t *head, const char *cwd, char **list, 
     return failed;
 }
 
-static int start (const int *fds, int rules)
+static int start (const order_t *order)
 {
-    struct stat st;
-    char *bytes = MAP_FAILED, *cwd, *past;
-    const ama_ward_spec_head_t *head;
-    char **list = NULL;
+    ama_ward_spec_head_t head;
+    char *cwd = order->spec + sizeof head, *end = order->spec + order->spec_size, *past;
+    char **list;
     int failed = EINVAL;
 
-    if (fstat (fds[0], &st) == 0 && st.st_size > (off_t) sizeof *head)
-        bytes = mmap (NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fds[0], 0);
+    if (order->spec_size <= sizeof head)
+        return EINVAL;
+    memcpy (&head, order->spec, sizeof head);
+    past = memchr (cwd, '\0', (size_t) (end - cwd));
+    list = past ? strings_of (&head, past + 1, end) : NULL;
+    if (list)
+        failed = run (order, cwd, list, list + head.argc + 1);
+    free (list);
+    return failed;
+}
+
+/* A spec that is too long for a message. */
+static int start_from_file (order_t *order, int fd)
+{
+    struct stat st;
+    void *bytes = MAP_FAILED;
+    int failed = EINVAL;
+
+    if (fstat (fd, &st) == 0 && st.st_size > 0)
+        bytes = mmap (NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return EINVAL;
-    head = (const void *) bytes;
-    cwd = bytes + sizeof *head;
-    past = memchr (cwd, '\0', (size_t) (bytes + st.st_size - cwd));
-    if (past)
-        list = strings_of (head, past + 1, bytes + st.st_size);
-    if (list)
-        failed = run (head, cwd, list, fds, rules);
-    free (list);
+    order->spec = bytes;
+    order->spec_size = (size_t) st.st_size;
+    failed = start (order);
     (void) munmap (bytes, (size_t) st.st_size);
     return failed;
+}
+
+/* The first to be killed when memory runs out; its /proc is ours to write only now that it runs a program of its own. */
+static void offer_to_oom (void)
+{
+    static const char adjust[] = "500";
+    char path[64];
+    int fd;
+
+    (void) snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int) ward.pid);
+    fd = open (path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* it has ended already */
+    (void) !write (fd, adjust, sizeof adjust - 1);
+    (void) close (fd);
+}
+
+static void keep_tape (int fd)
+{
+    if (ward.tape >= 0)
+        (void) close (ward.tape);
+    ward.tape = fd;
 }
 
 static void forget (void)
@@ -275,22 +323,37 @@ static void forget (void)
             (void) close (ward.pipes[i]);
         ward.pipes[i] = -1;
     }
+    keep_tape (-1);
     ward.pid = 0;
     ward.lease_ms = 0;
     ward.end = (ama_ward_message_t){ 0 };
     set_timer (NO_LEASE);
 }
 
-static void on_start (const int *fds, int rules)
+static void on_start (const ama_ward_message_t *message, int *fds, size_t n_fds, char *spec, size_t spec_size)
 {
-    if (ward.pid)
+    size_t n = 1 + 2 * AMA_WARD_PIPES;
+    order_t order = { .fds = fds, .rules = -1, .spec = spec, .spec_size = spec_size };
+    int file = -1;
+
+    if (ward.pid || n_fds < n + !!(message->flags & AMA_WARD_RULES) + !!(message->flags & AMA_WARD_SPEC_FILE))
         return;
+    if (message->flags & AMA_WARD_RULES)
+        order.rules = fds[n++];
+    if (message->flags & AMA_WARD_SPEC_FILE)
+        file = fds[n++];
+    order.groups = fds + n;
+    order.n_groups = n_fds - n;
     ward.end = (ama_ward_message_t){ 0 };
     ward.started_ms = now_ms ();
-    ward.end.value = start (fds, rules);
+    ward.end.value = file < 0 ? start (&order) : start_from_file (&order, file);
     if (ward.pid) {
-        for (int i = 0; i < AMA_WARD_PIPES; i++)
-            ward.pipes[i] = fcntl (fds[2 + AMA_WARD_PIPES + i], F_DUPFD_CLOEXEC, 4);
+        for (int i = 0; i < AMA_WARD_PIPES; i++) {
+            ward.pipes[i] = fds[1 + AMA_WARD_PIPES + i];
+            fds[1 + AMA_WARD_PIPES + i] = -1;
+        }
+        if (ward.confined)
+            offer_to_oom ();
         ward.end.flags = AMA_WARD_HAS_CHILD;
         ward.end.pid = ward.pid;
         ward.end.start_time = start_time_of (ward.pid);
@@ -298,15 +361,18 @@ static void on_start (const int *fds, int rules)
     say (AMA_WARD_STARTED, NULL, 0);
 }
 
-static void obey (const ama_ward_message_t *message, const int *fds, size_t n_fds)
+/* Descriptors that are kept are taken from fds. */
+static void obey (const ama_ward_message_t *message, int *fds, size_t n_fds, char *spec, size_t spec_size)
 {
-    size_t wanted = 2 + 2 * AMA_WARD_PIPES;
-    bool rules = message->flags & AMA_WARD_RULES;
-
     switch (message->kind) {
     case AMA_WARD_START:
-        if (n_fds == wanted + rules)
-            on_start (fds, rules ? fds[wanted] : -1);
+        on_start (message, fds, n_fds, spec, spec_size);
+        break;
+    case AMA_WARD_TAPE:
+        if (n_fds == 1) {
+            keep_tape (fds[0]);
+            fds[0] = -1;
+        }
         break;
     case AMA_WARD_LEASE:
         ward.lease_ms = message->value;
@@ -347,44 +413,63 @@ static void hang_up (void)
         set_timer (LINGER_MS);
 }
 
-static void on_connection (void)
+/* False: there was nothing. */
+static bool on_message (void)
 {
-    int conn = accept4 (LISTEN, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (conn < 0)
-        return;
-    if (ward.conn >= 0) /* a new agent; the old one is no longer heard */
-        (void) close (ward.conn);
-    ward.conn = conn;
-    if (ward.end.flags & AMA_WARD_HAS_ENDED)
-        set_timer (NO_LEASE);
-    say (AMA_WARD_STATE, ward.pipes, ward.pid ? AMA_WARD_PIPES : 0);
-}
-
-static void on_message (void)
-{
+    static char spec[AMA_WARD_SPEC_MAX];
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE (sizeof (int) * AMA_WARD_FDS)];
     } control = { 0 };
     ama_ward_message_t message = { 0 };
-    struct iovec part = { &message, sizeof message };
+    struct iovec parts[] = { { &message, sizeof message }, { spec, sizeof spec } };
     struct msghdr packet = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes
     };
-    ssize_t n = recvmsg (ward.conn, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t n = ward.conn < 0 ? 0 : recvmsg (ward.conn, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR (&packet) : NULL;
     int fds[AMA_WARD_FDS];
     size_t n_fds = head ? (head->cmsg_len - CMSG_LEN (0)) / sizeof *fds : 0;
 
-    if (n <= 0 && (n == 0 || (errno != EAGAIN && errno != EINTR)))
-        hang_up ();
+    if (n <= 0) {
+        if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            hang_up ();
+        return false;
+    }
     if (n_fds)
         memcpy (fds, CMSG_DATA (head), n_fds * sizeof *fds);
-    if (n == sizeof message && message.version == AMA_WARD_VERSION)
-        obey (&message, fds, n_fds);
+    if (n >= (ssize_t) sizeof message && message.version == AMA_WARD_VERSION)
+        obey (&message, fds, n_fds, spec, (size_t) n - sizeof message);
     for (size_t i = 0; i < n_fds; i++)
-        (void) close (fds[i]);
+        if (fds[i] >= 0)
+            (void) close (fds[i]);
+    if (n > (ssize_t) sizeof message)
+        explicit_bzero (spec, (size_t) n - sizeof message); /* secrets may have been in its environment */
+    return true;
+}
+
+/* The last words of the old one are heard first. */
+static void on_connection (void)
+{
+    int conn = accept4 (LISTEN, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), fds[AMA_WARD_PIPES + 1], n = 0;
+
+    if (conn < 0)
+        return;
+    while (on_message ())
+        ;
+    if (ward.conn >= 0)
+        (void) close (ward.conn);
+    ward.conn = conn;
+    if (ward.end.flags & AMA_WARD_HAS_ENDED)
+        set_timer (NO_LEASE);
+    for (int i = 0; i < AMA_WARD_PIPES && ward.pid; i++)
+        fds[n++] = ward.pipes[i];
+    ward.end.flags &= ~(uint32_t) AMA_WARD_HAS_TAPE;
+    if (ward.pid && ward.tape >= 0) {
+        fds[n++] = ward.tape;
+        ward.end.flags |= AMA_WARD_HAS_TAPE;
+    }
+    say (AMA_WARD_STATE, fds, (size_t) n);
 }
 
 static void on_timer (void)
@@ -404,7 +489,20 @@ static bool idle (void)
     return !ward.clearing && (!ward.pid || ward.end.flags & AMA_WARD_IS_EMPTY);
 }
 
-int main (void)
+/* 0, or an errno. Nobody reads our memory, which may hold secrets, but who may read the kernel's. */
+static int confine (const char *word)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void) prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);
+    ward.confined = strcmp (word, "none") != 0;
+    if (!ward.confined)
+        return 0;
+    (void) setrlimit (RLIMIT_CORE, &none);
+    return ama_sandbox_give_up (strcmp (word, "calls") == 0);
+}
+
+int main (int argc, char **argv)
 {
     struct signalfd_siginfo info;
     sigset_t all;
@@ -415,8 +513,9 @@ int main (void)
     (void) prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     ward.signals = signalfd (-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     ward.timer = timerfd_create (CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (ward.signals < 0 || ward.timer < 0 || fcntl (LISTEN, F_SETFL, O_NONBLOCK) < 0) {
-        (void) fputs ("usage: ama-ward FOLDER < SOCKET\n", stderr);
+    if (argc < 2 || ward.signals < 0 || ward.timer < 0 || fcntl (LISTEN, F_SETFL, O_NONBLOCK) < 0
+        || confine (argv[1]) != 0) {
+        (void) fputs ("usage: ama-ward none|rights|calls FOLDER < SOCKET\n", stderr);
         return 2;
     }
     on_connection (); /* the agent has connected before it started us */
@@ -431,7 +530,7 @@ int main (void)
         if (fds[2].revents)
             on_timer ();
         if (fds[3].revents)
-            on_message ();
+            (void) on_message ();
         if (fds[0].revents)
             on_connection ();
     }

@@ -7,9 +7,12 @@
  */
 #include "agent/attempt.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
 #include "agent/replay.h"
+#include "agent/sandbox.h"
+#include "agent/secret_start.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -23,9 +26,24 @@
 
 /* ---- events ---- */
 
-static char *fit (const char *text, size_t max)
+/* Masked before it is cut: a part of a secret can not be found any more. */
+static char *fit (const ama_attempt_t *attempt, const char *text, size_t max)
 {
-    return text ? ama_text_fit (text, strlen (text), max) : NULL;
+    char *masked = ama_vault_mask (attempt->vault, text);
+    char *fitting = masked ? ama_text_fit (masked, strlen (masked), max) : NULL;
+
+    free (masked);
+    return fitting;
+}
+
+static void take_frames (const ama_attempt_t *attempt, const ama_report_event_t *event, ama_report_event_t *copy)
+{
+    copy->n_frames = event->n_frames < AMA_REPORT_EVENT_FRAMES_MAX ? event->n_frames : AMA_REPORT_EVENT_FRAMES_MAX;
+    copy->frames = ama_calloc (copy->n_frames + 1, sizeof *copy->frames);
+    for (size_t i = 0; i < copy->n_frames; i++) {
+        copy->frames[i] = event->frames[i];
+        copy->frames[i].file = fit (attempt, event->frames[i].file, AMA_REPORT_FRAME_FILE_MAX);
+    }
 }
 
 void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
@@ -36,14 +54,16 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
     copy.action = attempt->action;
     copy.has_attempt = true;
     copy.attempt = attempt->no;
-    copy.file = fit (event->file, AMA_REPORT_EVENT_FILE_MAX);
-    copy.text = fit (event->text, AMA_REPORT_EVENT_TEXT_MAX);
-    copy.value = fit (event->value, AMA_REPORT_EVENT_VALUE_MAX);
-    copy.error_name = fit (event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
-    copy.error_message = fit (event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
-    if (copy.n_frames > AMA_REPORT_EVENT_FRAMES_MAX)
-        copy.n_frames = AMA_REPORT_EVENT_FRAMES_MAX;
+    copy.file = fit (attempt, event->file, AMA_REPORT_EVENT_FILE_MAX);
+    copy.text = fit (attempt, event->text, AMA_REPORT_EVENT_TEXT_MAX);
+    copy.value = fit (attempt, event->value, AMA_REPORT_EVENT_VALUE_MAX);
+    copy.error_name = fit (attempt, event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
+    copy.error_message = fit (attempt, event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
+    take_frames (attempt, event, &copy);
     ama_feed_add (attempt->feed, &copy);
+    for (size_t i = 0; i < copy.n_frames; i++)
+        free (copy.frames[i].file);
+    free (copy.frames);
     free (copy.file);
     free (copy.text);
     free (copy.value);
@@ -76,7 +96,7 @@ void ama_attempt_progress (ama_attempt_t *attempt, uint32_t line, uint64_t done,
         .done = done,
         .has_total = true,
         .total = total,
-        .text = fit (text, AMA_REPORT_EVENT_TEXT_MAX),
+        .text = fit (attempt, text, AMA_REPORT_EVENT_TEXT_MAX),
     };
     (void) ama_tell (attempt->agent->ctx, "reporter", AMA_MSG_REPORT_PROGRESS, &body);
     free (body.event.text);
@@ -147,8 +167,16 @@ static void pause_runner (ama_attempt_t *attempt, bool pause)
 void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size)
 {
     ama_output_t *output = attempt->output[channel - 1];
+    ama_str_t masked = { 0 };
 
-    ama_output_feed (output, bytes, size);
+    if (ama_masker_is_empty (ama_vault_masker (attempt->vault)))
+        ama_output_feed (output, bytes, size);
+    else {
+        ama_mask_stream_feed (attempt->mask[channel - 1], bytes, size, &masked);
+        if (masked.size)
+            ama_output_feed (output, masked.data, masked.size);
+        ama_str_done (&masked);
+    }
     if (ama_output_pending (output))
         ama_timer_after (attempt->timer, UNFINISHED_MS);
     if (ama_feed_full (attempt->feed) && !attempt->dropping)
@@ -159,6 +187,19 @@ void ama_attempt_flush (ama_attempt_t *attempt)
 {
     for (int i = 0; i < 2; i++)
         ama_output_flush (attempt->output[i], true);
+}
+
+/* Nothing more comes: what could have become a secret goes out. */
+static void end_output (ama_attempt_t *attempt)
+{
+    for (int i = 0; i < 2; i++) {
+        ama_str_t rest = { 0 };
+        ama_mask_stream_end (attempt->mask[i], &rest);
+        if (rest.size)
+            ama_output_feed (attempt->output[i], rest.data, rest.size);
+        ama_str_done (&rest);
+    }
+    ama_attempt_flush (attempt);
 }
 
 /* Blocked for too long: the child goes on, its output is counted instead of kept until there is room again. */
@@ -186,12 +227,17 @@ void ama_attempt_free (ama_attempt_t *attempt)
     ama_replay_done (attempt);
     attempt->runner->done (attempt);
     ama_ward_release (&attempt->ward);
+    for (int i = 0; i < 2; i++)
+        ama_mask_stream_destroy (&attempt->mask[i]);
+    ama_vault_release (attempt->agent->vaults, &attempt->vault);
+    ama_vault_release (attempt->agent->vaults, &attempt->runs);
     ama_timer_destroy (&attempt->timer);
     ama_timer_destroy (&attempt->stall);
     ama_folder_done (&attempt->folder);
     free (attempt->action);
     free (attempt->file);
     free (attempt->snapshot);
+    free (attempt->note);
     free (attempt);
 }
 
@@ -280,6 +326,7 @@ static void on_cleared (bool ok, void *arg)
     if (!ok)
         ama_log (AMA_LOG_ERROR, "agent", "attempt %s of %s left processes that can not be killed",
                  ama_id_text (attempt->id, id), attempt->action);
+    AMA_FAILPOINT (agent, cleared);
     attempt->cleared = true;
     ama_feed_flush (attempt->feed);
     if (ama_feed_sent (attempt->feed) || attempt->agent->stopping)
@@ -296,17 +343,19 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
         .attempt = attempt->id,
         .run = attempt->run,
         .state = outcome->state,
-        .cause = fit (outcome->cause ? outcome->cause : "", AMA_ATTEMPT_STATUS_CAUSE_MAX),
+        .cause = fit (attempt, outcome->cause ? outcome->cause : "", AMA_ATTEMPT_STATUS_CAUSE_MAX),
         .exit = outcome->exit,
-        .error = fit (outcome->error ? outcome->error : "", AMA_ATTEMPT_STATUS_ERROR_MAX),
-        .message = fit (outcome->message ? outcome->message : "", AMA_ATTEMPT_STATUS_MESSAGE_MAX),
-        .file = fit (outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
+        .error = fit (attempt, outcome->error ? outcome->error : "", AMA_ATTEMPT_STATUS_ERROR_MAX),
+        .message = fit (attempt, outcome->message ? outcome->message : "", AMA_ATTEMPT_STATUS_MESSAGE_MAX),
+        .file = fit (attempt, outcome->file ? outcome->file : "", AMA_ATTEMPT_STATUS_FILE_MAX),
         .line = outcome->line,
         .ms = ama_now_ms (agent->ctx) - attempt->started_ms,
+        .has_sandbox = true,
+        .sandbox = ama_sandbox_level (agent->sandbox),
     };
 
     BUG_ON (attempt->outcome != NULL);
-    ama_attempt_flush (attempt);
+    end_output (attempt);
     post_gap (attempt);
     if (stopped) {
         status.state = attempt->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED;
@@ -351,6 +400,9 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
     case AMA_E_UNREACHABLE:
         outcome.cause = outcome.error = "session-lost";
         break;
+    case AMA_E_UNSUPPORTED:
+        outcome.error = "sandbox";
+        break;
     case AMA_E_SYNTAX:
         outcome.state = AMA_ATTEMPT_STATE_FAILED;
         outcome.cause = "syntax";
@@ -362,13 +414,24 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
     ama_attempt_end (attempt, &outcome);
 }
 
-static void prepare_folder (void *arg)
+static void prepare_next (void *arg)
 {
     ama_agent_t *agent = arg;
+
     ama_folder_prepare (agent->conf.dir);
+    ama_sandbox_prepare (agent->sandbox);
 }
 
-static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+static void tell_note (ama_attempt_t *attempt)
+{
+    if (!attempt->note)
+        return;
+    ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
+    ama_attempt_warn (attempt, 0, attempt->note);
+}
+
+static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                   ama_vault_t *vault)
 {
     ama_attempt_t *attempt = ama_calloc (1, sizeof *attempt);
 
@@ -384,13 +447,16 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
         .timer = ama_timer_new (agent->ctx, on_timer, attempt),
         .stall = ama_timer_new (agent->ctx, on_stall, attempt),
         .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
+        .vault = vault,
     };
+    for (int i = 0; i < 2; i++)
+        attempt->mask[i] = ama_mask_stream_new (ama_vault_masker (attempt->vault));
     return attempt;
 }
 
 ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
-    ama_attempt_t *attempt = attempt_new (agent, start, runner);
+    ama_attempt_t *attempt = attempt_new (agent, start, runner, ama_vault_hold (agent->vaults, start->run));
     ama_err_t err = { 0 };
 
     attempt->ahead = true;
@@ -405,8 +471,9 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
 ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
                                        ama_id_t mark, int64_t started_ms)
 {
-    ama_attempt_t *attempt = attempt_new (agent, start, runner);
+    ama_attempt_t *attempt = attempt_new (agent, start, runner, ama_vault_alone ());
 
+    attempt->runs = ama_vault_hold (agent->vaults, start->run);
     attempt->id = start->attempt;
     attempt->mark = mark;
     attempt->started_ms = started_ms;
@@ -420,15 +487,24 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
 {
     ama_attempt_t *attempt = ama_ahead_take (agent, start);
     ama_attempt_status_t running = {
-        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+        .attempt = start->attempt,
+        .run = start->run,
+        .state = AMA_ATTEMPT_STATE_RUNNING,
+        .exit = -1,
+        .has_sandbox = true,
+        .sandbox = ama_sandbox_level (agent->sandbox),
     };
     bool ready = attempt != NULL;
     ama_err_t err = { 0 };
     int rc = 0;
 
     if (!ready) {
-        attempt = attempt_new (agent, start, runner);
+        attempt = attempt_new (agent, start, runner, ama_vault_hold (agent->vaults, start->run));
         attempt->mark = start->attempt;
+        if (ama_secret_start_wanted (&start->environment, start->settings, start->n_settings)) {
+            attempt->then = runner;
+            attempt->runner = runner = &ama_secret_runner;
+        }
     }
     attempt->id = start->attempt;
     attempt->started_ms = ama_now_ms (agent->ctx);
@@ -444,14 +520,28 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
             rc = runner->start (attempt, start, &err);
         if (rc == 0)
             ama_attempt_record (attempt, start, false);
-        ama_defer (agent->ctx, prepare_folder, agent);
+        ama_defer (agent->ctx, prepare_next, agent);
     }
+    tell_note (attempt);
+    AMA_FAILPOINT (agent, started);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
         ama_ahead_want (agent, start);
         return;
     }
     end_at_once (attempt, &err);
+}
+
+void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start, const ama_attempt_start_t *told)
+{
+    ama_err_t err = { 0 };
+    int rc = attempt->runner->start (attempt, start, &err);
+
+    if (rc == 0)
+        ama_attempt_record (attempt, told, false);
+    tell_note (attempt);
+    if (rc < 0)
+        end_at_once (attempt, &err);
 }
 
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)

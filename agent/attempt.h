@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/runners/output.h"
+#include "agent/vault.h"
 #include "agent/ward.h"
 
 #include <uthash.h>
@@ -45,8 +46,10 @@ struct ama_attempt {
     char *snapshot; /* absolute */
     ama_folder_t folder;
     const ama_runner_t *runner;
+    const ama_runner_t *then;  /* the runner that follows when the secrets are there (secret_start.c); NULL: none */
     void *work;                /* the runner's */
     pid_t group;               /* process group that ends with the attempt, 0 for none */
+    char *note;                /* a warning for its beginning, owned; NULL: none */
     ama_ward_t *ward;          /* the runner's, NULL for none */
     struct ama_replay *replay; /* an earlier agent's: its tape is still to be played (replay.c) */
     bool dirty;                /* the runner wants its turn */
@@ -54,8 +57,10 @@ struct ama_attempt {
     /* from here on: attempt.c */
     int64_t started_ms;
     ama_feed_t *feed;
-    ama_output_t *output[2]; /* stdout, stderr */
-    ama_timer_t *timer;      /* unfinished lines; after the end: no longer waiting for the reporter */
+    ama_output_t *output[2];    /* stdout, stderr */
+    ama_vault_t *vault, *runs;  /* runs: the run's, if vault is its own (replay.c) */
+    ama_mask_stream_t *mask[2]; /* before output */
+    ama_timer_t *timer;         /* unfinished lines; after the end: no longer waiting for the reporter */
     ama_timer_t *stall;
     uint64_t reported, dropped_bytes, dropped_events; /* of output */
     bool paused, dropping, over_quota;
@@ -66,6 +71,8 @@ struct ama_attempt {
 
 /* Starts it; whatever goes wrong becomes the attempt's end. Adds it to agent->attempts. */
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner);
+/* Its runner starts it; whatever goes wrong becomes its end, and then it may be gone. told: without secrets. */
+void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start, const ama_attempt_start_t *told);
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
 /* Made but not begun: no id, no events, not among agent->attempts. NULL if it can not be made; then nobody is told. */
 ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start,
@@ -83,7 +90,7 @@ bool ama_attempt_has_ended (const ama_attempt_t *attempt);
 
 /* ---- for runners ---- */
 
-/* action, attempt and ts are filled in; strings of any length and bytes are made to fit. */
+/* action, attempt and ts are filled in; secrets are masked, then strings of any length and bytes are made to fit. */
 void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event);
 /* channel 1 or 2. */
 void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size);

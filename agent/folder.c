@@ -59,8 +59,7 @@ static bool is_word_of_env (const char *key)
     return false;
 }
 
-/* The action's own value for a word of the environment, or the environment's. Returns owned. */
-static char *own_word (const ama_attempt_start_t *start, const char *word, const char *otherwise)
+char *ama_folder_word (const ama_attempt_start_t *start, const char *word, const char *otherwise)
 {
     char *own = NULL;
 
@@ -113,7 +112,7 @@ static void add_member (ama_str_t *out, const char *name, const char *value)
 static void add_own_member (const ama_attempt_start_t *start, const char *name, const char *word, const char *otherwise,
                             ama_str_t *out)
 {
-    char *value = own_word (start, word, otherwise);
+    char *value = ama_folder_word (start, word, otherwise);
 
     add_member (out, name, value);
     free (value);
@@ -181,7 +180,7 @@ static void add_yaml_line (ama_str_t *out, const char *name, const char *value)
 
 static void add_own_line (const ama_attempt_start_t *start, const char *word, const char *otherwise, ama_str_t *out)
 {
-    char *value = own_word (start, word, otherwise);
+    char *value = ama_folder_word (start, word, otherwise);
 
     add_yaml_line (out, word, value);
     free (value);
@@ -481,7 +480,7 @@ static void set_conf (const char *key, const ama_plan_setting_t *setting, void *
 static void set_own (ama_env_t *env, const char *name, const ama_attempt_start_t *start, const char *word,
                      const char *otherwise)
 {
-    char *value = own_word (start, word, otherwise);
+    char *value = ama_folder_word (start, word, otherwise);
 
     ama_env_set (env, name, value);
     free (value);

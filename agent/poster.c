@@ -6,6 +6,7 @@
  */
 #include "agent/poster.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "messages/ama_types.h"
 
 #include <stdlib.h>
@@ -145,6 +146,7 @@ static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const voi
     DL_DELETE (feed->posts, post);
     if (current)
         feed->underway--;
+    AMA_FAILPOINT (poster, acknowledged);
     if (!err)
         acknowledge (feed, posted->upto);
     if (current && (err || posted->upto < post->upto))
@@ -184,6 +186,7 @@ static void send_waiting (ama_feed_t *feed)
         feed->underway++;
         DL_APPEND (feed->posts, post);
         (void) ama_ask (poster->ctx, "reporter", AMA_MSG_REPORT_POST, &body, POST_TIMEOUT, 0, on_posted, post);
+        AMA_FAILPOINT (poster, sent);
         free (items);
     }
 }

@@ -2,6 +2,9 @@
  *
  * An attempt of an earlier agent waits for two words: of its ward, how things stand, and of the reporter, which of its events it has. Then its tape is played: the
  * attempt comes to the same state, events are numbered as they were, and those that the reporter has are dropped. Then it goes on.
+ *
+ * What is masked is on the tape, too, in its place: so the same events come of it, and a secret that was changed since is masked as the program has it. Such
+ * a tape is in the ward's memory alone.
  */
 #include "agent/replay.h"
 
@@ -18,6 +21,7 @@
 #define LEASE_MS     1800000
 #define NOBODY_KNOWS "its guard died while no agent was there"
 #define NEVER_LET_GO "the agent died before it began"
+#define UNMASKABLE   "what it says can not be masked any more"
 
 typedef struct {
     char boot[40];
@@ -33,7 +37,7 @@ struct ama_replay {
     ama_timer_t *again;
     ama_timer_t *play;
     ama_ward_port_t port;
-    bool ready, alive, asked, playing, let_go, ended;
+    bool ready, alive, asked, playing, let_go, ended, unmaskable;
     ama_tape_end_t end;
     int64_t lease_ms;
     pid_t pid;
@@ -51,6 +55,49 @@ void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void 
         ama_tape_note (ama_ward_tape (attempt->ward), kind, ama_now_ms (attempt->agent->ctx), bytes, size);
 }
 
+/* ---- secrets ---- */
+
+static void note_secret (const char *value, size_t size, void *arg)
+{
+    ama_attempt_note (arg, AMA_TAPE_SECRET, value, size);
+}
+
+int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, const char *value, size_t size,
+                        ama_err_t *err)
+{
+    ama_attempt_t *attempt, *spare;
+    bool fresh;
+    int rc = ama_vault_add (vault, value, size, &fresh, err);
+
+    if (rc < 0 || !fresh)
+        return rc;
+    HASH_ITER (hh, agent->attempts, attempt, spare)
+    {
+        if (!ama_id_equal (attempt->run, run) || !attempt->ward
+            || attempt->replay) /* a replay asks the run's when it goes on */
+            continue;
+        if (attempt->vault != vault && ama_vault_add (attempt->vault, value, size, NULL, err) < 0)
+            return AMA_E_LIMIT;
+        ama_ward_veil (attempt->ward);
+        note_secret (value, size, attempt);
+    }
+    return 0;
+}
+
+static void take_secret (const char *value, size_t size, void *arg)
+{
+    ama_attempt_t *attempt = arg;
+    bool fresh;
+
+    if (ama_vault_add (attempt->vault, value, size, &fresh, NULL) < 0 || !fresh)
+        return; /* no room: it was said when the run got it */
+    ama_ward_veil (attempt->ward);
+    note_secret (value, size, attempt);
+}
+
+/* ---- recording ---- */
+
+/* On the file the first record comes last: before that nobody would go on with it, and then it is known what to mask. */
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated)
 {
     head_t head = { .mark = attempt->mark, .started_ms = attempt->started_ms };
@@ -62,10 +109,14 @@ void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *star
     memcpy (head.token, attempt->agent->trace_token, sizeof attempt->agent->trace_token);
     ama_str_add (&bytes, &head, sizeof head);
     ama_attempt_start_encode (start, &bytes);
+    if (!ama_masker_is_empty (ama_vault_masker (attempt->vault)))
+        ama_ward_veil (attempt->ward);
     ama_attempt_note (attempt, AMA_TAPE_START, bytes.data, bytes.size);
-    ama_str_done (&bytes);
+    ama_vault_each (attempt->vault, note_secret, attempt);
     if (!gated)
         ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
+    ama_tape_show (ama_ward_tape (attempt->ward), AMA_TAPE_START, 0, bytes.data, bytes.size);
+    ama_str_done (&bytes);
     ama_ward_lease (attempt->ward, lease_of (start), true);
 }
 
@@ -112,6 +163,14 @@ static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
     case AMA_TAPE_GONE:
         replay->let_go = true;
         break;
+    case AMA_TAPE_NOTE:
+        ama_attempt_warn (attempt, 0, record->bytes);
+        break;
+    case AMA_TAPE_SECRET:
+        if (ama_vault_add (attempt->vault, record->bytes, record->size, NULL, NULL) < 0
+            || ama_vault_add (attempt->runs, record->bytes, record->size, NULL, NULL) < 0)
+            replay->unmaskable = true;
+        break;
     case AMA_TAPE_CANCEL:
         attempt->timed_out = record->size > 0 && record->bytes[0];
         attempt->cancelled = true;
@@ -143,17 +202,18 @@ static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
         .attempt = attempt->id, .run = attempt->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
     };
 
-    if (was->ended) {
+    if (was->ended && !was->unmaskable) {
         ama_ward_over (attempt->ward);
         was->port.on_exit (&was->end.end, was->end.trouble, was->end.lease_over, was->port.arg);
         return;
     }
-    if (!was->alive || !was->let_go) {
+    if (!was->alive || !was->let_go || was->unmaskable) {
         ama_ward_kill_if (was->pid, was->start_time);
         ama_leftovers_hunt (attempt->mark);
-        lose (attempt, was->alive ? NEVER_LET_GO : NOBODY_KNOWS);
+        lose (attempt, !was->alive ? NOBODY_KNOWS : was->unmaskable ? UNMASKABLE : NEVER_LET_GO);
         return;
     }
+    ama_vault_each (attempt->runs, take_secret, attempt);
     ama_ward_lease (attempt->ward, was->lease_ms, false);
     ama_statuses_attempt (attempt->agent->statuses, &running);
     ama_attempt_play (attempt, AMA_TAPE_START);
@@ -171,7 +231,7 @@ static void play (void *arg)
     if (replay->alive && ama_ward_complete (attempt->ward) < 0)
         replay->alive = false;
     replay->playing = true;
-    while (!replay->ended && ama_tape_next (ama_ward_tape (attempt->ward), &record))
+    while (!replay->ended && !replay->unmaskable && ama_tape_next (ama_ward_tape (attempt->ward), &record))
         play_record (replay, &record);
     was = *replay;
     ama_replay_done (attempt);

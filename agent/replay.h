@@ -8,6 +8,9 @@ typedef struct ama_replay ama_replay_t;
 
 /* The attempt begins: what is needed to go on with it is recorded. From now on its child outlives the agent. */
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated);
+/* A secret of a run: is masked in all that the run says from now on, and is on no disk. As ama_masker_add. */
+int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, const char *value, size_t size,
+                        ama_err_t *err);
 /* It comes to this; nothing for one without a ward, and while a tape is played. */
 void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size);
 

@@ -28,6 +28,8 @@ bool ama_session_is_ready (const ama_session_t *session);
 ama_jupyter_t *ama_session_control (ama_session_t *session);
 /* Where another connection's sockets may lie; returns owned. */
 char *ama_session_prefix (ama_session_t *session);
+/* Which paths the sandbox does not open for its actions although the run names them; NULL: none such. */
+const char *ama_session_note (const ama_session_t *session);
 const char *ama_session_key (const ama_session_t *session);
 /* The JVM does not obey: it is killed, and the session is lost for this reason. */
 void ama_session_kill (ama_session_t *session, const char *reason);

@@ -8,6 +8,7 @@
  */
 #include "agent/status.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "messages/ama_types.h"
 
 #include <errno.h>
@@ -152,6 +153,7 @@ static void tell (ama_statuses_t *statuses, entry_t *entry)
         (void) ama_tell (statuses->ctx, "supervisor", AMA_MSG_ATTEMPT_SESSION_STATUS, &entry->state);
     else
         (void) ama_tell (statuses->ctx, "supervisor", AMA_MSG_ATTEMPT_STATUS, &entry->attempt);
+    AMA_FAILPOINT (agent, told);
     if (!statuses->armed) {
         statuses->armed = true;
         ama_timer_after (statuses->timer, REPEAT_MS);
@@ -182,7 +184,9 @@ static void keep (ama_statuses_t *statuses, entry_t *entry)
 
     if (is_end (entry) && statuses->fd >= 0) {
         put_entry (&bytes, entry);
+        AMA_FAILPOINT (agent, before_record);
         append (statuses, &bytes);
+        AMA_FAILPOINT (agent, recorded);
         ama_str_done (&bytes);
     }
     tell (statuses, entry);
@@ -214,9 +218,11 @@ static void acknowledged (ama_statuses_t *statuses, entry_t *entry)
     entry_t gone = { .id = entry->id };
     bool end = is_end (entry);
 
+    AMA_FAILPOINT (agent, acknowledged);
     drop (statuses, entry);
     if (end)
         forget_in_file (statuses, &gone);
+    AMA_FAILPOINT (agent, forgotten);
 }
 
 void ama_statuses_attempt_ack (ama_statuses_t *statuses, const ama_attempt_ack_t *ack)

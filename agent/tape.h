@@ -2,7 +2,8 @@
  *
  * What an attempt reports follows from what it is told and what its program writes. Both are recorded before anything is said to others; so another
  * agent plays the tape, comes to the same events with the same numbers, and goes on behind them. Output goes from the pipe into the file
- * within the kernel (splice): at a kill it is in one or the other. A tape is of one boot of one machine, and is not synced.
+ * within the kernel (splice): at a kill it is in one or the other. A tape is of one boot of one machine, and is not synced. It holds output as it came: where
+ * there are secrets it is veiled, that is in memory alone, and the attempt's guard holds it.
  */
 #ifndef AMA_AGENT_TAPE_H
 #define AMA_AGENT_TAPE_H
@@ -28,6 +29,8 @@ typedef enum {
     AMA_TAPE_CANCEL, /* somebody asked for the end */
     AMA_TAPE_GONE,   /* the program was let go */
     AMA_TAPE_END,    /* its end was heard of: ama_tape_end_t */
+    AMA_TAPE_NOTE,   /* a warning for its beginning */
+    AMA_TAPE_SECRET, /* is masked from here on; only on a veiled tape */
 } ama_tape_kind_t;
 
 typedef struct {
@@ -55,6 +58,17 @@ void ama_tape_clear (ama_tape_t *tape);
 void ama_tape_note (ama_tape_t *tape, ama_tape_kind_t kind, int64_t when_ms, const void *bytes, size_t size);
 /* Takes what is in the pipe, at most max bytes, and gives it to buf, too. Like read: 0 is the end, -1 with EAGAIN nothing yet. */
 ssize_t ama_tape_take (ama_tape_t *tape, int channel, int64_t when_ms, int fd, char *buf, size_t max);
+
+/* A tape that may hold a secret is in memory: takes what there is so far there, and returns the descriptor, which is the tape's, for somebody who outlives the
+ * agent to hold. -1: it is veiled, or given up. Then ama_tape_veiled: the file keeps the first START and CHILD alone, by which it is found. */
+int ama_tape_veil (ama_tape_t *tape);
+void ama_tape_veiled (ama_tape_t *tape);
+bool ama_tape_is_veiled (const ama_tape_t *tape);
+/* Notes it in the file of a veiled tape; nothing on others. */
+void ama_tape_show (ama_tape_t *tape, ama_tape_kind_t kind, int64_t when_ms, const void *bytes, size_t size);
+/* What an earlier agent has veiled; takes fd. */
+void ama_tape_unveil (ama_tape_t *tape, int fd);
+void ama_tape_give_up (ama_tape_t *tape);
 
 /* Plays from the first record. False at the end; what is torn there is cut off. An output record that is not whole is first made so: missing() tells
  * its channel and the bytes that are still in the pipe. */

@@ -47,7 +47,7 @@ void ward_tell (ama_ward_t *ward, ama_ward_kind_t kind, int64_t value)
     const ama_ward_message_t message = { .kind = kind, .value = value };
 
     if (ward->conn >= 0)
-        (void) ama_ward_send (ward->conn, &message, NULL, 0);
+        (void) ama_ward_send (ward->conn, &message, NULL, 0, NULL);
 }
 
 void ward_file_name (const ama_ward_t *ward, const char *suffix, char *buf, size_t size)
@@ -225,6 +225,7 @@ static void on_death (ama_ward_t *ward)
 void ward_tape_child (ama_ward_t *ward)
 {
     ama_tape_note (ward->tape, AMA_TAPE_CHILD, ward->pid, &ward->start_time, sizeof ward->start_time);
+    ama_tape_show (ward->tape, AMA_TAPE_CHILD, ward->pid, &ward->start_time, sizeof ward->start_time);
 }
 
 static void note_child (ama_ward_t *ward, const ama_ward_message_t *message)
@@ -254,6 +255,8 @@ static void on_state (ama_ward_t *ward, const ama_ward_message_t *message, const
             ward->channels[i].fd = fds[i];
             (void) fcntl (fds[i], F_SETFL, O_NONBLOCK);
         }
+        else if (i == AMA_WARD_PIPES && ready && message->flags & AMA_WARD_HAS_TAPE)
+            ama_tape_unveil (ward->tape, fds[i]);
         else
             (void) close (fds[i]);
     }
@@ -275,6 +278,8 @@ static void heed (ama_ward_t *ward, const ama_ward_message_t *message, const int
         on_state (ward, message, fds, n_fds);
         break;
     case AMA_WARD_STARTED:
+        if (ward->port.on_started)
+            ward->port.on_started (ward->port.arg);
         if (message->value) {
             ward->trouble = (int) message->value;
             ward->empty = true;
@@ -302,7 +307,7 @@ void ward_on_conn (int fd, short revents, void *arg)
 {
     ama_ward_t *ward = arg;
     ama_ward_message_t message;
-    int fds[AMA_WARD_PIPES], rc;
+    int fds[AMA_WARD_PIPES + 1], rc;
     size_t n_fds;
 
     (void) revents;
@@ -339,46 +344,80 @@ static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, a
     for (int i = 0; i < AMA_WARD_PIPES; i++) {
         if (pipe2 (ends, O_CLOEXEC) < 0)
             return ama_err_set (err, AMA_E_IO, "no pipe: %s", strerror (errno));
-        fds[2 + i] = ends[1];
-        fds[2 + AMA_WARD_PIPES + i] = ward->channels[i].fd = ends[0];
+        fds[1 + i] = ends[1];
+        fds[1 + AMA_WARD_PIPES + i] = ward->channels[i].fd = ends[0];
         (void) fcntl (ends[0], F_SETFL, O_NONBLOCK);
     }
     if (!spec->gated)
-        fds[1] = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+        fds[0] = open ("/dev/null", O_RDONLY | O_CLOEXEC);
     else if (pipe2 (ends, O_CLOEXEC) == 0) {
-        fds[1] = ends[0];
+        fds[0] = ends[0];
         ward->input = ends[1];
     }
-    fds[0] = ama_ward_spec_file (spec);
-    return fds[0] < 0 || fds[1] < 0 ? ama_err_set (err, AMA_E_IO, "no descriptor: %s", strerror (errno)) : 0;
+    return fds[0] < 0 ? ama_err_set (err, AMA_E_IO, "no descriptor: %s", strerror (errno)) : 0;
+}
+
+static int send_start (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, ama_err_t *err)
+{
+    ama_ward_message_t message = { .kind = AMA_WARD_START };
+    const ama_confine_handed_t *confine = &spec->confine;
+    size_t n = 1 + 2 * AMA_WARD_PIPES;
+    ama_str_t bytes = { 0 };
+    int file = -1, rc = 0;
+
+    ama_ward_spec_pack (spec, &bytes);
+    if (confine->ruleset >= 0) {
+        message.flags |= AMA_WARD_RULES;
+        fds[n++] = confine->ruleset;
+    }
+    if (bytes.size > AMA_WARD_SPEC_MAX) {
+        message.flags |= AMA_WARD_SPEC_FILE;
+        fds[n++] = file = ama_ward_spec_file (&bytes);
+    }
+    for (size_t i = 0; i < confine->n_groups && i < AMA_WARD_GROUPS; i++)
+        fds[n++] = confine->groups[i];
+    if ((bytes.size > AMA_WARD_SPEC_MAX && file < 0)
+        || ama_ward_send (ward->conn, &message, fds, n, file < 0 ? &bytes : NULL) < 0)
+        rc = ama_err_set (err, AMA_E_CHILD, "the guard of an attempt does not listen: %s", strerror (errno));
+    ward_close_fd (&file);
+    sodium_memzero (bytes.data, bytes.size);
+    ama_str_done (&bytes);
+    return rc;
 }
 
 ama_ward_t *ama_ward_start (ama_wards_t *wards, const ama_ward_spec_t *spec, const ama_ward_port_t *port,
                             ama_err_t *err)
 {
     ama_ward_t *ward = ward_take_idle (wards, err);
-    ama_ward_message_t message = { .kind = AMA_WARD_START };
-    int fds[AMA_WARD_FDS] = { -1, -1, -1, -1, -1, -1, -1, -1, -1 };
-    size_t n = 2 + 2 * AMA_WARD_PIPES;
-    int rc;
+    int fds[AMA_WARD_FDS], rc;
 
     if (!ward)
         return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE (fds); i++)
+        fds[i] = -1;
     ward->port = *port;
     ward->grace_ms = spec->grace_ms;
     rc = pipe_ends (ward, spec, fds, err);
-    if (spec->ruleset >= 0) {
-        message.flags = AMA_WARD_RULES;
-        fds[n++] = spec->ruleset;
-    }
-    if (rc == 0 && ama_ward_send (ward->conn, &message, fds, n) < 0)
-        rc = ama_err_set (err, AMA_E_CHILD, "the guard of an attempt does not listen: %s", strerror (errno));
-    for (int i = 0; i < 2 + AMA_WARD_PIPES; i++)
+    if (rc == 0)
+        rc = send_start (ward, spec, fds, err);
+    for (int i = 0; i < 1 + AMA_WARD_PIPES; i++)
         ward_close_fd (&fds[i]);
     if (rc == 0)
         return ward;
     ama_ward_release (&ward);
     return NULL;
+}
+
+void ama_ward_veil (ama_ward_t *ward)
+{
+    const ama_ward_message_t message = { .kind = AMA_WARD_TAPE };
+    int fd = ama_tape_veil (ward->tape);
+
+    if (fd < 0)
+        return;
+    if (ward->conn < 0 || ama_ward_send (ward->conn, &message, &fd, 1, NULL) < 0)
+        ama_tape_give_up (ward->tape);
+    ama_tape_veiled (ward->tape);
 }
 
 void ama_ward_listen (ama_ward_t *ward)

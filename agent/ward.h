@@ -8,6 +8,7 @@
 
 #include "actors/runtime/ama_actor.h"
 #include "actors/runtime/ama_child.h"
+#include "agent/sandbox.h"
 #include "agent/tape.h"
 
 typedef struct ama_wards ama_wards_t;
@@ -16,6 +17,7 @@ typedef struct ama_ward ama_ward_t;
 typedef struct {
     const char *program; /* ama-ward; borrowed */
     const char *folder;  /* made if absent: sockets and tapes */
+    const char *confine; /* what it gives up: ama_sandbox_word */
     uint64_t tape_bytes; /* of one tape */
     bool outlive;        /* the agent's death ends no child before its lease does */
 } ama_wards_conf_t;
@@ -31,16 +33,14 @@ typedef struct {
     const char *const *argv; /* argv[0] is a path; NULL-terminated, like env */
     const char *const *env;
     const char *cwd;
-    bool gated;       /* its stdin stays open for ama_ward_let_go; else it is empty */
-    int64_t grace_ms; /* between SIGTERM and SIGKILL */
-    /* Given up by the child before the program runs. */
-    bool no_new_privs;
-    uint64_t drop_caps; /* bit n: capability n of the bounding set */
-    int ruleset;        /* of Landlock, borrowed; -1: none */
+    bool gated;                   /* its stdin stays open for ama_ward_let_go; else it is empty */
+    int64_t grace_ms;             /* between SIGTERM and SIGKILL */
+    ama_confine_handed_t confine; /* its descriptors are borrowed until on_started */
 } ama_ward_spec_t;
 
-/* As in ama_child.h, of the channels 1 to 3. Output is not read before ama_ward_listen. */
+/* As in ama_child.h, of the channels 1 to 3. Output is not read before ama_ward_listen. on_exit follows if it does not start. */
 typedef struct {
+    void (*on_started) (void *arg); /* may be NULL */
     void (*on_output) (int channel, const char *bytes, size_t size, void *arg);
     /* trouble: an errno, it could not be started; -1, its guard died, and it with it. lease_over: nobody extended its lease. The ward stays until ama_ward_release. */
     void (*on_exit) (const ama_child_end_t *end, int trouble, bool lease_over, void *arg);
@@ -62,6 +62,8 @@ bool ama_ward_clear (ama_ward_t *ward, void (*done) (bool ok, void *arg), void *
 /* Its end is written down elsewhere: the tape is emptied. A child that still runs is killed. */
 void ama_ward_release (ama_ward_t **ward);
 
+/* What comes from now on, and what came, is kept in memory alone, which the ward holds: a secret may be in it. The file keeps what is the attempt's. */
+void ama_ward_veil (ama_ward_t *ward);
 ama_tape_t *ama_ward_tape (ama_ward_t *ward);
 pid_t ama_ward_pid (const ama_ward_t *ward); /* 0: not known yet, or none */
 

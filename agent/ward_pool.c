@@ -49,7 +49,8 @@ static ama_ward_t *ward_spawn (ama_wards_t *wards, ama_err_t *err)
     rc = ama_tape_open (wards->folder, file, wards->conf.tape_bytes, &ward->tape, err);
     ward_file_name (ward, "sock", file, sizeof file);
     if (rc == 0)
-        rc = ama_ward_spawn (wards->conf.program, wards->path, wards->folder, file, &ward->process, &ward->conn, err);
+        rc = ama_ward_spawn (wards->conf.program, wards->conf.confine, wards->path, wards->folder, file, &ward->process,
+                             &ward->conn, err);
     if (rc < 0) {
         ward_free (ward, false);
         return NULL;

@@ -35,9 +35,9 @@ int ama_ward_connect (int folder, const char *name)
     return fd;
 }
 
-static int spawn (const char *program, const char *path, int listener, pid_t *ret_pid)
+static int spawn (const char *program, const char *word, const char *path, int listener, pid_t *ret_pid)
 {
-    const char *argv[] = { program, path, NULL };
+    const char *argv[] = { program, word, path, NULL };
     char *env[] = { NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -63,8 +63,8 @@ static int spawn (const char *program, const char *path, int listener, pid_t *re
     return rc;
 }
 
-int ama_ward_spawn (const char *program, const char *path, int folder, const char *name, pid_t *ret_pid, int *ret_conn,
-                    ama_err_t *err)
+int ama_ward_spawn (const char *program, const char *word, const char *path, int folder, const char *name,
+                    pid_t *ret_pid, int *ret_conn, ama_err_t *err)
 {
     struct sockaddr_un address;
     int listener = named_socket (folder, name, &address), rc;
@@ -76,7 +76,7 @@ int ama_ward_spawn (const char *program, const char *path, int folder, const cha
             (void) close (listener);
         return rc;
     }
-    rc = spawn (program, path, listener, ret_pid);
+    rc = spawn (program, word, path, listener, ret_pid);
     (void) close (listener);
     if (!rc)
         return 0;
@@ -85,15 +85,15 @@ int ama_ward_spawn (const char *program, const char *path, int folder, const cha
     return ama_err_set (err, AMA_E_CHILD, "%s: %s", program, strerror (rc));
 }
 
-int ama_ward_send (int conn, const ama_ward_message_t *message, const int *fds, size_t n_fds)
+int ama_ward_send (int conn, const ama_ward_message_t *message, const int *fds, size_t n_fds, const ama_str_t *bytes)
 {
     union {
         struct cmsghdr head;
         char bytes[CMSG_SPACE (sizeof (int) * AMA_WARD_FDS)];
     } control = { 0 };
     ama_ward_message_t copy = *message;
-    struct iovec part = { &copy, sizeof copy };
-    struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec parts[] = { { &copy, sizeof copy }, { bytes ? bytes->data : NULL, bytes ? bytes->size : 0 } };
+    struct msghdr packet = { .msg_iov = parts, .msg_iovlen = bytes ? 2 : 1 };
 
     copy.version = AMA_WARD_VERSION;
     if (n_fds) {
@@ -104,14 +104,14 @@ int ama_ward_send (int conn, const ama_ward_message_t *message, const int *fds, 
         control.head.cmsg_type = SCM_RIGHTS;
         memcpy (CMSG_DATA (&control.head), fds, sizeof (int) * n_fds);
     }
-    return sendmsg (conn, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t) sizeof copy ? 0 : -1;
+    return sendmsg (conn, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t) (sizeof copy + parts[1].iov_len) ? 0 : -1;
 }
 
 int ama_ward_receive (int conn, ama_ward_message_t *ret_message, int *fds, size_t *ret_n)
 {
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE (sizeof (int) * AMA_WARD_PIPES)];
+        char bytes[CMSG_SPACE (sizeof (int) * (AMA_WARD_PIPES + 1))];
     } control = { 0 };
     struct iovec part = { ret_message, sizeof *ret_message };
     struct msghdr packet = {
@@ -134,22 +134,25 @@ static void add_strings (ama_str_t *out, const char *const *list, uint32_t *ret_
         ama_str_add (out, list[*ret_count], strlen (list[*ret_count]) + 1);
 }
 
-int ama_ward_spec_file (const ama_ward_spec_t *spec)
+void ama_ward_spec_pack (const ama_ward_spec_t *spec, ama_str_t *out)
 {
-    ama_ward_spec_head_t head = { .no_new_privs = spec->no_new_privs, .drop_caps = spec->drop_caps };
-    ama_str_t bytes = { 0 };
+    ama_ward_spec_head_t head = { 0 };
+
+    ama_str_add (out, &head, sizeof head);
+    ama_str_add (out, spec->cwd, strlen (spec->cwd) + 1);
+    add_strings (out, spec->argv, &head.argc);
+    add_strings (out, spec->env, &head.envc);
+    memcpy (out->data, &head, sizeof head);
+}
+
+int ama_ward_spec_file (const ama_str_t *packed)
+{
     int fd = memfd_create ("ward", MFD_CLOEXEC);
 
-    ama_str_add (&bytes, &head, sizeof head);
-    ama_str_add (&bytes, spec->cwd, strlen (spec->cwd) + 1);
-    add_strings (&bytes, spec->argv, &head.argc);
-    add_strings (&bytes, spec->env, &head.envc);
-    memcpy (bytes.data, &head, sizeof head);
-    if (fd >= 0 && write (fd, bytes.data, bytes.size) != (ssize_t) bytes.size) {
+    if (fd >= 0 && write (fd, packed->data, packed->size) != (ssize_t) packed->size) {
         (void) close (fd);
         fd = -1;
     }
-    ama_str_done (&bytes);
     return fd;
 }
 

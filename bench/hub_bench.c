@@ -7,6 +7,7 @@
  * The three take turns, several rounds; the median of each counts.
  */
 #include "actors/runtime/ama_node.h"
+#include "bench/rounds.h"
 #include "messages/ama_types.h"
 #include "messages/control.h"
 
@@ -16,12 +17,7 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { ENVELOPE_BYTES = 50, BODY_BYTES = 7, ROUNDS = 5 };
-
-static double seconds (void)
-{
-    return (double) ama_clock_system ()->mono_us (ama_clock_system ()) / 1e6;
-}
+enum { ENVELOPE_BYTES = 50, BODY_BYTES = 7 };
 
 /* ---- raw ---- */
 
@@ -154,18 +150,6 @@ static double our_per_s (const char *dst, int window, int n)
 }
 
 /* ---- the table ---- */
-
-static int compare (const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-    return x < y ? -1 : x > y;
-}
-
-static double median (double *values)
-{
-    qsort (values, ROUNDS, sizeof *values, compare);
-    return values[ROUNDS / 2];
-}
 
 int main (int argc, char **argv)
 {

@@ -7,20 +7,15 @@
  *
  * Both on the same disk; they take turns, several rounds, and the median of the rounds' ratios counts.
  */
-#include "actors/base/ama_clock.h"
 #include "actors/supervisor/journal.h"
+#include "bench/rounds.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 5, BODY = 120, RUN_EVENTS = 100 };
-
-static double seconds (void)
-{
-    return (double) ama_clock_system ()->mono_us (ama_clock_system ()) / 1e6;
-}
+enum { BODY = 120, RUN_EVENTS = 100 };
 
 static _Noreturn void give_up (const char *what)
 {
@@ -108,18 +103,6 @@ static double journal_per_s (const char *folder, int batch, int n)
         (void) remove (path);
     }
     return n / start;
-}
-
-static int compare (const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-    return x < y ? -1 : x > y;
-}
-
-static double median (double *values)
-{
-    qsort (values, ROUNDS, sizeof *values, compare);
-    return values[ROUNDS / 2];
 }
 
 int main (int argc, char **argv)

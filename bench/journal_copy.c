@@ -57,7 +57,7 @@ int main (int argc, char **argv)
         return 2;
     journal = ama_journal_open (&(ama_journal_conf_t){ .dir = argv[1] }, &err);
     if (!journal || ama_journal_read_events (journal, run, remember, &story, &err) < 0
-        || ama_journal_summary (journal, run, &summary, &err) < 0)
+        || ama_journal_summary (journal, run, NULL, &summary, &err) < 0)
         give_up (&err);
     copy = ama_journal_last_run (journal);
     for (unsigned long i = 1; i <= copies; i++) {

@@ -8,6 +8,7 @@
  */
 #include "actors/reporter/reporter.h"
 #include "actors/runtime/ama_node.h"
+#include "bench/rounds.h"
 #include "messages/ama_types.h"
 #include "messages/report.h"
 
@@ -25,11 +26,6 @@
 enum { FOLLOWERS = 10, LIVE = 9, PER_POST = 256, POSTS = 8, WINDOW = 1 << 20 };
 
 static const ama_id_t run_id = { { 1, 2, 3 } };
-
-static double seconds (void)
-{
-    return (double) ama_clock_system ()->mono_us (ama_clock_system ()) / 1e6;
-}
 
 static _Noreturn void give_up (const char *what, const ama_err_t *err)
 {

@@ -10,6 +10,7 @@
 #include "client/cmd_plan.h"
 #include "client/exit_code.h"
 #include "client/local.h"
+#include "master/own_conf.h"
 #include "master/wiring.h"
 #include "messages/ama_types.h"
 #include "messages/fetch.h"
@@ -33,7 +34,7 @@ static char *below (const char *dir, const char *name)
 /* ---- ama run ---- */
 
 static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *paths, const ama_host_env_t *env,
-                         ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
+                         const ama_own_conf_t *own, ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
 {
     char *program_dir = ama_system_program_dir (err),
          *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
@@ -49,6 +50,13 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .lang = env->lang,
         .tz = env->tz,
         .home = env->home,
+        .no_sandbox = own->no_sandbox,
+        .sandbox_required = own->sandbox_required,
+        .sandbox_read = own->sandbox_read,
+        .sandbox_write = own->sandbox_write,
+        .sandbox_cgroups = own->sandbox_cgroups,
+        .secrets_dir = paths->secrets_dir,
+        .credentials_dir = env->credentials_dir,
     };
     int rc = share_dir ? ama_system_start (node, &conf, journal, ret_system, err) : AMA_E_NOT_FOUND;
 
@@ -66,18 +74,22 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
     };
     ama_journal_t *journal = NULL;
     ama_system_t *system = NULL;
+    ama_own_conf_t own = { 0 };
     ama_node_t *node = NULL;
-    int rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
+    int rc = ama_own_conf_load (env->config, paths->config_file, &own, err);
 
-    if (rc < 0)
-        return rc;
-    node = ama_node_new (&node_conf, err);
-    rc = node ? start_system (node, local->dir, paths, env, &journal, &system, err) : err->code;
+    if (rc == 0)
+        rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
+    if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
+        rc = err->code;
+    if (rc == 0)
+        rc = start_system (node, local->dir, paths, env, &own, &journal, &system, err);
     if (rc == 0)
         rc = ama_node_run_here (node, &ama_client_def, "client/run", &conf, err);
     ama_node_destroy (&node, STOP_GRACE_MS);
     ama_system_destroy (&system);
     ama_system_disclaim (&journal);
+    ama_own_conf_done (&own);
     return rc;
 }
 
@@ -87,6 +99,7 @@ int ama_host_run (ama_client_conf_t *conf, const ama_paths_t *paths, const ama_h
     int rc;
 
     ama_node_prepare ();
+    ama_node_hide ();
     rc = ama_local_make (paths->state, &local, err);
     if (rc < 0)
         return rc;

@@ -70,11 +70,13 @@ static void host_facts (ama_host_env_t *ret_env)
 {
     *ret_env = (ama_host_env_t){
         .java_home = getenv ("JAVA_HOME"),
+        .config = getenv ("AMA_CONFIG"),
         .spark_home = getenv ("SPARK_HOME"),
         .path = getenv ("PATH"),
         .lang = getenv ("LANG"),
         .tz = getenv ("TZ"),
         .home = getenv ("HOME"),
+        .credentials_dir = getenv ("CREDENTIALS_DIRECTORY"),
     };
 }
 

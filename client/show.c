@@ -52,6 +52,8 @@ static json_t *summary_json (const ama_run_summary_t *run)
     json_object_set_new (object, "commit", text_json (run->commit));
     json_object_set_new (object, "accepted", time_json (run->accepted));
     json_object_set_new (object, "ended", time_json (run->ended));
+    if (run->owner && *run->owner)
+        json_object_set_new (object, "owner", text_json (run->owner));
     if (run->waiting && *run->waiting)
         json_object_set_new (object, "waiting", text_json (run->waiting));
     return object;
@@ -91,6 +93,8 @@ static json_t *action_json (const ama_run_shown_t *run, const ama_run_action_inf
         json_object_set_new (attempt, "started", time_json (info->started));
         json_object_set_new (attempt, "ended", time_json (info->ended));
         json_object_set_new (attempt, "node", text_json (info->node));
+        if (info->has_sandbox)
+            json_object_set_new (attempt, "sandbox", text_json (ama_sandbox_level_name (info->sandbox)));
         json_array_append_new (attempts, attempt);
     }
     json_object_set_new (object, "attempts", attempts);
@@ -258,6 +262,20 @@ static void fact (const char *name, const char *value, const ama_term_t *term, a
     ama_row_end (&row, out);
 }
 
+/* Of all attempts; NULL if none has said. */
+static const char *weakest_sandbox (const ama_run_shown_t *run)
+{
+    ama_sandbox_level_t weakest = AMA_SANDBOX_LEVEL_UNSPECIFIED;
+
+    for (size_t i = 0; i < run->n_actions; i++)
+        for (size_t k = 0; k < run->actions[i].n_attempts; k++) {
+            const ama_run_attempt_info_t *info = &run->actions[i].attempts[k];
+            if (info->has_sandbox && (weakest == AMA_SANDBOX_LEVEL_UNSPECIFIED || info->sandbox < weakest))
+                weakest = info->sandbox;
+        }
+    return weakest == AMA_SANDBOX_LEVEL_UNSPECIFIED ? NULL : ama_sandbox_level_name (weakest);
+}
+
 static void summary_rows (const ama_run_summary_t *run, const ama_term_t *term, int64_t now_ms, ama_str_t *out)
 {
     const ama_signs_t *signs = ama_signs (term);
@@ -353,6 +371,7 @@ void ama_show_run_text (const ama_run_shown_t *run, const ama_term_t *term, int6
         columns = strlen (run->actions[i].name) > columns ? strlen (run->actions[i].name) : columns;
     whole.tty = false; /* nothing is cut: this is what one looks things up in */
     summary_rows (&run->summary, &whole, now_ms, out);
+    fact ("sandbox", weakest_sandbox (run), &whole, out);
     fact ("why", run->cause, &whole, out);
     if (run->n_actions)
         ama_str_putc (out, '\n');

@@ -117,6 +117,7 @@ static int below_data_dir (ama_paths_t *paths, const ama_paths_env_t *env, ama_e
         paths->cache = join (paths->state, "cache");
     paths->runtime = join (paths->state, "run");
     paths->config_file = join (paths->state, "amad.yaml");
+    paths->secrets_dir = join (paths->state, "secrets");
     return 0;
 }
 
@@ -128,6 +129,7 @@ static int by_convention (ama_paths_t *paths, const ama_paths_env_t *env, ama_er
     paths->cache = pick (env->unit_cache, env->xdg_cache, env->home, ".cache/amaterasu");
     paths->runtime = is_absolute (env->unit_runtime) ? first_of_list (env->unit_runtime) : private_runtime (env);
     paths->config_file = config ? join (config, "amad.yaml") : NULL;
+    paths->secrets_dir = config ? join (config, "secrets") : NULL;
     free (config);
     if (!paths->state || !paths->cache || !paths->config_file)
         return ama_err_set (err, AMA_E_NOT_FOUND,
@@ -163,6 +165,7 @@ void ama_paths_done (ama_paths_t *paths)
     free (paths->runtime);
     free (paths->hub_endpoint);
     free (paths->config_file);
+    free (paths->secrets_dir);
     *paths = (ama_paths_t){ 0 };
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     char *runtime;      /* sockets: 0700; short enough for 40 more bytes in a socket address */
     char *hub_endpoint; /* ipc://<runtime>/hub.sock */
     char *config_file;  /* amad.yaml, whether it exists or not */
+    char *secrets_dir;  /* secrets beside it, likewise */
 } ama_paths_t;
 
 /* 0, AMA_E_NOT_FOUND (no HOME and nothing else to go by) or AMA_E_IO. Creates nothing. */

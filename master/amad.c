@@ -2,19 +2,25 @@
  *
  * Without any configuration it serves its own user on this machine, over an ipc socket in a folder only that user may enter.
  */
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/runtime/ama_far.h"
 #include "actors/runtime/ama_keys.h"
 #include "actors/runtime/ama_node.h"
 #include "config/ama_conf.h"
 #include "config/ama_paths.h"
+#include "master/own_conf.h"
+#include "master/policy.h"
 #include "master/wiring.h"
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,17 +36,25 @@ enum {
 
 static const char usage[] =
     "usage: amad [--config FILE] [--data-dir DIR] [--log-level LEVEL] [--no-agent]\n"
+    "       amad --actor NAME --connect ENDPOINT [--key FILE --server-key PUB] [--config FILE] [--data-dir DIR]\n"
     "Runs pipeline repositories that ama-submit hands over. Without options it serves this user on this machine.\n"
     "  --config FILE      options, see docs/reference/amad.yaml.md (AMA_CONFIG)\n"
     "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
     "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
     "  --no-agent         start none: one joins by itself (ama-agent.service)\n"
+    "  --actor NAME       be this actor of the amad at ENDPOINT: depot, fetcher, planner, resolver, broker or "
+    "reporter\n"
+    "  --connect ENDPOINT tcp://HOST:PORT\n"
+    "  --key FILE         secret key, whose public one that amad knows by the actor's name\n"
+    "  --server-key PUB   that amad's public key, or a file that holds it\n"
     "  --version, --help\n";
 
 typedef struct {
     const char *config;
     const char *data_dir;
     const char *log_level;
+    const char *actor, *connect, *key, *server_key;
+    pid_t leash; /* amad's, whose end is ours; 0: none */
     bool no_agent;
 } options_t;
 
@@ -48,16 +62,22 @@ typedef struct {
 static int parse_options (int argc, char **argv, options_t *options)
 {
     static const struct option table[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "data-dir", required_argument, NULL, 'd' },
-        { "log-level", required_argument, NULL, 'l' },
-        { "no-agent", no_argument, NULL, 'n' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'v' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },    { "data-dir", required_argument, NULL, 'd' },
+        { "log-level", required_argument, NULL, 'l' }, { "no-agent", no_argument, NULL, 'n' },
+        { "actor", required_argument, NULL, 'a' },     { "connect", required_argument, NULL, 'C' },
+        { "key", required_argument, NULL, 'k' },       { "server-key", required_argument, NULL, 's' },
+        { "leash", required_argument, NULL, 'L' },     { "help", no_argument, NULL, 'h' },
+#ifdef AMA_FAILPOINTS
+        { "failpoints", no_argument, NULL, 'f' },
+#endif
+        { "version", no_argument, NULL, 'v' },         { NULL, 0, NULL, 0 },
     };
 
-    *options = (options_t){ getenv ("AMA_CONFIG"), getenv ("AMA_DATA_DIR"), getenv ("AMA_LOG_LEVEL"), false };
+    *options = (options_t){ .config = getenv ("AMA_CONFIG"),
+                            .data_dir = getenv ("AMA_DATA_DIR"),
+                            .log_level = getenv ("AMA_LOG_LEVEL"),
+                            .key = getenv ("AMA_KEY"),
+                            .server_key = getenv ("AMA_SERVER_KEY") };
     for (int c; (c = getopt_long (argc, argv, "", table, NULL)) != -1;)
         switch (c) {
         case 'c':
@@ -72,9 +92,29 @@ static int parse_options (int argc, char **argv, options_t *options)
         case 'n':
             options->no_agent = true;
             break;
+        case 'a':
+            options->actor = optarg;
+            break;
+        case 'C':
+            options->connect = optarg;
+            break;
+        case 'k':
+            options->key = optarg;
+            break;
+        case 's':
+            options->server_key = optarg;
+            break;
+        case 'L':
+            options->leash = (pid_t) strtol (optarg, NULL, 10);
+            break;
         case 'h':
             (void) fputs (usage, stdout);
             return 0;
+#ifdef AMA_FAILPOINTS
+        case 'f':
+            ama_failpoint_print ();
+            return 0;
+#endif
         case 'v':
             (void) puts ("amad " AMA_VERSION);
             return 0;
@@ -84,6 +124,10 @@ static int parse_options (int argc, char **argv, options_t *options)
         }
     if (optind < argc) {
         (void) fprintf (stderr, "amad: what is \"%s\" for? amad takes options only\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    if (!options->actor != !options->connect) {
+        (void) fputs ("amad: --actor and --connect belong together\n", stderr);
         return EXIT_USAGE;
     }
     return -1;
@@ -217,22 +261,68 @@ static void allow_many_files (void)
     }
 }
 
+/* Names of the actors that placement puts there; the list is the caller's to free, the names are not. */
+static const char **placed (const ama_amad_conf_t *conf, const char *where)
+{
+    const char **names = ama_calloc (conf->placement.count + 1, sizeof *names);
+    size_t n = 0;
+
+    for (size_t i = 0; i < conf->placement.count; i++)
+        if (strcmp (conf->placement.items[i].value, where) == 0)
+            names[n++] = conf->placement.items[i].name;
+    return names;
+}
+
+static bool is_remote (const ama_amad_conf_t *conf, const char *actor)
+{
+    const char *place = ama_conf_pair (&conf->placement, actor);
+
+    return place && strcmp (place, "remote") == 0;
+}
+
 static const char *const far_schemes[] = { "https", "ssh", NULL };
 static const char *const no_hosts[] = { NULL };
 
-static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent,
-                  ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
+/* What an actor's process needs to find the same configuration and folders. */
+static const char **options_again (const options_t *options)
 {
-    bool far = listens_far (conf);
+    const char *const pairs[][2] = { { "--config", options->config },
+                                     { "--data-dir", options->data_dir },
+                                     { "--log-level", options->log_level } };
+    const char **all = ama_calloc (2 * ARRAY_SIZE (pairs) + 2, sizeof *all);
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE (pairs); i++)
+        if (pairs[i][1] && *pairs[i][1]) {
+            all[n++] = pairs[i][0];
+            all[n++] = pairs[i][1];
+        }
+    if (options->no_agent)
+        all[n++] = "--no-agent";
+    return all;
+}
+
+/* With a journal all of it, without one the actor of the options. */
+static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_conf_t *conf, const options_t *options,
+                  ama_policy_file_t *policy, ama_journal_t **journal, ama_system_t **ret_system, ama_err_t *err)
+{
+    bool away = options->connect && ama_str_starts (options->connect, "tcp://");
+    bool far = listens_far (conf) || away;
     char *program_dir = ama_system_program_dir (err);
     char *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
+    const char **again = options_again (options), **processes = placed (conf, "process"),
+               **remotes = placed (conf, "remote");
     const ama_system_conf_t system = {
         .state_dir = paths->state,
         .cache_dir = paths->cache,
         .program_dir = program_dir,
         .share_dir = share_dir,
         .hub_endpoint = paths->hub_endpoint,
-        .agent_joins = no_agent,
+        .processes = processes,
+        .remotes = remotes,
+        .again = again,
+        .depot = away || (listens_far (conf) && (options->no_agent || remotes[0])),
+        .agent_joins = options->no_agent || away || is_remote (conf, "broker"),
         .cpus = conf->resources.cpus,
         .memory = conf->resources.memory,
         .java_home = getenv ("JAVA_HOME"),
@@ -250,9 +340,22 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_local_paths = list (conf->fetch.local_paths),
         .keep_runs = (uint64_t) conf->retention.runs,
         .keep_ms = conf->retention.age_ms,
+        .policy = policy,
+        .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,
+        .sandbox_required = ama_own_conf_required ((int) conf->sandbox_require),
+        .sandbox_read = list (conf->sandbox_read),
+        .sandbox_write = list (conf->sandbox_write),
+        .sandbox_cgroups = list (conf->sandbox_cgroups),
+        .secrets_dir = conf->secrets.files ? conf->secrets.files : paths->secrets_dir,
+        .secrets_exec = list (conf->secrets.exec),
     };
-    int rc = share_dir ? ama_system_start (node, &system, journal, ret_system, err) : err->code;
+    int rc = !share_dir ? err->code
+             : journal  ? ama_system_start (node, &system, journal, ret_system, err)
+                        : ama_system_run_actor (node, &system, options->actor, ret_system, err);
 
+    free (again);
+    free (processes);
+    free (remotes);
     free (program_dir);
     free (share_dir);
     return rc;
@@ -273,19 +376,38 @@ static char **listen_list (const ama_paths_t *paths, const ama_amad_conf_t *conf
     return all;
 }
 
+static int check_placement (const ama_amad_conf_t *conf, ama_err_t *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < conf->placement.count; i++)
+        if (strcmp (conf->placement.items[i].value, "thread") != 0)
+            rc = ama_system_may_be_elsewhere (conf->placement.items[i].name, err);
+    return rc;
+}
+
 /* Runs until a signal or a fatal actor. 0, or negative; *ret_served: it had started. */
-static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no_agent, ama_notify_t *notify,
+static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, const options_t *options, ama_notify_t *notify,
                   bool *ret_served, ama_err_t *err)
 {
     bool far = listens_far (conf);
     char **listen = listen_list (paths, conf);
-    ama_node_conf_t node_conf = { .listen = list (listen), .handle_signals = true, .notify = notify };
+    const char **processes = placed (conf, "process");
+    ama_node_conf_t node_conf = {
+        .listen = list (listen), .placed = processes, .handle_signals = true, .notify = notify
+    };
     door_t door = { 0 };
+    ama_policy_file_t *policy = NULL;
     ama_journal_t *journal = NULL;
     ama_system_t *system = NULL;
     ama_node_t *node = NULL;
-    int rc = ama_paths_make (paths, err);
+    int rc = check_placement (conf, err);
 
+    /* who serves his own user alone has nobody to hold back */
+    if (rc == 0 && (far || conf->policy.file) && !(policy = ama_policy_file_new (conf->policy.file, err)))
+        rc = err->code;
+    if (rc == 0)
+        rc = ama_paths_make (paths, err);
     if (rc == 0)
         rc = ama_system_claim (paths->state, &journal, &node_conf.epoch, err);
     if (rc == 0 && far && (rc = open_door (&door, paths, err)) == 0) {
@@ -295,20 +417,51 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, bool no
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)
-        rc = start (node, paths, conf, no_agent, &journal, &system, err);
+        rc = start (node, paths, conf, options, policy, &journal, &system, err);
     if (rc == 0 && far)
         ama_log (AMA_LOG_INFO, "amad", "public key %s", door.pair.public_key);
     if (rc == 0) {
         ama_log (AMA_LOG_INFO, "amad", "serving on %s, start number %" PRIu64, paths->hub_endpoint, node_conf.epoch);
         *ret_served = true;
         ama_notify_say (notify, "STATUS=serving");
+        AMA_FAILPOINT (node, serving);
         rc = ama_node_wait (node, err);
     }
     ama_node_destroy (&node, STOP_GRACE_MS);
     ama_system_destroy (&system);
     ama_system_disclaim (&journal);
+    ama_policy_file_destroy (&policy);
     close_door (&door);
     ama_strv_free (listen);
+    free (processes);
+    return rc;
+}
+
+/* One actor of another amad. It waits for it, and outlives it, unless that has us on its leash: then our end comes with the thread that started us. */
+static int host (const ama_paths_t *paths, const ama_amad_conf_t *conf, const options_t *options, ama_notify_t *notify,
+                 ama_err_t *err)
+{
+    ama_node_conf_t node_conf = { .connect = options->connect, .handle_signals = true, .notify = notify };
+    ama_far_t far = { 0 };
+    ama_system_t *system = NULL;
+    ama_node_t *node = NULL;
+    int rc = ama_system_may_be_elsewhere (options->actor, err);
+
+    if (options->leash && (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid () != options->leash))
+        return 0;
+    if (rc == 0 && ama_str_starts (options->connect, "tcp://")) {
+        rc = ama_far_open (&far, options->connect, options->key, options->server_key, err);
+        node_conf.curve = &far.curve;
+    }
+    if (rc == 0)
+        rc = ama_paths_make (paths, err);
+    if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
+        rc = err->code;
+    if (rc == 0)
+        rc = start (node, paths, conf, options, NULL, NULL, &system, err);
+    ama_node_destroy (&node, STOP_GRACE_MS);
+    ama_system_destroy (&system);
+    ama_far_done (&far);
     return rc;
 }
 
@@ -325,8 +478,9 @@ int main (int argc, char **argv)
     if (code >= 0)
         return code;
     ama_node_prepare ();
+    ama_node_hide ();
     (void) umask (077);
-    notify = ama_notify_of_process ();
+    notify = options.leash ? NULL : ama_notify_of_process ();
     rc = find_paths (&options, &paths, &err);
     if (rc == 0 && load_conf (&options, &paths, &conf) < 0) {
         code = EXIT_USAGE;
@@ -340,7 +494,8 @@ int main (int argc, char **argv)
     if (rc == 0)
         rc = setup_log (&options, &conf, &err);
     if (rc == 0)
-        rc = serve (&paths, &conf, options.no_agent, notify, &served, &err);
+        rc = options.actor ? host (&paths, &conf, &options, notify, &err)
+                           : serve (&paths, &conf, &options, notify, &served, &err);
     if (rc <= 0)
         code = rc < 0 ? complain (&err) : 0;
     if (served && err.code == AMA_E_IO) /* nobody was told what may or may not be on the disk */

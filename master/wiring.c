@@ -3,6 +3,7 @@
 
 #include "actors/base/ama_str.h"
 #include "actors/broker/broker_actor.h"
+#include "actors/depot/depot_actor.h"
 #include "actors/fetcher/fetch_actor.h"
 #include "actors/planner/plan_actor.h"
 #include "actors/reporter/reporter.h"
@@ -10,11 +11,14 @@
 #include "actors/supervisor/supervisor.h"
 #include "agent/agent_actor.h"
 #include "config/ama_paths.h"
+#include "master/policy.h"
+#include "master/warden.h"
 
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Left to the system and to amad itself when memory is not configured. */
@@ -39,20 +43,24 @@ void ama_system_disclaim (ama_journal_t **journal)
 
 /* ---- what is configured ---- */
 
-enum { AGENT_ARGS = 16 };
+enum { PARTS = 6 };
 
 /* Configurations live as long as the node: an actor that is started again gets its own once more. */
 struct ama_system {
     ama_system_conf_t conf;
     double cpus;
     uint64_t memory;
-    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *ward, *helper;
-    char cpus_text[32], memory_text[32];
-    const char *agent_argv[AGENT_ARGS];
+    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *ward, *helper, *amad;
+    char cpus_text[32], memory_text[32], pid_text[16];
+    const char **agent_argv;
     ama_reporter_conf_t reporter_conf;
+    ama_depot_conf_t depot_conf;
     ama_fetcher_conf_t fetcher_conf;
+    ama_planner_conf_t planner_conf;
     ama_resolver_conf_t resolver_conf;
     ama_broker_conf_t broker_conf;
+    ama_ward_t wards[PARTS];
+    ama_warden_conf_t warden_conf;
 };
 
 static char *below (const char *dir, const char *name)
@@ -93,6 +101,7 @@ static void name_parts (ama_system_t *system, const ama_system_conf_t *conf)
         .guard = below (conf->program_dir, "ama-guard"),
         .ward = below (conf->program_dir, "ama-ward"),
         .helper = below (conf->program_dir, "ama-fetch-helper"),
+        .amad = below (conf->program_dir, "amad"),
     };
 }
 
@@ -102,12 +111,16 @@ void ama_system_destroy (ama_system_t **system_p)
 
     if (!system)
         return;
-    char *all[] = { system->reports,  system->agent_dir, system->agent_lock, system->agent_log, system->runners,
-                    system->resolver, system->agent,     system->guard,      system->ward,      system->helper };
+    char *all[] = { system->reports, system->agent_dir, system->agent_lock, system->agent_log,
+                    system->runners, system->resolver,  system->agent,      system->guard,
+                    system->ward,    system->helper,    system->amad };
 
     *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
         free (all[i]);
+    free ((void *) system->agent_argv);
+    for (size_t i = 0; i < system->warden_conf.count; i++)
+        free ((void *) system->wards[i].argv);
     free (system);
 }
 
@@ -118,6 +131,7 @@ static void fill_fetcher (ama_system_t *system)
     const ama_system_conf_t *conf = &system->conf;
 
     system->fetcher_conf = (ama_fetcher_conf_t){
+        .depot = conf->depot,
         .cache_dir = conf->cache_dir,
         .helper = system->helper,
         .home = conf->home,
@@ -136,6 +150,7 @@ static void fill_resolver (ama_system_t *system)
     const ama_system_conf_t *conf = &system->conf;
 
     system->resolver_conf = (ama_resolver_conf_t){
+        .depot = conf->depot,
         .cache_dir = conf->cache_dir,
         .scripts_dir = system->resolver,
         .path = conf->path,
@@ -144,21 +159,82 @@ static void fill_resolver (ama_system_t *system)
     };
 }
 
+/* ---- the agent's command line ---- */
+
+static size_t length (const char *const *list)
+{
+    size_t n = 0;
+
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+static size_t add_each (const char **argv, size_t n, const char *option, const char *const *values)
+{
+    for (size_t i = 0; i < length (values); i++) {
+        argv[n++] = option;
+        argv[n++] = values[i];
+    }
+    return n;
+}
+
+static void fill_agent (ama_system_t *system)
+{
+    const ama_system_conf_t *conf = &system->conf;
+    const char *const fixed[] = { system->agent,
+                                  "--connect",
+                                  conf->hub_endpoint,
+                                  "--dir",
+                                  system->agent_dir,
+                                  "--state",
+                                  conf->state_dir,
+                                  "--cache",
+                                  conf->cache_dir,
+                                  "--runners",
+                                  system->runners,
+                                  "--guard",
+                                  system->guard,
+                                  "--cpus",
+                                  system->cpus_text,
+                                  "--memory",
+                                  system->memory_text,
+                                  "--sandbox",
+                                  conf->no_sandbox ? "none" : "standard",
+                                  "--sandbox-require",
+                                  conf->sandbox_required ? ama_sandbox_level_name (conf->sandbox_required) : "none" };
+    size_t n = ARRAY_SIZE (fixed);
+
+    (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
+    (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
+    system->agent_argv = ama_calloc (n
+                                         + 2
+                                               * (length (conf->sandbox_read) + length (conf->sandbox_write)
+                                                  + length (conf->sandbox_cgroups) + length (conf->secrets_exec))
+                                         + 4,
+                                     sizeof *system->agent_argv);
+    memcpy (system->agent_argv, fixed, sizeof fixed);
+    n = add_each (system->agent_argv, n, "--sandbox-read", conf->sandbox_read);
+    n = add_each (system->agent_argv, n, "--sandbox-write", conf->sandbox_write);
+    n = add_each (system->agent_argv, n, "--sandbox-cgroup", conf->sandbox_cgroups);
+    n = add_each (system->agent_argv, n, "--secrets-exec", conf->secrets_exec);
+    if (conf->secrets_dir) {
+        system->agent_argv[n++] = "--secrets";
+        system->agent_argv[n++] = conf->secrets_dir;
+    }
+    if (conf->depot)
+        system->agent_argv[n] = "--depot";
+}
+
 static void fill_broker (ama_system_t *system)
 {
     const ama_system_conf_t *conf = &system->conf;
-    const char *const argv[AGENT_ARGS] = { system->agent,     "--connect", conf->hub_endpoint,  "--dir",
-                                           system->agent_dir, "--cache",   conf->cache_dir,     "--runners",
-                                           system->runners,   "--guard",   system->guard,       "--cpus",
-                                           system->cpus_text, "--memory",  system->memory_text, NULL };
 
-    for (size_t i = 0; i < AGENT_ARGS; i++)
-        system->agent_argv[i] = argv[i];
-    (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
-    (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
+    fill_agent (system);
     system->broker_conf = (ama_broker_conf_t){
         .cpus = system->cpus,
         .memory = system->memory,
+        .agent_joins = conf->agent_joins,
         .agent_argv = conf->agent_thread || conf->agent_joins ? NULL : system->agent_argv,
         .agent_lock = system->agent_lock,
         .agent_log = system->agent_log,
@@ -181,39 +257,130 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .tz = conf->tz,
         .java_home = conf->java_home,
         .spark_home = conf->spark_home,
+        .no_sandbox = conf->no_sandbox,
+        .sandbox_required = conf->sandbox_required,
+        .state_dir = conf->state_dir,
+        .home = conf->home,
+        .sandbox_read = conf->sandbox_read,
+        .sandbox_write = conf->sandbox_write,
+        .sandbox_cgroups = conf->sandbox_cgroups,
+        .secrets_dir = conf->secrets_dir,
+        .credentials_dir = conf->credentials_dir,
+        .secrets_exec = conf->secrets_exec,
     };
 
     return ama_node_start (node, &ama_agent_def, "agent/local", &agent, err);
 }
 
-/* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
- * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it.
- * Those that are asked start before those that ask. */
-static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **journal, ama_err_t *err)
+static int may_submit (void *arg, const ama_run_submit_t *submit, const char *user, uint32_t role, ama_err_t *err)
 {
-    const ama_node_spec_t asked[] = {
+    const ama_policy_ask_t ask = { .repo = submit->repo, .env = submit->env, .user = user, .role = role };
+
+    return ama_policy_file_allow (arg, &ask, err);
+}
+
+/* What can be asked again, those that are asked before those that ask. */
+static void list_parts (const ama_system_t *system, ama_node_spec_t ret_parts[PARTS])
+{
+    const ama_node_spec_t parts[PARTS] = {
         { .def = &ama_reporter_def, .config = &system->reporter_conf, .restart = AMA_PERMANENT },
+        { .def = &ama_depot_def, .config = &system->depot_conf, .restart = AMA_PERMANENT },
         { .def = &ama_fetcher_def, .config = &system->fetcher_conf, .restart = AMA_PERMANENT },
-        { .def = &ama_planner_def, .restart = AMA_PERMANENT },
+        { .def = &ama_planner_def,
+          .config = system->conf.depot ? &system->planner_conf : NULL,
+          .restart = AMA_PERMANENT },
         { .def = &ama_resolver_def, .config = &system->resolver_conf, .restart = AMA_PERMANENT },
         { .def = &ama_broker_def, .config = &system->broker_conf, .restart = AMA_PERMANENT },
     };
-    int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < ARRAY_SIZE (asked); i++)
-        rc = ama_node_supervise (node, &asked[i], err);
+    memcpy (ret_parts, parts, sizeof parts);
+}
+
+/* ---- elsewhere ---- */
+
+static bool is_among (const char *const *names, const char *name)
+{
+    for (; names && *names; names++)
+        if (strcmp (*names, name) == 0)
+            return true;
+    return false;
+}
+
+int ama_system_may_be_elsewhere (const char *name, ama_err_t *err)
+{
+    static const char *const can[] = { "depot", "broker", "reporter" }, *const several[] = { "fetcher", "planner",
+                                                                                             "resolver" };
+
+    for (size_t i = 0; i < ARRAY_SIZE (can); i++)
+        if (strcmp (can[i], name) == 0)
+            return 0;
+    for (size_t i = 0; i < ARRAY_SIZE (several); i++)
+        if (ama_name_means (several[i], name))
+            return 0;
+    return ama_err_set (err, AMA_E_USAGE,
+                        "%.40s can not be placed elsewhere: depot, broker, reporter, fetcher, planner and resolver "
+                        "can, and of the last "
+                        "three several (planner.2); hub and supervisor are one with the journal of amad",
+                        name);
+}
+
+/* This very program again, as the process of one actor. It ends with us. */
+static void add_ward (ama_system_t *system, const char *name)
+{
+    const char *const own[] = { system->amad, "--actor",       name, "--connect", system->conf.hub_endpoint,
+                                "--leash",    system->pid_text };
+    size_t n = 0, more = 0;
+    const char **argv;
+
+    while (system->conf.again && system->conf.again[more])
+        more++;
+    argv = ama_calloc (ARRAY_SIZE (own) + more + 1, sizeof *argv);
+    for (; n < ARRAY_SIZE (own); n++)
+        argv[n] = own[n];
+    for (size_t i = 0; i < more; i++)
+        argv[n++] = system->conf.again[i];
+    system->wards[system->warden_conf.count++] = (ama_ward_t){ name, argv };
+}
+
+static int start_processes (ama_node_t *node, ama_system_t *system, const ama_node_spec_t parts[PARTS], ama_err_t *err)
+{
+    const ama_node_spec_t warden = { .def = &ama_warden_def, .config = &system->warden_conf, .restart = AMA_PERMANENT };
+
+    (void) snprintf (system->pid_text, sizeof system->pid_text, "%ld", (long) getpid ());
+    system->warden_conf.wards = system->wards;
+    for (size_t i = 0; i < PARTS; i++)
+        if (is_among (system->conf.processes, parts[i].def->name))
+            add_ward (system, parts[i].def->name);
+    return system->warden_conf.count ? ama_node_supervise (node, &warden, err) : 0;
+}
+
+/* What holds nothing that can not be asked again is started again in place. Not so the supervisor: it ends when nobody knows whether a commit
+ * was made, and only a new process comes with a new epoch and reads what the disk says; nor the agent of `ama run`, whose actions end with it. */
+static int start_all (ama_node_t *node, ama_system_t *system, ama_journal_t **journal, ama_err_t *err)
+{
+    ama_node_spec_t parts[PARTS];
+    int rc;
+
+    list_parts (system, parts);
+    rc = start_processes (node, system, parts, err);
+    for (size_t i = 0; rc == 0 && i < PARTS; i++)
+        if ((parts[i].def != &ama_depot_def || system->conf.depot)
+            && !is_among (system->conf.processes, parts[i].def->name)
+            && !is_among (system->conf.remotes, parts[i].def->name))
+            rc = ama_node_supervise (node, &parts[i], err);
     if (rc == 0 && system->conf.agent_thread)
         rc = start_agent (node, system, err);
     if (rc == 0)
         rc = ama_node_start (node, &ama_supervisor_def, NULL,
                              &(ama_supervisor_conf_t){ .journal = journal,
-                                                       .retention = { system->conf.keep_runs, system->conf.keep_ms } },
+                                                       .retention = { system->conf.keep_runs, system->conf.keep_ms },
+                                                       .may_submit = system->conf.policy ? may_submit : NULL,
+                                                       .may_submit_arg = system->conf.policy },
                              err);
     return rc;
 }
 
-int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
-                      ama_system_t **ret_system, ama_err_t *err)
+static int prepare (const ama_system_conf_t *conf, ama_system_t **ret_system, ama_err_t *err)
 {
     ama_system_t *system = ama_malloc (sizeof *system);
     int rc;
@@ -221,11 +388,33 @@ int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journ
     *ret_system = system;
     name_parts (system, conf);
     system->reporter_conf = (ama_reporter_conf_t){ .dir = system->reports };
+    system->depot_conf.cache_dir = system->planner_conf.cache_dir = conf->cache_dir;
     fill_fetcher (system);
     fill_resolver (system);
     fill_broker (system);
     rc = ama_paths_mkdir (system->agent_dir, err);
-    if (rc == 0)
-        rc = ama_paths_mkdir (conf->cache_dir, err);
-    return rc < 0 ? rc : start_all (node, system, journal, err);
+    return rc < 0 ? rc : ama_paths_mkdir (conf->cache_dir, err);
+}
+
+int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,
+                      ama_system_t **ret_system, ama_err_t *err)
+{
+    int rc = prepare (conf, ret_system, err);
+
+    return rc < 0 ? rc : start_all (node, *ret_system, journal, err);
+}
+
+int ama_system_run_actor (ama_node_t *node, const ama_system_conf_t *conf, const char *name, ama_system_t **ret_system,
+                          ama_err_t *err)
+{
+    ama_node_spec_t parts[PARTS];
+    int rc = prepare (conf, ret_system, err);
+
+    if (rc < 0 || (rc = ama_system_may_be_elsewhere (name, err)) < 0)
+        return rc;
+    list_parts (*ret_system, parts);
+    for (size_t i = 0; i < PARTS; i++)
+        if (ama_name_means (parts[i].def->name, name))
+            return ama_node_run_here (node, parts[i].def, name, parts[i].config, err);
+    return ama_err_set (err, AMA_E_USAGE, "there is no actor %.40s", name);
 }

@@ -1,6 +1,6 @@
 /* ama_envelope.c - encodes and decodes frame 0. Called by the runtime for every message, on the thread of the link or hub.
  *
- * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role, window, seq, deadline], see PROTOCOL.md. Decoding allocates
+ * Wire: [magic, version, type, flags, src, dst, id, corr, epoch, role, user, window, seq, deadline], see PROTOCOL.md. Decoding allocates
  * nothing; magic and version are looked at before anything that another version might have changed.
  */
 #include "messages/ama_envelope.h"
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <string.h>
 
-#define ITEMS     13
+#define ITEMS     14
 #define ALL_FLAGS (AMA_FLAG_REQUEST | AMA_FLAG_REPLY | AMA_FLAG_MORE | AMA_FLAG_ERROR)
 #define ROLES     32 /* roles are bits of a word in ama_message_info_t */
 #define WIDE                                                                                                           \
@@ -55,9 +55,9 @@ static inline uint8_t *put_number (uint8_t *at, uint64_t value)
     return at + 1;
 }
 
-static uint8_t *put_name (uint8_t *at, const char *name)
+static uint8_t *put_name (uint8_t *at, const char *name, size_t room)
 {
-    size_t size = strnlen (name, AMA_NAME_MAX - 1);
+    size_t size = strnlen (name, room - 1);
 
     if (size < 32)
         *at++ = (uint8_t) (0xa0 | size);
@@ -78,12 +78,13 @@ size_t ama_envelope_write (const ama_envelope_t *envelope, uint8_t *bytes)
     at = put_number (at, AMA_ENVELOPE_VERSION);
     at = put_number (at, envelope->type);
     at = put_number (at, envelope->flags);
-    at = put_name (at, envelope->src);
-    at = put_name (at, envelope->dst);
+    at = put_name (at, envelope->src, sizeof envelope->src);
+    at = put_name (at, envelope->dst, sizeof envelope->dst);
     at = put_number (at, envelope->id);
     at = put_number (at, envelope->corr);
     at = put_number (at, envelope->epoch);
     at = put_number (at, envelope->role);
+    at = put_name (at, envelope->user, sizeof envelope->user);
     at = put_number (at, envelope->window);
     at = put_wide (at, envelope->seq);
     at = put_wide (at, envelope->deadline);
@@ -147,7 +148,7 @@ static bool is_name (const char *text, size_t size)
     return true;
 }
 
-static int get_name (ama_mp_t *mp, const char *what, char *ret_name, ama_err_t *err)
+static int get_name (ama_mp_t *mp, const char *what, char *ret_name, size_t room, ama_err_t *err)
 {
     const char *text = (const char *) mp->at + 1;
     size_t size;
@@ -159,7 +160,7 @@ static int get_name (ama_mp_t *mp, const char *what, char *ret_name, ama_err_t *
         mp->at += 1 + size;
     }
     else
-        rc = ama_mp_get_str (mp, AMA_NAME_MAX - 1, &text, &size);
+        rc = ama_mp_get_str (mp, (uint32_t) room - 1, &text, &size);
 
     if (rc < 0)
         return ama_err_set (err, rc, "envelope: %s: %s", what, mp->why);
@@ -226,11 +227,13 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
     ama_mp_open (&mp, bytes, size);
     if ((rc = get_start (&mp, err)) < 0 || (rc = get_number (&mp, "type", UINT16_MAX, &type, err)) < 0
         || (rc = get_number (&mp, "flags", UINT32_MAX, &flags, err)) < 0
-        || (rc = get_name (&mp, "src", e->src, err)) < 0 || (rc = get_name (&mp, "dst", e->dst, err)) < 0
+        || (rc = get_name (&mp, "src", e->src, sizeof e->src, err)) < 0
+        || (rc = get_name (&mp, "dst", e->dst, sizeof e->dst, err)) < 0
         || (rc = get_number (&mp, "id", UINT64_MAX, &e->id, err)) < 0
         || (rc = get_number (&mp, "corr", UINT64_MAX, &e->corr, err)) < 0
         || (rc = get_number (&mp, "epoch", UINT64_MAX, &e->epoch, err)) < 0
         || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0
+        || (rc = get_name (&mp, "user", e->user, sizeof e->user, err)) < 0
         || (rc = get_number (&mp, "window", UINT32_MAX, &window, err)) < 0
         || (rc = get_wide (&mp, "seq", &e->seq, err)) < 0 || (rc = get_wide (&mp, "deadline", &e->deadline, err)) < 0)
         return rc;
@@ -243,4 +246,11 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
     e->role = (uint32_t) role;
     e->window = (uint32_t) window;
     return check_flags (e, err);
+}
+
+bool ama_name_means (const char *name, const char *who)
+{
+    size_t size = strlen (name);
+
+    return strncmp (name, who, size) == 0 && (!who[size] || who[size] == '.');
 }

@@ -1,8 +1,8 @@
 /* ama_envelope.h - the frame in front of every message body
  *
- * Wire: frame 0 is the msgpack array [magic, version, type, flags, src, dst, id, corr, epoch, role, window, seq, deadline], frame 1 the
+ * Wire: frame 0 is the msgpack array [magic, version, type, flags, src, dst, id, corr, epoch, role, user, window, seq, deadline], frame 1 the
  * body, a msgpack map with integer keys (PROTOCOL.md). Names are of [A-Za-z0-9._/@-] and may be empty before the hub has stamped them.
- * The hub stamps `src` and `role` from what it knows of the peer; a sender can not forge them. `seq` belongs to one link: whoever puts
+ * The hub stamps `src`, `role` and `user` from what it knows of the peer; a sender can not forge them. `seq` belongs to one link: whoever puts
  * the frame on a socket writes it.
  */
 #ifndef AMA_MESSAGES_ENVELOPE_H
@@ -16,6 +16,7 @@
 #define AMA_ENVELOPE_MAGIC   0x414d /* "AM" */
 #define AMA_ENVELOPE_VERSION 1
 #define AMA_NAME_MAX         128        /* bytes of a logical name, with NUL */
+#define AMA_USER_MAX         65         /* likewise of the name of a key */
 #define AMA_BODY_MAX         (8u << 20) /* bytes of one body */
 #define AMA_ENVELOPE_MAX     512        /* bytes of frame 0 */
 
@@ -35,9 +36,11 @@ typedef struct {
     uint64_t corr;          /* id of the request answered; 0 otherwise */
     uint64_t epoch;         /* of the sender's hub at the moment of sending; 0 before welcome */
     uint32_t role;          /* ama_role_t of the sender, stamped by the hub */
-    uint32_t window;        /* of a request: bytes of stream parts that may be under way; 0 otherwise */
-    uint64_t seq;           /* number of the message on this membership, in this direction; 0 outside of one */
-    uint64_t deadline;      /* of a request: when its sender stops waiting, ms since 1970, UTC; 0: not known */
+    char user
+        [AMA_USER_MAX]; /* name of the key the sender came with, stamped by the hub; empty: from this machine, of amad's own user */
+    uint32_t window;   /* of a request: bytes of stream parts that may be under way; 0 otherwise */
+    uint64_t seq;      /* number of the message on this membership, in this direction; 0 outside of one */
+    uint64_t deadline; /* of a request: when its sender stops waiting, ms since 1970, UTC; 0: not known */
 } ama_envelope_t;
 
 /* Names are cut at their NUL and not looked at: they are ours. bytes has room for AMA_ENVELOPE_MAX. Returns how many were written. */
@@ -53,5 +56,8 @@ void ama_envelope_number (void *bytes, size_t size, uint64_t seq);
  * that contradict each other, a request without id, a reply without corr). Whether the type is known, the sender may send it and the
  * epoch is current is for the caller. On failure *ret_envelope is undefined. */
 int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_envelope, ama_err_t *err);
+
+/* Is who the actor of that name, or one of several of its kind: `planner.2` for `planner`? */
+bool ama_name_means (const char *name, const char *who);
 
 #endif

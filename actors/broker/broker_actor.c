@@ -6,6 +6,7 @@
  */
 #include "actors/broker/broker_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/broker/broker_core.h"
@@ -40,6 +41,7 @@ typedef struct {
     char **agent_argv, **agent_env; /* owned, NULL if not given; likewise below */
     char *agent_lock, *agent_log;
     ama_broker_core_t *core;
+    ama_broker_limits_t own; /* of this machine */
     wish_t *wishes;
     char agent[AMA_NAME_MAX]; /* name of the agent that said hello, "" while there is none */
     int pidfd;                /* of it, -1 */
@@ -63,6 +65,7 @@ static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *e
     if (effect->kind == AMA_BROKER_GRANT) {
         ama_lease_granted_t granted = *effect->granted;
         granted.incarnation = self->incarnation;
+        AMA_FAILPOINT (broker, granted);
         (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, &granted);
     }
     else
@@ -132,7 +135,9 @@ static void start_agent (void *arg)
     }
     if (++self->tries == TRIES_BEFORE_DEAD)
         tell_change (self, "agent/local", AMA_AGENT_CHANGE_DEAD, NULL);
+    AMA_FAILPOINT (broker, before_agent);
     child = ama_child_spawn (self->ctx, &spec, &err);
+    AMA_FAILPOINT (broker, after_agent);
     if (child)
         ama_child_release (&child); /* it outlives us */
     else
@@ -144,13 +149,14 @@ static void agent_gone (broker_t *self, ama_agent_change_t change)
 {
     char name[AMA_NAME_MAX];
 
+    AMA_FAILPOINT (broker, agent_gone);
     memcpy (name, self->agent, sizeof name);
     self->agent[0] = '\0';
     ama_watch_destroy (&self->death);
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
     self->pidfd = -1;
-    ama_broker_core_agent (self->core, NULL);
+    ama_broker_core_agent (self->core, NULL, NULL);
     tell_change (self, name, change, NULL);
     start_agent (self);
 }
@@ -167,14 +173,28 @@ static void on_death (int fd, short events, void *arg)
 
 /* ---- messages ---- */
 
+/* There is one agent at a time; that of amad itself is local. An agent of another machine says no process id. */
+static int is_welcome (const broker_t *self, const char *name, const ama_lease_agent_hello_t *hello, ama_err_t *err)
+{
+    if (self->agent_argv && !hello->pid)
+        return ama_err_set (err, AMA_E_ROLE, "amad has an agent of its own here; with --no-agent another may join");
+    if (self->agent[0] && strcmp (self->agent, name) != 0)
+        return ama_err_set (err, AMA_E_EXISTS, "%s has joined already, and one agent is all that is used", self->agent);
+    return hello->cpus > 0 && hello->cpus < 1e6 ? 0 : ama_err_set (err, AMA_E_INVALID, "an agent without cpus");
+}
+
 static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     broker_t *self = state;
     const ama_lease_agent_hello_t *hello = body;
     const ama_lease_agent_welcome_t welcome = { 0 };
+    const ama_broker_limits_t far = { hello->cpus, hello->memory };
     ama_waiter_t waiter = ama_waiter (envelope);
+    int rc = is_welcome (self, envelope->src, hello, err);
 
-    (void) err;
+    if (rc < 0)
+        return rc;
+    AMA_FAILPOINT (broker, hello);
     ama_watch_destroy (&self->death);
     if (self->pidfd >= 0)
         (void) close (self->pidfd);
@@ -192,7 +212,7 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     ama_log (AMA_LOG_INFO, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
     tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
-    ama_broker_core_agent (self->core, self->agent);
+    ama_broker_core_agent (self->core, self->agent, hello->pid ? &self->own : &far);
     return 0;
 }
 
@@ -230,6 +250,7 @@ static int on_release (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         free (wish);
     }
     ama_broker_core_release (self->core, release->lease);
+    AMA_FAILPOINT (broker, released);
     return ama_reply (ctx, &waiter, AMA_MSG_LEASE_RELEASED, &released);
 }
 
@@ -273,6 +294,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
 {
     broker_t *self = state;
     const ama_broker_conf_t *conf = config;
+    const ama_broker_limits_t unknown = { 1e6, UINT64_MAX };
 
     (void) err;
     *self = (broker_t){ .ctx = ctx,
@@ -282,7 +304,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
                         .agent_env = ama_strv_copy (conf->agent_env),
                         .agent_lock = conf->agent_lock ? ama_strdup (conf->agent_lock) : NULL,
                         .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
-    self->core = ama_broker_core_new (&(ama_broker_limits_t){ conf->cpus, conf->memory }, perform, self);
+    self->own = (ama_broker_limits_t){ conf->cpus, conf->memory };
+    self->core = ama_broker_core_new (conf->agent_joins ? &unknown : &self->own, perform, self);
     self->start = ama_timer_new (ctx, start_agent, self);
     self->sweep = ama_timer_new (ctx, on_sweep, self);
     ama_timer_after (self->sweep, SWEEP_MS);

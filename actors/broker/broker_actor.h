@@ -5,10 +5,11 @@
 #include "actors/runtime/ama_actor.h"
 
 typedef struct {
-    double cpus;     /* for leases */
+    double cpus;     /* for leases of this machine */
     uint64_t memory; /* bytes, likewise */
     const char *const
-        *agent_argv; /* NULL-terminated; NULL: the agent is an actor of this or another process and comes by itself */
+        *agent_argv;  /* NULL-terminated; NULL: the agent is an actor of this or another process and comes by itself */
+    bool agent_joins; /* it may be one of another machine: until it has come nobody knows what there is to lease */
     const char *const *agent_env; /* NULL: this process' own */
     const char *agent_lock;       /* file the agent holds with flock while it lives */
     const char *agent_log;        /* its stderr is appended here */

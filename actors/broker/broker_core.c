@@ -24,6 +24,7 @@ typedef struct lease {
     millis_t cpus;
     uint64_t memory;
     bool session;
+    bool all_cpus;
     bool granted;
     bool renewed;         /* asked for or granted since the last sweep */
     char told[TEXT_ROOM]; /* the last reason for waiting */
@@ -61,12 +62,17 @@ struct ama_broker_core {
     void *arg;
 };
 
+static void set_limits (ama_broker_core_t *core, const ama_broker_limits_t *limits)
+{
+    core->cpus = (millis_t) (limits->cpus * 1000 + 0.5);
+    core->memory = limits->memory;
+}
+
 ama_broker_core_t *ama_broker_core_new (const ama_broker_limits_t *limits, ama_broker_effect_fn *perform, void *arg)
 {
     ama_broker_core_t *core = ama_calloc (1, sizeof *core);
 
-    core->cpus = (millis_t) (limits->cpus * 1000 + 0.5);
-    core->memory = limits->memory;
+    set_limits (core, limits);
     core->perform = perform;
     core->arg = arg;
     return core;
@@ -100,7 +106,7 @@ void ama_broker_core_destroy (ama_broker_core_t **core_p)
         free (run);
     }
     while (core->given_back)
-        forget_given_back (core, core->given_back);
+        forget_given_back (core, core->given_back); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     free (core);
     *core_p = NULL;
 }
@@ -306,31 +312,29 @@ static void settle (ama_broker_core_t *core)
 
 /* ---- events ---- */
 
-static void refuse (ama_broker_core_t *core, const ama_lease_request_t *request, const char *what, const char *asked,
-                    const char *has)
+static void refuse (ama_broker_core_t *core, ama_id_t lease, const char *what, const char *asked, const char *has)
 {
     ama_err_t error = { 0 };
 
     (void) ama_err_set (&error, AMA_E_INVALID, "%s of %s asked for, this machine has %s to give", asked, what, has);
-    core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = request->lease, .error = &error },
-                   core->arg);
+    core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = lease, .error = &error }, core->arg);
 }
 
 /* True if it was refused. */
-static bool refused (ama_broker_core_t *core, const ama_lease_request_t *request, millis_t cpus)
+static bool refused (ama_broker_core_t *core, ama_id_t lease, double cpus, millis_t millis, uint64_t memory)
 {
     char asked[40], has[40];
 
-    if (cpus <= 0 || cpus > core->cpus) {
-        (void) snprintf (asked, sizeof asked, "%g", request->cpus);
+    if (millis <= 0 || millis > core->cpus) {
+        (void) snprintf (asked, sizeof asked, "%g", cpus);
         (void) snprintf (has, sizeof has, "%g", (double) core->cpus / 1000);
-        refuse (core, request, "cpus", asked, has);
+        refuse (core, lease, "cpus", asked, has);
         return true;
     }
-    if (request->memory > core->memory) {
-        size_text (request->memory, asked, sizeof asked);
+    if (memory > core->memory) {
+        size_text (memory, asked, sizeof asked);
         size_text (core->memory, has, sizeof has);
-        refuse (core, request, "memory", asked, has);
+        refuse (core, lease, "memory", asked, has);
         return true;
     }
     return false;
@@ -356,6 +360,7 @@ static void remember_given_back (ama_broker_core_t *core, ama_id_t id)
         forget_given_back (core, core->given_back);
     given_back = ama_calloc (1, sizeof *given_back);
     given_back->id = id;
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_ADD (hh, core->given_back, id, sizeof given_back->id, given_back);
 }
 
@@ -387,7 +392,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
         refuse_given_back (core, request->lease);
         return;
     }
-    if (!held && refused (core, request, cpus))
+    if (!held && refused (core, request->lease, request->cpus, cpus, request->memory))
         return;
     lease = ama_calloc (1, sizeof *lease);
     *lease = (lease_t){
@@ -396,6 +401,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
         .cpus = cpus,
         .memory = request->memory,
         .session = request->session,
+        .all_cpus = request->all_cpus,
         .renewed = true,
     };
     HASH_ADD (hh, core->leases, id, sizeof lease->id, lease);
@@ -423,8 +429,28 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t id)
     settle (core);
 }
 
-void ama_broker_core_agent (ama_broker_core_t *core, const char *name)
+/* Wishes were made for another machine. */
+static void judge_again (ama_broker_core_t *core)
 {
+    lease_t *lease, *next;
+
+    HASH_ITER (hh, core->leases, lease, next)
+    {
+        if (lease->granted)
+            continue;
+        if (lease->all_cpus)
+            lease->cpus = core->cpus;
+        if (refused (core, lease->id, (double) lease->cpus / 1000, lease->cpus, lease->memory))
+            forget (core, run_of (core, lease->run), lease);
+    }
+}
+
+void ama_broker_core_agent (ama_broker_core_t *core, const char *name, const ama_broker_limits_t *limits)
+{
+    if (limits) {
+        set_limits (core, limits);
+        judge_again (core);
+    }
     (void) snprintf (core->agent, sizeof core->agent, "%s", name ? name : "");
     settle (core);
 }

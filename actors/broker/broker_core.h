@@ -51,8 +51,9 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
 /* A lease or a wish for one is no longer needed, or never will be: its request may still be on its way. */
 void ama_broker_core_release (ama_broker_core_t *core, ama_id_t lease);
 
-/* The agent that runs what is leased is there (name), or is not (NULL): then everybody waits. Leases stay. */
-void ama_broker_core_agent (ama_broker_core_t *core, const char *name);
+/* The agent that runs what is leased is there (name), or is not (NULL): then everybody waits. Leases stay. limits: of its machine from now on, or
+ * NULL for those there were; wishes that can never be granted there are refused. */
+void ama_broker_core_agent (ama_broker_core_t *core, const char *name, const ama_broker_limits_t *limits);
 
 /* Forgets leases and wishes that were neither granted nor asked for again since the last sweep: whoever had them is gone, or what
  * gave them back was lost. */

@@ -9,9 +9,12 @@
  */
 #include "actors/fetcher/fetch_actor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/depot/stock.h"
 #include "actors/runtime/ama_child.h"
+#include "messages/depot.h"
 #include "messages/fetch.h"
 
 #include <stdio.h>
@@ -37,6 +40,14 @@ typedef struct helper {
     ama_str_t line; /* of its output, so far */
 } helper_t;
 
+/* An answer on its way by the depot. */
+typedef struct told {
+    struct told *prev, *next;
+    fetcher_t *fetcher;
+    ama_waiter_t waiter;
+    ama_fetch_reply_t reply;
+} told_t;
+
 struct fetcher {
     ama_ctx_t *ctx;
     ama_fetch_core_t *core;
@@ -46,6 +57,8 @@ struct fetcher {
     helper_t *helpers;
     char *program;
     ama_str_t snapshots;      /* what the path of every snapshot begins with */
+    ama_stock_t *stock;       /* NULL: all have this disk */
+    told_t *told;             /* answers whose trees are on their way to the depot */
     ama_fetch_job_id_t *dead; /* jobs whose helper could not be started, told to the core at the end of the turn */
     size_t n_dead;
 };
@@ -87,6 +100,7 @@ static void on_outcome (helper_t *helper, const ama_fetch_report_t *report)
     fetcher_t *self = helper->fetcher;
     ama_fetch_job_id_t job = helper->job;
 
+    AMA_FAILPOINT (fetch, answered);
     helper->job = 0;
     helper->orders++;
     if (report->last || helper->orders >= ORDERS_PER_HELPER)
@@ -146,6 +160,7 @@ static void on_end (ama_child_t *child, const ama_child_end_t *end, void *arg)
     ama_fetch_job_id_t job = helper->job;
 
     (void) child;
+    AMA_FAILPOINT (fetch, child_ended);
     if (job)
         ama_log (AMA_LOG_DEBUG, component, "a helper ended without an answer: code %d, signal %d", end->code,
                  end->signal);
@@ -217,6 +232,7 @@ static void start_child (fetcher_t *self, const ama_fetch_effect_t *effect)
     ama_fetch_order_encode (effect->order, &self->settings, &line);
     if (helper && ama_child_write (helper->child, line.data, line.size) == 0) {
         helper->job = effect->job;
+        AMA_FAILPOINT (fetch, ordered);
     }
     else {
         ama_log (AMA_LOG_ERROR, component, "no fetch helper: %s", err.text[0] ? err.text : "it does not read");
@@ -251,6 +267,52 @@ static void tell (fetcher_t *self, const ama_fetch_asker_t *asker, const ama_fet
     (void) ama_tell (self->ctx, asker->waiter.name, AMA_MSG_FETCH_PROGRESS, &progress); /* may be lost */
 }
 
+static void free_told (told_t *told)
+{
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (told->fetcher->told, told);
+    ama_fetch_reply_done (&told->reply);
+    free (told);
+}
+
+/* A depot that is not there makes us busy: then the supervisor asks again. */
+static void on_kept (void *arg, const ama_err_t *err)
+{
+    told_t *told = arg;
+    ama_ctx_t *ctx = told->fetcher->ctx;
+
+    if (err)
+        (void) ama_refuse (ctx, &told->waiter, AMA_E_BUSY, "the depot does not take the snapshot: %.900s", err->text);
+    else
+        (void) ama_reply (ctx, &told->waiter, AMA_MSG_FETCH_REPLY, &told->reply);
+    free_told (told);
+}
+
+static void on_packed (void *arg, const char *path, const ama_digest_t *digest, const ama_err_t *err)
+{
+    told_t *told = arg;
+
+    if (err) {
+        (void) ama_refuse (told->fetcher->ctx, &told->waiter, err->code, "%s", err->text);
+        free_told (told);
+        return;
+    }
+    free (told->reply.snapshot);
+    told->reply.snapshot = ama_strdup (path);
+    ama_stock_offer (told->fetcher->stock, digest, 1, on_kept, told);
+}
+
+static void answer_by_depot (fetcher_t *self, const ama_waiter_t *waiter, const ama_fetch_reply_t *reply)
+{
+    told_t *told = ama_calloc (1, sizeof *told);
+
+    told->fetcher = self;
+    told->waiter = *waiter;
+    ama_message_info (AMA_MSG_FETCH_REPLY)->copy (reply, &told->reply);
+    DL_APPEND (self->told, told);
+    ama_stock_add_tree (self->stock, reply->snapshot, on_packed, told);
+}
+
 static void answer (fetcher_t *self, const ama_fetch_asker_t *asker, const ama_fetch_report_t *report)
 {
     const ama_fetch_reply_t reply = {
@@ -266,7 +328,9 @@ static void answer (fetcher_t *self, const ama_fetch_asker_t *asker, const ama_f
         .n_warnings = report->n_warnings,
     };
 
-    if (ama_reply (self->ctx, &asker->waiter, AMA_MSG_FETCH_REPLY, &reply) < 0)
+    if (self->stock)
+        answer_by_depot (self, &asker->waiter, &reply);
+    else if (ama_reply (self->ctx, &asker->waiter, AMA_MSG_FETCH_REPLY, &reply) < 0)
         ama_log (AMA_LOG_DEBUG, component, "%s is gone, its answer is dropped", asker->waiter.name);
 }
 
@@ -312,6 +376,15 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     };
 
     return ama_fetch_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
+}
+
+static int on_get (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    fetcher_t *self = state;
+
+    (void) ctx;
+    return self->stock ? ama_stock_serve (self->stock, envelope, &((const ama_depot_get_t *) body)->digest, err)
+                       : ama_err_set (err, AMA_E_NOT_FOUND, "no depot is used here");
 }
 
 static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
@@ -364,6 +437,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     int rc;
 
     self->ctx = ctx;
+    self->stock = conf->depot ? ama_stock_new (ctx, conf->cache_dir) : NULL;
     if (conf->limits)
         self->settings = *conf->limits;
     else
@@ -399,6 +473,9 @@ static void done (void *state)
     fetcher_t *self = state;
     helper_t *helper, *next;
 
+    ama_stock_destroy (&self->stock);
+    while (self->told)
+        free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     /* the processes are gone already, with the loop */
     DL_FOREACH_SAFE (self->helpers, helper, next)
     {
@@ -416,6 +493,7 @@ static void done (void *state)
 
 static const ama_handler_t handlers[] = {
     { AMA_MSG_FETCH_REQUEST, on_request },
+    { AMA_MSG_DEPOT_GET, on_get },
     AMA_HANDLER_END,
 };
 

@@ -10,8 +10,9 @@
  * helpers need) and nothing secret from us in it. Everything is borrowed until init returns; lists are NULL-terminated; NULL is "not set". */
 typedef struct {
     const char *cache_dir; /* absolute */
-    const char *helper;    /* path of the program ama-fetch-helper */
-    const char *home;      /* with known_hosts not set, .ssh/known_hosts in here counts */
+    bool depot; /* others have other disks: a snapshot is told by the digest of its tree, when the depot has it */
+    const char *helper; /* path of the program ama-fetch-helper */
+    const char *home;   /* with known_hosts not set, .ssh/known_hosts in here counts */
     const char *ssh_key;
     const char *known_hosts;
     const char *credentials_file;

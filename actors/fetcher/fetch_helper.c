@@ -5,6 +5,7 @@
  * nothing a server left behind meets another repository. Ends when stdin ends, and dies with its parent.
  */
 #include "actors/base/ama_clock.h"
+#include "actors/base/ama_failpoint.h"
 #include "actors/fetcher/helper/fence.h"
 #include "actors/fetcher/helper/order.h"
 #include "actors/fetcher/helper/surroundings.h"
@@ -57,6 +58,7 @@ static int perform (ama_fetch_work_t *work, ama_err_t *err)
 {
     int rc = ama_fetch_url_parse (work->order.url, strlen (work->order.url), &work->url, err);
 
+    AMA_FAILPOINT (helper, ordered);
     if (rc == 0)
         rc = ama_fetch_fence_raise (work->settings.cache_dir, err);
     return rc < 0 ? rc : ama_fetch_order_perform (work, err);
@@ -97,8 +99,10 @@ static bool serve (const char *line, size_t size)
 
     if (rc == 0)
         rc = perform (&work, &err);
+    AMA_FAILPOINT (helper, done);
     remote = work.url.scheme != AMA_FETCH_LOCAL;
     answer (&work, rc, &err, remote);
+    AMA_FAILPOINT (helper, answered);
     ama_fetch_work_done (&work);
     return !remote;
 }

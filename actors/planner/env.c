@@ -1,6 +1,7 @@
 /* env.c - finds the documents of an environment, lays them over one another, and takes the result apart for the plan. Called by the planner. */
 #include "actors/planner/env.h"
 
+#include "actors/base/ama_secret.h"
 #include "config/ama_words.h"
 
 #include <stdio.h>
@@ -75,6 +76,11 @@ static void read_fixed (reader_t *self, int word, const ama_yaml_t *node)
         return;
     if (ama_yaml_line (node, fixed_keys[word], fixed_max[word], &text, self->problems) < 0)
         return;
+    if (ama_secret_is_ref (text)) {
+        (void) ama_yaml_error (node, AMA_E_INVALID, self->problems, "put it into configuration",
+                               "%s is shown to everybody, so it can not be a secret", fixed_keys[word]);
+        return;
+    }
     if (word == MASTER)
         ama_env_check_master (node, self->problems);
     ama_str_putc (&json, '"');

@@ -1,6 +1,8 @@
 /* settings.c - layered values with their origin. Used by the environment reader and per action; pure. */
 #include "actors/planner/settings.h"
 
+#include "actors/base/ama_secret.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,33 @@ static void make_parents (ama_settings_t *settings, const char *key)
     }
 }
 
+/* Only a whole value is a reference, and its name becomes one of a file. */
+static void check_secrets (const char *key, const char *json, const char *file, uint32_t line, uint32_t column,
+                           ama_problems_t *problems)
+{
+    const char *at = json, *text, *inside = json;
+    size_t size;
+
+    while (ama_secret_next (&at, &text, &size)) {
+        char *ref = ama_strndup (text, size);
+        if (!ama_secret_name (ref))
+            (void) ama_problems_add (problems, false, AMA_E_INVALID, file, line, column,
+                                     "secret://NAME, letters, digits, . _ and -, at most 64 of them",
+                                     "%s names no secret, in the setting %s", AMA_QUOTE (ref), AMA_QUOTE (key));
+        free (ref);
+    }
+    while ((inside = strstr (inside, "secret://"))) {
+        if (inside > json && inside[-1] != '"') {
+            (void) ama_problems_add (problems, true, AMA_E_INVALID, file, line, column,
+                                     "make it a value of its own, and put the text together in the action",
+                                     "secret:// inside of a longer text is no reference, in the setting %s",
+                                     AMA_QUOTE (key));
+            break;
+        }
+        inside += sizeof "secret://" - 1;
+    }
+}
+
 void ama_settings_set (ama_settings_t *settings, const char *key, const char *json, const char *file, uint32_t line,
                        uint32_t column, bool flat, ama_problems_t *problems)
 {
@@ -126,6 +155,7 @@ void ama_settings_set (ama_settings_t *settings, const char *key, const char *js
                                  AMA_PLAN_SETTING_VALUE_MAX);
         return;
     }
+    check_secrets (key, json, file, line, column, problems);
     if (settings->count >= AMA_PLAN_ENVIRONMENT_CONFIGURATION_MAX) {
         if (!settings->full)
             (void) ama_problems_add (problems, false, AMA_E_LIMIT, file, line, column, NULL, "more than %d settings",

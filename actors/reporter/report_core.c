@@ -3,9 +3,11 @@
 
 #include "actors/reporter/report_json.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 enum { JOB_MAX = 255 };
 
@@ -15,6 +17,22 @@ typedef struct {
     UT_hash_handle hh;
 } source_t;
 
+/* An attempt whose start was told. */
+typedef struct {
+    UT_hash_handle hh;
+    char key[]; /* ACTION/NO */
+} begun_t;
+
+/* A post that came before the start of its attempt. */
+typedef struct parked {
+    struct parked *prev, *next;
+    ama_id_t source;
+    uint64_t first;
+    ama_str_t bytes; /* of the post, encoded */
+} parked_t;
+
+enum { PARKED_BYTES = 1 << 20 };
+
 struct ama_report_core {
     ama_id_t run;
     uint64_t seq;      /* last event */
@@ -22,10 +40,13 @@ struct ama_report_core {
     uint64_t artifact; /* last artifact event */
     char *job;
     char *env;
-    bool ended;
+    bool accepted, ended; /* run.accepted, run.ended were kept */
     char *state;
     int64_t exit;
     source_t *sources;
+    begun_t *begun;
+    parked_t *parked; /* in the order of their coming */
+    size_t parked_bytes;
 };
 
 ama_report_core_t *ama_report_core_new (ama_id_t run)
@@ -39,8 +60,36 @@ ama_report_core_t *ama_report_core_new (ama_id_t run)
     return core;
 }
 
+static void forget_begun (ama_report_core_t *core)
+{
+    begun_t *begun, *next;
+
+    HASH_ITER (hh, core->begun, begun, next)
+    {
+        /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+        HASH_DEL (core->begun, begun);
+        free (begun);
+    }
+}
+
+static void free_parked (parked_t *parked)
+{
+    ama_str_done (&parked->bytes);
+    free (parked);
+}
+
+static parked_t *take_parked (ama_report_core_t *core)
+{
+    parked_t *all = core->parked;
+
+    core->parked = NULL;
+    core->parked_bytes = 0;
+    return all;
+}
+
 void ama_report_core_destroy (ama_report_core_t **core)
 {
+    parked_t *parked, *next_parked;
     source_t *source, *next;
 
     if (!*core)
@@ -51,6 +100,10 @@ void ama_report_core_destroy (ama_report_core_t **core)
         HASH_DEL ((*core)->sources, source);
         free (source);
     }
+    parked = take_parked (*core);
+    DL_FOREACH_SAFE (parked, parked, next_parked)
+    free_parked (parked);
+    forget_begun (*core);
     free ((*core)->job);
     free ((*core)->env);
     free ((*core)->state);
@@ -71,6 +124,32 @@ static source_t *source_of (ama_report_core_t *core, ama_id_t id)
     return source;
 }
 
+static void begun_key (const char *action, uint32_t attempt, ama_str_t *out)
+{
+    ama_str_printf (out, "%s/%" PRIu32, action ? action : "", attempt);
+}
+
+static begun_t *find_begun (const ama_report_core_t *core, const ama_str_t *key)
+{
+    begun_t *begun;
+
+    HASH_FIND (hh, core->begun, key->data, key->size, begun);
+    return begun;
+}
+
+static void begin (ama_report_core_t *core, const char *action, uint32_t attempt)
+{
+    ama_str_t key = { 0 };
+
+    begun_key (action, attempt, &key);
+    if (!find_begun (core, &key)) {
+        begun_t *begun = ama_calloc (1, sizeof *begun + key.size);
+        memcpy (begun->key, key.data, key.size);
+        HASH_ADD_KEYPTR (hh, core->begun, begun->key, key.size, begun);
+    }
+    ama_str_done (&key);
+}
+
 static void replace (char **text, const char *by)
 {
     if (strcmp (*text, by) == 0)
@@ -86,6 +165,7 @@ static void count (ama_report_core_t *core, const ama_report_record_t *record)
         core->prev = record->seq;
     if (record->type == AMA_EVENT_TYPE_ARTIFACT)
         core->artifact = record->seq;
+    core->accepted |= record->type == AMA_EVENT_TYPE_RUN_ACCEPTED;
 }
 
 /* ---- reading back ---- */
@@ -102,7 +182,10 @@ static void remember_tail (ama_report_core_t *core, const ama_report_record_t *r
         core->ended = true;
         replace (&core->state, tail.state);
         core->exit = tail.exit;
+        forget_begun (core);
     }
+    if (record->type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+        begin (core, tail.action, tail.attempt);
     ama_report_tail_done (&tail);
 }
 
@@ -174,6 +257,81 @@ static void keep_event (ama_report_core_t *core, source_t *source, const ama_rep
         core->ended = true;
         replace (&core->state, event->state ? event->state : "");
         core->exit = event->exit;
+        forget_begun (core);
+    }
+    if (event->type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+        begin (core, event->action, event->attempt);
+}
+
+static bool is_same_attempt (const ama_report_event_t *a, const ama_report_event_t *b)
+{
+    return a->attempt == b->attempt && strcmp (a->action ? a->action : "", b->action ? b->action : "") == 0;
+}
+
+/* Most posts are of one attempt, so that only a change of it is looked up. */
+bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post)
+{
+    const ama_report_event_t *last = NULL;
+    bool may = true;
+
+    for (size_t i = 0; may && !core->ended && i < post->n_events; i++) {
+        const ama_report_event_t *event = &post->events[i];
+        ama_str_t key = { 0 };
+        if (!event->has_attempt || (last && is_same_attempt (last, event)))
+            continue;
+        begun_key (event->action, event->attempt, &key);
+        may = find_begun (core, &key) != NULL;
+        ama_str_done (&key);
+        last = event;
+    }
+    return may;
+}
+
+static void add_parked (ama_report_core_t *core, parked_t *parked)
+{
+    DL_APPEND (core->parked, parked);
+    core->parked_bytes += parked->bytes.size;
+}
+
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post)
+{
+    parked_t *parked;
+
+    DL_FOREACH (core->parked, parked)
+    if (ama_id_equal (parked->source, post->source) && parked->first == post->first)
+        return true;
+    parked = ama_calloc (1, sizeof *parked);
+    parked->source = post->source;
+    parked->first = post->first;
+    ama_report_post_encode (post, &parked->bytes);
+    if (core->parked_bytes + parked->bytes.size > PARKED_BYTES) {
+        free_parked (parked);
+        return false;
+    }
+    add_parked (core, parked);
+    return true;
+}
+
+/* One that still waits for another start stays parked. */
+static void tell_parked (ama_report_core_t *core, ama_report_keep_fn *keep, void *arg)
+{
+    parked_t *all = take_parked (core), *parked, *next;
+    ama_report_post_t post;
+    size_t late;
+
+    DL_FOREACH_SAFE (all, parked, next)
+    {
+        if (ama_report_post_decode (parked->bytes.data, parked->bytes.size, &post, NULL) < 0) {
+            free_parked (parked); /* it comes again */
+            continue;
+        }
+        if (ama_report_core_may_tell (core, &post)) {
+            (void) ama_report_core_post (core, &post, keep, arg, &late);
+            free_parked (parked);
+        }
+        else
+            add_parked (core, parked);
+        ama_report_post_done (&post);
     }
 }
 
@@ -195,6 +353,8 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
         }
         else
             keep_event (core, source, &post->events[i], keep, arg);
+        if (core->parked && post->events[i].type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
+            tell_parked (core, keep, arg);
     }
     return source->upto;
 }
@@ -217,6 +377,11 @@ uint64_t ama_report_core_seq (const ama_report_core_t *core)
 uint64_t ama_report_core_artifact (const ama_report_core_t *core)
 {
     return core->artifact;
+}
+
+bool ama_report_core_accepted (const ama_report_core_t *core)
+{
+    return core->accepted || core->ended;
 }
 
 bool ama_report_core_ended (const ama_report_core_t *core)

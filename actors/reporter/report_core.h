@@ -6,6 +6,7 @@
  *  - seq rises by one for every kept event, whatever its level
  *  - an event is kept at most once: each source numbers its own from 1, and only the next number of a source is new
  *  - nothing is kept after run.ended, so that every reader's stream ends with it
+ *  - what an agent says of an attempt comes behind its attempt.started (ama_report_core_may_tell)
  *
  * If what was handed to `keep` can not be written, the core is thrown away and made again from what was.
  */
@@ -35,11 +36,20 @@ typedef void (ama_report_keep_fn) (const ama_report_record_t *record, void *arg)
 uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, ama_report_keep_fn *keep,
                                void *arg, size_t *ret_late);
 
+/* Was the start of every attempt told that an agent's post speaks of, or is the run over? In one process the supervisor's word always comes
+ * first; but when amad dies between a start and its report, the agent is back before the supervisor has said it again. */
+bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post);
+/* A post that may not be told yet is kept (a copy) until that start is told, and told right behind it, before anything that the supervisor says next:
+ * the run may be over by the time it is repeated. Nobody is promised anything: it is to be posted again until acknowledged. False: more than a mebibyte would wait. */
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post);
+
 /* The unnumbered members of a progress event. */
 void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out);
 
 uint64_t ama_report_core_seq (const ama_report_core_t *core);      /* of the last kept event, 0 for none */
 uint64_t ama_report_core_artifact (const ama_report_core_t *core); /* seq of the last artifact event, 0 for none */
+bool ama_report_core_accepted (
+    const ama_report_core_t *core); /* run.accepted was kept: others than the run may speak */
 bool ama_report_core_ended (const ama_report_core_t *core);
 /* State and exit code of run.ended; "" and 0 before. Borrowed. */
 const char *ama_report_core_state (const ama_report_core_t *core);

@@ -6,6 +6,7 @@
 #include "actors/reporter/report_runs.h"
 
 #include "messages/ama_types.h"
+#include "messages/run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ enum {
     SLACK = 4096,       /* most lines that begin before the end of a chunk end within so much */
     ITEMS_MAX = 2048,
     IDLE_MS = 10000,      /* a reader that hears nothing for several times as long asks again */
+    OWNER_MS = 10000,     /* the supervisor is restarted within */
     CHUNKS_PER_TURN = 32, /* so that a follower who filters gigabytes away does not hold up the others */
 };
 
@@ -23,11 +25,13 @@ struct ama_report_follower {
     ama_report_run_t *run;
     ama_stream_t *stream;
     uint64_t offset;  /* in the file: what is before was told or was not wanted */
-    uint64_t backlog; /* size of the file when the request came */
+    uint64_t backlog; /* size of the file when the request came, with what was not synced yet */
     uint64_t from;    /* first number wanted */
     ama_report_level_t level;
     bool progress;
     bool caught_up; /* said so */
+    uint64_t asked; /* of the supervisor: whose run it is; nothing is told meanwhile. 0: it may follow */
+    ama_waiter_t reader;
     ama_report_follower_t *prev, *next;
 };
 
@@ -47,6 +51,8 @@ static void forget (ama_report_follower_t *follower)
 {
     DL_DELETE (follower->run->followers, follower);
     follower->run->reports->n_followers--;
+    if (follower->asked && !follower->run->reports->closing)
+        ama_ask_cancel (follower->run->reports->ctx, follower->asked);
     free (follower);
 }
 
@@ -109,6 +115,8 @@ static int read_batch (const ama_report_follower_t *follower, const ama_report_r
 {
     ama_report_read_t *read = pick_read (follower);
     size_t end = CHUNK - (size_t) (follower->offset % CHUNK);
+    uint64_t told = ama_report_file_told (follower->run->file);
+    uint64_t left = told > follower->offset ? told - follower->offset : 0;
 
     *ret_read = read;
     if (is_read (read, follower))
@@ -123,7 +131,8 @@ static int read_batch (const ama_report_follower_t *follower, const ama_report_r
 
         ama_str_clear (&read->chunk);
         ama_str_reserve (&read->chunk, size);
-        got = ama_report_file_read (follower->run->file, follower->offset, read->chunk.data, size, err);
+        got = ama_report_file_read (follower->run->file, follower->offset, read->chunk.data, size < left ? size : left,
+                                    err);
         if (got < 0) {
             read->run = NULL;
             return (int) got;
@@ -170,6 +179,8 @@ static bool tell_end (ama_report_follower_t *follower)
 {
     const ama_report_run_t *run = follower->run;
 
+    if (follower->offset < ama_report_file_size (run->file)) /* its end, perhaps, is being synced */
+        return false;
     if (ama_report_core_ended (run->core)) {
         ama_report_end_t end = { .state = (char *) ama_report_core_state (run->core),
                                  .exit = ama_report_core_exit (run->core) };
@@ -192,7 +203,7 @@ static void tell_progress (const ama_report_follower_t *follower)
     ama_report_batch_t batch = { .items = &item, .n_items = 1 };
 
     if (run->progress && follower->progress && follower->caught_up
-        && follower->offset >= ama_report_file_size (run->file))
+        && follower->offset >= ama_report_file_told (run->file))
         (void) ama_stream_send (follower->stream, AMA_MSG_REPORT_BATCH, &batch);
 }
 
@@ -228,6 +239,8 @@ static void pump (ama_report_follower_t *follower)
 {
     ama_report_run_t *run = follower->run;
 
+    if (follower->asked)
+        return;
     for (unsigned chunks = 0;; chunks++) {
         const ama_report_read_t *read = NULL;
         ama_err_t err = { 0 };
@@ -242,8 +255,9 @@ static void pump (ama_report_follower_t *follower)
             return;
         }
         if (follower->level == AMA_REPORT_LEVEL_NONE && follower->caught_up)
-            follower->offset = ama_report_file_size (run->file);
-        if (follower->caught_up && follower->offset >= ama_report_file_size (run->file)) {
+            follower->offset = ama_report_file_told (run->file);
+        if (follower->offset >= ama_report_file_told (run->file)
+            && (follower->caught_up || follower->offset < follower->backlog)) { /* the rest is being synced */
             (void) tell_end (follower);
             return;
         }
@@ -278,6 +292,36 @@ static void on_closed (ama_stream_t *stream, void *arg)
     forget (arg);
 }
 
+/* ---- may it? ---- */
+
+/* Another's run is refused as one that is not there. */
+static void on_owner (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err, void *arg)
+{
+    ama_report_follower_t *follower = arg;
+    const ama_run_owned_t *owned = body;
+    ama_err_t none = { 0 };
+
+    (void) ctx;
+    (void) envelope;
+    follower->asked = 0;
+    if (err)
+        fail (follower, err);
+    else if (strcmp (owned->owner, follower->reader.user) != 0) {
+        (void) ama_err_set (&none, AMA_E_NOT_FOUND, "there is no such run");
+        fail (follower, &none);
+    }
+    else
+        pump (follower);
+}
+
+static void ask_owner (ama_report_follower_t *follower)
+{
+    const ama_run_owner_t ask = { .run = follower->run->id };
+
+    follower->asked =
+        ama_ask (follower->run->reports->ctx, "supervisor", AMA_MSG_RUN_OWNER, &ask, OWNER_MS, 0, on_owner, follower);
+}
+
 int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envelope, const ama_report_follow_t *follow,
                              ama_err_t *err)
 {
@@ -300,10 +344,13 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
         .from = follow->from,
         .level = follow->level,
         .progress = follow->progress,
+        .reader = ama_waiter (envelope),
     };
     DL_APPEND (run->followers, follower);
     if (!reports->n_followers++)
         ama_timer_after (reports->idle, IDLE_MS);
+    if (envelope->role == AMA_ROLE_SUBMITTER)
+        ask_owner (follower);
     pump (follower);
     return 0;
 }
@@ -338,6 +385,7 @@ void ama_report_follow_fail (ama_report_run_t *run, int code, const char *text)
 
     (void) ama_err_set (&err, code, "%s", text);
     while (run->followers)
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         fail (run->followers, &err);
 }
 

@@ -180,6 +180,8 @@ bool ama_report_json_tail (const char *json, size_t size, ama_report_tail_t *ret
         .job = text_of (object, "job"),
         .env = text_of (object, "env"),
         .state = text_of (object, "state"),
+        .action = text_of (object, "action"),
+        .attempt = (uint32_t) json_integer_value (json_object_get (object, "attempt")),
         .exit = json_integer_value (json_object_get (object, "exit")),
     };
     json_decref (object);
@@ -191,6 +193,7 @@ void ama_report_tail_done (ama_report_tail_t *tail)
     free (tail->job);
     free (tail->env);
     free (tail->state);
+    free (tail->action);
     *tail = (ama_report_tail_t){ 0 };
 }
 

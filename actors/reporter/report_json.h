@@ -20,6 +20,8 @@ typedef struct {
     char *job;
     char *env;
     char *state;
+    char *action;
+    uint32_t attempt;
     int64_t exit;
 } ama_report_tail_t;
 bool ama_report_json_tail (const char *json, size_t size, ama_report_tail_t *ret_tail);

@@ -90,7 +90,7 @@ void ama_report_runs_trim (ama_reports_t *reports)
     {
         if (reports->n_runs <= AMA_REPORT_RUNS_MAX)
             return;
-        if (!run->followers && !run->unsynced && !run->touched)
+        if (!run->followers && !run->unsynced)
             forget (run);
     }
 }

@@ -27,7 +27,6 @@ typedef struct ama_report_run {
     char *progress; /* JSON of what was told last, while no event came after it; or NULL */
     bool unsynced;  /* written since the last sync was started */
     bool named;     /* its file's name is on the disk, or on its way there */
-    bool touched;   /* written since the followers were told */
     UT_hash_handle hh;
 } ama_report_run_t;
 
@@ -35,6 +34,7 @@ struct ama_reports {
     ama_ctx_t *ctx;
     ama_report_store_t *store;
     bool read_only;
+    bool closing;           /* the link is gone */
     ama_report_run_t *runs; /* used last at the end */
     unsigned n_runs, n_followers;
     ama_timer_t *idle;                          /* while somebody follows: a sign of life now and then */

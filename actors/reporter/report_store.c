@@ -23,6 +23,7 @@ struct ama_report_file {
     char name[AMA_REPORT_NAME_MAX]; /* in the folder */
     int fd;                         /* -1 while closed */
     uint64_t size;
+    uint64_t synced;                /* of it */
     ama_report_file_t *prev, *next; /* among the open ones, used last first */
 };
 
@@ -168,6 +169,7 @@ typedef struct {
     uint64_t good;    /* bytes of whole, right lines */
     uint64_t records; /* lines behind the first bad one that are right: then it is no torn tail */
     bool bad;
+    bool hole; /* the first bad one is a write that a power cut took; what was written after it was not synced either */
 } scan_t;
 
 static void scan_line (scan_t *scan, const char *line, size_t size)
@@ -175,11 +177,12 @@ static void scan_line (scan_t *scan, const char *line, size_t size)
     ama_report_record_t record;
 
     if (ama_report_line_parse (line, size, &record) < 0) {
+        scan->hole |= !scan->bad && memchr (line, '\0', size);
         scan->bad = true;
         return;
     }
     if (scan->bad) {
-        scan->records++;
+        scan->records += !scan->hole;
         return;
     }
     scan->good += size + 1;
@@ -259,6 +262,15 @@ void ama_report_file_name (ama_id_t run, char name[AMA_REPORT_NAME_MAX])
     (void) snprintf (name, AMA_REPORT_NAME_MAX, "%s.log", ama_id_text (run, id));
 }
 
+/* A process that is gone may have written what it never synced. */
+static int sync_old (ama_report_file_t *file, ama_err_t *err)
+{
+    if (!file->store->read_only && file->size && fdatasync (file->fd) < 0)
+        return io_error (file, "sync", err);
+    file->synced = file->size;
+    return 0;
+}
+
 int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_scan_fn *each, ama_report_scan_fn *last,
                           void *arg, ama_report_file_t **ret_file, ama_err_t *err)
 {
@@ -275,6 +287,8 @@ int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_sc
     else if (rc == 0) {
         file->size = (uint64_t) st.st_size;
         rc = load (file, each, last, arg, err);
+        if (rc == 0)
+            rc = sync_old (file, err);
     }
     else if (rc == AMA_E_NOT_FOUND)
         rc = 0;
@@ -297,6 +311,17 @@ void ama_report_file_close (ama_report_file_t **file)
 uint64_t ama_report_file_size (const ama_report_file_t *file)
 {
     return file->size;
+}
+
+uint64_t ama_report_file_told (const ama_report_file_t *file)
+{
+    return file->synced;
+}
+
+void ama_report_file_synced (ama_report_file_t *file, uint64_t size)
+{
+    if (size > file->synced)
+        file->synced = size;
 }
 
 int ama_report_file_append (ama_report_file_t *file, const void *bytes, size_t size, ama_err_t *err)

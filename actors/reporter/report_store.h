@@ -1,7 +1,7 @@
 /* report_store.h - the files of the reporter: one per run, append-only, DIR/<run id>.log in the format of report_line.h
  *
  * Knows bytes and lines, not events' meaning. At most AMA_REPORT_OPEN_MAX descriptors are open, however many runs there are. What is
- * appended is visible to readers at once and durable after ama_report_file_sync_fd's descriptor was synced.
+ * appended can be read at once and is durable after ama_report_file_sync_fd's descriptor was synced.
  */
 #ifndef AMA_REPORTER_STORE_H
 #define AMA_REPORTER_STORE_H
@@ -40,6 +40,9 @@ int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_sc
 void ama_report_file_close (ama_report_file_t **file);
 
 uint64_t ama_report_file_size (const ama_report_file_t *file); /* bytes of whole lines */
+/* Of these, those that survive a power cut: all that there were when it was opened, and what ama_report_file_synced was told of. */
+uint64_t ama_report_file_told (const ama_report_file_t *file);
+void ama_report_file_synced (ama_report_file_t *file, uint64_t size);
 
 /* All of the bytes or none. AMA_E_NOSPACE or AMA_E_IO. */
 int ama_report_file_append (ama_report_file_t *file, const void *bytes, size_t size, ama_err_t *err);

@@ -2,11 +2,12 @@
  *
  * Runs on its actor's thread; report_core numbers, report_store writes, report_follow tells. The disk is synced by a worker, some
  * milliseconds after the first post that waits for it, and all that came meanwhile are acknowledged together: nobody waits for that, while the
- * journal beside it, which people do wait for, would suffer from each sync. A post is written before its sender's followers are told and
- * synced before its sender is: what a sender may forget survives a power cut.
+ * journal beside it, which people do wait for, would suffer from each sync. Sender and followers are told of a post once it is synced: what a
+ * sender may forget survives a power cut, and so does what a follower has read, else it would read another event by the same number later.
  */
 #include "actors/reporter/reporter.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/reporter/report_json.h"
 #include "actors/reporter/report_runs.h"
@@ -27,15 +28,22 @@ typedef struct {
 } ack_t;
 
 typedef struct {
+    ama_id_t run;
+    uint64_t size; /* of its file */
+} reach_t;
+
+typedef struct {
     ama_waiter_t waiter;
     char name[AMA_REPORT_NAME_MAX];
 } removal_t;
 
-/* One sync: files to be removed, descriptors to be synced, then answers to be sent. */
+/* One sync: files to be removed, descriptors to be synced, then answers to be sent, and followers told. */
 typedef struct {
     struct reporter *reporter;
     int *fds;
     size_t n_fds;
+    reach_t *reached;
+    size_t n_reached;
     ack_t *acks;
     size_t n_acks;
     removal_t *removals;
@@ -64,6 +72,7 @@ static void sync_destroy (sync_t *sync)
     for (size_t i = 0; i < sync->n_fds; i++)
         close (sync->fds[i]);
     free (sync->fds);
+    free (sync->reached);
     free (sync->acks);
     free (sync->removals);
     free (sync);
@@ -74,15 +83,30 @@ static void sync_work (void *job)
 {
     sync_t *sync = job;
 
+    AMA_FAILPOINT (report, before_sync);
     for (size_t i = 0; i < sync->n_removals; i++)
         if (unlinkat (sync->dir, sync->removals[i].name, 0) < 0 && errno != ENOENT)
             sync->error = errno;
     for (size_t i = 0; i < sync->n_fds; i++)
         if (fdatasync (sync->fds[i]) < 0)
             sync->error = errno;
+    AMA_FAILPOINT (report, synced);
 }
 
 static void sync_soon (reporter_t *self);
+
+/* What is on the disk now may be told. */
+static void tell_followers (reporter_t *self, const sync_t *sync)
+{
+    for (size_t i = 0; i < sync->n_reached; i++) {
+        ama_report_run_t *run;
+        HASH_FIND (hh, self->reports.runs, &sync->reached[i].run, sizeof run->id, run);
+        if (run && run->file)
+            ama_report_file_synced (run->file, sync->reached[i].size);
+        if (run)
+            ama_report_follow_pump (run);
+    }
+}
 
 static void sync_completed (void *job)
 {
@@ -101,7 +125,9 @@ static void sync_completed (void *job)
             (void) ama_reply (self->ctx, &sync->acks[i].waiter, AMA_MSG_REPORT_POSTED, &sync->acks[i].posted);
         for (size_t i = 0; i < sync->n_removals; i++)
             (void) ama_reply (self->ctx, &sync->removals[i].waiter, AMA_MSG_REPORT_REMOVED, &removed);
+        tell_followers (self, sync);
     }
+    AMA_FAILPOINT (report, acknowledged);
     sync_destroy (sync);
     sync_soon (self);
 }
@@ -114,6 +140,12 @@ static void add_fd (sync_t *sync, int fd)
     }
     sync->fds = ama_realloc (sync->fds, (sync->n_fds + 1) * sizeof *sync->fds);
     sync->fds[sync->n_fds++] = fd;
+}
+
+static void add_reach (sync_t *sync, const ama_report_run_t *run)
+{
+    sync->reached = ama_realloc (sync->reached, (sync->n_reached + 1) * sizeof *sync->reached);
+    sync->reached[sync->n_reached++] = (reach_t){ .run = run->id, .size = ama_report_file_size (run->file) };
 }
 
 static void on_due (void *arg)
@@ -133,6 +165,7 @@ static void on_due (void *arg)
         new_names |= !run->named;
         run->named = true;
         add_fd (sync, ama_report_file_sync_fd (run->file, NULL));
+        add_reach (sync, run);
     }
     if (new_names)
         add_fd (sync, fcntl (ama_report_store_dir_fd (self->reports.store), F_DUPFD_CLOEXEC, 0));
@@ -170,15 +203,7 @@ static void add_ack (reporter_t *self, const ama_envelope_t *envelope, ama_id_t 
 static void flush (void *arg)
 {
     reporter_t *self = arg;
-    ama_report_run_t *run, *next;
 
-    HASH_ITER (hh, self->reports.runs, run, next)
-    {
-        if (!run->touched)
-            continue;
-        run->touched = false;
-        ama_report_follow_pump (run);
-    }
     sync_soon (self);
     ama_report_runs_trim (&self->reports);
 }
@@ -217,15 +242,23 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
     if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
         return rc;
+    /* a report begins with what the run says of itself, however slow that comes */
+    if (envelope->role == AMA_ROLE_AGENT
+        && !(ama_report_core_accepted (run->core) && ama_report_core_may_tell (run->core, post))) {
+        (void) ama_report_core_park (run->core, post);
+        return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
+    }
     upto = ama_report_core_post (run->core, post, keep_line, &lines, &late);
     if (late)
         ama_log (AMA_LOG_DEBUG, "reporter", "%zu events came after the end of their run", late);
     if (lines.size) {
+        AMA_FAILPOINT (report, before_append);
         rc = ama_report_file_append (run->file, lines.data, lines.size, err);
+        AMA_FAILPOINT (report, appended);
         if (rc < 0)
             drop_run (self, run);
         else {
-            run->unsynced = run->touched = true;
+            run->unsynced = true;
             ama_report_run_moved_on (run);
         }
     }
@@ -359,7 +392,7 @@ static void done (void *state)
 {
     reporter_t *self = state;
 
-    self->stopping = true;
+    self->stopping = self->reports.closing = true;
     ama_worker_destroy (&self->worker);
     sync_destroy (self->running);
     ama_timer_destroy (&self->reports.more);

@@ -9,6 +9,7 @@
 
 /* Strings are copied by init. Those marked * may be NULL. */
 typedef struct {
+    bool depot;              /* others have other disks: an answer comes when the depot has the files */
     const char *cache_dir;   /* absolute; shared with other systems of the same user */
     const char *scripts_dir; /* absolute; where resolve.sh lies: this folder, or its installed copy */
     /* Of the child's environment; *: as this process has it, as all the rest (proxies, certificate authorities, MAVEN_OPTS). */

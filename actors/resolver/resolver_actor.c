@@ -6,12 +6,16 @@
  */
 #include "actors/resolver/resolver.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/depot/stock.h"
 #include "actors/resolver/resolve_core.h"
 #include "actors/resolver/resolve_store.h"
 #include "actors/runtime/ama_child.h"
 #include "actors/runtime/ama_worker.h"
+#include "messages/ama_types.h"
+#include "messages/depot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +38,8 @@ typedef struct work {
 } work_t;
 
 /* What the worker thread is given. It touches nothing else of the actor but the store. */
-typedef struct {
+typedef struct task {
+    struct task *prev, *next;
     resolver_t *self;
     ama_resolve_job_id_t job;
     ama_digest_t set;
@@ -44,13 +49,24 @@ typedef struct {
     ama_err_t err;
 } task_t;
 
+/* An answer on its way by the depot. */
+typedef struct told {
+    struct told *prev, *next;
+    resolver_t *self;
+    ama_waiter_t waiter;
+    ama_resolve_reply_t reply;
+} told_t;
+
 struct resolver {
     ama_ctx_t *ctx;
+    ama_stock_t *stock; /* NULL: all have this disk */
+    told_t *told;
     ama_resolve_core_t *core;
     ama_timer_t *wake;
     ama_worker_t *worker;
     ama_resolve_store_t *store;
     work_t *works;
+    task_t *tasks;
     bool ending;
     char *coursier_dir, *credentials_file;
     char *argv[ARGV_MAX + 1]; /* of every child */
@@ -97,6 +113,14 @@ static void make_reply (const task_t *task, ama_resolve_reply_t *reply)
         };
 }
 
+static void free_task (task_t *task)
+{
+    DL_DELETE (task->self->tasks, task);
+    ama_resolve_lock_done (&task->lock);
+    ama_resolve_answer_done (&task->answer);
+    free (task);
+}
+
 static void on_task (void *job)
 {
     task_t *task = job;
@@ -105,6 +129,7 @@ static void on_task (void *job)
     bool found = task->rc == 0;
     int64_t now = ama_now_ms (self->ctx);
 
+    AMA_FAILPOINT (resolve, stored);
     if (found)
         make_reply (task, &reply);
     if (!self->ending && task->answer.ended)
@@ -113,9 +138,7 @@ static void on_task (void *job)
         ama_resolve_core_checked (self->core, task->job, found ? &reply : NULL,
                                   found && ama_resolve_lock_is_changing (&task->lock), now);
     ama_resolve_reply_done (&reply);
-    ama_resolve_lock_done (&task->lock);
-    ama_resolve_answer_done (&task->answer);
-    free (task);
+    free_task (task);
 }
 
 static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
@@ -125,6 +148,7 @@ static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
     task->self = self;
     task->job = effect->job;
     task->set = effect->order->set;
+    DL_APPEND (self->tasks, task);
     return task;
 }
 
@@ -218,6 +242,7 @@ static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
 
     (void) child;
     work->child = NULL;
+    AMA_FAILPOINT (resolve, child_ended);
     if (rc == AMA_E_CHILD)
         explain_death (work, end, &err);
     ama_resolve_core_child_done (self->core, work->job, rc < 0 ? &err : NULL, ama_now_ms (self->ctx));
@@ -316,14 +341,55 @@ static void kill_child (resolver_t *self, ama_resolve_job_id_t job)
         ama_child_kill (work->child, true);
 }
 
+static void reply_to (resolver_t *self, const ama_waiter_t *waiter, const ama_resolve_reply_t *reply)
+{
+    if (ama_reply (self->ctx, waiter, AMA_MSG_RESOLVE_REPLY, reply) == AMA_E_LIMIT)
+        (void) ama_refuse (self->ctx, waiter, AMA_E_LIMIT, "%zu files are more than one answer can hold",
+                           reply->n_files);
+}
+
+static void free_told (told_t *told)
+{
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (told->self->told, told);
+    ama_resolve_reply_done (&told->reply);
+    free (told);
+}
+
+/* A depot that is not there makes us busy: then the supervisor asks again. */
+static void on_kept (void *arg, const ama_err_t *err)
+{
+    told_t *told = arg;
+
+    if (err)
+        (void) ama_refuse (told->self->ctx, &told->waiter, AMA_E_BUSY, "the depot does not take the jars: %.900s",
+                           err->text);
+    else
+        reply_to (told->self, &told->waiter, &told->reply);
+    free_told (told);
+}
+
+static void answer_by_depot (resolver_t *self, const ama_waiter_t *waiter, const ama_resolve_reply_t *reply)
+{
+    told_t *told = ama_calloc (1, sizeof *told);
+    ama_digest_t *digests = ama_calloc (reply->n_files + 1, sizeof *digests);
+
+    told->self = self;
+    told->waiter = *waiter;
+    ama_message_info (AMA_MSG_RESOLVE_REPLY)->copy (reply, &told->reply);
+    DL_APPEND (self->told, told);
+    for (size_t i = 0; i < reply->n_files; i++)
+        digests[i] = reply->files[i].digest;
+    ama_stock_offer (self->stock, digests, reply->n_files, on_kept, told);
+    free (digests);
+}
+
 static void answer (resolver_t *self, const ama_resolve_effect_t *effect)
 {
-    const ama_waiter_t *waiter = &effect->asker->waiter;
-    int rc = ama_reply (self->ctx, waiter, AMA_MSG_RESOLVE_REPLY, effect->reply);
-
-    if (rc == AMA_E_LIMIT)
-        (void) ama_refuse (self->ctx, waiter, AMA_E_LIMIT, "%zu files are more than one answer can hold",
-                           effect->reply->n_files);
+    if (self->stock)
+        answer_by_depot (self, &effect->asker->waiter, effect->reply);
+    else
+        reply_to (self, &effect->asker->waiter, effect->reply);
 }
 
 static void perform (const ama_resolve_effect_t *effect, void *arg)
@@ -370,12 +436,22 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
 
     if (rc < 0)
         return rc;
+    AMA_FAILPOINT (resolve, asked);
     if (!order.request.n_artifacts) {
         ama_resolve_reply_t none = { .cached = true, .lock = ama_resolve_lock_digest (&(ama_resolve_lock_t){ 0 }) };
         ama_resolve_order_done (&order);
         return ama_reply (ctx, &asker.waiter, AMA_MSG_RESOLVE_REPLY, &none);
     }
     return ama_resolve_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
+}
+
+static int on_get (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    resolver_t *self = state;
+
+    (void) ctx;
+    return self->stock ? ama_stock_serve (self->stock, envelope, &((const ama_depot_get_t *) body)->digest, err)
+                       : ama_err_set (err, AMA_E_NOT_FOUND, "no depot is used here");
 }
 
 static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
@@ -428,6 +504,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->hosts = ama_strv_copy (conf->hosts);
     set_argv (self, conf);
     self->store = ama_resolve_store_new (conf->cache_dir);
+    self->stock = conf->depot ? ama_stock_new (ctx, conf->cache_dir) : NULL;
     self->core = ama_resolve_core_new (&rules, perform, self);
     self->wake = ama_timer_new (ctx, on_wake, self);
     self->worker = ama_worker_new (ctx, "resolver-store");
@@ -443,6 +520,11 @@ static void done (void *state)
     if (self->store)
         ama_resolve_store_stop (self->store);
     ama_worker_destroy (&self->worker);
+    while (self->tasks)          /* of an actor that was killed, in the simulator */
+        free_task (self->tasks); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
+    ama_stock_destroy (&self->stock);
+    while (self->told)
+        free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     ama_timer_destroy (&self->wake);
     /* no callback will find them any more: the actor is gone when its children are ended */
     LL_FOREACH_SAFE (self->works, work, next)
@@ -458,6 +540,7 @@ static void done (void *state)
 
 static const ama_handler_t handlers[] = {
     { AMA_MSG_RESOLVE_REQUEST, on_request },
+    { AMA_MSG_DEPOT_GET, on_get },
     AMA_HANDLER_END,
 };
 

@@ -148,6 +148,7 @@ void ama_envelope_to (ama_envelope_t *envelope, const char *dst, uint16_t type, 
     envelope->seq = envelope->deadline = 0;
     memcpy (envelope->dst, dst, size);
     envelope->dst[size] = '\0';
+    envelope->user[0] = '\0';
 }
 
 int ama_ctx_send_sized (ama_ctx_t *ctx, ama_envelope_t *envelope, const void *body, size_t *ret_size)
@@ -191,6 +192,7 @@ ama_waiter_t ama_waiter (const ama_envelope_t *request)
     ama_waiter_t waiter = { .id = request->id, .role = request->role };
 
     (void) snprintf (waiter.name, sizeof waiter.name, "%s", request->src);
+    memcpy (waiter.user, request->user, sizeof waiter.user);
     return waiter;
 }
 

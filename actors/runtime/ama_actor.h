@@ -76,6 +76,7 @@ typedef struct {
     char name[AMA_NAME_MAX];
     uint64_t id;
     uint32_t role;
+    char user[AMA_USER_MAX];
 } ama_waiter_t;
 
 ama_waiter_t ama_waiter (const ama_envelope_t *request);

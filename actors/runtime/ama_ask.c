@@ -337,7 +337,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
             send_about (ctx, envelope->src, envelope->corr, AMA_MSG_CONTROL_CANCEL, NULL);
         return;
     }
-    if (strcmp (envelope->src, ask->dst) != 0 && envelope->role != AMA_ROLE_HUB)
+    if (!ama_name_means (ask->dst, envelope->src) && envelope->role != AMA_ROLE_HUB)
         return; /* not the one that was asked */
     if (envelope->flags & AMA_FLAG_ERROR && envelope->type == AMA_MSG_CONTROL_ERROR) {
         on_refusal (ask, envelope, bytes, size);
@@ -365,7 +365,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
 
 static bool is_asked (const ama_asked_t *ask, const void *dst)
 {
-    return !dst || strcmp (ask->dst, dst) == 0;
+    return !dst || ama_name_means (ask->dst, dst); /* of several, nobody knows which it was */
 }
 
 void ama_asks_fail (ama_ctx_t *ctx, const char *dst, int code, const char *text)

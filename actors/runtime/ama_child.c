@@ -11,7 +11,10 @@
  */
 #include "actors/runtime/ama_child.h"
 
+#include "actors/runtime/ama_child_in.h"
 #include "actors/runtime/ama_ctx.h"
+#include "actors/runtime/ama_sim.h"
+#include "actors/runtime/ama_spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,40 +30,15 @@
 #include <unistd.h>
 
 enum {
-    EXTRA_MAX = 4,
-    CHANNELS = 2 + EXTRA_MAX, /* stdout, stderr, 3 … 6 */
-    LOWEST_FD = 10,           /* above what the child gets */
+    EXTRA_MAX = AMA_CHILD_EXTRA_MAX,
+    CHANNELS = AMA_CHILD_CHANNELS,
+    LOWEST_FD = 10, /* above what the child gets */
     READ_BYTES = 64 << 10,
     INPUT_MAX = 1 << 20,
     CUT_MS = 250,
     DRAIN_READS = 16,
     GRACE_MS = 2000,
     LAST_WAIT_MS = 1000,
-};
-
-typedef struct {
-    ama_child_t *child;
-    int number; /* 1, 2, 3 … */
-    int fd;     /* -1: closed */
-    ama_watch_t *watch;
-} channel_t;
-
-struct ama_child {
-    ama_child_t *next; /* of ctx->children */
-    ama_ctx_t *ctx;
-    ama_child_spec_t spec; /* the strings in it are not kept */
-    pid_t pid;
-    int pidfd;
-    ama_watch_t *exit_watch;
-    channel_t channels[CHANNELS];
-    int input_fd;
-    ama_watch_t *input_watch;
-    ama_str_t input;
-    ama_timer_t timeout, grace, cut;
-    int64_t started_us;
-    ama_child_end_t end;
-    bool paused, killing, exited, cut_once, done;
-    int busy; /* callbacks under way */
 };
 
 /* ---- pieces ---- */
@@ -72,6 +50,8 @@ static void close_fd (int *fd)
     *fd = -1;
 }
 
+typedef ama_child_channel_t channel_t;
+
 static void close_channel (channel_t *channel)
 {
     ama_watch_destroy (&channel->watch);
@@ -80,6 +60,8 @@ static void close_channel (channel_t *channel)
 
 void ama_child_close_input (ama_child_t *child)
 {
+    if (child->stand_in && child->spec.keep_input && !child->done)
+        ama_sim_child_exit (child, 0, 0, 0);
     child->spec.keep_input = false;
     if (child->input.size)
         return; /* after what is queued */
@@ -135,6 +117,7 @@ static void take_out (ama_ctx_t *ctx, ama_child_t *child)
 static void free_memory (ama_child_t *child)
 {
     close_fd (&child->pidfd);
+    ama_stand_in_destroy (&child->stand_in);
     ama_str_done (&child->input);
     free (child);
 }
@@ -191,39 +174,48 @@ static void arm_cut (ama_child_t *child)
         ama_timer_after (&child->cut, CUT_MS);
 }
 
+void ama_child_ended (ama_child_t *child, int code, int signal)
+{
+    int64_t now_us = ama_ctx_clock (child->ctx)->mono_us (ama_ctx_clock (child->ctx));
+
+    ama_timer_cancel (&child->timeout);
+    child->exited = true;
+    child->end.code = code;
+    child->end.signal = signal;
+    child->end.ms = (now_us - child->started_us) / 1000;
+    arm_cut (child);
+    finish_if_over (child);
+}
+
 static void on_process_end (int fd, short revents, void *arg)
 {
     ama_child_t *child = arg;
     struct rusage usage = { 0 };
     siginfo_t info;
-    int64_t now_us;
+    bool exited;
 
     (void) fd, (void) revents;
     if (wait_status (child, WNOWAIT, &info, &usage) < 0)
         return;
     ama_watch_destroy (&child->exit_watch);
-    ama_timer_cancel (&child->timeout);
-    now_us = ama_ctx_clock (child->ctx)->mono_us (ama_ctx_clock (child->ctx));
-    child->exited = true;
-    child->end.code = info.si_code == CLD_EXITED ? info.si_status : -1;
-    child->end.signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
-    child->end.ms = (now_us - child->started_us) / 1000;
+    exited = info.si_code == CLD_EXITED;
     child->end.max_rss_kb = usage.ru_maxrss;
-    arm_cut (child);
-    finish_if_over (child);
+    ama_child_ended (child, exited ? info.si_status : -1, exited ? 0 : info.si_status);
 }
 
 /* ---- output ---- */
 
-/* False: the child is gone. */
-static bool deliver (channel_t *channel, const char *bytes, size_t size)
+bool ama_child_deliver (ama_child_t *child, int channel, const char *bytes, size_t size)
 {
-    ama_child_t *child = channel->child;
-
     child->busy++;
     if (child->spec.on_output)
-        child->spec.on_output (child, channel->number, bytes, size, child->spec.arg);
+        child->spec.on_output (child, channel, bytes, size, child->spec.arg);
     return leave (child);
+}
+
+static bool deliver (channel_t *channel, const char *bytes, size_t size)
+{
+    return ama_child_deliver (channel->child, channel->number, bytes, size);
 }
 
 /* 1: there may be more, 0: not now or never, -1: the child is gone. */
@@ -323,6 +315,8 @@ static void on_input (int fd, short revents, void *arg)
 
 int ama_child_write (ama_child_t *child, const void *bytes, size_t size)
 {
+    if (child->stand_in)
+        return ama_stand_in_hear (child->stand_in, bytes, size);
     if (child->input_fd < 0 || !child->spec.keep_input)
         return AMA_E_CHILD;
     if (size > INPUT_MAX || child->input.size > INPUT_MAX - size)
@@ -344,6 +338,8 @@ void ama_child_kill (ama_child_t *child, bool force)
 {
     if (child->done)
         return;
+    if (child->stand_in)
+        ama_stand_in_kill (child->stand_in, force ? SIGKILL : SIGTERM);
     if (force) {
         ama_timer_cancel (&child->grace);
         signal_group (child, SIGKILL);
@@ -391,7 +387,8 @@ void ama_children_done (ama_ctx_t *ctx)
 
         ctx->children = child->next;
         signal_group (child, SIGKILL);
-        (void) poll (&fd, 1, LAST_WAIT_MS);
+        if (child->pidfd >= 0)
+            (void) poll (&fd, 1, LAST_WAIT_MS);
         reap (child);
         take_apart (child);
         free_memory (child);
@@ -492,8 +489,13 @@ static int start_process (ama_child_t *child, start_t *start, ama_err_t *err)
     int rc = fill_start (spec, start);
 
     if (!rc)
-        rc = posix_spawnp (&child->pid, spec->argv[0], &start->actions, &start->attributes, (char *const *) spec->argv,
-                           env);
+        rc = ama_spawn (&(ama_spawn_t){ .argv = spec->argv,
+                                        .env = env,
+                                        .actions = &start->actions,
+                                        .attributes = &start->attributes,
+                                        .enter = spec->enter,
+                                        .enter_arg = spec->enter_arg },
+                        &child->pid);
     if (!rc)
         return 0;
     child->pid = 0;
@@ -560,10 +562,6 @@ ama_child_t *ama_child_spawn (ama_ctx_t *ctx, const ama_child_spec_t *spec, ama_
     ama_child_t *child;
 
     BUG_ON (spec->extra_fds < 0 || spec->extra_fds > EXTRA_MAX || !spec->argv || !spec->argv[0]);
-    if (ama_loop_is_virtual (ctx->loop)) {
-        (void) ama_err_set (err, AMA_E_UNSUPPORTED, "%s: no processes in the simulator", spec->argv[0]);
-        return NULL;
-    }
     child = ama_calloc (1, sizeof *child);
     child->ctx = ctx;
     child->spec = *spec;
@@ -576,7 +574,7 @@ ama_child_t *ama_child_spawn (ama_ctx_t *ctx, const ama_child_spec_t *spec, ama_
     ama_timer_init (&child->cut, timers, on_cut, child);
     child->next = ctx->children;
     ctx->children = child;
-    if (start_child (child, err) < 0) {
+    if (ama_loop_is_virtual (ctx->loop) ? ama_stand_in_new (child, err) < 0 : start_child (child, err) < 0) {
         free_child (child);
         return NULL;
     }

@@ -34,6 +34,9 @@ typedef struct {
     int64_t timeout_ms;    /* kill ladder after this; 0: none */
     int64_t grace_ms;      /* between SIGTERM and SIGKILL; 0: 2000 */
     uint64_t memory_limit; /* RLIMIT_AS in bytes, 0: none */
+    /* Runs on a thread that then starts the child and ends: what it does to itself the child inherits. 0, or an errno: no child. NULL: nothing. */
+    int (*enter) (void *arg);
+    void *enter_arg;
     /* bytes of channel 1 (stdout), 2 (stderr), 3…; size 0: end of that channel. Borrowed. May be NULL. */
     void (*on_output) (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg);
     /* It ended and every channel was read to its end or was cut 250 ms after the exit (a grandchild holds it). The child is

@@ -8,12 +8,16 @@
 
 #include "actors/runtime/ama_loop.h"
 
+typedef struct ama_child ama_child_t;
+
 typedef struct {
     /* Takes the bytes of body or copies them; src, role, id and epoch are filled in. 0, or AMA_E_BUSY, AMA_E_UNREACHABLE. */
     int (*send) (void *port, const ama_envelope_t *envelope, ama_str_t *body);
     ama_id_t (*new_id) (void *port);
     /* The process' ZeroMQ context, NULL in the simulator. */
     void *(*zmq) (void *port);
+    /* What a child would do with its input; the simulator only. */
+    int (*program) (void *port, ama_child_t *child, const void *input, size_t size);
 } ama_port_ops_t;
 
 typedef struct ama_asked ama_asked_t;
@@ -24,8 +28,6 @@ typedef struct {
     size_t room, count; /* room: a power of two */
     ama_timer_t timer;  /* of the earliest deadline, or of one that was */
 } ama_asks_t;
-
-typedef struct ama_child ama_child_t;
 
 struct ama_ctx {
     const ama_actor_def_t *def;

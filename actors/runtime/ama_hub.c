@@ -13,6 +13,7 @@
  * before is delivered first; then the others hear peer_gone.
  */
 #include "actors/base/ama_clock.h"
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_ctx.h"
 #include "actors/runtime/ama_hub_inside.h"
@@ -159,7 +160,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
     ama_from_t from = ama_packet_from (&hub->peer_frame);
     bool remote = from != AMA_FROM_THREAD;
     const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
-    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote)
+    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote, hub->placed)
                       : key                ? ama_members_far_role (hello, key)
                                            : AMA_ROLE_NONE;
     ama_member_t *member = ama_members_of_peer (&hub->members, peer);
@@ -194,6 +195,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
         member->pidfd = pidfd_open (pid, 0);
     if (member->pidfd >= 0)
         member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
+    AMA_FAILPOINT (hub, registered);
     welcome (hub, member, envelope);
 }
 
@@ -306,6 +308,18 @@ static void allow_for_clocks (ama_envelope_t *envelope)
         envelope->deadline += AMA_CLOCKS_MS;
 }
 
+/* The supervisor asks by kind: of several, its requests go to each in turn, and what belongs to one (a cancel) goes where it went. All else is for the
+ * member of just that name. */
+static ama_member_t *find_receiver (ama_hub_t *hub, const ama_member_t *sender, const ama_envelope_t *envelope)
+{
+    bool request = envelope->flags & AMA_FLAG_REQUEST;
+
+    if (sender->role != AMA_ROLE_SUPERVISOR || envelope->flags & AMA_FLAG_REPLY)
+        return ama_members_named (&hub->members, envelope->dst);
+    return request ? ama_members_share (&hub->members, envelope->dst, envelope->id)
+                   : ama_members_asked (&hub->members, envelope->dst, envelope->corr);
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
@@ -330,12 +344,13 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         return;
     }
     if (envelope->role != member->role || (member->far && envelope->deadline)
-        || strcmp (envelope->src, member->name) != 0) {
+        || strcmp (envelope->src, member->name) != 0 || strcmp (envelope->user, member->key_name) != 0) {
         envelope->role = member->role;
+        memcpy (envelope->user, member->key_name, sizeof envelope->user);
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
         ama_packet_stamp (&hub->in, envelope);
     }
-    dst = ama_members_named (&hub->members, envelope->dst);
+    dst = find_receiver (hub, member, envelope);
     switch (dst ? ama_hub_send (hub, dst, &hub->in, keeps) : AMA_HUB_GONE) {
     case AMA_HUB_SENT:
         break;
@@ -541,12 +556,13 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, const 
     return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
 }
 
-ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, uint64_t epoch,
-                        ama_err_t *err)
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, const char *const *placed,
+                        uint64_t epoch, ama_err_t *err)
 {
     ama_hub_t *hub = ama_calloc (1, sizeof *hub);
 
     hub->epoch = epoch;
+    hub->placed = placed;
     ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
     (void) zmq_msg_init (&hub->peer_frame);

@@ -18,9 +18,9 @@ typedef struct {
 } ama_hub_door_t;
 
 /* Binds to AMA_HUB_INPROC and to the NULL-terminated ipc and tcp endpoints (listen may be NULL; ipc paths are claimed: ama_ipc_claim),
- * then serves. door: NULL without tcp. Logs what it listens on over tcp. zmq is borrowed. AMA_E_IO. */
-ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, uint64_t epoch,
-                        ama_err_t *err);
+ * then serves. door: NULL without tcp. placed: actors that are other processes of this user, borrowed for the hub's life, or NULL. Logs what it listens on over tcp. zmq is borrowed. AMA_E_IO. */
+ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door_t *door, const char *const *placed,
+                        uint64_t epoch, ama_err_t *err);
 /* The loop of its thread, for ama_pulse. */
 ama_loop_t *ama_hub_loop (ama_hub_t *hub);
 /* Tells the members of other processes, and ends the thread. */

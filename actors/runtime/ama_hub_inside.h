@@ -17,7 +17,8 @@ struct ama_hub {
     atomic_bool stop;
     uint64_t epoch, last_id;
     ama_members_t members;
-    ama_keys_watch_t allowed; /* over tcp; file NULL: nobody */
+    const char *const *placed; /* actors that may join over ipc */
+    ama_keys_watch_t allowed;  /* over tcp; file NULL: nobody */
     bool any_leaving;
     ama_timer_t *tick, *retry, *probe;
     struct {

@@ -412,7 +412,7 @@ static void *port_zmq (void *port)
     return ((ama_link_t *) port)->zmq;
 }
 
-const ama_port_ops_t ama_link_port = { port_send, port_new_id, port_zmq };
+const ama_port_ops_t ama_link_port = { .send = port_send, .new_id = port_new_id, .zmq = port_zmq };
 
 ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_t *curve, ama_loop_t *loop,
                           ama_err_t *err)

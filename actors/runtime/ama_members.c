@@ -31,6 +31,12 @@ void ama_peer_frame (ama_peer_t peer, zmq_msg_t *frame)
         bytes[i] = (uint8_t) peer;
 }
 
+/* `planner.2`, and nothing that has a folder. */
+static bool is_other (const char *name)
+{
+    return strchr (name, '.') && !strchr (name, '/');
+}
+
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name)
 {
     ama_member_t *member = ama_calloc (1, sizeof *member);
@@ -38,6 +44,7 @@ ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const ch
     member->peer = peer;
     member->pidfd = -1;
     (void) snprintf (member->name, sizeof member->name, "%s", name);
+    members->n_others += is_other (member->name);
     HASH_ADD (hh_peer, members->by_peer, peer, sizeof member->peer, member);
     HASH_ADD_KEYPTR (hh_name, members->by_name, member->name, strlen (member->name), member);
     return member;
@@ -63,14 +70,66 @@ ama_member_t *ama_members_named (const ama_members_t *members, const char *name)
     return member;
 }
 
-ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote)
+static bool is_one_of (const ama_member_t *member, const char *name)
+{
+    return !member->leaving && ama_name_means (name, member->name);
+}
+
+/* The role of the actor of that name, or AMA_ROLE_NONE. */
+static ama_role_t role_of_actor (const char *name)
+{
+    char base[AMA_NAME_MAX];
+    ama_role_t role;
+
+    (void) snprintf (base, sizeof base, "%.*s", (int) strcspn (name, "."), name);
+    if (ama_role_parse (base, &role) < 0 || role < AMA_ROLE_FETCHER || role > AMA_ROLE_DEPOT)
+        return AMA_ROLE_NONE;
+    return !strchr (name, '.') || role <= AMA_ROLE_RESOLVER ? role : AMA_ROLE_NONE;
+}
+
+ama_member_t *ama_members_share (ama_members_t *members, const char *name, uint64_t id)
+{
+    size_t n = 0, no;
+    ama_role_t role = members->n_others ? role_of_actor (name) : AMA_ROLE_NONE;
+    ama_member_t *member;
+
+    if (role < AMA_ROLE_FETCHER || role > AMA_ROLE_RESOLVER)
+        return ama_members_named (members, name);
+    for (member = members->by_name; member; member = member->hh_name.next)
+        n += is_one_of (member, name);
+    no = n ? members->turns[role]++ % n : 0;
+    for (member = members->by_name; member; member = member->hh_name.next)
+        if (is_one_of (member, name) && no-- == 0) {
+            members->asked[id % AMA_ASKED_MAX].id = id;
+            members->asked[id % AMA_ASKED_MAX].peer = member->peer;
+            return member;
+        }
+    return NULL;
+}
+
+ama_member_t *ama_members_asked (ama_members_t *members, const char *name, uint64_t id)
+{
+    if (id && members->asked[id % AMA_ASKED_MAX].id == id)
+        return ama_members_of_peer (members, members->asked[id % AMA_ASKED_MAX].peer);
+    return ama_members_named (members, name);
+}
+
+static ama_role_t placed_role (const ama_control_hello_t *hello, const char *const *placed)
+{
+    for (; placed && *placed; placed++)
+        if (strcmp (*placed, hello->name) == 0)
+            return role_of_actor (hello->name) == hello->role ? hello->role : AMA_ROLE_NONE;
+    return AMA_ROLE_NONE;
+}
+
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, const char *const *placed)
 {
     bool agent_name = ama_str_starts (hello->name, "agent/");
 
     if (!remote)
         return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
     if (!strchr (hello->name, '/'))
-        return AMA_ROLE_NONE;
+        return placed_role (hello, placed);
     switch (hello->role) {
     case AMA_ROLE_AGENT:
         return agent_name ? hello->role : AMA_ROLE_NONE;
@@ -88,7 +147,6 @@ ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key
     static const ama_role_t people[] = { AMA_ROLE_OPERATOR, AMA_ROLE_SUBMITTER,
                                          AMA_ROLE_VIEWER }; /* by ama_key_role_t */
     bool agent = ama_str_starts (hello->name, "agent/");
-    ama_role_t named;
 
     switch (key->role) {
     case AMA_KEY_AGENT:
@@ -96,10 +154,8 @@ ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key
                    ? AMA_ROLE_AGENT
                    : AMA_ROLE_NONE;
     case AMA_KEY_ACTOR:
-        return strcmp (hello->name, key->name) == 0 && ama_role_parse (hello->name, &named) == 0 && named == hello->role
-                       && named >= AMA_ROLE_FETCHER && named <= AMA_ROLE_DEPOT
-                   ? named
-                   : AMA_ROLE_NONE;
+        return strcmp (hello->name, key->name) == 0 && role_of_actor (hello->name) == hello->role ? hello->role
+                                                                                                  : AMA_ROLE_NONE;
     default:
         if (agent || !strchr (hello->name, '/') || hello->role < AMA_ROLE_OPERATOR || hello->role > AMA_ROLE_VIEWER)
             return AMA_ROLE_NONE;
@@ -159,6 +215,7 @@ void ama_members_remove (ama_members_t *members, ama_member_t *member)
 {
     if (members->recent == member)
         members->recent = NULL;
+    members->n_others -= is_other (member->name);
     HASH_DELETE (hh_peer, members->by_peer, member);
     HASH_DELETE (hh_name, members->by_name, member);
     ama_watch_destroy (&member->watch);

@@ -39,10 +39,19 @@ typedef struct {
     UT_hash_handle hh_peer, hh_name;
 } ama_member_t;
 
+_Static_assert(AMA_KEY_NAME_MAX == AMA_USER_MAX, "the name of a key fits into an envelope");
+
 #define AMA_BARRED_MAX 1024
+#define AMA_ASKED_MAX  1024
 
 typedef struct {
     ama_member_t *by_peer, *by_name;
+    size_t n_others;                  /* members like `planner.2` */
+    size_t turns[AMA_ROLE_DEPOT + 1]; /* requests that were shared out, by role */
+    struct {
+        uint64_t id;
+        ama_peer_t peer;
+    } asked[AMA_ASKED_MAX];            /* to whom: the last of them */
     ama_member_t *recent;              /* messages come in runs */
     ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
     size_t n_barred;                   /* ever */
@@ -51,12 +60,16 @@ typedef struct {
 ama_member_t *ama_members_add (ama_members_t *members, ama_peer_t peer, const char *name);
 ama_member_t *ama_members_of_peer (ama_members_t *members, ama_peer_t peer);
 ama_member_t *ama_members_named (const ama_members_t *members, const char *name);
-/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors;
- * an actor that was placed in a process of its own will have to be announced here before it may take one. */
-ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote);
+/* The role a peer gets, or AMA_ROLE_NONE. Inside the process everybody is what he says. Names without a slash are those of actors; in another process
+ * (remote) only those that were placed there (NULL-terminated, or NULL) are theirs. */
+ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, const char *const *placed);
 /* The same for a peer over tcp, by its key: never more than the key file grants. A person's key gives the lower of his role and of what he asks for;
- * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. */
+ * an agent's key NAME makes it agent/NAME, an actor's the actor NAME, and nothing else. Of fetcher, planner and resolver there may be several: `planner.2`. */
 ama_role_t ama_members_far_role (const ama_control_hello_t *hello, const ama_key_t *key);
+/* Who gets a request for the actor of that name: of several, the next in turn. NULL if nobody is there. */
+ama_member_t *ama_members_share (ama_members_t *members, const char *name, uint64_t id);
+/* Who got the request of that number, if it was one of the last AMA_ASKED_MAX that were shared out; else the member of that name, or NULL. */
+ama_member_t *ama_members_asked (ama_members_t *members, const char *name, uint64_t id);
 /* Is it the next message of the member? 0 (it counts as heard), AMA_E_REPLAY (its number was there), AMA_E_INTEGRITY (others before
  * it are missing). */
 int ama_member_in_order (ama_member_t *member, uint64_t seq, ama_err_t *err);

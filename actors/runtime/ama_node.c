@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -488,11 +489,19 @@ static int open_node (ama_node_t *node, ama_err_t *err)
         if (!node->zap)
             return AMA_E_AUTH;
     }
-    node->hub = ama_hub_new (node->zmq, node->conf.listen, far ? &node->door : NULL, node->conf.epoch, err);
+    node->hub =
+        ama_hub_new (node->zmq, node->conf.listen, far ? &node->door : NULL, node->conf.placed, node->conf.epoch, err);
     if (!node->hub)
         return AMA_E_IO;
     ama_pulse_add (node->pulse, "hub", ama_hub_loop (node->hub), ama_mono_ms (ama_clock_system ()));
     return 0;
+}
+
+void ama_node_hide (void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    (void) prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err)

@@ -23,8 +23,9 @@ typedef struct {
     const char *const *listen;     /* NULL-terminated ipc:// and tcp:// endpoints, or NULL: inproc only */
     const char *connect;           /* endpoint of another process' hub, or NULL */
     const ama_node_curve_t *curve; /* NULL if neither is tcp */
-    uint64_t epoch;                /* told to everybody in control.welcome */
-    bool handle_signals;           /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
+    const char *const *placed; /* NULL-terminated names of actors that join from other processes, over ipc; or NULL */
+    uint64_t epoch;            /* told to everybody in control.welcome */
+    bool handle_signals;       /* SIGINT and SIGTERM stop the node (or go to on_signal) through a signalfd */
     void (*on_signal) (ama_node_t *node, int signal, void *arg);
     void *arg;
     ama_notify_t *notify; /* borrowed, or NULL: hears READY, STOPPING, and WATCHDOG for as long as all loops turn */
@@ -33,6 +34,9 @@ typedef struct {
 
 /* Block all signals before any thread: first call of main(). Also sets up sodium and the ZeroMQ libraries. */
 void ama_node_prepare (void);
+
+/* No process of this user's may look into this one from now on, and it leaves no core. Not in builds with a sanitizer, whose leak check does look. */
+void ama_node_hide (void);
 
 /* AMA_E_EXISTS: a live process listens on that ipc path already. AMA_E_AUTH: the list of allowed keys can not be read. The folder of an ipc path must be 0700 and our own. */
 ama_node_t *ama_node_new (const ama_node_conf_t *conf, ama_err_t *err);

@@ -57,7 +57,7 @@ struct ama_sim {
     uint32_t n_actors;
     event_t **heap;
     size_t n_events, room;
-    uint64_t order;
+    uint64_t order, delivered;
     uint64_t hub_id;
 };
 
@@ -337,7 +337,15 @@ static void *sim_zmq (void *port)
     return NULL;
 }
 
-static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq };
+static int sim_program (void *port, ama_child_t *child, const void *input, size_t size)
+{
+    const actor_t *actor = port;
+    const ama_sim_conf_t *conf = &actor->sim->conf;
+
+    return conf->program ? conf->program (child, actor->name, input, size, conf->arg) : AMA_E_UNSUPPORTED;
+}
+
+static const ama_port_ops_t sim_port = { sim_send, sim_new_id, sim_zmq, sim_program };
 
 /* ---- for the test ---- */
 
@@ -430,6 +438,20 @@ void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms)
     push (sim, notice, sim->now_ms + (detect_ms > 0 ? detect_ms : 0));
 }
 
+uint64_t ama_sim_said (const ama_sim_t *sim)
+{
+    return sim->order;
+}
+
+void ama_sim_unsay (ama_sim_t *sim, const char *name, uint64_t since)
+{
+    const actor_t *actor = find (sim, name);
+
+    for (size_t i = 0; actor && i < sim->n_events; i++)
+        if (sim->heap[i]->src == actor && sim->heap[i]->order > since)
+            sim->heap[i]->dropped = true;
+}
+
 void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate)
 {
     sim->conf.loss = loss;
@@ -439,6 +461,11 @@ void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate)
 int64_t ama_sim_now_ms (const ama_sim_t *sim)
 {
     return sim->now_ms;
+}
+
+uint64_t ama_sim_delivered (const ama_sim_t *sim)
+{
+    return sim->delivered;
 }
 
 void *ama_sim_state (ama_sim_t *sim, const char *name)
@@ -461,6 +488,7 @@ static void deliver (ama_sim_t *sim, event_t *event)
         return;
     }
     trace (sim, "got", &envelope, &event->body);
+    sim->delivered++;
     ama_ctx_deliver (dst->ctx, &envelope, event->body.data, event->body.size);
 }
 

@@ -6,6 +6,8 @@
  */
 #include "actors/supervisor/journal_db.h"
 
+#include "actors/base/ama_failpoint.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,15 +59,16 @@ static const char *const statement_text[N_STATEMENTS] = {
     [DROP_POSTS] = "DELETE FROM outbox WHERE run = ? AND first <= ?",
     [ADD_TOKEN] = "INSERT INTO token VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
     [READ_RUN_EVENTS] = "SELECT run, seq, time, type, body FROM event WHERE run = ? ORDER BY seq",
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
     [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
                          " WHERE r.state < 5 ORDER BY r.no, e.seq",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
-    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC LIMIT ?",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
-    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC LIMIT 1",
-    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC LIMIT 1",
-    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC LIMIT 1",
-    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ? LIMIT 2",
+    [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC",
+    [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC",
+    [FIND_RUNNING] = "SELECT run FROM run WHERE state < 5 ORDER BY no DESC",
+    [FIND_BETWEEN] = "SELECT run FROM run WHERE run BETWEEN ? AND ?",
     [READ_TOKEN] = "SELECT content, run FROM token WHERE token = ?",
     [FIND_OLD] = "SELECT run, ended FROM run WHERE state >= 5 AND ended < ?1"
                  " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.run) ORDER BY ended LIMIT ?2",
@@ -84,6 +87,7 @@ static const char *const statement_text[N_STATEMENTS] = {
     [GAP_AT] = "SELECT first, last, chain FROM gap WHERE first = ?",
     [DROP_GAP] = "DELETE FROM gap WHERE first = ?",
     [ADD_GAP] = "INSERT INTO gap VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
+    [READ_FIRST] = "SELECT type, body FROM event WHERE run = ? AND seq = 1",
 };
 
 _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9
@@ -180,9 +184,10 @@ static int setup (ama_journal_t *journal, uint64_t max_bytes, ama_err_t *err)
     ama_str_t sql = { 0 };
     int rc;
 
+    /* the lock first: what reads the file without it makes a file of shared memory, for which a full disk has no space */
     ama_str_printf (
         &sql,
-        "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA temp_store=MEMORY;"
         "PRAGMA cache_size=-2048; PRAGMA trusted_schema=OFF;",
         PAGE_SIZE);
     if (max_bytes)
@@ -224,13 +229,15 @@ static int migrate (ama_journal_t *journal, ama_err_t *err)
     for (; version < (int64_t) ARRAY_SIZE (migrations); version++) {
         ama_str_t sql = { 0 };
         int rc;
-        ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
+        ama_str_printf (&sql, "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d",
                         migrations[version], JOURNAL_APPLICATION, (int) version + 1);
         rc = journal_sql (journal, sql.data, err);
         ama_str_done (&sql);
-        if (rc < 0)
+        AMA_FAILPOINT (journal, migrating);
+        if (rc < 0 || (rc = journal_sql (journal, "COMMIT", err)) < 0)
             return rc;
     }
+    AMA_FAILPOINT (journal, migrated);
     return 0;
 }
 
@@ -247,6 +254,7 @@ static int make_shrinkable (ama_journal_t *journal, ama_err_t *err)
 
 static int prepare (ama_journal_t *journal, ama_err_t *err)
 {
+    AMA_FAILPOINT (journal, verified);
     for (int i = 0; i < N_STATEMENTS; i++) {
         if (sqlite3_prepare_v3 (journal->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT, &journal->statements[i],
                                 NULL)
@@ -265,6 +273,7 @@ static int begin_epoch (ama_journal_t *journal, ama_err_t *err)
         < 0)
         return err ? err->code : AMA_E_IO;
     journal->epoch = (uint64_t) journal_number (journal, "SELECT value FROM meta WHERE name = 'epoch'");
+    AMA_FAILPOINT (journal, epoch);
     if (sqlite3_step (last) == SQLITE_ROW)
         journal->last_run = journal_column_id (last, 0);
     if (journal_finish (journal, last, "epoch", err) < 0)
@@ -359,6 +368,7 @@ static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batc
 {
     sqlite3_stmt *statement = journal->statements[ADD_EVENT];
 
+    AMA_FAILPOINT (journal, begun);
     for (size_t i = 0; i < batch->events.n; i++) {
         const journal_row_t *row = &batch->events.rows[i];
         const char *body = batch->bytes.data + row->at;
@@ -430,6 +440,7 @@ static int write_tokens (ama_journal_t *journal, const ama_journal_batch_t *batc
         if (run_statement (journal, ADD_TOKEN, err) < 0)
             return -1;
     }
+    AMA_FAILPOINT (journal, before_commit);
     return 0;
 }
 
@@ -447,8 +458,10 @@ int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch
             return ama_err_set (err, AMA_E_IO, "journal: a failed transaction could not be taken back");
         return code;
     }
+    AMA_FAILPOINT (journal, after_commit);
     journal->head = head;
     if (journal->head_fd >= 0 && batch->events.n)
         journal_head_write (journal->head_fd, &head);
+    AMA_FAILPOINT (journal, after_head);
     return 0;
 }

@@ -99,13 +99,17 @@ typedef int (ama_journal_post_fn) (ama_id_t run, uint64_t first, const void *bod
 /* Events of one run, or (run zero) of all runs that have not ended, each run's in order. */
 int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err);
 int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err);
+/* For all that follow: owner is the name of a key ("" for none), and of all runs only those submitted with it are there; NULL: all are. */
+
 /* Newest first. ret_runs is owned by the caller (ama_run_summary_done each, free). */
-int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n,
-                      ama_err_t *err);
-/* AMA_E_NOT_FOUND; the text says so if it was removed. */
-int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err);
+int ama_journal_list (ama_journal_t *journal, size_t limit, const char *owner, ama_run_summary_t **ret_runs,
+                      size_t *ret_n, ama_err_t *err);
+/* AMA_E_NOT_FOUND; the text says so if it was removed, unless owner is given: whose it was is not known any more. */
+int ama_journal_summary (ama_journal_t *journal, ama_id_t run, const char *owner, ama_run_summary_t *ret_summary,
+                         ama_err_t *err);
 /* An id, a unique prefix of one, @latest, @failed, @running. AMA_E_NOT_FOUND, or AMA_E_INVALID (ambiguous, malformed). */
-int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err);
+int ama_journal_find (ama_journal_t *journal, const char *selector, const char *owner, ama_id_t *ret_run,
+                      ama_err_t *err);
 /* AMA_E_NOT_FOUND: never used. AMA_E_REPLAY: used for a run that was removed. */
 int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,
                        ama_err_t *err);

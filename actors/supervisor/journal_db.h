@@ -41,6 +41,7 @@ typedef enum {
     GAP_AT,
     DROP_GAP,
     ADD_GAP,
+    READ_FIRST,
     N_STATEMENTS,
 } statement_t;
 

@@ -1,6 +1,8 @@
 /* journal_read.c - questions to the journal: events, summaries, selectors, tokens. On the journal's worker thread, between commits. */
 #include "actors/supervisor/journal_db.h"
 
+#include "messages/journal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,67 +73,116 @@ ama_run_summary_t journal_column_summary (sqlite3_stmt *statement)
         .dirty = sqlite3_column_int (statement, 8) != 0,
         .repo = column_text (statement, 9),
         .waiting = ama_strdup (""),
+        .owner = ama_strdup (""),
     };
 }
 
-int ama_journal_list (ama_journal_t *journal, size_t limit, ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err)
+/* Whose run it is stands in its first event, and nowhere else: one truth, under the hash chain. Returns owned. */
+static char *owner_of (ama_journal_t *journal, ama_id_t run)
+{
+    sqlite3_stmt *statement = journal->statements[READ_FIRST];
+    ama_journal_submitted_t submitted;
+    char *owner = NULL;
+
+    journal_bind_id (statement, 1, &run);
+    if (sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_int (statement, 0) == AMA_MSG_JOURNAL_SUBMITTED
+        && ama_journal_submitted_decode (sqlite3_column_blob (statement, 1),
+                                         (size_t) sqlite3_column_bytes (statement, 1), &submitted, NULL)
+               == 0) {
+        owner = ama_strdup (submitted.owner);
+        ama_journal_submitted_done (&submitted);
+    }
+    (void) sqlite3_reset (statement);
+    return owner;
+}
+
+/* *ret_owner: owned, also if it is another. */
+static bool is_of (ama_journal_t *journal, ama_id_t run, const char *wanted, char **ret_owner)
+{
+    char *owner = owner_of (journal, run);
+
+    *ret_owner = owner ? owner : ama_strdup ("");
+    return !wanted || (owner && strcmp (owner, wanted) == 0);
+}
+
+int ama_journal_list (ama_journal_t *journal, size_t limit, const char *wanted, ama_run_summary_t **ret_runs,
+                      size_t *ret_n, ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[LIST];
     ama_run_summary_t *runs = NULL;
     size_t n = 0, room = 0;
 
-    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) limit);
-    while (sqlite3_step (statement) == SQLITE_ROW) {
+    while (n < limit && sqlite3_step (statement) == SQLITE_ROW) {
+        char *owner;
+        if (!is_of (journal, journal_column_id (statement, 0), wanted, &owner)) {
+            free (owner);
+            continue;
+        }
         if (n == room) {
             room = room ? 2 * room : 16;
             runs = ama_realloc (runs, room * sizeof *runs);
         }
-        runs[n++] = journal_column_summary (statement);
+        runs[n] = journal_column_summary (statement);
+        free (runs[n].owner);
+        runs[n++].owner = owner;
     }
     *ret_runs = runs;
     *ret_n = n;
     return journal_finish (journal, statement, "list", err);
 }
 
-int ama_journal_summary (ama_journal_t *journal, ama_id_t run, ama_run_summary_t *ret_summary, ama_err_t *err)
+int ama_journal_summary (ama_journal_t *journal, ama_id_t run, const char *wanted, ama_run_summary_t *ret_summary,
+                         ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[READ_RUN];
+    char *owner;
     bool found;
     int rc;
 
     journal_bind_id (statement, 1, &run);
-    found = sqlite3_step (statement) == SQLITE_ROW;
-    if (found)
+    found = is_of (journal, run, wanted, &owner) && sqlite3_step (statement) == SQLITE_ROW;
+    if (found) {
         *ret_summary = journal_column_summary (statement);
+        free (ret_summary->owner);
+        ret_summary->owner = ama_strdup (owner);
+    }
+    free (owner);
     rc = journal_finish (journal, statement, "summary", err);
-    if (rc == 0 && !found)
+    if (rc == 0 && !found && !wanted)
         rc = journal_was_removed (journal, &run, &run, err);
     return rc || found ? rc : ama_err_set (err, AMA_E_NOT_FOUND, "there is no such run");
 }
 
-static int find_one (ama_journal_t *journal, statement_t which, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+static int find_one (ama_journal_t *journal, statement_t which, const char *selector, const char *wanted,
+                     ama_id_t *ret_run, ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[which];
-    bool found = sqlite3_step (statement) == SQLITE_ROW, more = false;
+    size_t most = which == FIND_BETWEEN ? 2 : 1, found = 0; /* a prefix is of one run or of none */
     ama_id_t run = { { 0 } };
     int rc;
 
-    if (found) {
-        run = journal_column_id (statement, 0);
-        more = sqlite3_step (statement) == SQLITE_ROW;
+    while (found < most && sqlite3_step (statement) == SQLITE_ROW) {
+        ama_id_t id = journal_column_id (statement, 0);
+        char *owner;
+        if (is_of (journal, id, wanted, &owner)) {
+            run = id;
+            found++;
+        }
+        free (owner);
     }
     rc = journal_finish (journal, statement, "find", err);
     if (rc < 0)
         return rc;
     if (!found)
         return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", selector);
-    if (more)
+    if (found > 1)
         return ama_err_set (err, AMA_E_INVALID, "more than one run begins with %.64s", selector);
     *ret_run = run;
     return 0;
 }
 
-static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *ret_run, ama_err_t *err)
+static int find_prefix (ama_journal_t *journal, const char *prefix, const char *wanted, ama_id_t *ret_run,
+                        ama_err_t *err)
 {
     char low[AMA_ID_TEXT], high[AMA_ID_TEXT];
     size_t size = strlen (prefix);
@@ -149,22 +200,23 @@ static int find_prefix (ama_journal_t *journal, const char *prefix, ama_id_t *re
         return ama_err_set (err, AMA_E_NOT_FOUND, "there is no run %.64s", prefix);
     journal_bind_id (journal->statements[FIND_BETWEEN], 1, &from);
     journal_bind_id (journal->statements[FIND_BETWEEN], 2, &to);
-    rc = find_one (journal, FIND_BETWEEN, prefix, ret_run, err);
-    removed = rc == AMA_E_NOT_FOUND ? journal_was_removed (journal, &from, &to, err) : 0;
+    rc = find_one (journal, FIND_BETWEEN, prefix, wanted, ret_run, err);
+    removed = rc == AMA_E_NOT_FOUND && !wanted ? journal_was_removed (journal, &from, &to, err) : 0;
     return removed < 0 ? removed : rc;
 }
 
-int ama_journal_find (ama_journal_t *journal, const char *selector, ama_id_t *ret_run, ama_err_t *err)
+int ama_journal_find (ama_journal_t *journal, const char *selector, const char *wanted, ama_id_t *ret_run,
+                      ama_err_t *err)
 {
     if (strcmp (selector, "@latest") == 0)
-        return find_one (journal, FIND_LATEST, selector, ret_run, err);
+        return find_one (journal, FIND_LATEST, selector, wanted, ret_run, err);
     if (strcmp (selector, "@failed") == 0)
-        return find_one (journal, FIND_FAILED, selector, ret_run, err);
+        return find_one (journal, FIND_FAILED, selector, wanted, ret_run, err);
     if (strcmp (selector, "@running") == 0)
-        return find_one (journal, FIND_RUNNING, selector, ret_run, err);
+        return find_one (journal, FIND_RUNNING, selector, wanted, ret_run, err);
     if (*selector == '@')
         return ama_err_set (err, AMA_E_INVALID, "%.64s is none of @latest, @failed, @running", selector);
-    return find_prefix (journal, selector, ret_run, err);
+    return find_prefix (journal, selector, wanted, ret_run, err);
 }
 
 int ama_journal_token (ama_journal_t *journal, const char *token, ama_digest_t *ret_content, ama_id_t *ret_run,

@@ -44,6 +44,19 @@ bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id)
     return ama_id_equal (run->session.id, id) || find_attempt (run, id) >= 0;
 }
 
+int ama_run_core_speaker (const ama_run_core_t *run, ama_id_t id, const char *agent, ama_err_t *err)
+{
+    int64_t index = find_attempt (run, id);
+    bool session = !ama_id_is_zero (id) && ama_id_equal (run->session.id, id);
+    const char *at = index >= 0 ? run->actions[index].agent : session ? run->session.agent : NULL;
+
+    if (!at)
+        return ama_err_set (err, AMA_E_STALE, "no such attempt or session is open");
+    if (strcmp (at, agent) != 0)
+        return ama_err_set (err, AMA_E_ROLE, "it is at %s", at);
+    return 0;
+}
+
 void ama_run_core_taken (ama_run_core_t *run, ama_id_t attempt, const ama_err_t *error, ama_run_now_t now)
 {
     int64_t index = find_attempt (run, attempt);

@@ -277,6 +277,8 @@ static int apply_attempt_ended (ama_run_core_t *run, const ama_journal_attempt_e
     attempt = &action->attempts[action->n_attempts - 1];
     attempt->state = body->state;
     attempt->ended = now.wall_ms;
+    if (body->has_sandbox)
+        attempt->sandbox = body->sandbox;
     replace (&attempt->cause, body->cause);
     action->attempt = action->lease = action->session = (ama_id_t){ { 0 } };
     action->agent = "";

@@ -256,6 +256,31 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
     return true;
 }
 
+enum { OWN_PATHS_MAX = 1000 };
+
+static bool is_path_word (const char *key)
+{
+    return strcmp (key, "inputRootPath") == 0 || strcmp (key, "outputRootPath") == 0 || strcmp (key, "workingDir") == 0;
+}
+
+/* Of all actions that will be in the session: what it may touch is settled when it starts. */
+static ama_plan_setting_t *own_paths (const ama_run_core_t *run, size_t *ret_count)
+{
+    ama_plan_setting_t *paths = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->plan->n_actions; i++) {
+        const ama_plan_action_t *planned = &run->plan->actions[i];
+        for (size_t k = 0; run->actions[i].spark && k < planned->n_settings && n < OWN_PATHS_MAX; k++)
+            if (is_path_word (planned->settings[k].key)) {
+                paths = ama_realloc (paths, (n + 1) * sizeof *paths);
+                paths[n++] = planned->settings[k];
+            }
+    }
+    *ret_count = n;
+    return paths;
+}
+
 bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t id, ama_attempt_session_open_t *ret_body)
 {
     const run_session_t *session = &run->session;
@@ -273,6 +298,7 @@ bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t id, ama_atte
         .memory = session->memory,
         .snapshot = run->source.snapshot,
     };
+    ret_body->paths = own_paths (run, &ret_body->n_paths);
     return true;
 }
 
@@ -347,7 +373,13 @@ void ama_run_core_summary (const ama_run_core_t *run, ama_run_summary_t *ret_bod
         .waiting = (char *) "",
         .dirty = run->source.dirty,
         .repo = run->submit.repo,
+        .owner = run->submit.owner,
     };
+}
+
+const char *ama_run_core_owner (const ama_run_core_t *run)
+{
+    return run->submit.owner ? run->submit.owner : "";
 }
 
 const char *ama_run_core_cause (const ama_run_core_t *run)
@@ -382,6 +414,8 @@ ama_run_action_info_t *ama_run_core_actions (const ama_run_core_t *run, size_t *
                 .started = attempt->started,
                 .ended = attempt->ended,
                 .node = (char *) attempt->node,
+                .has_sandbox = attempt->sandbox != AMA_SANDBOX_LEVEL_UNSPECIFIED,
+                .sandbox = attempt->sandbox,
             };
         }
     }

@@ -59,7 +59,7 @@ int ama_run_core_replay (ama_run_core_t *run, uint16_t type, const void *body, a
 
 /* ---- submit, fetch ---- */
 
-void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, ama_run_now_t now)
+void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, const char *owner, ama_run_now_t now)
 {
     ama_journal_submitted_t submitted = {
         .repo = submit->repo,
@@ -70,6 +70,7 @@ void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, a
         .n_params = submit->n_params,
         .worktree = submit->worktree,
         .strict = submit->strict,
+        .owner = (char *) owner,
     };
 
     run_emit (run, AMA_MSG_JOURNAL_SUBMITTED, &submitted, now);

@@ -117,7 +117,8 @@ void ama_run_core_renew (ama_run_core_t *run);
 
 /* ---- inputs ---- */
 
-void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, ama_run_now_t now);
+/* owner: name of the key it came with, "" for none. */
+void ama_run_core_submit (ama_run_core_t *run, const ama_run_submit_t *submit, const char *owner, ama_run_now_t now);
 /* It is this run's turn. Without effect unless it is queued. */
 void ama_run_core_activate (ama_run_core_t *run, ama_run_now_t now);
 /* Answers; late and unwanted ones change nothing. Exactly one of reply and error is given. */
@@ -147,12 +148,15 @@ void ama_run_core_tick (ama_run_core_t *run, ama_run_now_t now);
 ama_id_t ama_run_core_id (const ama_run_core_t *run);
 ama_run_state_t ama_run_core_state (const ama_run_core_t *run);
 bool ama_run_core_ended (const ama_run_core_t *run);
+const char *ama_run_core_owner (const ama_run_core_t *run); /* "" for none */
 /* What it waits for, for a person; "" if it has ended or works. */
 /* Why it ended as it did, for a person; NULL while it is open and when all went well. */
 const char *ama_run_core_cause (const ama_run_core_t *run);
 const char *ama_run_core_waiting (const ama_run_core_t *run, ama_str_t *scratch);
 /* An open attempt or a session of its own. */
 bool ama_run_core_holds (const ama_run_core_t *run, ama_id_t id);
+/* May `agent` speak of the attempt or session? 0; AMA_E_ROLE: it is open, at another agent; AMA_E_STALE: no such is open. */
+int ama_run_core_speaker (const ama_run_core_t *run, ama_id_t id, const char *agent, ama_err_t *err);
 /* A lease of its own waits at the broker. */
 bool ama_run_core_wants_lease (const ama_run_core_t *run, ama_id_t lease);
 const char *ama_run_core_dump (const ama_run_core_t *run,
@@ -169,6 +173,7 @@ bool ama_run_core_prepare_request (const ama_run_core_t *run, ama_id_t attempt, 
                                    ama_attempt_next_t next[1]);
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
                                  ama_attempt_next_t next[AMA_RUN_NEXT_MAX]); /* room for ret_body->next */
+/* paths of it are to be freed, their texts are borrowed. */
 bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t session, ama_attempt_session_open_t *ret_body);
 
 /* Documents. ret_body is filled with borrowed strings; free the lists with ama_run_core_free_actions. */

@@ -267,6 +267,8 @@ void run_attempt_end (ama_run_core_t *run, uint32_t index, const ama_attempt_sta
         .file = end->file,
         .line = end->line,
         .ms = end->ms,
+        .has_sandbox = end->has_sandbox,
+        .sandbox = end->sandbox,
     };
     ama_retry_t retry;
 

@@ -1,7 +1,7 @@
 /* run_retry.h - is a failed attempt followed by another one, when, and does it use up an attempt?
  *
- * Rules of the contract ("retry" in maki.yml): the job's rules in order, the first that matches wins; then the built-in ones: syntax is
- * not retried, node-lost and preempted are free. No match: retry. Pure.
+ * Rules of the contract ("retry" in maki.yml): the job's rules in order, the first that matches wins; then the built-in ones: neither syntax
+ * nor a missing secret is retried, node-lost and preempted are free. No match: retry. Pure.
  */
 #ifndef AMA_SUPERVISOR_RUN_RETRY_H
 #define AMA_SUPERVISOR_RUN_RETRY_H

@@ -44,6 +44,7 @@ typedef struct {
     int64_t started;
     int64_t ended; /* wall ms, 0 while open */
     const char *node;
+    ama_sandbox_level_t sandbox; /* unspecified while the agent has not said, or never said */
 } run_attempt_t;
 
 typedef enum { RUN_SET_WANTED, RUN_SET_READY, RUN_SET_FAILED } run_set_state_t;

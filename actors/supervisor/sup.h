@@ -115,6 +115,8 @@ struct sup {
     sup_run_t *runs;       /* hash by id */
     sup_run_t *queue_head; /* wait for their turn, in order */
     sup_run_t *queue_tail;
+    ama_submit_rule_fn *may_submit;
+    void *may_submit_arg;
     uint32_t n_active, max_active;
     uint32_t lease_asks; /* of all runs */
     sup_batch_t *open;
@@ -131,7 +133,9 @@ struct sup {
     ama_timer_t *renew; /* leases that are held are asked for again */
     ama_id_t last_run;
     sup_retain_t *retain;
-    uint64_t stale; /* statuses for what is not open any more */
+    /* Statuses of agents that changed nothing: of what is not open any more, of what is not theirs. */
+    uint64_t stale, not_theirs;
+    int64_t warned_ms; /* of the latter; 0: never */
 };
 
 /* ---- sup_commit.c ---- */
@@ -154,12 +158,17 @@ void sup_commit_failed (sup_t *sup, const ama_err_t *err);
 sup_run_t *sup_run_new (sup_t *sup, ama_id_t id);
 void sup_run_destroy (sup_run_t **run);
 sup_run_t *sup_run_find (sup_t *sup, ama_id_t id);
-void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter);
+/* content NULL: it has no token. */
+void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const char *token, const ama_digest_t *content,
+                     const ama_waiter_t *waiter);
 void sup_run_over (sup_run_t *run); /* its turn goes to the next one */
 void sup_run_on_timer (void *arg);
 /* Open runs and unacknowledged posts of the journal. */
 int sup_load (sup_t *sup, ama_err_t *err);
 void sup_resume (sup_t *sup);
+
+/* What the operator has not allowed is refused; false: answered so. */
+bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
 
 /* ---- sup_dialog.c: effects become messages ---- */
 
@@ -168,8 +177,8 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_announce (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_asks_drop (sup_run_t *run);
 void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
-/* True if it was one that was to end. */
-bool sup_session_closed (sup_t *sup, ama_id_t session);
+/* True if it was one of that agent that was to end. */
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
 void sup_on_release_again (void *arg);
@@ -197,6 +206,11 @@ void sup_retain_start (sup_t *sup);
 void sup_retain_soon (sup_t *sup);
 
 /* ---- sup_query.c ---- */
+
+/* Of whose runs it may know: a submitter of his own, everybody else of all (NULL). Borrowed from waiter. */
+const char *sup_limit_of (const ama_waiter_t *waiter);
+bool sup_may_know (const ama_waiter_t *waiter, const sup_run_t *run);
+int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 
 int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);

@@ -8,6 +8,7 @@
  */
 #include "actors/supervisor/sup.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "messages/ama_types.h"
 
@@ -120,21 +121,25 @@ static void acknowledge (sup_t *sup, const sup_step_t *step)
     ama_attempt_ack_t attempt = { .attempt = step->id, .state = (ama_attempt_state_t) step->state };
     ama_attempt_session_ack_t session = { .session = step->id, .state = (ama_session_state_t) step->state };
 
+    AMA_FAILPOINT (supervisor, before_ack);
     /* lost ones are repeated: the agent tells the status again */
     if (step->kind == STEP_ATTEMPT_ACK)
         (void) ama_tell (sup->ctx, step->name, AMA_MSG_ATTEMPT_ACK, &attempt);
     else
         (void) ama_tell (sup->ctx, step->name, AMA_MSG_ATTEMPT_SESSION_ACK, &session);
+    AMA_FAILPOINT (supervisor, after_ack);
 }
 
 static void do_step (sup_t *sup, const sup_step_t *step)
 {
+    AMA_FAILPOINT (supervisor, step);
     switch (step->kind) {
     case STEP_EFFECT:
         sup_perform (step->run, &step->effect);
         break;
     case STEP_ACCEPTED:
         reply_accepted (sup, step);
+        AMA_FAILPOINT (supervisor, accepted);
         break;
     case STEP_CANCELLED:
         reply_cancelled (sup, step);
@@ -167,11 +172,13 @@ static void forget_tokens (sup_t *sup, const sup_batch_t *batch)
 /* The batch is durable: people hear of it first, then it happens. */
 static void do_batch (sup_t *sup, sup_batch_t *batch)
 {
+    AMA_FAILPOINT (supervisor, before_dispatch);
     forget_tokens (sup, batch);
     for (size_t i = 0; i < batch->n_runs; i++)
         sup_post (sup, batch->runs[i]->id);
     for (size_t i = 0; i < batch->n_steps; i++)
         do_step (sup, &batch->steps[i]);
+    AMA_FAILPOINT (supervisor, after_dispatch);
     batch_clear (batch);
 }
 

@@ -197,8 +197,10 @@ static void send_ask (sup_ask_t *ask)
             ask_destroy (ask);
         break;
     case AMA_RUN_SESSION_OPEN:
-        if (ama_run_core_open_request (core, ask->effect.id, &open))
+        if (ama_run_core_open_request (core, ask->effect.id, &open)) {
             ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_SESSION_OPEN, &open, START_AGAIN_MS);
+            free (open.paths);
+        }
         else
             ask_destroy (ask);
         break;
@@ -354,13 +356,13 @@ static void closing_done (sup_t *sup, sup_closing_t *closing)
     free (closing);
 }
 
-bool sup_session_closed (sup_t *sup, ama_id_t session)
+bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent)
 {
     sup_closing_t *closing;
 
     DL_FOREACH (sup->closing_sessions, closing)
     {
-        if (ama_id_equal (closing->id, session)) {
+        if (ama_id_equal (closing->id, session) && strcmp (closing->agent, agent) == 0) {
             closing_done (sup, closing);
             return true;
         }

@@ -26,10 +26,23 @@ typedef struct {
     size_t n_runs;
     ama_run_core_t *past; /* made by the worker from the journal */
     ama_run_submit_t submit;
+    char *token; /* owned: of the submit, among those of its sender */
     ama_digest_t content;
     int code;
     ama_err_t err;
 } query_t;
+
+const char *sup_limit_of (const ama_waiter_t *waiter)
+{
+    return waiter->role == AMA_ROLE_SUBMITTER ? waiter->user : NULL;
+}
+
+bool sup_may_know (const ama_waiter_t *waiter, const sup_run_t *run)
+{
+    const char *owner = sup_limit_of (waiter);
+
+    return !owner || strcmp (owner, ama_run_core_owner (run->core)) == 0;
+}
 
 static query_t *query_new (sup_t *sup, const ama_waiter_t *waiter)
 {
@@ -47,6 +60,7 @@ static void query_destroy (query_t *query)
     free (query->runs);
     ama_run_core_destroy (&query->past);
     ama_run_submit_done (&query->submit);
+    free (query->token);
     free (query);
 }
 
@@ -62,7 +76,8 @@ static bool failed (query_t *query)
 static void list_work (void *job)
 {
     query_t *query = job;
-    query->code = ama_journal_list (query->sup->journal, query->limit, &query->runs, &query->n_runs, &query->err);
+    query->code = ama_journal_list (query->sup->journal, query->limit, sup_limit_of (&query->waiter), &query->runs,
+                                    &query->n_runs, &query->err);
 }
 
 static void list_completed (void *job)
@@ -136,12 +151,13 @@ static void show_work (void *job)
 {
     query_t *query = job;
     ama_journal_t *journal = query->sup->journal;
+    const char *owner = sup_limit_of (&query->waiter);
 
-    query->code = *query->selector ? ama_journal_find (journal, query->selector, &query->run, &query->err) : 0;
+    query->code = *query->selector ? ama_journal_find (journal, query->selector, owner, &query->run, &query->err) : 0;
     if (query->code < 0)
         return;
     query->runs = ama_calloc (1, sizeof *query->runs);
-    query->code = ama_journal_summary (journal, query->run, query->runs, &query->err);
+    query->code = ama_journal_summary (journal, query->run, owner, query->runs, &query->err);
     if (query->code < 0)
         return;
     query->n_runs = 1;
@@ -236,13 +252,39 @@ void sup_answer_ended (sup_t *sup, ama_id_t run, const ama_waiter_t *waiter)
     ama_worker_submit (sup->worker, show_work, ended_completed, query);
 }
 
+/* ---- whose run it is ---- */
+
+static void owner_completed (void *job)
+{
+    query_t *query = job;
+
+    if (!failed (query)) {
+        ama_run_owned_t body = { .owner = query->runs[0].owner };
+        (void) ama_reply (query->sup->ctx, &query->waiter, AMA_MSG_RUN_OWNED, &body);
+    }
+    query_destroy (query);
+}
+
+int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_run_owner_t *ask = body;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    query_t *query = query_new (state, &waiter);
+
+    (void) ctx;
+    (void) err;
+    query->run = ask->run;
+    query->brief = true;
+    ama_worker_submit (query->sup->worker, show_work, owner_completed, query);
+    return 0;
+}
+
 /* ---- tokens ---- */
 
 static void token_work (void *job)
 {
     query_t *query = job;
-    query->code =
-        ama_journal_token (query->sup->journal, query->submit.token, &query->content, &query->run, &query->err);
+    query->code = ama_journal_token (query->sup->journal, query->token, &query->content, &query->run, &query->err);
 }
 
 static void answer_known (query_t *query, const ama_digest_t *content, const ama_digest_t *known)
@@ -283,15 +325,18 @@ static void token_completed (void *job)
         query_destroy (query);
         return;
     }
-    HASH_FIND_STR (sup->tokens, query->submit.token, pending);
+    HASH_FIND_STR (sup->tokens, query->token, pending);
     if (pending) {
         query->run = pending->run;
         answer_known (query, &content, &pending->content);
     }
     else if (query->code == 0)
         answer_known (query, &content, &query->content);
-    else if (query->code == AMA_E_NOT_FOUND)
-        sup_run_submit (sup, &query->submit, &content, &query->waiter);
+    else if (query->code == AMA_E_NOT_FOUND) {
+        /* only now: who repeats a submit hears of its run, whatever became of the rules */
+        if (sup_may_submit (sup, &query->submit, &query->waiter))
+            sup_run_submit (sup, &query->submit, query->token, &content, &query->waiter);
+    }
     else
         (void) failed (query);
     query_destroy (query);
@@ -300,7 +345,13 @@ static void token_completed (void *job)
 void sup_submit_with_token (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter)
 {
     query_t *query = query_new (sup, waiter);
+    ama_str_t token = { 0 };
 
+    /* two people may use the same words; no name of a key has a line feed in it */
+    if (*waiter->user)
+        ama_str_printf (&token, "%s\n", waiter->user);
+    ama_str_puts (&token, body->token);
+    query->token = ama_str_take (&token);
     ama_run_submit_copy (body, &query->submit);
     ama_worker_submit (sup->worker, token_work, token_completed, query);
 }

@@ -6,6 +6,7 @@
  */
 #include "actors/supervisor/sup.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "messages/ama_types.h"
 #include "messages/report.h"
 
@@ -202,6 +203,7 @@ static bool drop_kept (sup_posts_t *posts, ama_id_t source, uint64_t upto)
     }
     if (!last)
         return false;
+    AMA_FAILPOINT (outbox, dropped);
     ama_journal_batch_posted (posts->sup->open->rows, posts->run, last);
     sup_flush_soon (posts->sup);
     return true;
@@ -261,6 +263,7 @@ static void send_all (sup_posts_t *posts)
         if (!post->ask)
             post->ask = ama_ask (posts->sup->ctx, "reporter", AMA_MSG_REPORT_POST, &body, POST_MS, 0, on_posted, post);
     }
+    AMA_FAILPOINT (outbox, posted);
 }
 
 void sup_post (sup_t *sup, ama_id_t run)

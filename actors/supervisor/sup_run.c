@@ -4,6 +4,7 @@
  */
 #include "actors/supervisor/sup.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "messages/ama_types.h"
 
 #include <stdlib.h>
@@ -203,22 +204,33 @@ void sup_run_over (sup_run_t *run)
     sup_retain_soon (run->sup);
 }
 
-void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const ama_digest_t *content, const ama_waiter_t *waiter)
+bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter)
+{
+    ama_err_t err = { 0 };
+    int rc = sup->may_submit ? sup->may_submit (sup->may_submit_arg, body, waiter->user, waiter->role, &err) : 0;
+
+    if (rc < 0)
+        (void) ama_refuse (sup->ctx, waiter, rc, "%s", err.text);
+    return rc == 0;
+}
+
+void sup_run_submit (sup_t *sup, const ama_run_submit_t *body, const char *own_token, const ama_digest_t *content,
+                     const ama_waiter_t *waiter)
 {
     sup_run_t *run = sup_run_new (sup, next_run_id (sup));
     sup_step_t step = { .kind = STEP_ACCEPTED, .run = run, .id = run->id, .waiter = ama_malloc (sizeof *waiter) };
     sup_batch_t *batch;
 
     *step.waiter = *waiter;
-    ama_run_core_submit (run->core, body, sup_now (sup));
+    ama_run_core_submit (run->core, body, waiter->user, sup_now (sup));
     batch = sup->open;
-    if (*body->token) {
+    if (content) {
         sup_token_t *token = ama_calloc (1, sizeof *token);
-        token->token = ama_strdup (body->token);
+        token->token = ama_strdup (own_token);
         token->content = *content;
         token->run = run->id;
         HASH_ADD_KEYPTR (hh, sup->tokens, token->token, strlen (token->token), token);
-        ama_journal_batch_token (batch->rows, body->token, content, run->id);
+        ama_journal_batch_token (batch->rows, own_token, content, run->id);
     }
     if (batch->n_fresh == batch->room_fresh) {
         batch->room_fresh = batch->room_fresh ? 2 * batch->room_fresh : 16;
@@ -270,7 +282,10 @@ int sup_load (sup_t *sup, ama_err_t *err)
     sup->last_run = ama_journal_last_run (sup->journal);
     if (ama_journal_read_events (sup->journal, all, load_event, sup, err) < 0)
         return err->code;
-    return ama_journal_read_outbox (sup->journal, sup_post_restore, sup, err);
+    if (ama_journal_read_outbox (sup->journal, sup_post_restore, sup, err) < 0)
+        return err->code;
+    AMA_FAILPOINT (supervisor, loaded);
+    return 0;
 }
 
 static int by_id (const sup_run_t *a, const sup_run_t *b)
@@ -295,4 +310,5 @@ void sup_resume (sup_t *sup)
     }
     sup_post_all (sup);
     start_next (sup);
+    AMA_FAILPOINT (supervisor, resumed);
 }

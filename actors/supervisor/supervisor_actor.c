@@ -5,6 +5,7 @@
  */
 #include "actors/supervisor/supervisor.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/supervisor/sup.h"
 #include "messages/ama_types.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#define MAX_ACTIVE 64
+#define MAX_ACTIVE    64
+#define WARN_EVERY_MS 60000
 
 /* ---- people ---- */
 
@@ -23,9 +25,9 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     sup_t *sup = state;
     const ama_run_submit_t *submit = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    const ama_digest_t none = { { 0 } };
 
     (void) ctx;
+    AMA_FAILPOINT (supervisor, submitted);
     if (!*submit->repo)
         return ama_err_set (err, AMA_E_INVALID, "a submit needs a repository");
     if (submit->worktree && *submit->ref)
@@ -35,8 +37,8 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
                             "the journal has no space; running actions go on, new runs are refused");
     if (*submit->token)
         sup_submit_with_token (sup, submit, &waiter);
-    else
-        sup_run_submit (sup, submit, &none, &waiter);
+    else if (sup_may_submit (sup, submit, &waiter))
+        sup_run_submit (sup, submit, NULL, NULL, &waiter);
     return 0;
 }
 
@@ -50,10 +52,11 @@ static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
 
     (void) ctx;
     (void) err;
-    if (!run) {
+    if (!run || !sup_may_know (&waiter, run)) {
         sup_answer_ended (sup, cancel->run, &waiter);
         return 0;
     }
+    AMA_FAILPOINT (supervisor, cancelled);
     ama_run_core_stop (run->core, AMA_RUN_STOP_USER, cancel->force, sup_now (sup));
     step.state = (int) ama_run_core_state (run->core);
     step.waiter = ama_malloc (sizeof waiter);
@@ -68,6 +71,8 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
 {
     sup_run_t *run, *next;
 
+    if (ama_id_is_zero (id))
+        return NULL;
     HASH_ITER (hh, sup->runs, run, next)
     {
         if (ama_run_core_holds (run->core, id))
@@ -76,23 +81,48 @@ static sup_run_t *holder_of (sup_t *sup, ama_id_t id)
     return NULL;
 }
 
+/* An agent speaks for what it was given, and for nothing else. 0; AMA_E_STALE: it is over, or never was; AMA_E_ROLE: it is another's, of this run or
+ * of a run that was not said. Such a one is not answered: it has no business with it. */
+static int judge (sup_t *sup, const sup_run_t *run, ama_id_t id, const char *agent, ama_err_t *err)
+{
+    int rc = run ? ama_run_core_speaker (run->core, id, agent, err)
+                 : ama_err_set (err, AMA_E_STALE, "the run is over, or never was");
+    int64_t now_ms = ama_now_ms (sup->ctx);
+
+    if (rc == AMA_E_STALE && holder_of (sup, id))
+        rc = ama_err_set (err, AMA_E_ROLE, "it is of another run");
+    sup->stale += rc == AMA_E_STALE;
+    sup->not_theirs += rc == AMA_E_ROLE;
+    if (rc == AMA_E_ROLE && (!sup->warned_ms || now_ms - sup->warned_ms >= WARN_EVERY_MS)) {
+        sup->warned_ms = now_ms;
+        ama_log (AMA_LOG_WARN, "supervisor", "%s told of an attempt that is not its own, and was not heard: %s", agent,
+                 err->text);
+    }
+    return rc;
+}
+
 static int on_status (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     sup_t *sup = state;
     const ama_attempt_status_t *status = body;
     sup_run_t *run = sup_run_find (sup, status->run);
     sup_step_t ack = { .kind = STEP_ATTEMPT_ACK, .id = status->attempt, .state = (int) status->state };
+    int rc;
 
     (void) ctx;
-    (void) err;
+    AMA_FAILPOINT (supervisor, status);
     /* an agent that never heard of the attempt does not know its run either */
     if (ama_id_is_zero (status->run))
         run = holder_of (sup, status->attempt);
-    if (!run || !ama_run_core_status (run->core, status, sup_now (sup)))
-        sup->stale++;
+    rc = judge (sup, run, status->attempt, envelope->src, err);
+    if (rc == AMA_E_ROLE)
+        return rc;
+    if (rc == 0)
+        (void) ama_run_core_status (run->core, status, sup_now (sup));
+    /* also of what is over: whoever tells of it has missed that, and may forget it */
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 static void session_opening (sup_t *sup, const ama_attempt_session_status_t *status)
@@ -113,22 +143,25 @@ static int on_session (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
     bool over = status->state == AMA_SESSION_STATE_FAILED || status->state == AMA_SESSION_STATE_LOST
                 || status->state == AMA_SESSION_STATE_CLOSED;
 
+    int rc = judge (sup, run, status->session, envelope->src, err);
+
     (void) ctx;
-    (void) err;
+    if (rc == AMA_E_ROLE)
+        return rc;
     if (status->state == AMA_SESSION_STATE_OPENING) {
-        session_opening (sup, status);
-        return 0;
+        if (rc == 0)
+            session_opening (sup, status);
+        return rc;
     }
-    if (!run || !ama_run_core_session (run->core, status, sup_now (sup))) {
-        sup->stale++;
+    if (rc < 0 || !ama_run_core_session (run->core, status, sup_now (sup))) {
         if (over)
-            (void) sup_session_closed (sup, status->session);
+            (void) sup_session_closed (sup, status->session, envelope->src);
         else
             sup_close_session (sup, status->session, none, envelope->src);
     }
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
-    return 0;
+    return rc;
 }
 
 /* What an agent holds and nobody wants any more ends. */
@@ -254,7 +287,12 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     sup_t *sup = state;
     const ama_supervisor_conf_t *conf = config;
 
-    *sup = (sup_t){ .ctx = ctx, .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE };
+    *sup = (sup_t){
+        .ctx = ctx,
+        .may_submit = conf->may_submit,
+        .may_submit_arg = conf->may_submit_arg,
+        .max_active = conf->max_active ? conf->max_active : MAX_ACTIVE,
+    };
     sup->open = sup_batch_new (sup);
     sup->lazy = ama_timer_new (ctx, sup_on_lazy, sup);
     sup->close_again = ama_timer_new (ctx, sup_on_close_again, sup);
@@ -322,6 +360,7 @@ static void done (void *state)
     }
     DL_FOREACH_SAFE (sup->releases, release, next_release)
     {
+        /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         DL_DELETE (sup->releases, release);
         free (release);
     }
@@ -339,6 +378,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_RUN_CANCEL, on_cancel },
     { AMA_MSG_RUN_LIST, sup_on_list },
     { AMA_MSG_RUN_SHOW, sup_on_show },
+    { AMA_MSG_RUN_OWNER, sup_on_owner },
     { AMA_MSG_ATTEMPT_STATUS, on_status },
     { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
     { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },

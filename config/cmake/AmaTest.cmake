@@ -28,6 +28,8 @@ function(ama_fuzz name)
     if(AMA_FUZZ)
         add_executable(${name} ${ARG_SOURCES})
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+        # tests/fuzz/campaign begins with these
+        file(WRITE ${CMAKE_BINARY_DIR}/fuzz/${name}.seeds "${ARG_CORPUS}\n")
     else()
         add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
         add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})

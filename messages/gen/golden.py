@@ -92,11 +92,11 @@ def vectors(struct):
 
 
 ENVELOPES = {
-    "least": {"type": 1, "flags": 0, "src": "", "dst": "", "id": 0, "corr": 0, "epoch": 0, "role": 0, "window": 0, "seq": 0, "deadline": 0},
-    "request": {"type": 0x0804, "flags": 1, "src": "client/01JDA7", "dst": "reporter", "id": 300, "corr": 0, "epoch": 7, "role": 10, "window": 1 << 20, "seq": 2, "deadline": 1767225600000},
-    "part": {"type": 0x0805, "flags": 6, "src": "reporter", "dst": "client/01JDA7", "id": 70000, "corr": 300, "epoch": 7, "role": 7, "window": 0, "seq": 1 << 32, "deadline": 0},
-    "error": {"type": 6, "flags": 10, "src": "supervisor", "dst": "client/a_b@c.d-E", "id": 5, "corr": 1, "epoch": 1, "role": 6, "window": 0, "seq": 1, "deadline": 0},
-    "edge": {"type": 0xFFFF, "flags": 1, "src": "s" * 127, "dst": "d" * 127, "id": (1 << 64) - 1, "corr": (1 << 64) - 1, "epoch": (1 << 64) - 1, "role": 31, "window": (1 << 32) - 1, "seq": (1 << 64) - 1, "deadline": (1 << 64) - 1},
+    "least": {"type": 1, "flags": 0, "src": "", "dst": "", "id": 0, "corr": 0, "epoch": 0, "role": 0, "user": "", "window": 0, "seq": 0, "deadline": 0},
+    "request": {"type": 0x0804, "flags": 1, "src": "client/01JDA7", "dst": "reporter", "id": 300, "corr": 0, "epoch": 7, "role": 10, "user": "ana", "window": 1 << 20, "seq": 2, "deadline": 1767225600000},
+    "part": {"type": 0x0805, "flags": 6, "src": "reporter", "dst": "client/01JDA7", "id": 70000, "corr": 300, "epoch": 7, "role": 7, "user": "", "window": 0, "seq": 1 << 32, "deadline": 0},
+    "error": {"type": 6, "flags": 10, "src": "supervisor", "dst": "client/a_b@c.d-E", "id": 5, "corr": 1, "epoch": 1, "role": 6, "user": "", "window": 0, "seq": 1, "deadline": 0},
+    "edge": {"type": 0xFFFF, "flags": 1, "src": "s" * 127, "dst": "d" * 127, "id": (1 << 64) - 1, "corr": (1 << 64) - 1, "epoch": (1 << 64) - 1, "role": 31, "user": "u" * 64, "window": (1 << 32) - 1, "seq": (1 << 64) - 1, "deadline": (1 << 64) - 1},
 }
 
 

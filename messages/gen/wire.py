@@ -143,7 +143,8 @@ def dump(struct, body):
 
 # ---- envelope
 
-ENVELOPE = ("type", "flags", "src", "dst", "id", "corr", "epoch", "role", "window", "seq", "deadline")
+ENVELOPE = ("type", "flags", "src", "dst", "id", "corr", "epoch", "role", "user", "window", "seq", "deadline")
+NAMES = ("src", "dst", "user")
 
 
 def wide(value):
@@ -152,7 +153,7 @@ def wide(value):
 
 
 def envelope_item(name, value):
-    return text(value) if name in ("src", "dst") else wide(value) if name in ("seq", "deadline") else integer(value)
+    return text(value) if name in NAMES else wide(value) if name in ("seq", "deadline") else integer(value)
 
 
 def envelope(values, magic=0x414D, version=1):
@@ -163,4 +164,4 @@ def envelope(values, magic=0x414D, version=1):
 
 
 def envelope_dump(values):
-    return "{" + ",".join(f'"{n}":' + (json_text(values[n]) if n in ("src", "dst") else str(values[n])) for n in ENVELOPE) + "}"
+    return "{" + ",".join(f'"{n}":' + (json_text(values[n]) if n in NAMES else str(values[n])) for n in ENVELOPE) + "}"

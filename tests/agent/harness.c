@@ -305,7 +305,8 @@ static void start_thread (harness_t *harness)
     char guard[512], ward[512];
     ama_agent_conf_t conf = {
         .dir = harness->dir,
-        .cache_dir = harness->conf.cache_dir ? harness->conf.cache_dir : harness->dir,
+        .state_dir = "/nowhere", /* out and work lie in the agent's own folder here */
+        .cache_dir = harness->conf.cache_dir ? harness->conf.cache_dir : "/nowhere",
         .runners_dir = harness->conf.runners_dir,
         .spark_home = harness->conf.spark_home,
         .java_home = harness->conf.java_home,

@@ -321,7 +321,7 @@ static void environment (void **state)
     start->n_settings = 4;
     start->settings[0] = setting ("configuration.limit", "\"of the action\"");
     start->settings[1] = setting ("configuration.name", "1");
-    start->settings[2] = setting ("outputRootPath", "\"/own \\\"out\\\"\"");
+    start->settings[2] = setting ("outputRootPath", "\"hdfs:/own \\\"out\\\"\"");
     start->settings[3] = setting ("persist", "\"never\"");
     start->no = 2;
     (void) ama_id_text (start->run, run);
@@ -341,13 +341,14 @@ static void environment (void **state)
         "D/runs/%s/step/2\n.env.json\ndatasets.yaml\nenv.yaml\nruntime.yaml\ntmp\n"
         "AMA_ACTION=step\nAMA_ATTEMPT=2\nAMA_CONF_ERR_MSG=it \"broke\"~badly\nAMA_CONF_LIMIT=of the action\n"
         "AMA_CONF_NAME=1\nAMA_CONF_ON=true\nAMA_ENV=dev\nAMA_ENV_JSON=D/runs/%s/step/2/.env.json\nAMA_INPUT_ROOT=D/in\n"
-        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=/own \"out\"\nAMA_REPO=D/repo\nAMA_RUN=%s\n"
+        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=hdfs:/own \"out\"\nAMA_REPO=D/repo\nAMA_RUN=%s\n"
         "AMA_WORKING_DIR=D/work\nHOME=D/runs/%s/step/2\nLANG=C.UTF-8\nTMPDIR=D/runs/%s/step/2/tmp\n"
-        "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"/own \\\"out\\\"\"\n"
+        "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"hdfs:/own "
+        "\\\"out\\\"\"\n"
         "workingDir: \"D/work\"\nconfiguration:\n  \"err-msg\": \"it \\\"broke\\\"\\nbadly\"\n"
         "  \"limit\": \"of the action\"\n  \"on\": true\n  \"name\": 1\njobId: \"%s\"\nactionName: \"step\"\n{}\n"
         "{\"name\":\"dev\",\"label\":\"development\",\"master\":\"local[2]\",\"inputRootPath\":\"D/in\","
-        "\"outputRootPath\":\"/own \\\"out\\\"\",\"workingDir\":\"D/work\",\"configuration\":{\"err-msg\":\"it "
+        "\"outputRootPath\":\"hdfs:/own \\\"out\\\"\",\"workingDir\":\"D/work\",\"configuration\":{\"err-msg\":\"it "
         "\\\"broke\\\"\\nbadly\",\"limit\":\"of the action\",\"on\":true,\"name\":1},\"spark\":{},\"params\":{}}\n",
         run, run, run, run, run, run);
     { /* the folder's own name as D */
@@ -448,7 +449,8 @@ static void the_same_start_twice (void **state)
     ama_id_t id;
 
     (void) state;
-    harness_file (harness, "twice.sh", "echo once >> \"$HOME/../../log\"\nsleep 0.1\ncat \"$HOME/../../log\"\n");
+    harness_file (harness, "twice.sh",
+                  "echo once >> \"$AMA_OUTPUT_ROOT/log\"\nsleep 0.1\ncat \"$AMA_OUTPUT_ROOT/log\"\n");
     ama_attempt_start_copy (start, again);
     ama_attempt_start_copy (start, late);
     id = harness_start (harness, start);

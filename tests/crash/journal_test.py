@@ -73,7 +73,7 @@ class Journal(DaemonHouse):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_salvaged_run_is_closed_and_nothing_runs_again(self):
-        marks, up = self.folder / "marks", self.folder / "up"
+        marks, up = self.shared / "marks", self.shared / "up"
         os.mkfifo(up)
         repo = self.job(flow(shell("one"), shell("two")), one=f"echo one >>{marks}\n", two=f"echo two >>{marks}\necho >{up}\nsleep 600\n")
         fine = self.job(flow(shell("a")), name="fine", a=f"echo fine >>{marks}\n")
@@ -114,11 +114,11 @@ class Journal(DaemonHouse):
         return [r["run"] for r in json.loads(self.ama("list", "-o", "json").stdout)["runs"]]
 
     def test_retention(self):
-        go = self.folder / "go"
+        go = self.shared / "go"
         os.mkfifo(go)
         quick, slow = self.job(flow(shell("a")), name="quick", a="echo quick\n"), self.job(flow(shell("a")), name="slow", a=f"read line <{go}\n")
         amad = lambda: self.amad("--config", self.folder / "amad.yaml")  # noqa: E731
-        (self.folder / "amad.yaml").write_text("retention: { runs: 100 }\n")
+        (self.folder / "amad.yaml").write_text(f"sandbox-write: {self.shared}\nretention: {{ runs: 100 }}\n")
         daemon = amad()
         open_run = self.submit(slow)
         gone = self.submit(quick, "--idempotency-key", "k1")
@@ -128,7 +128,7 @@ class Journal(DaemonHouse):
         self.assertTrue(report.exists())
         self.stop(daemon)
         # killed again and again while runs are removed
-        (self.folder / "amad.yaml").write_text("retention: { runs: 1 }\n")
+        (self.folder / "amad.yaml").write_text(f"sandbox-write: {self.shared}\nretention: {{ runs: 1 }}\n")
         daemon = amad()
         made = [gone]
         for _ in range(6):

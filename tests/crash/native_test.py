@@ -18,7 +18,7 @@ from run_test import flow, shell  # noqa: E402
 
 class Native(DaemonHouse):
     def test_killed_amad_goes_on_where_it_was(self):
-        marks, go = self.folder / "marks", self.folder / "go"
+        marks, go = self.shared / "marks", self.shared / "go"
         os.mkfifo(go)
         repo = self.job(flow(shell("one"), shell("two"), shell("three")), one=f"echo one $AMA_ATTEMPT >>{marks}\n",
                         two=f"echo two $AMA_ATTEMPT >>{marks}\necho up\nread x <{go}\necho $x\n", three=f"echo three $AMA_ATTEMPT >>{marks}\n")
@@ -38,7 +38,7 @@ class Native(DaemonHouse):
 
     def test_killed_amad_keeps_its_commit(self):
         """Row G11 of tests/bad/repo: what is pushed while amad is dead is not what a run that was planned before goes on with."""
-        marks, go = self.folder / "marks", self.folder / "go"
+        marks, go = self.shared / "marks", self.shared / "go"
         os.mkfifo(go)
         repo = self.job(flow(shell("one"), shell("two")), one=f"echo up\nread x <{go}\n", two=f"echo old >>{marks}\n")
         pinned = repo.git("rev-parse", "HEAD")
@@ -59,7 +59,7 @@ class Native(DaemonHouse):
         self.assertEqual({e["commit"] for e in self.checked(head + tail) if e.get("commit")}, {pinned})
 
     def test_action_that_ends_while_amad_is_dead_is_not_run_again(self):
-        marks, up = self.folder / "marks", self.folder / "up"
+        marks, up = self.shared / "marks", self.shared / "up"
         repo = self.job(flow(shell("one"), shell("two")), one=f"touch {up}\nsleep 1\necho one $AMA_ATTEMPT >>{marks}\n", two=f"echo two >>{marks}\n")
         daemon = self.amad()
         run = self.submit(repo)
@@ -238,7 +238,7 @@ class Native(DaemonHouse):
 
     def test_full_disk_under_a_run(self):
         """The action that runs goes on; what it leads to waits for space, and then goes on by itself. Nothing is run twice."""
-        marks, go = self.folder / "marks", self.folder / "go"
+        marks, go = self.shared / "marks", self.shared / "go"
         os.mkfifo(go)
         with self.small_disk() as filler:
             daemon = self.amad()
@@ -258,7 +258,7 @@ class Native(DaemonHouse):
 
     def test_killed_on_a_full_disk(self):
         """amad starts on a full disk or says why not, and goes on when there is space."""
-        go = self.folder / "go"
+        go = self.shared / "go"
         os.mkfifo(go)
         with self.small_disk() as filler:
             daemon = self.amad()

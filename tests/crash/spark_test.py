@@ -15,10 +15,10 @@ class SparkCrash(SparkHouse):
     def test_killed_jvm_is_a_lost_session_then_a_new_one(self):
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(5)\n",
-            "b.scala": "println(\"up \" + env.configuration(\"limit\"))\nThread.sleep(if (new java.io.File(env.workingDir).exists) 0 else 600000)\n"})
+            "b.scala": "println(\"up \" + env.configuration(\"limit\"))\nThread.sleep(if (new java.io.File(env.workingDir, \"go\").exists) 0 else 600000)\n"})
         run = self.start("run", repo, "--report-format", "ndjson")
         head = self.wait_for_line(run, '"text":"up 40')
-        (self.folder / "work").mkdir()
+        (self.folder / "work" / "go").touch()
         for pid, command in self.processes():
             if "java" in command.split(" ")[0]:
                 os.kill(pid, signal.SIGKILL)
@@ -54,12 +54,12 @@ class SparkCrash(SparkHouse):
     def test_killed_agent_takes_its_session_along(self):
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(5)\n",
-            "b.scala": "println(\"up\")\nThread.sleep(if (new java.io.File(env.workingDir).exists) 0 else 600000)\n"})
+            "b.scala": "println(\"up\")\nThread.sleep(if (new java.io.File(env.workingDir, \"go\").exists) 0 else 600000)\n"})
         self.amad()
         run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
         follower = self.start("attach", run, "--report-format", "ndjson")
         head = self.wait_for_line(follower, '"text":"up')
-        (self.folder / "work").mkdir()
+        (self.folder / "work" / "go").touch()
         self.kill_programs("/ama-agent")
         tail, err = self.finish(follower, 180)
         events = self.checked(head + tail)
@@ -67,7 +67,7 @@ class SparkCrash(SparkHouse):
         self.assertEqual(follower.returncode, 0, events[-20:])
 
     def test_killed_amad_in_the_middle_of_a_spark_run(self):
-        go = self.folder / "go"
+        go = self.shared / "go"
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(7)\n",
             "b.scala": f"println(\"up\")\nwhile (!new java.io.File(\"{go}\").exists) Thread.sleep(20)\nprintln(AmaContext.getDataFrame(\"a\", \"n\").count)\n"})

@@ -33,7 +33,7 @@ class Sync(DaemonHouse):
             self.env = clean
 
     def test_error_at_a_sync_of_the_journal(self):
-        numbers, marks = random.Random(SEED), self.folder / "marks"
+        numbers, marks = random.Random(SEED), self.shared / "marks"
         repo = self.job(flow(shell("a"), shell("b")), a=f"echo a $AMA_RUN >>{marks}\n", b=f"echo b $AMA_RUN >>{marks}\n")
         known, tokens, unknown = {}, [], 0
         for round in range(ROUNDS):

@@ -214,12 +214,12 @@ class Client(House):
 
     def test_a_terminal_that_becomes_narrower(self):
         word = "a" * 90
-        repo = self.job(flow(shell("a")), a=f"until [ -e {self.folder}/go ]; do : {word}; sleep 0.1; done\n")
+        repo = self.job(flow(shell("a")), a=f"until [ -e {self.shared}/go ]; do : {word}; sleep 0.1; done\n")
         terminal = self.terminal("run", repo)
         terminal.read("…")
         terminal.resize(50)
         terminal.read(re.compile(r"\r\x1b\[J  (?:\x1b\[[0-9;]*m)?[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏](?:\x1b\[[0-9;]*m|[^\r\x1b]){,60}\r"))  # 47 columns and spare
-        (self.folder / "go").touch()
+        (self.shared / "go").touch()
         self.assertEqual(terminal.wait(), 0)
 
     def test_terminals_that_can_do_less(self):

@@ -15,8 +15,8 @@ class DaemonHouse(House):
         self.assertEqual(done.returncode, exit, done.stderr)
         return done.stdout.strip()
 
-    def attach(self, run, *args):
-        done = self.ama("attach", run, "--report-format", "ndjson", *args)
+    def attach(self, run, *args, **kw):
+        done = self.ama("attach", run, "--report-format", "ndjson", *args, **kw)
         return done.returncode, done.stdout
 
     def state(self, run):
@@ -25,3 +25,9 @@ class DaemonHouse(House):
     def kill(self, daemon):
         daemon.send_signal(signal.SIGKILL)
         daemon.wait(10)
+
+    def wait_for_output(self, run, text):
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        self.wait_for_line(follower, f'"text":"{text}"')
+        follower.send_signal(signal.SIGTERM)
+        self.finish(follower)

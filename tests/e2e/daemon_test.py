@@ -66,7 +66,7 @@ class Daemon(DaemonHouse):
 
     def test_ten_subscribers_see_the_same_bytes(self):
         self.amad()
-        go = self.folder / "go"
+        go = self.shared / "go"
         os.mkfifo(go)
         run = self.submit(self.job(flow(shell("a"), shell("b")), a="for i in $(seq 2000); do echo line $i; done\n", b=f"echo wait\ncat {go}\n"))
         with concurrent.futures.ThreadPoolExecutor(10) as pool:

@@ -5,11 +5,15 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import textwrap
 import threading
 import time
 import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from processes import living_in  # noqa: E402
 
 SOURCE = pathlib.Path(os.environ["AMA_SOURCE_DIR"])
 BINARY = pathlib.Path(os.environ["AMA_BINARY_DIR"])
@@ -89,6 +93,15 @@ class House(unittest.TestCase):
             if name in os.environ:
                 self.env[name] = os.environ[name]
         (self.folder / "home").mkdir()
+        self.shared = self.folder / "shared"
+        self.shared.mkdir()
+        self.open_to_actions(self.shared)
+
+    def open_to_actions(self, *paths):
+        """Pipes and marks by which a test and its actions know of one another lie in `shared`: what amad.yaml opens to all actions, and nothing else of the house."""
+        config = self.folder / "house.yaml"
+        config.write_text(f"sandbox-write: {json.dumps([str(path) for path in paths])}\n")
+        self.env["AMA_CONFIG"] = str(config)
 
     def tearDown(self):
         for daemon in self.daemons:
@@ -116,19 +129,7 @@ class House(unittest.TestCase):
 
     def processes(self):
         """(pid, command line) of everything that lives in this house."""
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            try:
-                environ = (entry / "environ").read_bytes()
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            except (OSError, IndexError):
-                continue
-            if state != "Z" and str(self.folder).encode() in environ + command.encode():
-                found.append((int(entry.name), command))
-        return found
+        return living_in(self.folder)
 
     def repo(self, files, name="job"):
         return Repo(self.folder / name, files)

@@ -81,7 +81,7 @@ class Run(House):
 
     def test_branches_run_side_by_side(self):
         meet = "mkfifo {0} 2>/dev/null || true\n"
-        place = self.folder / "meet"
+        place = self.shared / "meet"
         os.mkfifo(place)
         repo = self.job(
             flow(shell("root"), {**shell("left"), "depends-on": ["root"]}, {**shell("right"), "depends-on": ["root"]},

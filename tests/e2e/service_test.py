@@ -85,12 +85,12 @@ class Service(DaemonHouse):
     def test_an_agent_of_its_own_unit(self):
         """As config/systemd starts them: the agent first; it and its actions outlive amad."""
         (self.data / "agent").mkdir(parents=True)
-        agent = self.start("--connect", f"ipc://{self.data}/run/hub.sock", "--dir", self.data / "agent", program="ama-agent",
+        agent = self.start("--connect", f"ipc://{self.data}/run/hub.sock", "--dir", self.data / "agent", "--sandbox-write", self.shared, program="ama-agent",
                            env={"NOTIFY_SOCKET": str(self.folder / "notify"), "WATCHDOG_USEC": "2000000"})
         self.until("READY=1")
         self.until("WATCHDOG=1")
         daemon = self.amad("--no-agent")
-        go = self.folder / "go"
+        go = self.shared / "go"
         os.mkfifo(go)
         run = self.submit(self.job(flow(shell("a")), a=f"echo $(ps -o ppid= $PPID)\ncat {go}\n"))
         follower = self.start("attach", run, "--report-format", "ndjson")

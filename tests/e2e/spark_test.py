@@ -41,6 +41,19 @@ class Spark(SparkHouse):
         files = {str(p.relative_to(self.folder / "source")): p.read_text() for p in (self.folder / "source").rglob("*") if p.is_file()}
         return Repo(place, files)
 
+    def test_paths_of_the_sandbox(self):
+        """What single actions name as their own is open in the session that all share; what nobody may have is a warning of each attempt."""
+        write = 'java.nio.file.Files.writeString(java.nio.file.Paths.get(env.outputRootPath, "written"), "x")\n'
+        outside = f'java.nio.file.Files.writeString(java.nio.file.Paths.get("{self.folder}", "written"), "x")\n'
+        repo = self.job([scala("a"), scala("b"), scala("c", retry={"attempts": 1})],
+                        {"a.scala": write, "b.scala": write, "b/env/default/own.yml": f"outputRootPath: {self.folder}/own\n", "c.scala": outside},
+                        spark="spark.eventLog.dir file:///etc/ama-events\n")
+        events = self.run_events(repo, exit=1)
+        self.assertEqual([e["state"] for e in events.find("attempt.ended")], ["succeeded", "succeeded", "failed"])
+        self.assertEqual([p for p in ("out", "own", "") if (self.folder / p / "written").exists()], ["out", "own"])
+        self.assertEqual([(e["action"], e["text"]) for e in events.find("warning")],
+                         [(name, "sandbox: actions may not write to /etc/ama-events, which is the job's spark.eventLog.dir") for name in "abc"])
+
     def test_example_good_then_rescued(self):
         repo = self.example()
         events = self.run_events(repo, "--ref", "master", "--env", "dev")

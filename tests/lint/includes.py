@@ -10,6 +10,7 @@ LAYERS = {  # folder: (layer, folders of the same layer it may include)
     "messages": 1,
     "config": 1,
     "actors/runtime": 2,
+    "actors/depot": 2.5,  # also the share of it that fetcher, planner, resolver and agent have
     "actors/fetcher": 3,
     "actors/planner": 3,
     "actors/resolver": 3,

@@ -3,10 +3,8 @@
 
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
-#include "messages/fetch.h"
 #include "messages/lease.h"
 #include "messages/plan.h"
-#include "messages/resolve.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,9 +29,12 @@ bool cast_chance (cast_world_t *world, unsigned percent)
 
 void cast_break (cast_world_t *world, const char *format, ...)
 {
+    enum { ENOUGH = 4000 };
     char line[512];
     va_list args;
 
+    if (world->broken.size > ENOUGH)
+        return;
     va_start (args, format);
     (void) vsnprintf (line, sizeof line, format, args);
     va_end (args);
@@ -63,6 +64,8 @@ void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_run
     world->random = seed * 7919 + 1;
     world->n_runs = n_runs;
     world->incarnation = 1;
+    for (unsigned i = 0; i < CAST_READERS; i++)
+        world->readers[i] = (cast_reader_t){ .world = world, .index = i };
     for (size_t i = 0; i < n_runs; i++) {
         (void) snprintf (world->runs[i].token, sizeof world->runs[i].token, "token-%zu", i);
         world->runs[i].cancel_wanted = cast_random (world) % 6 == 0;
@@ -73,15 +76,6 @@ void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_run
 void cast_done (cast_world_t *world)
 {
     ama_str_done (&world->broken);
-}
-
-static cast_run_t *run_by_id (cast_world_t *world, ama_id_t id)
-{
-    for (size_t i = 0; i < world->n_runs; i++) {
-        if (ama_id_equal (world->runs[i].id, id))
-            return &world->runs[i];
-    }
-    return NULL;
 }
 
 /* ---- every part ---- */
@@ -100,31 +94,15 @@ void cast_part_done (void *state)
     ama_timer_destroy (&self->hello);
 }
 
-/* ---- fetcher, planner, resolver ---- */
-
-static int on_fetch (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    cast_part_t *self = state;
-    const ama_fetch_request_t *request = body;
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_fetch_reply_t reply = { .commit = (char *) "3f2c1ab",
-                                .snapshot = (char *) "/snapshot",
-                                .files = 3,
-                                .ref = (char *) "main",
-                                .subject = (char *) "x" };
-
-    if (*request->commit && strcmp (request->commit, reply.commit) != 0)
-        cast_break (self->world, "fetch asked for another commit than was answered");
-    if (cast_chance (self->world, 3))
-        return ama_err_set (err, AMA_E_UNREACHABLE, "the host does not answer");
-    return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);
-}
+/* ---- planner ---- */
 
 typedef struct {
     ama_plan_action_t actions[2 * ACTIONS_MAX];
     uint32_t depends[2 * ACTIONS_MAX][ACTIONS_MAX];
     char names[2 * ACTIONS_MAX][8];
     ama_plan_dependencies_t dependencies;
+    ama_plan_repository_t repository;
+    ama_plan_artifact_t artifact;
 } draft_t;
 
 static uint64_t mix (uint64_t a, uint64_t b)
@@ -174,10 +152,16 @@ static void draft_plan (draft_t *draft, ama_plan_plan_t *plan, uint64_t seed)
             draft->actions[me].error_action = at++;
         }
     }
-    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml" };
+    draft->repository = (ama_plan_repository_t){ .id = (char *) "r", .url = (char *) "https://repo.example/" };
+    draft->artifact = (ama_plan_artifact_t){ .group = (char *) "g", .name = (char *) "a", .version = (char *) "1" };
+    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml",
+                                                     .repositories = &draft->repository,
+                                                     .n_repositories = 1,
+                                                     .artifacts = &draft->artifact,
+                                                     .n_artifacts = 1 };
     *plan = (ama_plan_plan_t){ .job = (char *) "job",
                                .env = (char *) "dev",
-                               .commit = (char *) "3f2c1ab",
+                               .commit = (char *) "3f2c1ab0000000000000000000000000000000ab",
                                .actions = draft->actions,
                                .n_actions = at,
                                .dependencies = &draft->dependencies,
@@ -230,83 +214,6 @@ static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
     rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
     free (draft);
     return rc;
-}
-
-static int on_resolve (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_resolve_file_t file = { .path = (char *) "/cache/a.jar", .coordinates = (char *) "g:a:1" };
-    ama_resolve_reply_t reply = { .files = &file, .n_files = 1 };
-
-    (void) state;
-    (void) body;
-    (void) err;
-    return ama_reply (ctx, &waiter, AMA_MSG_RESOLVE_REPLY, &reply);
-}
-
-/* ---- reporter ---- */
-
-static const char *or_empty (const char *text)
-{
-    return text ? text : "";
-}
-
-static void note_kept (cast_world_t *world, const cast_run_t *run, uint64_t no, const ama_report_event_t *event)
-{
-    char text[AMA_ID_TEXT];
-
-    cast_note (world, "kept",
-               ",\"run\":\"%s\",\"no\":%llu,\"type\":\"%s\",\"action\":\"%s\",\"attempt\":%u,\"state\":\"%s\","
-               "\"cause\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\",\"exit\":%lld",
-               ama_id_text (run->id, text), (unsigned long long) no, ama_event_type_name (event->type),
-               or_empty (event->action), event->has_attempt ? event->attempt : 0, or_empty (event->state),
-               or_empty (event->cause), or_empty (event->phase), or_empty (event->status),
-               event->type == AMA_EVENT_TYPE_RUN_ENDED ? (long long) event->exit : -1);
-}
-
-static void keep (cast_world_t *world, cast_run_t *run, const ama_report_event_t *event)
-{
-    if (run->kept == CAST_EVENTS)
-        return;
-    note_kept (world, run, run->kept + 1, event);
-    if (event->type == AMA_EVENT_TYPE_RUN_ACCEPTED && run->accepted)
-        cast_break (world, "%s: accepted twice", run->token);
-    run->accepted |= event->type == AMA_EVENT_TYPE_RUN_ACCEPTED;
-    if (!run->accepted && (event->type != AMA_EVENT_TYPE_PHASE_STARTED || run->kept))
-        cast_break (world, "%s: %s before run.accepted", run->token, ama_event_type_name (event->type));
-    if (run->kept && run->types[run->kept - 1] == AMA_EVENT_TYPE_RUN_ENDED)
-        cast_break (world, "%s: an event after run.ended", run->token);
-    run->types[run->kept] = event->type;
-    (void) snprintf (run->states[run->kept], sizeof run->states[0], "%s", event->state ? event->state : "");
-    if (event->type == AMA_EVENT_TYPE_RUN_ENDED)
-        run->exit = event->exit;
-    run->kept++;
-}
-
-static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    cast_part_t *self = state;
-    const ama_report_post_t *post = body;
-    ama_waiter_t waiter = ama_waiter (envelope);
-    cast_run_t *run = run_by_id (self->world, post->run);
-    ama_report_posted_t reply = { .source = post->source };
-
-    if (!run) /* posted before its submitter heard of it */
-        return ama_err_set (err, AMA_E_BUSY, "later");
-    if (!ama_id_equal (post->run, post->source))
-        cast_break (self->world, "a post of another source");
-    for (size_t i = 0; i < post->n_events; i++) {
-        if (post->first + i == run->kept + 1)
-            keep (self->world, run, &post->events[i]);
-    }
-    reply.upto = run->kept;
-    return ama_reply (ctx, &waiter, AMA_MSG_REPORT_POSTED, &reply);
-}
-
-static int on_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    (void) ctx, (void) state, (void) envelope, (void) body, (void) err;
-    return 0;
 }
 
 /* ---- client ---- */
@@ -397,22 +304,7 @@ static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 
 /* ---- definitions ---- */
 
-#define PART(def_name, logical, granted, ...)                                                                          \
-    static const ama_handler_t def_name##_handlers[] = { __VA_ARGS__, AMA_HANDLER_END };                               \
-    const ama_actor_def_t def_name = {                                                                                 \
-        .name = logical,                                                                                               \
-        .role = granted,                                                                                               \
-        .state_size = sizeof (cast_part_t),                                                                            \
-        .init = cast_part_init,                                                                                        \
-        .done = cast_part_done,                                                                                        \
-        .handlers = def_name##_handlers,                                                                               \
-    }
-
-PART (cast_fetcher, "fetcher", AMA_ROLE_FETCHER, { AMA_MSG_FETCH_REQUEST, on_fetch });
-PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
-PART (cast_resolver, "resolver", AMA_ROLE_RESOLVER, { AMA_MSG_RESOLVE_REQUEST, on_resolve });
-PART (cast_reporter, "reporter", AMA_ROLE_REPORTER, { AMA_MSG_REPORT_POST, on_post },
-      { AMA_MSG_REPORT_PROGRESS, on_progress });
+CAST_PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
 
 static const ama_handler_t client_handlers[] = { AMA_HANDLER_END };
 

@@ -17,7 +17,8 @@
 #define CAST_RUNS     12
 #define CAST_ATTEMPTS 4096
 #define CAST_SESSIONS 512
-#define CAST_EVENTS   4096
+#define CAST_READERS  4
+#define CAST_EVENTS   1024
 
 /* One attempt as the agent's disk knows it. */
 typedef struct {
@@ -30,6 +31,10 @@ typedef struct {
     int64_t told_ms;
     ama_attempt_state_t outcome;
     const char *cause;
+    uint64_t lines, posted; /* of its output, and of these those that the reporter has acknowledged */
+    bool news;              /* posted has grown */
+    uint64_t post;          /* the open ask */
+    uint32_t no;
 } cast_attempt_t;
 
 typedef struct {
@@ -46,15 +51,28 @@ typedef struct {
     char token[32];
     bool cancel_wanted, cancelled;
     int64_t cancel_at_ms;
-    /* as the reporter keeps it */
+    uint64_t told; /* events that stand in the history, for all readers together */
+    /* as cast_reporter keeps it */
     uint64_t kept;
-    bool accepted; /* run.accepted was told */
     ama_event_type_t types[CAST_EVENTS];
     char states[CAST_EVENTS][16];
-    int64_t exit;
 } cast_run_t;
 
+typedef struct cast_world cast_world_t;
+
+/* What a reader has got, on whatever it keeps that. */
 typedef struct {
+    cast_world_t *world;
+    unsigned index;
+    struct {
+        uint64_t last;
+        bool has_end, ended;
+        int64_t exit;
+        int fd; /* of the real client's output; 0: none */
+    } runs[CAST_RUNS];
+} cast_reader_t;
+
+struct cast_world {
     ama_sim_t *sim;
     uint64_t random;
     uint64_t incarnation; /* of the agent */
@@ -65,17 +83,26 @@ typedef struct {
     size_t n_attempts;
     cast_session_t sessions[CAST_SESSIONS];
     size_t n_sessions;
-    ama_str_t broken; /* promises that were broken; empty if all is well */
-    FILE *history;    /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
-} cast_world_t;
+    cast_reader_t readers[CAST_READERS];
+    const char *cache; /* folder of fetcher and resolver */
+    ama_str_t broken;  /* promises that were broken; empty if all is well */
+    FILE *history;     /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
+};
 
-extern const ama_actor_def_t cast_fetcher, cast_planner, cast_resolver, cast_agent, cast_reporter, cast_client;
+extern const ama_actor_def_t cast_planner, cast_agent, cast_client;
+extern const ama_actor_def_t cast_fetcher, cast_resolver,
+    cast_reporter;                        /* cast_plain.c: where the real ones are of no interest */
+extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_reader_t */
 
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
 void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
 /* The agent's process dies: sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
 void cast_agent_crashed (cast_world_t *world);
+/* The programs that actors start; arg is the world. For ama_sim_conf_t. */
+int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);
+/* The story is over: what the real client has written becomes history. */
+void cast_reader_over (cast_reader_t *reader);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 /* One line of the history: `what`, the time, and more members. */
 void cast_note (cast_world_t *world, const char *what, const char *format, ...) __attribute__ ((format (printf, 3, 4)));

@@ -4,6 +4,7 @@
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
 #include "messages/lease.h"
+#include "messages/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ void cast_agent_crashed (cast_world_t *world)
         cast_attempt_t *attempt = &world->attempts[i];
         if (!ama_id_is_zero (attempt->session) || cast_chance (world, 25)) /* no guard, or it died, too */
             attempt->running = false;
+        attempt->post = 0;
     }
     for (size_t i = 0; i < world->n_sessions; i++) {
         world->sessions[i].open = false;
@@ -95,6 +97,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
         .id = start->attempt,
         .run = start->run,
         .session = start->session,
+        .no = start->no,
         .running = true,
         .end_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 400),
     };
@@ -210,12 +213,59 @@ static int on_session_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *en
     return 0;
 }
 
+/* ---- output: written down, and posted until it is acknowledged ---- */
+
+static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                       void *arg)
+{
+    cast_attempt_t *attempt = arg;
+    const ama_report_posted_t *posted = body;
+
+    (void) ctx, (void) envelope;
+    attempt->post = 0;
+    if (err || posted->upto <= attempt->posted)
+        return;
+    attempt->posted = posted->upto;
+    attempt->news = true;
+}
+
+static void post_output (cast_part_t *self, cast_attempt_t *attempt)
+{
+    enum { AT_ONCE = 3 };
+    char texts[AT_ONCE][24], id[AMA_ID_TEXT];
+    ama_report_event_t events[AT_ONCE] = { 0 };
+    ama_report_post_t post = {
+        .run = attempt->run, .source = attempt->id, .first = attempt->posted + 1, .events = events
+    };
+
+    if (attempt->news)
+        cast_note (self->world, "posted", ",\"attempt\":\"%s\",\"upto\":%llu", ama_id_text (attempt->id, id),
+                   (unsigned long long) attempt->posted);
+    attempt->news = false;
+    if (attempt->running && cast_random (self->world) % 4 == 0)
+        attempt->lines++;
+    for (; post.n_events < AT_ONCE && attempt->posted + post.n_events < attempt->lines; post.n_events++) {
+        (void) snprintf (texts[post.n_events], sizeof texts[0], "%llu",
+                         (unsigned long long) (post.first + post.n_events));
+        events[post.n_events] = (ama_report_event_t){ .type = AMA_EVENT_TYPE_OUTPUT,
+                                                      .ts = ama_wall_now_ms (self->ctx),
+                                                      .action = attempt->action,
+                                                      .has_attempt = true,
+                                                      .attempt = attempt->no,
+                                                      .stream = (char *) "stdout",
+                                                      .text = texts[post.n_events] };
+    }
+    if (post.n_events && !attempt->post)
+        attempt->post = ama_ask (self->ctx, "reporter", AMA_MSG_REPORT_POST, &post, 500, 0, on_posted, attempt);
+}
+
 static void finish_attempts (cast_part_t *self, int64_t now)
 {
     cast_world_t *world = self->world;
 
     for (size_t i = 0; i < world->n_attempts; i++) {
         cast_attempt_t *attempt = &world->attempts[i];
+        post_output (self, attempt);
         if (attempt->running && now >= attempt->end_at_ms) {
             if (cast_chance (world, 20))
                 end_attempt (world, attempt, AMA_ATTEMPT_STATE_FAILED, cast_chance (world, 20) ? "syntax" : "error");

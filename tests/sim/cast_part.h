@@ -15,4 +15,16 @@ int cast_part_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *
 void cast_part_done (void *state);
 bool cast_chance (cast_world_t *world, unsigned percent); /* never once the world is calm */
 
+/* A definition whose state is a cast_part_t; the rest are its handlers. */
+#define CAST_PART(def_name, logical, granted, ...)                                                                     \
+    static const ama_handler_t def_name##_handlers[] = { __VA_ARGS__, AMA_HANDLER_END };                               \
+    const ama_actor_def_t def_name = {                                                                                 \
+        .name = logical,                                                                                               \
+        .role = granted,                                                                                               \
+        .state_size = sizeof (cast_part_t),                                                                            \
+        .init = cast_part_init,                                                                                        \
+        .done = cast_part_done,                                                                                        \
+        .handlers = def_name##_handlers,                                                                               \
+    }
+
 #endif

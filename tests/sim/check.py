@@ -1,19 +1,29 @@
 """Checks a history of simulated stories against a model of a run that shares nothing with the code.
 
-The history is what the stand-ins saw (cast_note), a JSON object a line. The model knows the promises of docs/reliability.md by their numbers:
+The history is what the stand-ins saw (cast_note), a JSON object a line, and what became of a run is what the readers of its report read; or what was seen of real
+processes (tests/crash/campaign_history.py). The model knows the promises of docs/reliability.md by their numbers:
 
+P1  what was accepted, and what the reporter has acknowledged, survives power cuts
 P2  a token is one run, whatever is lost or said twice       P8  what is shown is true: states, exit codes, skipped dependants
-P4  after a recorded success an action never starts again    P12 the report's numbers have no hole and no double
+P4  after a recorded success an action never starts again    P12 a report has no hole and no double, at any reader
 P5  one attempt's result at most is accepted                 P13 what comes twice or late changes nothing
 P7  once the faults are over, every accepted run ends
 """
 import collections
+import datetime
 import json
 
 EXIT = {"succeeded": 0, "failed": 1, "rescued": 3, "cancelled": 4, "errored": 5, "timed_out": 124}
 ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
 FREE = {("lost", "node-lost"), ("errored", "preempted")}
 FREE_MAX = 10
+
+
+START_MS = 1767225600000             # when each story begins
+
+
+def wall_ms(text):
+    return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 class Broken(Exception):
@@ -29,6 +39,7 @@ class Action:
     def __init__(self, planned):
         self.planned = planned
         self.attempts = []          # [state or None, cause]
+        self.output = collections.Counter()     # attempt → lines
         self.state = None           # of action_ended
 
     def open(self):
@@ -49,6 +60,10 @@ class Run:
         self.plan = None
         self.actions = {}
         self.last = 0
+        self.sums = {}              # number → sum of its bytes
+        self.readers = collections.Counter()    # reader → number of the last event it has
+        self.read_to_end = {}       # reader → number of its last event, exit code that it was told
+        self.end_ts = None
         self.wish = False           # somebody asked for its end
         self.ended = None
         self.accepted = False
@@ -76,6 +91,28 @@ class Run:
         """Attempts may end as cancelled, and actions without having been tried."""
         return self.wish or (self.plan and self.plan[0] and self.failing())
 
+    # ---- what readers read
+
+    def read(self, note):
+        """The first who reads an event tells it; all others must have read the same bytes."""
+        reader = note["reader"]
+        for seq, prev, total, *event in note["items"]:
+            need("P12", prev == self.readers[reader], f"{self.run}: reader {reader} has event {seq}, which follows {prev}, after {self.readers[reader]}")
+            need("P12", seq > prev and (seq == prev + 1 or not note["code"]), f"{self.run}: reader {reader} has event {seq} after {prev}")
+            need("P12", self.sums.setdefault(seq, total) == total, f"{self.run}: reader {reader} has another event {seq} than others")
+            self.readers[reader] = seq
+            if event:
+                self.kept(event[0] | {"no": seq, "type": event[0]["type"].replace(".", "_")})
+
+    def read_end(self, note):
+        self.read_to_end[note["reader"]] = (self.readers[note["reader"]], note["exit"])
+
+    def agree_on_end(self, readers):
+        need("P12", set(self.read_to_end) == readers, f"{self.run}: its end was read by {set(self.read_to_end)} only")
+        for reader, (last, code) in self.read_to_end.items():
+            need("P12", last == self.last, f"{self.run}: reader {reader} was told the end after event {last}, which is {self.last}")
+            need("P8", code == EXIT[self.ended], f"{self.run}: {self.ended}, but reader {reader} is told exit code {code}")
+
     # ---- events, in their order
 
     def kept(self, event):
@@ -86,12 +123,19 @@ class Run:
             need("P8", event["type"] == "run_accepted" or (event["type"] == "phase_started" and self.last == 1), f"{self.run}: {event['type']} before it was accepted")
         getattr(self, event["type"], lambda _: None)(event)
 
+    def output(self, event):
+        a, no = self.find(event["action"]), event["attempt"]
+        if "text" not in event:         # of a real program, which prints what it likes
+            return
+        a.output[no] += 1
+        need("P12", event["text"] == str(a.output[no]), f"{self.run}/{event['action']}: line {event['text']} of attempt {no} as its line {a.output[no]}")
+
     def run_accepted(self, _):
         need("P13", not self.accepted, f"{self.run} was accepted twice")
         self.accepted = True
 
     def phase_ended(self, event):
-        self.no_session |= event["phase"] == "session" and event["status"] == "error"
+        self.no_session |= event["phase"] == "session" and event.get("status") == "error"
 
     def attempt_started(self, event):
         a, name = self.find(event["action"]), event["action"]
@@ -114,7 +158,7 @@ class Run:
         need("P13", a.open() and event["attempt"] == len(a.attempts), f"{self.run}/{name}: an end of attempt {event['attempt']}, which is not open")
         need("P8", event["state"] in ENDS, f"{self.run}/{name}: {event['state']} is no end")
         need("P8", event["state"] != "cancelled" or self.stopping(), f"{self.run}/{name}: cancelled by nobody")
-        a.attempts[-1] = [event["state"], event["cause"]]
+        a.attempts[-1] = [event["state"], event.get("cause", "")]
 
     def action_ended(self, event):
         a, name, state = self.find(event["action"]), event["action"], event["state"]
@@ -139,6 +183,7 @@ class Run:
 
     def run_ended(self, event):
         state = event["state"]
+        self.end_ts = wall_ms(event["ts"]) if "ts" in event else None
         need("P8", event["exit"] == EXIT.get(state), f"{self.run}: {state} with exit code {event['exit']}")
         for name, a in self.actions.items():
             need("P8", not a.open(), f"{self.run} ended while {name} runs")
@@ -162,12 +207,15 @@ class Run:
 class Story:
     """All that happened under one seed."""
 
-    def __init__(self, seed):
-        self.seed = seed
+    def __init__(self, note):
+        self.seed = note["seed"]
+        self.readers = set(range(note.get("readers", 0)))
+        self.posted = {}                                        # attempt → (lines of output that were acknowledged, wall ms)
         self.runs = {}
         self.tokens = {}
         self.agent = {}                                         # attempt → (run, action, no)
         self.ends = {}                                          # attempt → state, as its agent wrote it down
+        self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
         self.count = collections.Counter()
         self.calm_at = None
         self.last_end = 0
@@ -201,30 +249,57 @@ class Story:
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
         self.ends[note["attempt"]] = note["state"]
 
+    def on_said(self, note):
+        need("P13", note["attempt"] not in self.said, f"attempt {note['attempt']} comes to its end twice")
+        self.said[note["attempt"]] = note["state"]
+
     def on_kept(self, note):
+        """An event of a report that was read once, at the end."""
         self.run(note["run"]).kept(note)
-        if note["type"] == "run_ended":
-            self.last_end = note["at"]
+
+    def on_posted(self, note):
+        self.posted[note["attempt"]] = (note["upto"], START_MS + note["at"])
+
+    def on_read(self, note):
+        run = self.run(note["run"])
+        before = run.last
+        run.read(note)
+        self.count["kept"] += run.last - before
+
+    def on_read_end(self, note):
+        self.run(note["run"]).read_end(note)
+        self.last_end = note["at"]
 
     def on_calm(self, note):
         self.calm_at = note["at"]
 
-    def on_over(self, _):
+    def on_over(self, note):
+        self.count.update({"deliveries": note.get("steps", 0), "lost": note.get("lost", 0)})
         need("P2", len(set(self.tokens.values())) == len(self.tokens), "two tokens share a run")
-        for run in set(self.tokens.values()) | set(self.runs):
+        accepted = set(self.tokens.values())
+        for run in {run for run, _, _ in self.agent.values()} | {run for run in self.runs if self.runs[run].last}:
+            need("P1", run in accepted, f"{run} runs, and whoever submitted it knows nothing of it")
+        for run in accepted:                                    # others were planned at most, before a power cut
             need("P7", run in self.runs and self.runs[run].ended is not None, f"{run} has not ended")
+            self.runs[run].agree_on_end(self.readers)
+        for attempt, (upto, at) in self.posted.items():
+            run, action, no = self.agent[attempt]
+            if at < self.runs[run].end_ts:                       # what is posted after the end is not kept
+                need("P1", self.runs[run].actions[action].output[no] >= upto, f"{run}/{action}: acknowledged output of attempt {no} is lost")
         told = collections.defaultdict(list)
         for attempt, (run, action, no) in self.agent.items():
             told[(run, action, no)].append(attempt)
         for key, attempts in told.items():
+            run, action, no = key
             need("P5", len(attempts) == 1, f"{key} is {len(attempts)} attempts at the agent")
-            self.agree(key, self.ends.get(attempts[0]))
+            need("P8", run in self.runs and len(self.runs[run].actions[action].attempts) >= no, f"{key} ran, and is not told")
+            self.agree(key, self.ends.get(attempts[0]), self.said.get(attempts[0]))
 
-    def agree(self, key, at_agent):
-        """What is shown of an attempt is what its agent wrote down, if anything."""
+    def agree(self, key, at_agent, said):
+        """What is shown of an attempt is what its agent wrote down, if anything; what it said itself, if it is known."""
         run, action, no = key
         shown = self.runs[run].actions[action].attempts[no - 1][0]
-        if shown == "lost" or at_agent == shown:
+        if shown == "lost" or shown in (at_agent, said):
             need("P4", shown != "lost" or at_agent != "succeeded", f"{key} is shown as lost, and its agent has its success on disk")
             return
         waived = {("timed_out", "cancelled"), ("cancelled", "timed_out")}       # both wishes were under way
@@ -238,7 +313,7 @@ def check(lines):
     for line in lines:
         note = json.loads(line)
         if note["what"] == "story":
-            story, broken = Story(note["seed"]), None
+            story, broken = Story(note), None
             continue
         if broken is None:
             try:

@@ -12,9 +12,20 @@ PLAN = {"what": "plan", "run": "R", "fail_fast": False, "actions": [
     {"name": "b", "attempts": 1, "error_action": -1, "error_of": -1, "depends": [0]}]}
 
 
-def kept(kind, action="", attempt=0, state="", exit_code=-1, cause=""):
+def kept(kind, action="", attempt=0, state="", exit_code=-1, cause="", text=""):
+    """An event that reader 0 is the first to read."""
     return {"what": "kept", "run": "R", "type": kind, "action": action, "attempt": attempt, "state": state, "cause": cause, "phase": "", "status": "",
-            "exit": exit_code}
+            "exit": exit_code, "text": text, "ts": "2026-01-01T00:00:01.000Z"}
+
+
+def again(last, prev=None, sums=None):
+    """Reader 1 reads all up to `last`."""
+    items = [[n, n - 1 if prev is None or n < last else prev, (sums or {}).get(n, f"s{n}")] for n in range(1, last + 1)]
+    return {"what": "read", "reader": 1, "code": True, "run": "R", "items": items}
+
+
+def end_read(reader, code=1):
+    return {"what": "read_end", "reader": reader, "run": "R", "exit": code}
 
 
 def started(attempt, action, no):
@@ -26,12 +37,14 @@ def ended(attempt, state):
 
 
 RIGHT = [
-    {"what": "story", "seed": 7}, {"what": "accepted", "token": "T", "run": "R"}, PLAN, kept("run_accepted"),
-    started("A1", "a", 1), kept("attempt_started", "a", 1), ended("A1", "failed"), kept("attempt_ended", "a", 1, "failed"),
+    {"what": "story", "seed": 7, "readers": 2}, {"what": "accepted", "token": "T", "run": "R"}, PLAN, kept("run_accepted"),
+    started("A1", "a", 1), kept("attempt_started", "a", 1), kept("output", "a", 1, text="1"), {"what": "posted", "attempt": "A1", "upto": 1},
+    ended("A1", "failed"), kept("attempt_ended", "a", 1, "failed"),
     started("A2", "a", 2), kept("attempt_started", "a", 2), ended("A2", "succeeded"), kept("attempt_ended", "a", 2, "succeeded"),
     kept("action_ended", "a", 0, "succeeded"),
     started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "failed"), kept("attempt_ended", "b", 1, "failed"),
-    kept("action_ended", "b", 0, "failed"), {"what": "calm"}, kept("run_ended", "", 0, "failed", 1), {"what": "over"}]
+    kept("action_ended", "b", 0, "failed"), {"what": "calm"}, kept("run_ended", "", 0, "failed", 1), again(11), end_read(0), end_read(1),
+    {"what": "over", "steps": 1, "lost": 0}]
 
 
 def at(what, *more):
@@ -45,9 +58,11 @@ def verdict(history):
     number, notes = 0, copy.deepcopy(history)
     for i, note in enumerate(notes):
         note["at"] = i
-        if note["what"] == "kept" and "no" not in note:
+        if note["what"] == "kept":
             number += 1
-            note["no"] = number
+            event = {k: v for k, v in note.items() if k != "no"}
+            no = note.get("no", number)
+            note.update(what="read", reader=0, code=True, items=[[no, no - 1, f"s{no}", event]])
     (_, broken, _), = check(json.dumps(n) for n in notes)
     return broken or ""
 
@@ -71,7 +86,9 @@ BROKEN = [
     ("P4", "a success that is shown as lost",
      within(at("started", "A1"), {"what": "cancel", "run": "R"})[:at("started", "B1") + 1]
      + [started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "succeeded"), kept("attempt_ended", "b", 1, "lost"),
-        kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), {"what": "over"}]),
+        kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), again(11), end_read(0, 4), end_read(1, 4), RIGHT[-1]]),
+    ("P8", "another state than what it said itself", instead(at("ended", "B1"), what="said", state="succeeded")),
+    ("P8", "an attempt that ran and is not told", within(at("started", "B1"), started("X1", "b", 3))),
     ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
     ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
     ("P7", "a run without an end", without(at("run_ended"))),
@@ -83,6 +100,14 @@ BROKEN = [
     ("P8", "begun before its turn", within(at("started", "A1"), kept("attempt_started", "b", 1))),
     ("P8", "one attempt too many", within(at("action_ended", "b"), kept("attempt_started", "b", 2))),
     ("P8", "skipped for no reason", within(at("started", "B1"), kept("action_ended", "b", 0, "skipped"))),
+    ("P1", "acknowledged output that is lost", instead(at("posted"), upto=2)),
+    ("P1", "a run that nobody knows of", without(at("accepted"))),
+    ("P12", "a line of output twice", within(at("ended", "A1"), kept("output", "a", 1, text="1"))),
+    ("P12", "another event by the same number", instead(at("read"), **again(11, sums={4: "x"}))),
+    ("P12", "a hole at one reader", instead(at("read"), **again(11, prev=9))),
+    ("P12", "a reader without an end", without(at("read_end") + 1)),
+    ("P12", "an end behind the end that a reader has", instead(at("read"), **again(10))),
+    ("P8", "another exit code at one reader", instead(at("read_end"), exit=0)),
     ("P12", "a hole", instead(at("action_ended", "a"), no=9)),
     ("P12", "an event after the end", within(at("over"), kept("action_ended", "e", 0, "skipped"))),
     ("P13", "accepted twice", within(at("started", "A1"), kept("run_accepted"))),

@@ -92,6 +92,7 @@ static void on_timer (void *arg)
         snprintf (texts[post.n_events], 32, "%c%llu", "RAB"[source - self->world->sources], (unsigned long long) n);
         events[post.n_events] = (ama_report_event_t){
             .type = is_run && n == EVENTS ? AMA_EVENT_TYPE_RUN_ENDED
+                    : is_run && n == 1    ? AMA_EVENT_TYPE_RUN_ACCEPTED
                     : is_run              ? AMA_EVENT_TYPE_WARNING
                                           : AMA_EVENT_TYPE_OUTPUT,
             .text = texts[post.n_events],

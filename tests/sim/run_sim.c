@@ -8,8 +8,12 @@
  * no hole. Prints the seed of every story that does not.
  */
 #include "actors/broker/broker_actor.h"
+#include "actors/fetcher/fetch_actor.h"
+#include "actors/reporter/reporter.h"
+#include "actors/resolver/resolver.h"
 #include "actors/supervisor/sup.h"
 #include "tests/sim/cast.h"
+#include "tests/sim/disk.h"
 
 #include <ftw.h>
 #include <getopt.h>
@@ -20,79 +24,154 @@
 #include <unistd.h>
 
 #define STORM_MS 8000
-#define CALM_MS  150000
+#define CALM_MS  600000
 #define STEP_MS  50
+
+/* Who may crash. */
+typedef enum {
+    SUPERVISOR,
+    BROKER,
+    REPORTER,
+    AGENT,
+    FETCHER,
+    PLANNER,
+    RESOLVER,
+    CLIENT,
+    READER,
+    PARTS = READER + CAST_READERS
+} part_t;
 
 typedef struct {
     cast_world_t world;
     ama_sim_t *sim;
     ama_supervisor_conf_t supervisor;
     ama_broker_conf_t broker;
-    cast_world_t *config;                                  /* what the stand-ins are given */
-    int64_t amad_back_ms, agent_back_ms, reporter_back_ms; /* 0: it is up */
-    unsigned crashes;
+    ama_reporter_conf_t reporter;
+    ama_fetcher_conf_t fetcher;
+    ama_resolver_conf_t resolver;
+    cast_world_t *config; /* what the stand-ins are given */
+    cast_reader_t *readers[CAST_READERS];
+    struct {
+        char name[AMA_NAME_MAX];
+        const ama_actor_def_t *def;
+        const void *config;
+        int64_t back_ms; /* 0: it is up */
+    } parts[PARTS];
+    char folder[32], cache[48], amad_disk[48], reporter_disk[48],
+        reports[64]; /* the reporter may live on a machine of its own */
+    unsigned crashes, cuts;
 } story_t;
 
-static void start (story_t *story, const ama_actor_def_t *def, const void *config)
+static void add_part (story_t *story, part_t which, const ama_actor_def_t *def, const char *name, const void *config)
+{
+    (void) snprintf (story->parts[which].name, sizeof story->parts[which].name, "%s", name ? name : def->name);
+    story->parts[which].def = def;
+    story->parts[which].config = config;
+}
+
+static void start (story_t *story, part_t which)
 {
     ama_err_t err = { 0 };
 
-    if (ama_sim_start (story->sim, def, NULL, config, &err) < 0)
-        cast_break (&story->world, "%s does not start: %s", def->name, err.text);
+    story->parts[which].back_ms = 0;
+    if (ama_sim_start (story->sim, story->parts[which].def, story->parts[which].name, story->parts[which].config, &err)
+        < 0)
+        cast_break (&story->world, "%s does not start: %s", story->parts[which].name, err.text);
 }
 
-static void start_amad (story_t *story)
+/* Its process is gone; what it gave to the kernel is not. */
+static void end (story_t *story, part_t which, int64_t away_ms)
 {
-    start (story, &ama_broker_def, &story->broker);
-    start (story, &ama_supervisor_def, &story->supervisor);
-    story->amad_back_ms = 0;
+    if (story->parts[which].back_ms)
+        return;
+    disk_freeze (true);
+    ama_sim_crash (story->sim, story->parts[which].name, 1 + away_ms / 10);
+    disk_freeze (false);
+    if (which == AGENT)
+        cast_agent_crashed (&story->world);
+    story->parts[which].back_ms = ama_sim_now_ms (story->sim) + away_ms;
 }
 
-static void crash (story_t *story, uint64_t what)
+/* Power is lost between any two writes: at once, or some writes later. */
+static void cut (story_t *story, const char *disk, int64_t away_ms)
 {
-    int64_t now = ama_sim_now_ms (story->sim), away = 50 + (int64_t) (cast_random (&story->world) % 1500);
+    bool reporters = strcmp (disk, story->reporter_disk) == 0;
+
+    if (cast_random (&story->world) % 2) {
+        int64_t last_ms = ama_sim_now_ms (story->sim) + 200;
+        uint64_t said = 0;
+        disk_freeze_after (disk, 1 + (unsigned) (cast_random (&story->world) % 16));
+        do
+            said = ama_sim_said (story->sim);
+        while (ama_sim_run (story->sim, last_ms, 1) && !disk_is_frozen ());
+        for (part_t i = 0; i < AGENT; i++) /* whoever failed to write was dead then */
+            if (disk_is_frozen ())
+                ama_sim_unsay (story->sim, story->parts[i].name, said);
+    }
+    if (strcmp (disk, story->amad_disk) == 0) {
+        end (story, SUPERVISOR, away_ms);
+        end (story, BROKER, away_ms);
+    }
+    if (reporters)
+        end (story, REPORTER, away_ms);
+    disk_cut (disk);
+    disk_freeze (false);
+    story->cuts++;
+}
+
+static void crash (story_t *story)
+{
+    enum { AMAD, AMAD_POWER, REPORTER_POWER, ONE };
+    cast_world_t *world = &story->world;
+    uint64_t what = cast_random (world) % 14;
+    int64_t away_ms = 50 + (int64_t) (cast_random (world) % 1500);
+    part_t which = what >= ONE ? (part_t) (BROKER + (what - ONE) % (PARTS - BROKER)) : SUPERVISOR;
 
     story->crashes++;
-    cast_note (&story->world, "crash", ",\"who\":\"%s\"", what == 0 ? "amad" : what == 1 ? "agent" : "reporter");
-    if (what == 0 && !story->amad_back_ms) {
-        ama_sim_crash (story->sim, "supervisor", 1 + away / 10);
-        ama_sim_crash (story->sim, "broker", 1 + away / 10);
-        story->amad_back_ms = now + away;
+    cast_note (world, what == AMAD_POWER || what == REPORTER_POWER ? "cut" : "crash", ",\"who\":\"%s\"",
+               what == AMAD             ? "amad"
+               : what == AMAD_POWER     ? story->amad_disk + strlen (story->folder)
+               : what == REPORTER_POWER ? story->reporter_disk + strlen (story->folder)
+                                        : story->parts[which].name);
+    if (what == AMAD_POWER)
+        cut (story, story->amad_disk, away_ms);
+    else if (what == REPORTER_POWER)
+        cut (story, story->reporter_disk, away_ms);
+    else if (what == AMAD) {
+        end (story, SUPERVISOR, away_ms);
+        end (story, BROKER, away_ms);
     }
-    else if (what == 1 && !story->agent_back_ms) {
-        ama_sim_crash (story->sim, "agent/local", 1 + away / 10);
-        cast_agent_crashed (&story->world);
-        story->agent_back_ms = now + away;
-    }
-    else if (what == 2 && !story->reporter_back_ms) {
-        ama_sim_crash (story->sim, "reporter", 1 + away / 10);
-        story->reporter_back_ms = now + away;
-    }
+    else
+        end (story, which, away_ms);
 }
 
 static void revive (story_t *story)
 {
     int64_t now = ama_sim_now_ms (story->sim);
 
-    if (story->amad_back_ms && now >= story->amad_back_ms)
-        start_amad (story);
-    if (story->agent_back_ms && now >= story->agent_back_ms) {
-        story->agent_back_ms = 0;
-        start (story, &cast_agent, &story->config);
+    for (part_t i = 0; i < PARTS; i++) {
+        if (story->parts[i].back_ms && now >= story->parts[i].back_ms)
+            start (story, i);
+        else if (!story->parts[i].back_ms && !ama_sim_state (story->sim, story->parts[i].name)) {
+            cast_note (&story->world, "gave_up", ",\"who\":\"%s\"", story->parts[i].name);
+            story->parts[i].back_ms = now + 100;
+        }
     }
-    if (story->reporter_back_ms && now >= story->reporter_back_ms) {
-        story->reporter_back_ms = 0;
-        start (story, &cast_reporter, &story->config);
-    }
+}
+
+static bool has_ended (const story_t *story, size_t run)
+{
+    for (size_t i = 0; i < CAST_READERS; i++)
+        if (!story->world.readers[i].runs[run].ended)
+            return false;
+    return true;
 }
 
 static bool all_ended (const story_t *story)
 {
-    for (size_t i = 0; i < story->world.n_runs; i++) {
-        const cast_run_t *run = &story->world.runs[i];
-        if (!run->kept || run->types[run->kept - 1] != AMA_EVENT_TYPE_RUN_ENDED)
+    for (size_t i = 0; i < story->world.n_runs; i++)
+        if (!has_ended (story, i))
             return false;
-    }
     return true;
 }
 
@@ -101,8 +180,8 @@ static void storm (story_t *story)
     for (int64_t now = 0; now < STORM_MS; now += STEP_MS) {
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
         revive (story);
-        if (cast_random (&story->world) % 40 == 0)
-            crash (story, cast_random (&story->world) % 3);
+        if (cast_random (&story->world) % 20 == 0)
+            crash (story);
     }
 }
 
@@ -115,21 +194,6 @@ static void calm (story_t *story)
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
         revive (story);
     }
-}
-
-/* What was told of attempts fits together: each one that began ended. */
-static void check_report (story_t *story, const cast_run_t *run)
-{
-    size_t started = 0, ended = 0;
-
-    for (size_t i = 0; i < run->kept; i++) {
-        started += run->types[i] == AMA_EVENT_TYPE_ATTEMPT_STARTED;
-        ended += run->types[i] == AMA_EVENT_TYPE_ATTEMPT_ENDED;
-    }
-    if (started != ended)
-        cast_break (&story->world, "%s: %zu attempts started, %zu ended", run->token, started, ended);
-    if (run->cancelled && run->exit == -1)
-        cast_break (&story->world, "%s: no exit code", run->token);
 }
 
 /* Why it has not, as the supervisor sees it. */
@@ -160,52 +224,103 @@ static void trace (const char *line, void *arg)
     (void) puts (line);
 }
 
+/* The one jar that there is, as the resolver's child would have brought it. */
+static void make_cache (story_t *story)
+{
+    char path[80];
+    FILE *jar;
+
+    if (chdir (story->folder) < 0)
+        cast_break (&story->world, "%s can not be entered", story->folder);
+    (void) snprintf (story->cache, sizeof story->cache,
+                     "/proc/self/cwd/cache"); /* messages say it: it is the same in each story */
+    (void) mkdir (story->cache, 0700);
+    (void) snprintf (path, sizeof path, "%s/coursier", story->cache);
+    (void) mkdir (path, 0700);
+    (void) snprintf (path, sizeof path, "%s/coursier/a.jar", story->cache);
+    jar = fopen (path, "w");
+    if (!jar || fputs ("jar\n", jar) < 0 || fclose (jar) != 0)
+        cast_break (&story->world, "%s can not be written", path);
+    story->world.cache = story->cache;
+}
+
+/* Who is there, and where. */
+static void set_up (story_t *story, uint64_t seed)
+{
+    bool together = seed % 2;
+
+    (void) snprintf (story->amad_disk, sizeof story->amad_disk, "%s/amad", story->folder);
+    (void) snprintf (story->reporter_disk, sizeof story->reporter_disk, "%s/%s", story->folder,
+                     together ? "amad" : "reporter");
+    (void) snprintf (story->reports, sizeof story->reports, "%s/reports", story->reporter_disk);
+    (void) mkdir (story->amad_disk, 0700);
+    (void) mkdir (story->reporter_disk, 0700);
+    story->supervisor = (ama_supervisor_conf_t){ .data_dir = story->amad_disk, .max_active = seed % 7 == 0 ? 2 : 0 };
+    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
+    story->reporter = (ama_reporter_conf_t){ .dir = story->reports };
+    story->fetcher = (ama_fetcher_conf_t){ .cache_dir = story->cache, .helper = "helper" };
+    story->resolver =
+        (ama_resolver_conf_t){ .cache_dir = story->cache, .scripts_dir = "/scripts", .idle_ms = 5000, .retry_ms = 500 };
+    story->config = &story->world;
+    make_cache (story);
+    add_part (story, SUPERVISOR, &ama_supervisor_def, NULL, &story->supervisor);
+    add_part (story, BROKER, &ama_broker_def, NULL, &story->broker);
+    add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
+    add_part (story, AGENT, &cast_agent, NULL, &story->config);
+    add_part (story, FETCHER, &ama_fetcher_def, NULL, &story->fetcher);
+    add_part (story, PLANNER, &cast_planner, NULL, &story->config);
+    add_part (story, RESOLVER, &ama_resolver_def, NULL, &story->resolver);
+    add_part (story, CLIENT, &cast_client, NULL, &story->config);
+    for (unsigned i = 0; i < CAST_READERS; i++) {
+        static const char *const names[CAST_READERS] = { "client/r0", "client/r1", "client/r2", "client/r3" };
+        story->readers[i] = &story->world.readers[i];
+        add_part (story, READER + i, &cast_reader, names[i], &story->readers[i]);
+    }
+}
+
 /* 0 if the story ended well. */
 static int tell (uint64_t seed, bool traced, FILE *history)
 {
-    char dir[] = "/dev/shm/ama-sim-XXXXXX", fallback[] = "/tmp/ama-sim-XXXXXX";
     story_t *story = ama_calloc (1, sizeof *story);
     ama_sim_conf_t conf = { .seed = seed,
                             .loss = seed % 5 == 0 ? 0 : 0.05,
                             .duplicate = seed % 3 == 0 ? 0 : 0.05,
                             .delay_ms = (int64_t) (seed % 4) * 5,
                             .reorder = seed % 2,
-                            .trace = traced ? trace : NULL };
-    char *folder = mkdtemp (dir);
+                            .program = cast_program,
+                            .trace = traced ? trace : NULL,
+                            .arg = &story->world };
     int rc;
 
-    folder = folder ? folder : mkdtemp (fallback);
+    for (size_t i = 0; i < 2 && !*story->amad_disk; i++) {
+        (void) snprintf (story->folder, sizeof story->folder, "%s/ama-sim-XXXXXX", i ? "/tmp" : "/dev/shm");
+        *story->amad_disk = mkdtemp (story->folder) != NULL;
+    }
     story->sim = ama_sim_new (&conf);
-    story->supervisor = (ama_supervisor_conf_t){ .data_dir = folder, .max_active = seed % 7 == 0 ? 2 : 0 };
-    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
-    story->config = &story->world;
     story->world.history = history;
+    disk_begin (seed);
     cast_init (&story->world, story->sim, seed, 1 + seed % CAST_RUNS);
-    cast_note (&story->world, "story", ",\"seed\":%llu", (unsigned long long) seed);
-    start (story, &cast_fetcher, &story->config);
-    start (story, &cast_planner, &story->config);
-    start (story, &cast_resolver, &story->config);
-    start (story, &cast_reporter, &story->config);
-    start_amad (story);
-    start (story, &cast_agent, &story->config);
-    start (story, &cast_client, &story->config);
+    cast_note (&story->world, "story", ",\"seed\":%llu,\"readers\":%d", (unsigned long long) seed, CAST_READERS);
+    set_up (story, seed);
+    for (part_t i = 0; i < PARTS; i++)
+        start (story, i);
     storm (story);
     calm (story);
-    for (size_t i = 0; i < story->world.n_runs; i++) {
-        const cast_run_t *run = &story->world.runs[i];
-        if (!run->kept || run->types[run->kept - 1] != AMA_EVENT_TYPE_RUN_ENDED)
-            explain (story, run);
-        else
-            check_report (story, run);
-    }
+    for (size_t i = 0; i < story->world.n_runs; i++)
+        if (!has_ended (story, i))
+            explain (story, &story->world.runs[i]);
+    cast_reader_over (&story->world.readers[CAST_READERS - 1]);
     rc = story->world.broken.size != 0;
-    cast_note (&story->world, "over", " ");
+    cast_note (&story->world, "over", ",\"steps\":%llu,\"cuts\":%u,\"lost\":%llu",
+               (unsigned long long) ama_sim_delivered (story->sim), story->cuts, (unsigned long long) disk_lost ());
     if (rc)
         (void) printf ("seed %llu (%u crashes):\n%s", (unsigned long long) seed, story->crashes,
                        story->world.broken.data);
     ama_sim_destroy (&story->sim);
+    disk_end ();
     cast_done (&story->world);
-    (void) nftw (folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void) chdir ("/");
+    (void) nftw (story->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free (story);
     return rc;
 }
@@ -234,6 +349,7 @@ int main (int argc, char **argv)
         else if (option != 'h' || !(history = fopen (optarg, "w")))
             return 2;
     }
+    disk_install ();
     for (uint64_t seed = first; seed < first + count; seed++)
         broken += (uint64_t) tell (seed, traced, history);
     if (history && fclose (history) != 0)

@@ -31,6 +31,7 @@ typedef struct {
     size_t said, said_size;   /* what it writes, in order->texts */
     size_t blame, blame_size; /* how bash begins a complaint about it, likewise */
     size_t steps;             /* the first of its steps; the next record's is behind its last */
+    bool plain;               /* it writes that to where it is read */
     int stream;               /* where its own output is known to begin, or NOWHERE */
     size_t own;
 } record_t;
@@ -87,7 +88,7 @@ void ama_shell_order_mark (ama_shell_order_t *order)
         order->waiting[i].early = order->waiting[i].bytes.size;
 }
 
-void ama_shell_order_command (ama_shell_order_t *order, const ama_shell_command_t *command)
+void ama_shell_order_command (ama_shell_order_t *order, const ama_shell_command_t *command, bool plain)
 {
     record_t *record;
 
@@ -96,7 +97,7 @@ void ama_shell_order_command (ama_shell_order_t *order, const ama_shell_command_
         order->records = ama_realloc (order->records, order->room_records * sizeof *order->records);
     }
     record = &order->records[order->n_records++];
-    *record = (record_t){ .said = order->texts.size, .steps = order->n_steps, .stream = NOWHERE };
+    *record = (record_t){ .said = order->texts.size, .steps = order->n_steps, .plain = plain, .stream = NOWHERE };
     record->says = ama_shell_words_say (command->words, command->words_size, &order->texts);
     record->said_size = order->texts.size - record->said;
     record->blame = order->texts.size;
@@ -159,10 +160,13 @@ static size_t find (ama_shell_order_t *order, const waiting_t *waiting, const ch
     return SIZE_MAX;
 }
 
-/* From the last one back: what waits ends with it. */
-static void match_ends (ama_shell_order_t *order)
+/* From the count-th one back: what waits ends with it. Returns false if one but the last must have written and found nothing: it is plain, and
+ * there is no program between it and the last. */
+static bool match_back (ama_shell_order_t *order, size_t count)
 {
-    for (size_t k = order->n_records; k-- && order->records[k].says != AMA_SHELL_SAYS_SOMETHING;) {
+    bool all = true, sure = true;
+
+    for (size_t k = count; k-- && order->records[k].says != AMA_SHELL_SAYS_SOMETHING;) {
         record_t *record = &order->records[k];
         for (int i = 0; i < 2 && record->stream == NOWHERE; i++) {
             waiting_t *waiting = &order->waiting[i];
@@ -174,7 +178,30 @@ static void match_ends (ama_shell_order_t *order)
             record->stream = i;
             record->own = waiting->end;
         }
+        sure &= record->plain && record->said_size;
+        all &= !sure || record->stream != NOWHERE || k + 1 == order->n_records;
     }
+    return all;
+}
+
+static void unmatch (ama_shell_order_t *order)
+{
+    for (size_t k = 0; k < order->n_records; k++)
+        order->records[k].stream = NOWHERE;
+    for (int i = 0; i < 2; i++)
+        order->waiting[i].end = order->waiting[i].bytes.size;
+}
+
+/* Only the last one may not have written yet: if what waits is too little, and the same as an earlier one writes, it is the earlier one's. */
+static void match_ends (ama_shell_order_t *order)
+{
+    if (match_back (order, order->n_records))
+        return;
+    unmatch (order);
+    if (match_back (order, order->n_records - 1))
+        return;
+    unmatch (order);
+    (void) match_back (order, order->n_records);
 }
 
 static void match_lines (ama_shell_order_t *order, record_t *record)

@@ -33,8 +33,9 @@ void ama_shell_order_output (ama_shell_order_t *order, int channel, const char *
 void ama_shell_order_pass (ama_shell_order_t *order);
 /* The end of a turn with the first records since the last settle, which are given later: output that is read from now on was written after the first. */
 void ama_shell_order_mark (ama_shell_order_t *order);
-/* A record, given when all output is that was read with it or before; the steps that follow belong to it. */
-void ama_shell_order_command (ama_shell_order_t *order, const ama_shell_command_t *command);
+/* A record, given when all output is that was read with it or before; the steps that follow belong to it. plain: nothing sends what it writes
+ * elsewhere, as far as its source tells. */
+void ama_shell_order_command (ama_shell_order_t *order, const ama_shell_command_t *command, bool plain);
 void ama_shell_order_step (ama_shell_order_t *order, size_t index, bool begun);
 
 /* Everything that was written before the last record has been given: all of it goes out. */

@@ -12,8 +12,10 @@
  */
 #include "agent/runners/shell/shell_runner.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/ahead.h"
+#include "agent/confine.h"
 #include "agent/open_beneath.h"
 #include "agent/replay.h"
 #include "agent/runners/shell/shell_order.h"
@@ -46,9 +48,11 @@ typedef struct {
     bool bash;          /* is under the attempt's ward, and has not ended */
     ama_child_t *child; /* bash -n, after it; else NULL */
     ama_child_end_t end;
-    char *path; /* of the script */
+    ama_confine_t *confine; /* until it runs */
+    char *path;             /* of the script */
     char *text;
     ama_shell_split_t split;
+    bool *plain; /* per statement */
     ama_shell_trace_t *trace;
     ama_shell_order_t *order;
     int64_t begun_ms;    /* the open statement */
@@ -87,7 +91,7 @@ static ama_report_event_t statement_event (const work_t *work, size_t index, ama
         .line = item->line,
         .has_end_line = true,
         .end_line = item->end_line,
-        .text = ama_text_fit (work->text + item->offset, item->size, AMA_REPORT_EVENT_TEXT_MAX),
+        .text = ama_text_fit (work->text + item->offset, item->size, SIZE_MAX / 2), /* cut when it is masked */
     };
 }
 
@@ -118,7 +122,7 @@ static char *shown_file (const work_t *work, const char *source)
 
     if (strncmp (source, snapshot, length) == 0 && source[length] == '/')
         source += length + 1;
-    return ama_text_fit (source, strlen (source), AMA_REPORT_FRAME_FILE_MAX);
+    return ama_text_fit (source, strlen (source), SIZE_MAX / 2);
 }
 
 /* The statement that was running when the script failed. */
@@ -144,9 +148,33 @@ static void post_failed (work_t *work, const ama_shell_at_t *at, const char *nam
 
 /* ---- what comes out of bash ---- */
 
+/* Nothing in the statement of that line can send output elsewhere, or let it come when it likes. */
+static bool is_plain (const work_t *work, uint32_t line)
+{
+    long index = ama_shell_split_find (&work->split, line);
+
+    return index >= 0 && work->plain[index];
+}
+
+static void find_plain (work_t *work)
+{
+    work->plain = ama_calloc (work->split.count + 1, sizeof *work->plain);
+    for (size_t i = 0; i < work->split.count; i++) {
+        const ama_shell_statement_t *item = &work->split.items[i];
+        char *copy = ama_strndup (work->text + item->offset, item->size);
+        work->plain[i] = !strpbrk (copy, ">|&`") && !strstr (copy, "$(");
+        free (copy);
+    }
+}
+
 static void on_record (const ama_shell_command_t *command, void *arg)
 {
-    ama_shell_order_command (((work_t *) arg)->order, command);
+    work_t *work = arg;
+    bool plain = command->source_size == strlen (work->path)
+                 && memcmp (command->source, work->path, command->source_size) == 0 && is_plain (work, command->line)
+                 && (!command->top || is_plain (work, command->top));
+
+    ama_shell_order_command (work->order, command, plain);
 }
 
 static void on_record_step (size_t index, bool begun, void *arg)
@@ -270,7 +298,7 @@ static char *source_line (const work_t *work, uint32_t line)
 
     for (; line > 1 && (at = strchr (at, '\n')); line--)
         at++;
-    return at ? ama_text_fit (at, strcspn (at, "\n"), AMA_REPORT_EVENT_TEXT_MAX) : ama_strdup ("");
+    return at ? ama_text_fit (at, strcspn (at, "\n"), SIZE_MAX / 2) : ama_strdup ("");
 }
 
 static void finish_syntax (work_t *work)
@@ -284,7 +312,7 @@ static void finish_syntax (work_t *work)
 
     if ((newline = strchr (text, '\n')))
         *newline = '\0';
-    message = ama_text_fit (colon ? colon + 2 : text, strlen (colon ? colon + 2 : text), 1024);
+    message = ama_text_fit (colon ? colon + 2 : text, strlen (colon ? colon + 2 : text), SIZE_MAX / 2);
     ama_shell_trace_at (work->trace, &at);
     if (at.index >= 0)
         on_step ((size_t) at.index, false, work);
@@ -375,8 +403,8 @@ static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, 
         ama_ahead_ended (attempt);
         return;
     }
+    AMA_FAILPOINT (agent, after_exit);
     ama_attempt_note (attempt, AMA_TAPE_END, &note, sizeof note);
-    attempt->group = 0; /* the ward knows what is left of it */
     work->end = *end;
     settle (work);
     if (trouble || lease_over)
@@ -395,16 +423,22 @@ static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, 
 
 /* ---- start ---- */
 
+static void on_started (void *arg)
+{
+    ama_confine_destroy (&((work_t *) arg)->confine);
+}
+
 static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->attempt;
     ama_agent_t *agent = attempt->agent;
     const char *argv[] = { agent->bash, "-e", "-o", "pipefail", work->path, NULL };
-    const ama_ward_port_t port = { .on_output = on_output, .on_exit = on_ended, .arg = work };
+    const ama_ward_port_t port = { .on_started = on_started, .on_output = on_output, .on_exit = on_ended, .arg = work };
     ama_env_t env = { 0 };
+    ama_str_t note = { 0 };
     char id[AMA_ID_TEXT];
     ama_ward_spec_t spec = {
-        .argv = argv, .cwd = attempt->folder.path, .gated = waits, .grace_ms = agent->conf.grace_ms, .ruleset = -1
+        .argv = argv, .cwd = attempt->folder.path, .gated = waits, .grace_ms = agent->conf.grace_ms
     };
 
     ama_agent_base_env (agent, &env, false);
@@ -418,8 +452,14 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, "AMA_SHELL_GATE", waits ? "1" : NULL);
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
-    attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
+    work->confine = ama_confine_run (agent, start, attempt->folder.path, &note);
+    AMA_FAILPOINT (agent, before_spawn);
+    if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
+        attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
+    AMA_FAILPOINT (agent, after_spawn);
     ama_env_done (&env);
+    if (note.size)
+        attempt->note = ama_str_take (&note);
     work->bash = attempt->ward != NULL;
     if (attempt->ward && !waits)
         ama_ward_listen (attempt->ward);
@@ -442,6 +482,7 @@ static int load (ama_attempt_t *attempt, const char *token, ama_err_t *err)
     ama_str_printf (&path, "%s/%s", attempt->snapshot, attempt->file);
     work->path = ama_str_take (&path);
     ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
+    find_plain (work);
     work->order = ama_shell_order_new (on_step, on_ordered, work);
     work->trace = ama_shell_trace_new (&work->split, token, on_record_step, work);
     ama_shell_trace_on_command (work->trace, on_record);
@@ -514,9 +555,11 @@ static void done (ama_attempt_t *attempt)
         ama_leftovers_forget (attempt->agent->leftovers, ama_child_pid (work->child));
         ama_child_release (&work->child);
     }
+    ama_confine_destroy (&work->confine);
     ama_shell_trace_destroy (&work->trace);
     ama_shell_order_destroy (&work->order);
     ama_shell_split_done (&work->split);
+    free (work->plain);
     ama_str_done (&work->records);
     ama_str_done (&work->complaint);
     free (work->path);

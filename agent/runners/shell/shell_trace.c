@@ -150,7 +150,7 @@ static void on_record (ama_shell_trace_t *trace, const record_t *record)
 static void tell_command (const ama_shell_trace_t *trace, const record_t *record)
 {
     const ama_shell_command_t command = {
-        record->source, record->source_size, record->line, record->words, record->words_size,
+        record->source, record->source_size, record->line, record->top, record->words, record->words_size,
     };
 
     if (trace->command)

@@ -33,6 +33,7 @@ typedef struct {
     const char *source; /* as bash names the file */
     size_t source_size;
     uint32_t line; /* in that file */
+    uint32_t top;  /* line of the script from which the outermost function or file was entered, 0 outside of both */
     const char *words;
     size_t words_size;
 } ama_shell_command_t;

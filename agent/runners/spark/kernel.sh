@@ -7,6 +7,7 @@
 # AMA_CDS_ARCHIVE                what archive.sh made; used if it is there
 # AMA_EXTRA_CLASSPATH            after Spark's jars, for Hadoop's configuration and the like
 # AMA_SPARK_CONF                 a file with a JSON object of Spark properties
+# AMA_SPARK_SECRETS              stdin: another such object comes there
 # AMA_JIT                        quick: for jobs of minutes; full: for hours. Default: quick if the master is local
 # AMA_JVM_OPTS                   more options for the JVM
 # AMA_RUN, AMA_ENV_JSON          run id and environment document of connections that do not bring their own
@@ -14,6 +15,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 connection=${1:?usage: kernel.sh CONNECTION_FILE}
+exec {input}<&0 </dev/null                              # the kernel's alone
 . "$here/common.sh"
 : "${AMA_KERNEL_JAR:?is not set: see build.sh}"
 
@@ -47,4 +49,4 @@ fi
 
 # shellcheck disable=SC2086  # AMA_JVM_OPTS is a list of words
 exec "$java" "-Xmx$memory" "${options[@]}" ${AMA_JVM_OPTS:-} \
-    -cp "$AMA_KERNEL_JAR:$jars${AMA_EXTRA_CLASSPATH:+:$AMA_EXTRA_CLASSPATH}" org.amaterasu.kernel.Main "$connection"
+    -cp "$AMA_KERNEL_JAR:$jars${AMA_EXTRA_CLASSPATH:+:$AMA_EXTRA_CLASSPATH}" org.amaterasu.kernel.Main "$connection" <&"$input" {input}<&-

@@ -9,6 +9,7 @@
  * A syntax error anywhere ends the attempt before its first statement. The first statement that fails ends it. A cancel interrupts the
  * statement, then stops its thread by force, then kills the JVM, each after the grace. Between two steps a cancel just ends the attempt.
  */
+#include "actors/base/ama_failpoint.h"
 #include "agent/open_beneath.h"
 #include "agent/session.h"
 
@@ -291,6 +292,7 @@ static void run_next (work_t *work)
     set_text (&work->value, "");
     work->begun_ms = ama_now_ms (work->attempt->agent->ctx);
     work->executing = true;
+    AMA_FAILPOINT (session, statement);
     ama_jupyter_execute (work->client, event.text,
                          json_pack ("{s:{s:s, s:i, s:i, s:i}}", "ama", "file", work->attempt->file, "line",
                                     (int) event.line, "end_line", (int) event.end_line, "column",
@@ -458,6 +460,8 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
         return rc;
     if (strlen (work->source) != size || !ama_utf8_valid (work->source, size))
         return ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
+    if (ama_session_note (work->session))
+        attempt->note = ama_strdup (ama_session_note (work->session));
     (void) ama_id_text (attempt->id, work->scope);
     work->env = environment_of (message);
     add_jars (work, message);

@@ -10,9 +10,12 @@
  */
 #include "agent/session.h"
 
+#include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_child.h"
 #include "agent/runners/spark/session_files.h"
+#include "agent/runners/spark/session_log.h"
+#include "agent/secret_ask.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -31,6 +34,11 @@ struct ama_session {
     ama_id_t id, run;
     state_t state;
     ama_session_files_t files;
+    ama_vault_t *vault;
+    ama_attempt_session_open_t asked; /* owned while ask is not NULL */
+    ama_secret_list_t secrets;
+    ama_secret_ask_t *ask;
+    ama_session_log_t *log; /* NULL: the kernel writes it itself */
     char key[33];
     ama_jupyter_t *client;
     ama_child_t *child;
@@ -52,19 +60,29 @@ struct ama_session {
 
 static void tell (ama_session_t *session, ama_session_state_t state, const char *detail)
 {
+    char *masked = ama_vault_mask (session->vault, detail);
     ama_attempt_session_status_t status = {
         .session = session->id,
         .run = session->run,
         .state = state,
-        .detail = ama_text_fit (detail, strlen (detail), AMA_ATTEMPT_SESSION_STATUS_DETAIL_MAX),
+        .detail = ama_text_fit (masked, strlen (masked), AMA_ATTEMPT_SESSION_STATUS_DETAIL_MAX),
         .ms = ama_now_ms (session->agent->ctx) - session->begun_ms,
     };
 
     ama_statuses_session (session->agent->statuses, &status);
     free (status.detail);
+    free (masked);
 }
 
 /* ---- the end ---- */
+
+static void end_ask (ama_session_t *session)
+{
+    if (session->ask)
+        ama_attempt_session_open_done (&session->asked);
+    ama_secret_ask_destroy (&session->ask);
+    ama_secret_list_done (&session->secrets);
+}
 
 static void release (ama_session_t *session)
 {
@@ -77,6 +95,9 @@ static void release (ama_session_t *session)
         ama_leftovers_forget (agent->leftovers, ama_child_pid (session->child));
         ama_child_release (&session->child);
     }
+    end_ask (session);
+    ama_session_log_destroy (&session->log);
+    ama_vault_release (agent->vaults, &session->vault);
     ama_session_files_done (&session->files);
     ama_str_done (&session->said);
     ama_str_done (&session->telling);
@@ -148,6 +169,7 @@ static void on_kernel_end (ama_child_t *child, const ama_child_end_t *how, void 
     ama_leftovers_forget (session->agent->leftovers, ama_child_pid (child));
     session->child = NULL;
     session->how = *how;
+    ama_session_log_destroy (&session->log); /* its last lines are looked at */
     if (session->state == CLOSING)
         end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
     else if (session->state == READY && !how->signal) {
@@ -187,11 +209,17 @@ void ama_session_close (ama_session_t *session)
 {
     if (session->state >= CLOSING)
         return;
+    if (session->ask) {
+        end_ask (session);
+        end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
+        return;
+    }
     if (session->state < READY || !session->client) {
         session->state = CLOSING;
         ama_child_kill (session->child, true);
         return;
     }
+    AMA_FAILPOINT (session, closing);
     session->state = CLOSING;
     ama_jupyter_control (session->client, "shutdown_request", json_pack ("{s:b}", "restart", 0), 0, NULL, NULL);
     ama_timer_after (session->timer, CLOSE_MS);
@@ -206,6 +234,7 @@ void ama_session_drop (ama_session_t *session)
 
 static void become_ready (ama_session_t *session, const char *detail)
 {
+    AMA_FAILPOINT (session, ready);
     session->state = READY;
     ama_timer_cancel (session->timer);
     tell (session, AMA_SESSION_STATE_READY, detail);
@@ -249,6 +278,26 @@ static void on_spark (const json_t *content, const ama_err_t *err, void *arg)
 
 /* ---- starting ---- */
 
+static void on_kernel_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+{
+    ama_session_t *session = arg;
+
+    (void) child, (void) channel;
+    ama_session_log_add (session->log, bytes, size);
+}
+
+/* What is written where it can not be masked is written through the agent. */
+static void set_log (ama_session_t *session, ama_child_spec_t *spec)
+{
+    if (ama_secrets_possible (session->agent)
+        && (session->log = ama_session_log_new (session->files.log, ama_vault_masker (session->vault)))) {
+        spec->on_output = on_kernel_output;
+        spec->stderr_to_stdout = true;
+    }
+    else
+        spec->stdout_file = spec->stderr_file = session->files.log;
+}
+
 static int start_kernel (ama_session_t *session, ama_err_t *err)
 {
     ama_agent_t *agent = session->agent;
@@ -258,8 +307,8 @@ static int start_kernel (ama_session_t *session, ama_err_t *err)
     ama_env_t env = { 0 };
     ama_child_spec_t spec = { .argv = argv,
                               .cwd = session->files.folder,
-                              .stdout_file = session->files.log,
-                              .stderr_file = session->files.log,
+                              .input = session->files.spark_secrets,
+                              .input_size = session->files.spark_secrets ? strlen (session->files.spark_secrets) : 0,
                               .on_exit = on_kernel_end,
                               .arg = session };
     int rc = ama_session_write_connection (&session->files, prefix, session->key, err);
@@ -272,11 +321,19 @@ static int start_kernel (ama_session_t *session, ama_err_t *err)
         return rc;
     ama_session_kernel_env (&session->files, agent, session->id, &env);
     spec.env = (const char *const *) env.items;
-    session->child = ama_child_spawn (agent->ctx, &spec, err);
+    set_log (session, &spec);
+    ama_confine_read (session->files.confine, session->files.spark_home);
+    ama_confine_read (session->files.confine, session->files.kernel_jar);
+    ama_confine_read (session->files.confine, session->files.cds_archive);
+    AMA_FAILPOINT (session, before_spawn);
+    if (ama_confine_apply (session->files.confine, &spec, err) == 0)
+        session->child = ama_child_spawn (agent->ctx, &spec, err);
+    AMA_FAILPOINT (session, after_spawn);
     ama_env_done (&env);
     if (!session->child)
         return AMA_E_CHILD;
     session->group = ama_child_pid (session->child);
+    ama_sandbox_settle (agent->sandbox, session->group);
     ama_leftovers_know (agent->leftovers, session->group);
     ama_jupyter_control (session->client, "ama_session_request", NULL, 0, on_spark, session);
     ama_timer_after (session->timer, START_MS);
@@ -375,25 +432,63 @@ static int start_installer (ama_session_t *session, ama_err_t *err)
     return 0;
 }
 
+static int begin (ama_session_t *session, const ama_attempt_session_open_t *open, ama_err_t *err)
+{
+    int rc = ama_session_files_make (session->agent, open, &session->secrets, &session->files, err);
+
+    return rc == 0 ? start_installer (session, err) : rc;
+}
+
+static void on_asked (const ama_secret_trouble_t *trouble, void *arg)
+{
+    ama_session_t *session = arg;
+    char *detail = trouble ? ama_strdup (trouble->message) : NULL;
+    ama_err_t err = { 0 };
+
+    if (!detail && begin (session, &session->asked, &err) < 0)
+        detail = ama_strdup (err.text);
+    end_ask (session);
+    if (detail)
+        end (session, AMA_SESSION_STATE_FAILED, detail, "session-lost");
+}
+
+/* Of its actions' configuration it needs none itself: an action that lacks one says so. */
+static void ask_for_secrets (ama_session_t *session, const ama_attempt_session_open_t *open)
+{
+    const ama_plan_environment_t *env = &open->environment;
+
+    ama_attempt_session_open_copy (open, &session->asked);
+    ama_secret_list_add (&session->secrets, env->spark, env->n_spark, true);
+    ama_secret_list_add (&session->secrets, env->spark_env, env->n_spark_env, true);
+    ama_secret_list_add (&session->secrets, env->configuration, env->n_configuration, false);
+    session->ask = ama_secret_ask_new (session->agent, open->run, session->vault, &session->secrets, env->name, open->job,
+                                       session->id, on_asked, session);
+}
+
+static bool refers_to_secrets (const ama_plan_environment_t *env)
+{
+    return ama_secret_refs_in (env->configuration, env->n_configuration)
+           || ama_secret_refs_in (env->spark, env->n_spark) || ama_secret_refs_in (env->spark_env, env->n_spark_env);
+}
+
 void ama_session_open (ama_agent_t *agent, const ama_attempt_session_open_t *open)
 {
     ama_session_t *session = ama_calloc (1, sizeof *session);
     unsigned char bytes[16];
     ama_err_t err = { 0 };
-    int rc;
 
     session->agent = agent;
     session->id = open->session;
     session->run = open->run;
     session->begun_ms = ama_now_ms (agent->ctx);
     session->timer = ama_timer_new (agent->ctx, on_timer, session);
+    session->vault = ama_vault_hold (agent->vaults, open->run);
     randombytes_buf (bytes, sizeof bytes);
     (void) sodium_bin2hex (session->key, sizeof session->key, bytes, sizeof bytes);
     HASH_ADD (hh, agent->sessions, id, sizeof session->id, session);
-    rc = ama_session_files_make (agent, open, &session->files, &err);
-    if (rc == 0)
-        rc = start_installer (session, &err);
-    if (rc < 0)
+    if (refers_to_secrets (&open->environment))
+        ask_for_secrets (session, open);
+    else if (begin (session, open, &err) < 0)
         end (session, AMA_SESSION_STATE_FAILED, ama_strdup (err.text), "session-lost");
 }
 
@@ -436,6 +531,11 @@ char *ama_session_prefix (ama_session_t *session)
     ama_str_t prefix = { 0 };
     ama_str_printf (&prefix, "%s/%u", session->files.sockets, session->connections++);
     return ama_str_take (&prefix);
+}
+
+const char *ama_session_note (const ama_session_t *session)
+{
+    return session->files.note;
 }
 
 const char *ama_session_key (const ama_session_t *session)

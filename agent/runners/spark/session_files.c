@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,31 @@ static void add_text (ama_str_t *out, const char *key, const char *text)
     ama_str_putc (out, '"');
 }
 
+/* Those of the environment that refer to secrets, with the values, or those that do not. */
+static void own_properties (const ama_plan_environment_t *env, const ama_plan_environment_t *filled, bool secret,
+                            ama_str_t *out)
+{
+    for (size_t i = 0; i < env->n_spark; i++)
+        if (strcmp (env->spark[i].key, "spark.master") != 0 && ama_secret_refs_in (&env->spark[i], 1) == secret)
+            add_property (out, "", env->spark[i].key, filled->spark[i].value);
+    for (size_t i = 0; i < env->n_spark_env; i++)
+        if (ama_secret_refs_in (&env->spark_env[i], 1) == secret)
+            add_property (out, "spark.executorEnv.", env->spark_env[i].key, filled->spark_env[i].value);
+}
+
+static char *secret_properties (const ama_plan_environment_t *env, const ama_plan_environment_t *filled)
+{
+    ama_str_t out = { 0 };
+
+    ama_str_putc (&out, '{');
+    own_properties (env, filled, true, &out);
+    ama_str_puts (&out, "}\n");
+    if (out.data[1] != '}')
+        return ama_str_take (&out);
+    ama_str_done (&out);
+    return NULL;
+}
+
 /* The master is the environment's alone; the rest is as the environment says. */
 static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t *out)
 {
@@ -73,14 +99,9 @@ static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t 
     bool named = false;
 
     ama_str_putc (out, '{');
-    for (size_t i = 0; i < env->n_spark; i++) {
-        if (strcmp (env->spark[i].key, "spark.master") == 0)
-            continue;
+    own_properties (env, env, false, out);
+    for (size_t i = 0; i < env->n_spark; i++)
         named |= strcmp (env->spark[i].key, "spark.app.name") == 0;
-        add_property (out, "", env->spark[i].key, env->spark[i].value);
-    }
-    for (size_t i = 0; i < env->n_spark_env; i++)
-        add_property (out, "spark.executorEnv.", env->spark_env[i].key, env->spark_env[i].value);
     if (env->master[0])
         add_text (out, "spark.master", env->master);
     if (!named && open->job[0])
@@ -88,10 +109,10 @@ static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t 
     ama_str_puts (out, "}\n");
 }
 
-static void take_extra (const ama_attempt_session_open_t *open, ama_session_files_t *files)
+static void take_extra (const ama_plan_environment_t *env, ama_session_files_t *files)
 {
-    for (size_t i = 0; i < open->environment.n_spark_env; i++) {
-        const ama_plan_setting_t *setting = &open->environment.spark_env[i];
+    for (size_t i = 0; i < env->n_spark_env; i++) {
+        const ama_plan_setting_t *setting = &env->spark_env[i];
         json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
 
         if (setting->key[0] && !strchr (setting->key, '='))
@@ -113,8 +134,41 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
+static void confine (const ama_agent_t *agent, const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                     ama_session_files_t *files)
+{
+    ama_str_t note = { 0 };
+
+    files->confine = ama_confine_run (agent, like, files->folder, &note);
+    ama_confine_write (files->confine, files->sockets);
+    ama_confine_spark (files->confine, open, &note);
+    files->note = note.size ? ama_str_take (&note) : NULL;
+}
+
+/* What processes are given, by their environment and by the kernel's standard input. */
+static void take_given (const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
+                        const ama_secret_list_t *secrets, ama_session_files_t *files)
+{
+    ama_attempt_session_open_t filled;
+    ama_plan_environment_t *env = &filled.environment;
+    ama_attempt_start_t given = *like;
+
+    ama_attempt_session_open_copy (open, &filled);
+    ama_secret_list_fill (secrets, env->configuration, env->n_configuration);
+    ama_secret_list_fill (secrets, env->spark, env->n_spark);
+    ama_secret_list_fill (secrets, env->spark_env, env->n_spark_env);
+    given.environment = *env;
+    take_extra (env, files);
+    ama_env_add_run (&files->extra, &given, files->env_json);
+    files->spark_secrets = secret_properties (&open->environment, env);
+    ama_secret_wipe (env->configuration, env->n_configuration);
+    ama_secret_wipe (env->spark, env->n_spark);
+    ama_secret_wipe (env->spark_env, env->n_spark_env);
+    ama_attempt_session_open_done (&filled);
+}
+
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
-                            ama_session_files_t *files, ama_err_t *err)
+                            const ama_secret_list_t *secrets, ama_session_files_t *files, ama_err_t *err)
 {
     /* what its actions find is what an attempt finds, as far as it is the same for all of them */
     ama_attempt_start_t like = {
@@ -142,14 +196,17 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     files->jars = json_array ();
     for (size_t i = 0; i < open->n_jars; i++)
         (void) json_array_append_new (files->jars, json_string (open->jars[i]));
-    take_extra (open, files);
-    ama_env_add_run (&files->extra, &like, files->env_json);
+    take_given (open, &like, secrets, files);
     rc = make (files->folder, err);
     if (rc == 0)
         rc = make (files->tmp, err);
     if (rc == 0)
         rc = make_sockets (agent, files, err);
-    return rc == 0 ? write_documents (open, &like, files, err) : rc;
+    if (rc == 0)
+        rc = write_documents (open, &like, files, err);
+    if (rc == 0)
+        confine (agent, open, &like, files);
+    return rc;
 }
 
 static void remove_sockets (const char *folder)
@@ -168,15 +225,19 @@ static void remove_sockets (const char *folder)
 
 void ama_session_files_done (ama_session_files_t *files)
 {
-    char *const strings[] = { files->folder,   files->tmp,        files->log,        files->spark_json,
-                              files->env_json, files->connection, files->sockets,    files->install,
-                              files->kernel,   files->spark_home, files->kernel_jar, files->cds_archive };
+    char *const strings[] = { files->folder,        files->tmp,        files->log,        files->spark_json,
+                              files->env_json,      files->connection, files->sockets,    files->install,
+                              files->kernel,        files->spark_home, files->kernel_jar, files->cds_archive,
+                              files->spark_secrets, files->note };
 
+    if (files->spark_secrets)
+        sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));
     if (files->sockets)
         remove_sockets (files->sockets);
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free (strings[i]);
     ama_env_done (&files->extra);
+    ama_confine_destroy (&files->confine);
     json_decref (files->jars);
     *files = (ama_session_files_t){ 0 };
 }
@@ -239,6 +300,7 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
+    ama_env_set (env, "AMA_SPARK_SECRETS", files->spark_secrets ? "stdin" : NULL);
     ama_env_set (env, "JPY_PARENT_PID", parent);
 }
 
@@ -302,6 +364,8 @@ char *ama_session_explain (const ama_session_files_t *files, const ama_child_end
     else
         ama_str_printf (&text, "the Spark driver ended with exit code %d%s", how->code,
                         *ret_oom ? ": out of memory" : "");
+    if (files->note)
+        ama_str_printf (&text, "\n%s", files->note);
     add_last_lines (&text, tail);
     free (tail);
     return ama_str_take (&text);

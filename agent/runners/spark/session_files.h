@@ -8,6 +8,8 @@
 
 #include "actors/runtime/ama_child.h"
 #include "agent/agent.h"
+#include "agent/confine.h"
+#include "agent/secret_refs.h"
 
 #include <jansson.h>
 
@@ -17,13 +19,18 @@ typedef struct {
     char *install, *kernel; /* the scripts */
     json_t *jars;           /* array of paths */
     uint64_t memory;
-    ama_env_t extra;                             /* spark_exec_env.yml, and what all actions of the run find */
+    ama_env_t extra; /* spark_exec_env.yml, and what all actions of the run find */
+    char *
+        spark_secrets; /* JSON of the Spark properties that are not in spark.json, for the kernel's standard input; NULL: none */
     char *spark_home, *kernel_jar, *cds_archive; /* from install.sh */
+    ama_confine_t *confine;                      /* what the kernel and all actions in it may touch */
+    char *note;                                  /* what the run asked for and did not get of it; NULL: nothing */
 } ama_session_files_t;
 
-/* 0, AMA_E_UNSUPPORTED (no scripts), AMA_E_NOSPACE or AMA_E_IO. */
+/* secrets: with their values, for what open refers to; files on the disk keep the references. 0, AMA_E_UNSUPPORTED (no scripts), AMA_E_NOSPACE or
+ * AMA_E_IO. */
 int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_open_t *open,
-                            ama_session_files_t *files, ama_err_t *err);
+                            const ama_secret_list_t *secrets, ama_session_files_t *files, ama_err_t *err);
 /* Also removes the sockets. */
 void ama_session_files_done (ama_session_files_t *files);
 

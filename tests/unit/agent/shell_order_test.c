@@ -7,7 +7,7 @@
 
 #define LONG "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
 
-/* In:  LINE WORDS (a record of the statement in that line, given at the next settle) · o TEXT, e TEXT (read from stdout, stderr) · mark (the records were
+/* In:  LINE WORDS (a record of the statement in that line, given at the next settle; with ':' for the blank it may write elsewhere) · o TEXT, e TEXT (read from stdout, stderr) · mark (the records were
  *      read here, not at the settle) · pass · settle, separated by '|'
  * Out: +LINE -LINE (statement begins, ends) · o<TEXT> e<TEXT> */
 static const struct {
@@ -36,7 +36,14 @@ static const struct {
     { "a program between, and all at once", "1 echo a|2 ls|3 echo b|o a\nf\nb\n|settle",
       "+1 o<a\n> -1 +2 o<f\n> -2 +3 o<b\n>" },
     { "not in the middle of a line", "1 ls|settle|2 echo done|o undone\nx\n|settle", "+1 o<undone\nx\n> -1 +2" },
-    { "sent elsewhere", "1 echo a|2 echo b|3 sleep 4|o b\n|settle", "+1 -1 +2 o<b\n> -2 +3" },
+    { "sent elsewhere", "1:echo a|2 echo b|3 sleep 4|o b\n|settle", "+1 -1 +2 o<b\n> -2 +3" },
+    { "the same, sent elsewhere", "1:echo a|2 echo a|o a\n|settle|3 echo b|o b\n|settle",
+      "+1 -1 +2 o<a\n> -2 +3 o<b\n>" },
+    { "the same, and the last is late", "1 echo a|2 echo a|o a\n|settle|3 f|3 echo b|o a\nb\n|settle",
+      "+1 o<a\n> -1 +2 o<a\n> -2 +3 o<b\n>" },
+    { "the same, and a program between", "1 echo a|2 ls|3 echo a|o a\nf\na\n|settle",
+      "+1 o<a\n> -1 +2 o<f\n> -2 +3 o<a\n>" },
+    { "the same, and neither is there", "1 echo a|2 echo a|settle|3 echo b|o b\n|settle", "+1 -1 +2 -2 +3 o<b\n>" },
     { "on stderr", "1 echo a|2 echo b|3 echo c|o a\nc\n|e b\n|settle", "+1 o<a\n> -1 +2 e<b\n> -2 +3 o<c\n>" },
     { "without a newline", "1 echo -n a|2 printf b|3 echo c|o abc\n|settle", "+1 o<a> -1 +2 o<b> -2 +3 o<c\n>" },
     { "several in one statement", "1 echo a|1 echo b|2 echo c|o a\nb\nc\n|settle", "+1 o<a\n> o<b\n> -1 +2 o<c\n>" },
@@ -76,7 +83,7 @@ static void give_record (ama_shell_order_t *order, const char *text, size_t *ope
         .source = "s", .source_size = 1, .line = (uint32_t) line, .words = text + 1, .words_size = strlen (text + 1)
     };
 
-    ama_shell_order_command (order, &command);
+    ama_shell_order_command (order, &command, text[0] == ' ');
     if (line == *open)
         return;
     if (*open)
@@ -161,7 +168,7 @@ static void give_any (ama_shell_order_t *order, uint64_t random, told_t *given)
         ama_shell_order_mark (order);
         break;
     case 3:
-        ama_shell_order_command (order, &command);
+        ama_shell_order_command (order, &command, random / 49 % 2);
         ama_shell_order_step (order, random % 5, random % 2);
         on_step (random % 5, random % 2, &given->steps);
         break;

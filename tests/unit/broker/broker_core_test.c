@@ -1,6 +1,6 @@
 /* broker_core_test.c - who gets what, as a table: what happens, what the core wants done
  *
- * sweep; ask L R C M = lease L for run R: C cpus ("all"), M megabytes; session/held likewise; free L; up, down: the agent.
+ * machine - - C M: an agent with another machine; sweep; ask L R C M = lease L for run R: C cpus ("all"), M megabytes; session/held likewise; free L; up, down: the agent.
  * Expected: grant L, refuse L, wait L TEXT (the number of runs ahead, "own" or "agent"). */
 #include "actors/broker/broker_core.h"
 #include "tests/unit/table.h"
@@ -53,6 +53,11 @@ static const row_t rows[] = {
       "grant a; wait b 1; wait c 2; wait c 1; grant c" },
     { "agent lost: leases stay, wishes wait", "up; ask a x 1 1; down; ask b x 1 1; up",
       "grant a; wait b agent; grant b" },
+    { "an agent with a larger machine", "machine - - 8 9000; ask a x 8 8000; ask b y all 1; free a",
+      "grant a; wait b 1; grant b" },
+    { "an agent with a smaller machine: what can not be done there is refused",
+      "ask a x 2 100; ask b y all 100; ask c z 1 3000; machine - - 1 2000",
+      "wait a agent; wait b agent; wait c agent; refuse a; refuse c; grant b" },
     { "unknown lease freed", "up; free q; ask a x 1 1", "grant a" },
     { "a request behind its release", "up; free a; ask a x 2 1; ask b y 2 1", "refuse a; grant b" },
     { "a second request behind its release", "up; ask a x 2 1; free a; ask a x 2 1; held a x 2 1; ask b y 2 1",
@@ -105,9 +110,11 @@ static void play (ama_broker_core_t *core, char *events)
                                          .all_cpus = strcmp (cpus, "all") == 0,
                                          .session = strcmp (verb, "session") == 0 };
         if (strcmp (verb, "up") == 0)
-            ama_broker_core_agent (core, "agent/local");
+            ama_broker_core_agent (core, "agent/local", NULL);
         else if (strcmp (verb, "down") == 0)
-            ama_broker_core_agent (core, NULL);
+            ama_broker_core_agent (core, NULL, NULL);
+        else if (strcmp (verb, "machine") == 0)
+            ama_broker_core_agent (core, "agent/far", &(ama_broker_limits_t){ request.cpus, request.memory });
         else if (strcmp (verb, "sweep") == 0)
             ama_broker_core_sweep (core);
         else if (strcmp (verb, "free") == 0)

@@ -81,9 +81,9 @@ static void check_envelope (const char *record, const ama_str_t *bytes, const ch
     assert_memory_equal (again.data, bytes->data, again.size);
     ama_str_printf (&text,
                     "{\"type\":%u,\"flags\":%" PRIu32 ",\"src\":\"%s\",\"dst\":\"%s\",\"id\":%" PRIu64
-                    ",\"corr\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"role\":%" PRIu32 ",\"window\":%" PRIu32
-                    ",\"seq\":%" PRIu64 ",\"deadline\":%" PRIu64 "}",
-                    e.type, e.flags, e.src, e.dst, e.id, e.corr, e.epoch, e.role, e.window, e.seq, e.deadline);
+                    ",\"corr\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"role\":%" PRIu32
+                    ",\"user\":\"%s\",\"window\":%" PRIu32 ",\"seq\":%" PRIu64 ",\"deadline\":%" PRIu64 "}",
+                    e.type, e.flags, e.src, e.dst, e.id, e.corr, e.epoch, e.role, e.user, e.window, e.seq, e.deadline);
     assert_string_equal (text.data, dump);
     ama_str_done (&text);
     ama_str_done (&again);

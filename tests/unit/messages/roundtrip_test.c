@@ -156,9 +156,12 @@ static ama_envelope_t random_envelope (void)
         .seq = sample_next (&sample) >> sample_below (&sample, 64),
         .deadline = sample_next (&sample) >> sample_below (&sample, 64),
     };
+    char name[AMA_NAME_MAX] = { 0 };
 
     fill_name (e.src);
     fill_name (e.dst);
+    fill_name (name);
+    (void) snprintf (e.user, sizeof e.user, "%.64s", name);
     return e;
 }
 
@@ -179,6 +182,7 @@ static void test_envelopes (void **state)
         assert_memory_equal (bytes.data, bytes_again.data, bytes.size);
         assert_string_equal (e.src, again.src);
         assert_string_equal (e.dst, again.dst);
+        assert_string_equal (e.user, again.user);
         assert_true (e.type == again.type && e.flags == again.flags && e.id == again.id && e.corr == again.corr
                      && e.epoch == again.epoch && e.role == again.role && e.window == again.window && e.seq == again.seq
                      && e.deadline == again.deadline);

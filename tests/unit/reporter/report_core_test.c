@@ -141,6 +141,99 @@ static void take_last (const ama_report_record_t *record, void *arg)
     ama_report_line_add (record, line);
 }
 
+static void restore_into (const ama_report_record_t *record, void *arg)
+{
+    ama_report_core_restore (arg, record);
+}
+
+/* After a crash of amad an agent may be back before the supervisor has repeated what it said of the attempt. */
+static void test_an_attempt_is_told_of_after_its_start (void **state)
+{
+    ama_report_event_t output = { .type = AMA_EVENT_TYPE_OUTPUT, .action = "a", .has_attempt = true, .attempt = 2 };
+    ama_report_event_t start = { .type = AMA_EVENT_TYPE_ATTEMPT_STARTED, .action = "a", .has_attempt = true };
+    ama_report_post_t said = { .source = source_id ('A'), .first = 1, .events = &output, .n_events = 1 };
+    ama_report_post_t started = { .source = source_id ('R'), .events = &start, .n_events = 1 };
+    ama_report_core_t *core = ama_report_core_new (source_id ('R')), *again = ama_report_core_new (source_id ('R'));
+    size_t late;
+
+    (void) state;
+    for (uint32_t no = 1; no <= 2; no++) {
+        assert_false (ama_report_core_may_tell (core, &said));
+        assert_false (ama_report_core_may_tell (again, &said));
+        started.first = start.attempt = no;
+        (void) ama_report_core_post (core, &started, restore_into, again, &late);
+    }
+    assert_true (ama_report_core_may_tell (core, &said));
+    assert_true (ama_report_core_may_tell (again, &said));
+    output.action = "b";
+    assert_false (ama_report_core_may_tell (core, &said));
+    start.type = AMA_EVENT_TYPE_RUN_ENDED;
+    started.first = 3;
+    (void) ama_report_core_post (core, &started, restore_into, again, &late);
+    assert_true (ama_report_core_may_tell (core, &said)); /* for a run that is over nobody waits */
+    assert_true (ama_report_core_may_tell (again, &said));
+    ama_report_core_destroy (&core);
+    ama_report_core_destroy (&again);
+}
+
+static void add_type (const ama_report_record_t *record, void *arg)
+{
+    ama_str_putc (arg, record->type == AMA_EVENT_TYPE_OUTPUT            ? 'o'
+                       : record->type == AMA_EVENT_TYPE_ATTEMPT_STARTED ? 's'
+                       : record->type == AMA_EVENT_TYPE_ATTEMPT_ENDED   ? 'e'
+                                                                        : 'r');
+}
+
+/* Start and end of a short attempt, and the run's, may be said in one breath, before the agent repeats what came too early. */
+static void test_what_came_too_early_stands_behind_its_start (void **state)
+{
+    ama_report_event_t output = { .type = AMA_EVENT_TYPE_OUTPUT, .action = "a", .has_attempt = true, .attempt = 1 };
+    ama_report_event_t told[] = {
+        { .type = AMA_EVENT_TYPE_ATTEMPT_STARTED, .action = "a", .has_attempt = true, .attempt = 1 },
+        { .type = AMA_EVENT_TYPE_ATTEMPT_ENDED, .action = "a", .has_attempt = true, .attempt = 1 },
+        { .type = AMA_EVENT_TYPE_RUN_ENDED },
+    };
+    ama_report_post_t said = { .source = source_id ('A'), .first = 1, .events = &output, .n_events = 1 };
+    ama_report_post_t post = { .source = source_id ('R'), .first = 1, .events = told, .n_events = 3 };
+    ama_report_core_t *core = ama_report_core_new (source_id ('R'));
+    ama_str_t types = { 0 };
+    size_t late;
+
+    (void) state;
+    assert_true (ama_report_core_park (core, &said));
+    assert_true (ama_report_core_park (core, &said)); /* it was repeated meanwhile */
+    (void) ama_report_core_post (core, &post, add_type, &types, &late);
+    assert_string_equal (types.data, "soer");
+    assert_int_equal (ama_report_core_post (core, &said, add_type, &types, &late), 1);
+    assert_int_equal (late, 0);
+    assert_string_equal (types.data, "soer");
+    ama_str_done (&types);
+    ama_report_core_destroy (&core);
+}
+
+static void test_what_came_too_early_takes_bounded_room (void **state)
+{
+    char text[1 << 16];
+    ama_report_event_t output = {
+        .type = AMA_EVENT_TYPE_OUTPUT, .action = "a", .has_attempt = true, .attempt = 1, .text = text
+    };
+    ama_report_post_t said = { .source = source_id ('A'), .first = 1, .events = &output, .n_events = 1 };
+    ama_report_core_t *core = ama_report_core_new (source_id ('R'));
+    int parked = 0;
+
+    (void) state;
+    memset (text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 100; i++)
+        assert_true (ama_report_core_park (core, &said)); /* the same, repeated */
+    while (parked < 1000 && ama_report_core_park (core, &said)) {
+        said.first++;
+        parked++;
+    }
+    assert_in_range (parked, 8, 16); /* a mebibyte */
+    ama_report_core_destroy (&core);
+}
+
 static void test_ended_core_knows_the_end_only (void **state)
 {
     ama_report_event_t events[] = {
@@ -350,6 +443,9 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_table),
         cmocka_unit_test (test_restored_core_goes_on),
+        cmocka_unit_test (test_an_attempt_is_told_of_after_its_start),
+        cmocka_unit_test (test_what_came_too_early_stands_behind_its_start),
+        cmocka_unit_test (test_what_came_too_early_takes_bounded_room),
         cmocka_unit_test (test_ended_core_knows_the_end_only),
         cmocka_unit_test (test_job_goes_by_its_repository_until_it_has_a_name),
         cmocka_unit_test (test_json),

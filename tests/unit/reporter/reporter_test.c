@@ -566,7 +566,7 @@ static void test_artifacts (void **state)
 static void test_refusals (void **state)
 {
     char dir[64];
-    ama_report_event_t event = { .type = AMA_EVENT_TYPE_OUTPUT };
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_OUTPUT, .has_attempt = true };
     ama_report_post_t post = { .run = run_id (), .source = { { 9 } }, .first = 1, .events = &event, .n_events = 1 };
     question_t asked = { .post = &post };
 
@@ -577,7 +577,7 @@ static void test_refusals (void **state)
     question (dir, false, AMA_ROLE_OPERATOR, &asked);
     assert_int_equal (asked.code, AMA_E_ROLE);
     question (dir, false, AMA_ROLE_AGENT, &asked);
-    assert_int_equal (asked.code, 0);
+    assert_int_equal (asked.code, AMA_E_BUSY); /* nobody has said that the attempt began */
     post.source = run_id ();
     question (dir, false, AMA_ROLE_AGENT, &asked);
     assert_int_equal (asked.code, AMA_E_ROLE);

@@ -61,7 +61,7 @@ static inline void open_door_scene (door_scene_t *scene, bool with_zap)
     scene->zmq = zmq_ctx_new ();
     if (with_zap && !(scene->zap = ama_zap_new (scene->zmq, scene->allowed, &err)))
         fail_msg ("no handler: %s", err.text);
-    scene->hub = ama_hub_new (scene->zmq, listen, &scene->door, 4, &err);
+    scene->hub = ama_hub_new (scene->zmq, listen, &scene->door, NULL, 4, &err);
     if (!scene->hub)
         fail_msg ("no hub: %s", err.text);
 }
@@ -96,9 +96,11 @@ static inline void expect_heard (peer_t *peer, const char *what, const char *wan
 {
     char heard[256];
 
-    do /* the hub pings who is silent */
+    do /* the hub pings who is silent, and tells of everybody that leaves */
         hear (peer, heard, sizeof heard);
-    while (strcmp (heard, "control.ping from hub (hub)") == 0 && strcmp (wanted, heard) != 0);
+    while ((strcmp (heard, "control.ping from hub (hub)") == 0
+            || strncmp (heard, "control.peer_gone ", sizeof "control.peer_gone " - 1) == 0)
+           && strcmp (wanted, heard) != 0);
     if (strcmp (heard, wanted) != 0)
         fail_msg ("%s: heard \"%s\", not \"%s\"", what, heard, wanted);
 }

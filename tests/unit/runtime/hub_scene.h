@@ -19,6 +19,7 @@ typedef struct {
     uint64_t id, epoch, deadline;
     uint64_t said, heard; /* seq of the last message to the hub, and of the hub's last to it */
     char name[32];        /* as it last said hello */
+    char user[32];        /* the key it says it has */
 } peer_t;
 
 typedef struct {
@@ -41,6 +42,7 @@ static inline void *new_dealer (scene_t *scene, const char *endpoint)
 
 static inline void open_scene (scene_t *scene, uint64_t epoch)
 {
+    static const char *const placed[] = { "fetcher.2", NULL };
     const char *listen[2] = { scene->endpoint, NULL };
     ama_err_t err = { 0 };
 
@@ -48,7 +50,7 @@ static inline void open_scene (scene_t *scene, uint64_t epoch)
     (void) snprintf (scene->endpoint, sizeof scene->endpoint, "ipc://%s/hub",
                      temp_folder (scene->folder, sizeof scene->folder));
     scene->zmq = zmq_ctx_new ();
-    scene->hub = ama_hub_new (scene->zmq, listen, NULL, epoch, &err);
+    scene->hub = ama_hub_new (scene->zmq, listen, NULL, placed, epoch, &err);
     if (!scene->hub)
         fail_msg ("no hub: %s", err.text);
     scene->peers[0].socket = new_dealer (scene, AMA_HUB_INPROC);
@@ -110,6 +112,7 @@ static inline void say_request (peer_t *peer, const char *dst, uint16_t type, ui
 
     envelope.id = ++peer->id;
     envelope.corr = flags & AMA_FLAG_REPLY ? 77 : 0;
+    (void) snprintf (envelope.user, sizeof envelope.user, "%s", peer->user);
     (void) snprintf (envelope.src, sizeof envelope.src, "%s", src ? src : peer->name);
     (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst);
     if (type >> 8 == 0) /* control: missing fields are zero */
@@ -131,6 +134,8 @@ static inline void describe (const ama_envelope_t *envelope, const void *body, s
     size_t used =
         (size_t) snprintf (text, room, "%s from %s (%s)", info->name, envelope->src, ama_role_name (envelope->role));
 
+    if (envelope->user[0])
+        used += (size_t) snprintf (text + used, room - used, " by %s", envelope->user);
     if (envelope->type == AMA_MSG_CONTROL_ERROR && ama_control_error_decode (body, size, &error, NULL) == 0) {
         (void) snprintf (text + used, room - used, " %s%s%s", ama_err_name ((int) error.code), texts ? ": " : "",
                          texts ? error.text : "");

@@ -20,6 +20,12 @@ typedef struct {
 static const talk_t talks[] = {
     { "a request goes through",
       { SUPERVISOR, FETCHER, "ask a fetcher", "b: fetch.request from supervisor (supervisor)" } },
+    { "of several each is asked in its turn",
+      { SUPERVISOR, FETCHER, "hello c fetcher.2 fetcher 1", "c: control.welcome from hub (hub) fetcher 4",
+        "ask a fetcher", "b: fetch.request from supervisor (supervisor)", "ask a fetcher",
+        "c: fetch.request from supervisor (supervisor)", "ask a fetcher.2",
+        "c: fetch.request from supervisor (supervisor)", "reply c supervisor",
+        "a: fetch.reply from fetcher.2 (fetcher)" } },
     { "an answer goes back", { SUPERVISOR, FETCHER, "reply b supervisor", "a: fetch.reply from fetcher (fetcher)" } },
     { "a sender without a name: the hub writes who he is",
       { FETCHER, SUPERVISOR, "nameless a fetcher", "b: fetch.request from supervisor (supervisor)" } },

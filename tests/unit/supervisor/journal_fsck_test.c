@@ -299,7 +299,7 @@ static void must_have (const ama_fsck_report_t *report, uint64_t epoch)
             lost |= ama_id_equal (report->losses[i].run, id_of (run));
         assert_int_equal (ama_journal_read_events (journal, id_of (run), last_type, last, NULL), 0);
         assert_int_equal (last[0], kept + lost + (lost && !kept));
-        assert_int_equal (ama_journal_summary (journal, id_of (run), &summary, NULL), 0);
+        assert_int_equal (ama_journal_summary (journal, id_of (run), NULL, &summary, NULL), 0);
         if (lost) {
             assert_int_equal (last[1], AMA_MSG_JOURNAL_RUN_ENDED);
             assert_true (summary.state >= AMA_RUN_STATE_SUCCEEDED);
@@ -328,11 +328,11 @@ static void salvage_one (void **state)
     assert_int_equal (kept_of (&report, 3), 1);
     must_have (&report, 1);
     journal = must_open ();
-    assert_int_equal (ama_journal_summary (journal, id_of (3), &summary, NULL), 0);
+    assert_int_equal (ama_journal_summary (journal, id_of (3), NULL, &summary, NULL), 0);
     assert_int_equal (summary.state, AMA_RUN_STATE_ERRORED);
     assert_int_equal (summary.exit, 5);
     ama_run_summary_done (&summary);
-    assert_int_equal (ama_journal_summary (journal, id_of (1), &summary, NULL), 0);
+    assert_int_equal (ama_journal_summary (journal, id_of (1), NULL, &summary, NULL), 0);
     assert_int_equal (summary.state, AMA_RUN_STATE_SUCCEEDED);
     ama_run_summary_done (&summary);
     ama_journal_close (&journal);

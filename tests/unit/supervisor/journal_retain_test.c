@@ -65,7 +65,7 @@ static size_t listed (ama_journal_t *journal)
     ama_run_summary_t *runs;
     size_t n;
 
-    assert_int_equal (ama_journal_list (journal, 1000, &runs, &n, NULL), 0);
+    assert_int_equal (ama_journal_list (journal, 1000, NULL, &runs, &n, NULL), 0);
     for (size_t i = 0; i < n; i++)
         ama_run_summary_done (&runs[i]);
     free (runs);
@@ -172,14 +172,14 @@ static void what_is_said (void **state)
         }
         assert_int_equal (ama_journal_token (journal, token, &content, &run, &err), AMA_E_REPLAY);
         assert_non_null (strstr (err.text, "removed by the retention on 1970-01-24"));
-        assert_int_equal (ama_journal_summary (journal, id_of (r), &summary, &err), AMA_E_NOT_FOUND);
+        assert_int_equal (ama_journal_summary (journal, id_of (r), NULL, &summary, &err), AMA_E_NOT_FOUND);
         assert_non_null (strstr (err.text, "removed by the retention on 1970-01-24"));
-        assert_int_equal (ama_journal_find (journal, ama_id_text (id_of (r), id), &run, &err), AMA_E_NOT_FOUND);
+        assert_int_equal (ama_journal_find (journal, ama_id_text (id_of (r), id), NULL, &run, &err), AMA_E_NOT_FOUND);
         assert_non_null (strstr (err.text, id));
         assert_non_null (strstr (err.text, "removed by the retention"));
         assert_int_equal (count_left (journal, id_of (r)), 0);
     }
-    assert_int_equal (ama_journal_find (journal, "00000", &run, &err), AMA_E_INVALID);
+    assert_int_equal (ama_journal_find (journal, "00000", NULL, &run, &err), AMA_E_INVALID);
     epoch = ama_journal_epoch (journal);
     ama_journal_close (&journal);
     assert_int_equal (must_be_whole ().removed, ENDED);
@@ -427,7 +427,7 @@ static void salvaged (void **state)
     assert_int_equal (must_be_whole ().removed, ENDED / 2);
     journal = must_open ();
     for (size_t r = 1; r <= RUNS; r++) {
-        if (ama_journal_summary (journal, id_of (r), &summary, &err) == 0)
+        if (ama_journal_summary (journal, id_of (r), NULL, &summary, &err) == 0)
             ama_run_summary_done (&summary);
         else
             removed += strstr (err.text, "removed by the retention") != NULL;

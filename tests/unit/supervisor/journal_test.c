@@ -1,4 +1,5 @@
 /* journal_test.c - what is kept, through restarts, kills and full disks; on real files */
+#include "messages/journal.h"
 #include "tests/unit/supervisor/journal_scene.h"
 
 #include <fcntl.h>
@@ -64,7 +65,7 @@ static void restart (void **state)
     assert_int_equal (ama_journal_events_total (journal), 3);
     assert_int_equal (count_events (journal, 1), 3);
     assert_true (ama_id_equal (ama_journal_last_run (journal), id_of (1)));
-    assert_int_equal (ama_journal_summary (journal, id_of (1), &back, NULL), 0);
+    assert_int_equal (ama_journal_summary (journal, id_of (1), NULL, &back, NULL), 0);
     assert_string_equal (back.job, "job");
     assert_string_equal (back.commit, "3f2c1ab");
     assert_int_equal (back.state, AMA_RUN_STATE_SUCCEEDED);
@@ -155,26 +156,99 @@ static void selectors (void **state)
     size_t n;
 
     (void) state;
-    assert_int_equal (ama_journal_find (journal, "@latest", &found, NULL), AMA_E_NOT_FOUND);
+    assert_int_equal (ama_journal_find (journal, "@latest", NULL, &found, NULL), AMA_E_NOT_FOUND);
     for (size_t i = 0; i < 3; i++) {
         ama_run_summary_t summary = { .run = id_of (runs[i]), .state = states[i] };
         ama_journal_batch_summary (batch, &summary);
     }
     assert_int_equal (ama_journal_commit (journal, batch, NULL), 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal (ama_journal_find (journal, rows[i].selector, &found, NULL), rows[i].code);
+        assert_int_equal (ama_journal_find (journal, rows[i].selector, NULL, &found, NULL), rows[i].code);
         if (!rows[i].code)
             assert_true (ama_id_equal (found, id_of (rows[i].run)));
     }
     (void) ama_id_text (id_of (513), text);
     for (size_t size = strlen (text); size >= 12; size--) {
         text[size] = '\0';
-        assert_int_equal (ama_journal_find (journal, text, &found, NULL), 0);
+        assert_int_equal (ama_journal_find (journal, text, NULL, &found, NULL), 0);
         assert_true (ama_id_equal (found, id_of (513)));
     }
-    assert_int_equal (ama_journal_list (journal, 2, &list, &n, NULL), 0);
+    assert_int_equal (ama_journal_list (journal, 2, NULL, &list, &n, NULL), 0);
     assert_int_equal (n, 2);
     assert_true (ama_id_equal (list[0].run, id_of (513)) && ama_id_equal (list[1].run, id_of (2)));
+    for (size_t i = 0; i < n; i++)
+        ama_run_summary_done (&list[i]);
+    free (list);
+    ama_journal_batch_destroy (&batch);
+    ama_journal_close (&journal);
+}
+
+static void put_owned (ama_journal_batch_t *batch, uint64_t run, const char *owner, ama_run_state_t run_state)
+{
+    ama_run_summary_t summary = { .run = id_of (run), .state = run_state };
+    ama_journal_submitted_t submitted = { .repo = (char *) "r", .owner = (char *) owner };
+    ama_str_t bytes = { 0 };
+
+    ama_journal_submitted_encode (&submitted, &bytes);
+    ama_journal_batch_event (batch, id_of (run), 1, 0, AMA_MSG_JOURNAL_SUBMITTED, bytes.data, bytes.size);
+    ama_journal_batch_summary (batch, &summary);
+    ama_str_done (&bytes);
+}
+
+/* What is another's is not there. Run 4 has a summary and no event: nobody's, and for those alone who see all. */
+static void owners (void **state)
+{
+    static const struct {
+        const char *owner, *selector;
+        uint64_t run; /* 0: not found */
+    } rows[] = {
+        { NULL, "@latest", 4 },  { "ana", "@latest", 3 },  { "bob", "@latest", 2 },  { "", "@latest", 1 },
+        { "eve", "@latest", 0 }, { "an", "@latest", 0 },   { "ana", "@failed", 3 },  { "bob", "@failed", 0 },
+        { "", "@failed", 1 },    { "bob", "@running", 2 }, { "ana", "@running", 0 }, { NULL, "@failed", 3 },
+    };
+    ama_journal_t *journal = must_open ();
+    ama_journal_batch_t *batch = ama_journal_batch_new ();
+    const char *const names[] = { "", "bob", "ana" };
+    ama_run_summary_t *list, summary;
+    char text[AMA_ID_TEXT];
+    ama_id_t found;
+    size_t n;
+
+    (void) state;
+    put_owned (batch, 1, "", AMA_RUN_STATE_FAILED);
+    put_owned (batch, 2, "bob", AMA_RUN_STATE_RUNNING);
+    put_owned (batch, 3, "ana", AMA_RUN_STATE_FAILED);
+    summary = (ama_run_summary_t){ .run = id_of (4), .state = AMA_RUN_STATE_SUCCEEDED };
+    ama_journal_batch_summary (batch, &summary);
+    assert_int_equal (ama_journal_commit (journal, batch, NULL), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int rc = ama_journal_find (journal, rows[i].selector, rows[i].owner, &found, NULL);
+        if (rc != (rows[i].run ? 0 : AMA_E_NOT_FOUND) || (rows[i].run && !ama_id_equal (found, id_of (rows[i].run))))
+            fail_msg ("%s of %s: %d", rows[i].selector, rows[i].owner ? rows[i].owner : "all", rc);
+    }
+    for (uint64_t run = 1; run <= 4; run++)
+        for (size_t i = 0; i < 3; i++) {
+            bool own = run == i + 1;
+            ama_err_t by_id = { 0 }, unknown = { 0 };
+            (void) ama_id_text (id_of (run), text);
+            assert_int_equal (ama_journal_find (journal, text, names[i], &found, &by_id), own ? 0 : AMA_E_NOT_FOUND);
+            assert_int_equal (ama_journal_summary (journal, id_of (run), names[i], &summary, &by_id),
+                              own ? 0 : AMA_E_NOT_FOUND);
+            assert_int_equal (ama_journal_list (journal, 10, names[i], &list, &n, NULL), 0);
+            assert_int_equal (n, 1);
+            assert_string_equal (list[0].owner, names[i]);
+            ama_run_summary_done (&list[0]);
+            free (list);
+            if (own) {
+                assert_string_equal (summary.owner, names[i]);
+                ama_run_summary_done (&summary);
+                continue;
+            }
+            assert_int_equal (ama_journal_summary (journal, id_of (99), names[i], &summary, &unknown), AMA_E_NOT_FOUND);
+            assert_string_equal (by_id.text, unknown.text);
+        }
+    assert_int_equal (ama_journal_list (journal, 10, NULL, &list, &n, NULL), 0);
+    assert_int_equal (n, 4);
     for (size_t i = 0; i < n; i++)
         ama_run_summary_done (&list[i]);
     free (list);
@@ -313,9 +387,8 @@ static void killed (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (restart),           TEST (second_start), TEST (in_memory),
-        TEST (one_batch_or_none), TEST (selectors),    TEST (no_space),
-        TEST (full_disk),         TEST (broken_disk),  TEST (killed),
+        TEST (restart), TEST (second_start), TEST (in_memory), TEST (one_batch_or_none), TEST (selectors),
+        TEST (owners),  TEST (no_space),     TEST (full_disk), TEST (broken_disk),       TEST (killed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -412,7 +412,7 @@ static void step_phases (stage_t *stage, const char *verb, const char *arg)
                                     .ref = (char *) "main",
                                     .env = (char *) "dev",
                                     .name = (char *) "" };
-        ama_run_core_submit (stage->run, &submit, stage->now);
+        ama_run_core_submit (stage->run, &submit, "", stage->now);
     }
     else if (strcmp (verb, "activate") == 0)
         ama_run_core_activate (stage->run, stage->now);

@@ -12,14 +12,11 @@ import scala.tools.nsc.reporters.StoreReporter
 /** `caret` is the source line, and the line below it with the caret. */
 final case class CompileError(line: Int, column: Int, text: String, caret: String)
 
-/** The Scala compiler of one interpreter after the other. What it has read of Spark's classes is most of what a new one costs, in time and
-  * in memory, so an attempt that ends leaves its compiler to the next; of the attempt's own names the next finds none. Used by one thread at
-  * a time. Its classes go to `folder`. */
+/** The Scala compiler of one interpreter. Used by one thread at a time. Its classes go to `folder`. */
 final class Compiler(folder: Path, jars: JarLoader) {
   private var found          = List.empty[CompileError]
   private var warned         = List.empty[Warning]
   private var jarsKnown      = 0
-  @volatile private var sure  = true
 
   val settings: GenericRunnerSettings = {
     val s = new GenericRunnerSettings(problem => throw new IllegalArgumentException(problem))
@@ -49,30 +46,16 @@ final class Compiler(folder: Path, jars: JarLoader) {
   def errors: List[CompileError] = found.reverse
   def warnings: List[Warning]    = warned.reverse
 
-  /** Whether nothing cut it short: one that an interrupt or a failure of its own ended somewhere on its way is not to be used again. */
-  def isSound: Boolean = sure
-
   /** Compiles one statement by `how`. Hears of new jars before, on the thread that uses it. */
-  def use[T](interrupted: () => Boolean)(how: => T): T = {
+  def use[T](how: => T): T = {
     learnJars()
     found = Nil
     warned = Nil
-    sure = false
-    try {
-      val done = how
-      sure = !interrupted()
-      done
-    } finally {
+    try how
+    finally {
       reporter.reset()
       global.currentRun.reporting.clearAllConditionalWarnings()
     }
-  }
-
-  /** Forgets all that statements defined, and who asked last. */
-  def forget(): Unit = {
-    val all = global.rootMirror.RootClass.info.decls
-    all.toList.filter(symbol => ReplClass.is(symbol.name.toString)).foreach(all.unlink(_))
-    reporter.currentRequest = null
   }
 
   def close(): Unit = global.close()

@@ -28,7 +28,6 @@ final class Host(val options: Options) {
   private val interpreters = new AtomicInteger
   private val leaving      = new AtomicBoolean
   private var spare        = Option.empty[CompletableFuture[Interpreter]]
-  private var compilers    = List.empty[Compiler]                         // without an interpreter
 
   /** Bound at once; Spark and the first interpreter follow side by side. */
   def start(connection: ConnectionInfo): Unit = {
@@ -77,27 +76,18 @@ final class Host(val options: Options) {
     else
       Threads.future(s"interpreter-$number") {
         Thread.currentThread.setContextClassLoader(loader)
-        val i = new Interpreter(number, classes, jars, origins, takeCompiler().getOrElse(new Compiler(classes, jars)))
+        val i = new Interpreter(number, classes, jars, origins, new Compiler(classes, jars))
         loader.put(number, i.loader)
         i.begin(() => session.await().spark.newSession())
         i
       }
   }
 
-  private def takeCompiler(): Option[Compiler] = synchronized {
-    val taken = compilers.headOption
-    compilers = compilers.drop(1)
-    taken
-  }
-
   /** Values that were handed over still need their classes, and their sources' lines. */
-  private def dispose(i: Interpreter, keepClasses: Boolean, isIdle: Boolean): Unit = {
+  private def dispose(i: Interpreter, keepClasses: Boolean): Unit = {
     Outlet.ofInterpreter.remove(i.number)
     Bindings.drop(i.number)
-    if (isIdle && i.compiler.isSound) {
-      i.compiler.forget()
-      synchronized { if (compilers.length < Host.MaxCompilers) compilers ::= i.compiler }
-    } else i.compiler.close()
+    i.compiler.close()
     prepareSpare()
     if (!keepClasses) {
       loader.remove(i.number)
@@ -134,7 +124,7 @@ final class Host(val options: Options) {
     if (!kernels.remove(scope, kernel)) throw new IllegalArgumentException(s"no open scope '$scope'")
     kernel.end()
     if (publish) handover.publish(kernel.attempt.action, handed)
-    kernel.whenInterpreted(dispose(_, keepClasses = handed.nonEmpty, kernel.hasEnded))
+    kernel.whenInterpreted(dispose(_, keepClasses = handed.nonEmpty))
     Closed(kernel, handed)
   }
 
@@ -162,7 +152,6 @@ final class Host(val options: Options) {
 
 object Host {
   val Main             = "main"
-  private val MaxCompilers = 2        // of some ten megabytes each
   private val Patience = 5000L
   /** Milliseconds; a compiler that is being made, or Spark's own end, may write for that long on a busy machine. */
   private val DeleteFor = 3000L

@@ -58,7 +58,7 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   def run(source: Source, cancelled: () => Boolean = () => false): Outcome = {
     val shift  = if (source.line <= MaxPadding) 0 else source.line - 1
     val padded = "\n" * (source.line - 1 - shift) + " " * (source.column - 1).min(MaxPadding) + source.code
-    compiler.use(cancelled)(imain.withLabel(source.file)(compile(padded))) match {
+    compiler.use(imain.withLabel(source.file)(compile(padded))) match {
       case Compiled(request) =>
         val last = source.line + source.code.count(_ == '\n')
         origins.put(request.lineRep.lineId, Origin(source.file, source.line, last, shift))

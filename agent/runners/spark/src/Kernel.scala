@@ -208,9 +208,6 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
       connection.close()
     }
 
-  /** Whether `end` ended it: code that never waits goes on. */
-  def hasEnded: Boolean = !thread.isAlive
-
   /** Ends the statement under way, if any, and all that the attempt left running. No further request is done. */
   def end(): Unit = {
     closed = true

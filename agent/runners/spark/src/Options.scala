@@ -1,11 +1,12 @@
 package org.amaterasu.kernel
 
 import java.lang.management.ManagementFactory
+import java.io.{BufferedInputStream, FileDescriptor, FileInputStream}
 import java.nio.file.{Files, Path}
 
 /** What the environment variables of the process say. Nobody else reads them. */
 final case class Options(
-    sparkConf: Option[Path], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path)
+    sparkConf: Option[Path], sparkSecrets: Option[Array[Byte]], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path)
 
 object Options {
   def apply(env: Map[String, String]): Options = {
@@ -13,6 +14,7 @@ object Options {
     val confFolder = set("SPARK_CONF_DIR").orElse(set("SPARK_HOME").map(_ + "/conf"))
     Options(
       sparkConf = set("AMA_SPARK_CONF").map(Path.of(_)),
+      sparkSecrets = set("AMA_SPARK_SECRETS").map(_ => new BufferedInputStream(new FileInputStream(FileDescriptor.in)).readAllBytes()), // a bare one would seek
       sparkDefaults = confFolder.map(Path.of(_, "spark-defaults.conf")).filter(Files.isRegularFile(_)),
       run = set("AMA_RUN").getOrElse(""),
       environment = Environment(set("AMA_ENV_JSON").fold(Json.obj(): com.fasterxml.jackson.databind.JsonNode)(f => Json.read(Files.readAllBytes(Path.of(f))))),

@@ -51,6 +51,7 @@ final class Session(options: Options, loader: ClassLoader, classes: Path) {
     Session.Defaults.foreach { case (k, v) => conf.set(k, v) }
     options.sparkDefaults.foreach(file => Session.readDefaults(file).foreach { case (k, v) => conf.set(k, v) })
     options.sparkConf.foreach(file => Session.readConf(file).foreach { case (k, v) => conf.set(k, v) })
+    options.sparkSecrets.foreach(Session.properties(_, "on standard input").foreach { case (k, v) => conf.set(k, v) })
     conf.set("spark.repl.class.outputDir", classes.toString)
     if (Session.isHere(conf.get("spark.master")))
       Seq("spark.driver.host", "spark.driver.bindAddress").foreach(conf.setIfMissing(_, "127.0.0.1"))
@@ -116,10 +117,17 @@ object Session {
   }
 
   private def readConf(file: Path): Seq[(String, String)] = {
-    val json =
-      try Json.read(Files.readAllBytes(file))
+    val bytes =
+      try Files.readAllBytes(file)
       catch { case e: java.io.IOException => throw new SessionError(s"the Spark properties in $file cannot be read: ${e.getMessage}", e) }
-    if (!json.isObject) throw new SessionError(s"the Spark properties in $file are no JSON object")
+    properties(bytes, s"in $file")
+  }
+
+  private def properties(bytes: Array[Byte], where: String): Seq[(String, String)] = {
+    val json =
+      try Json.read(bytes)
+      catch { case e: java.io.IOException => throw new SessionError(s"the Spark properties $where cannot be read: ${e.getMessage}", e) }
+    if (!json.isObject) throw new SessionError(s"the Spark properties $where are no JSON object")
     json.properties.asScala.toSeq.map(e => e.getKey -> e.getValue.asText)
   }
 

@@ -1,0 +1,78 @@
+"""Secrets of a Spark session and its actions: configuration, Spark properties, executor environment; shown nowhere, on success and failure."""
+import json
+import os
+import unittest
+
+from canary import Canaries
+from house import Events
+from secrets_test import SecretsHouse
+
+CANARIES = Canaries(
+    db="canary-db 1+/&\"<\\é~",
+    own="canary-own-2:4567890",
+    spark="canary-spark/3 3 3",
+    executor="canary-executor-4",
+)
+
+
+class SparkSecrets(SecretsHouse):
+    def test_only_the_actions_see_them(self):
+        for name in ("spark", "executor", "db"):
+            self.secret(f"dev/{name}", CANARIES[name])
+        os.mkfifo(self.shared / "gate")
+        sees = f"""
+            val db = env.configuration("db.password")
+            val all = Seq(db, spark.conf.get("spark.hadoop.fs.canary.key"), sys.env("CANARY"), sys.env("AMA_CONF_DB_PASSWORD"))
+            java.nio.file.Files.writeString(java.nio.file.Path.of("{self.shared}/seen"), all.mkString("\\n"))
+            println(s"all: $all")
+            print(db.take(9)); System.out.flush(); println(db.drop(9))
+            print(db.take(9))
+            println(db.drop(9))
+            val table = Seq(("spark", all(1) + all(1)), ("db", db)).toDF("name", "value")
+            table.show()
+            val encoded = java.util.Base64.getEncoder.encodeToString(("x" + db).getBytes("UTF-8"))
+            val long = "x" * 4090 + db * 3
+            new ProcessBuilder("sh", "-c", "echo inherited $AMA_CONF_DB_PASSWORD; echo $CANARY >&2").inheritIO().start().waitFor()
+            println("ready")
+            scala.io.Source.fromFile("{self.shared}/gate").mkString
+            """
+        fails = """
+            val own = env.configuration("own")
+            println("own " + own)
+            System.err.println(own)
+            throw new IllegalStateException("refused for " + own + " and " + env.configuration("db.password"))
+            """
+        scala = {"group": "spark", "type": "scala"}
+        repo = self.repo({
+            "maki.yml": json.dumps({"job-name": "job", "flow": [
+                {"name": "sees", "runner": scala, "file": "sees.scala"},
+                {"name": "fails", "runner": scala, "file": "fails.scala", "retry": {"attempts": 1}}]}),
+            "env/dev/job.yml": "name: dev\nmaster: local[1]\nconfiguration:\n  db.password: secret://db\n",
+            "env/dev/spark.yml": "spark.hadoop.fs.canary.key: secret://spark\n",
+            "env/dev/spark_exec_env.yml": "CANARY: secret://executor\n",
+            "src/sees.scala": sees, "src/fails.scala": fails, "src/fails/env/dev/job.yml": "configuration:\n  own: secret://own\n"})
+        self.amad("--config", self.config)
+        run = self.ama("--repo", repo, "--env", "dev", "--detach", program="ama-submit").stdout.strip()
+        following = self.start("attach", run, "--report", "code")
+        told = self.wait_for_line(following, "ready", 500)
+        self.assertEqual(CANARIES.in_processes("cmdline"), [])
+        self.assertEqual({command for _, command in CANARIES.in_processes("environ")}, {"java"})
+        (self.shared / "gate").write_text("go")
+        rest, _ = self.finish(following, 300)
+        done = self.ama("attach", run, "--report-format", "ndjson")
+        self.assertEqual(done.returncode, 1, told + rest)
+        for text in (told, rest, done.stdout, self.ama("show", run, "-o", "json").stdout):
+            self.assertEqual(CANARIES.within(text.encode()), [], text)
+        events = Events.of(done.stdout)
+        for half in ("canary-own", "canary-spark"):  # nor what a table or a result has cut off
+            self.assertNotIn(half, done.stdout)
+        self.assertEqual((self.shared / "seen").read_text().split("\n"), [CANARIES[n] for n in ("db", "spark", "executor", "db")])
+        self.assertIn("db: String = ***", [e.get("value") for e in events.find("statement.ended")])
+        self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "refused for *** and ***")
+        log = next((self.data / "agent/runs").glob("*/session-*/kernel.log")).read_text()
+        self.assertIn("inherited ***\n", log)
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
