@@ -108,17 +108,21 @@ static uint64_t start_time_of (pid_t pid)
 }
 
 /* Reaps and, if it should end, kills a child that is not the leader. True while it is there. */
-static bool tend (pid_t pid)
+static bool tend (pid_t pid, bool *ret_reaped)
 {
+    int rc;
+
     if (pid <= 1 || pid == ward.pid)
         return false;
     if (ward.clearing)
         (void) kill (pid, SIGKILL);
-    return waitpid (pid, NULL, WNOHANG) == 0;
+    rc = waitpid (pid, NULL, WNOHANG);
+    *ret_reaped |= rc > 0;
+    return rc == 0;
 }
 
 /* All children but the leader, once; how many are left. */
-static unsigned look (void)
+static unsigned look_once (bool *ret_reaped)
 {
     char path[64], *text = NULL, *at, *end;
     size_t size = 0;
@@ -134,7 +138,7 @@ static unsigned look (void)
             pid_t pid = (pid_t) strtol (at, &end, 10);
             if (end == at)
                 break;
-            left += tend (pid);
+            left += tend (pid, ret_reaped);
         }
         free (text);
         return left;
@@ -142,10 +146,23 @@ static unsigned look (void)
     DIR *proc = opendir ("/proc");
     for (struct dirent *entry; proc && (entry = readdir (proc));) {
         pid_t pid = (pid_t) atoi (entry->d_name);
-        left += pid > 1 && waitpid (pid, NULL, WNOHANG | WNOWAIT | __WALL) >= 0 && tend (pid);
+        left += pid > 1 && waitpid (pid, NULL, WNOHANG | WNOWAIT | __WALL) >= 0 && tend (pid, ret_reaped);
     }
     if (proc)
         (void) closedir (proc);
+    return left;
+}
+
+/* Likewise; the children of one that has just ended have become ours, maybe after the list was read. */
+static unsigned look (void)
+{
+    unsigned left;
+    bool reaped;
+
+    do {
+        reaped = false;
+        left = look_once (&reaped);
+    } while (reaped);
     return left;
 }
 

@@ -58,7 +58,7 @@ class Agent(DaemonHouse):
         return "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output", action=action, stream=stream)).encode()
 
     def test_twenty_actions_outlive_their_agents(self):
-        marks, said, go, never = (self.folder / n for n in ("marks", "said", "go", "never"))
+        marks, said, go, never = (self.shared / n for n in ("marks", "said", "go", "never"))
         os.mkfifo(never)
         said.mkdir()
         names = [f"a{i}" for i in range(ACTIONS)]
@@ -114,7 +114,7 @@ class Agent(DaemonHouse):
 
         for trouble in (stopped, dead):
             with self.subTest(trouble.__name__):
-                marks = self.folder / f"marks-{trouble.__name__}"
+                marks = self.shared / f"marks-{trouble.__name__}"
                 run = self.submit(self.job(flow(shell("a"), lease="10s"), name=trouble.__name__, a=script.format(marks)))
                 self.wait(lambda: marks.exists() and self.beats(marks, "1"))
                 left = trouble()
