@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import sys
+import textwrap
 import time
 import unittest
 
@@ -13,6 +14,7 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "tools")]
 from daemon_house import DaemonHouse  # noqa: E402
 from run_test import flow, shell  # noqa: E402
+from secrets_test import CANARIES, LEAKY, SecretsHouse  # noqa: E402
 
 ACTIONS = 20
 KILLS = int(os.environ.get("AMA_AGENT_KILLS", "5"))
@@ -35,7 +37,10 @@ exit {code}
 """
 
 
-class Agent(DaemonHouse):
+LEAK = textwrap.dedent(LEAKY)
+
+
+class Agents:
     def agents(self):
         return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
 
@@ -54,6 +59,8 @@ class Agent(DaemonHouse):
         self.wait(lambda: any(pid != old for pid in self.agents()))
         return self.agents()[0]
 
+
+class Agent(Agents, DaemonHouse):
     def written(self, events, action, stream):
         return "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output", action=action, stream=stream)).encode()
 
@@ -127,6 +134,48 @@ class Agent(DaemonHouse):
                 events = self.checked(text)
                 self.assertEqual((code, [e["state"] for e in events.find("attempt.ended")]), (0, ["lost", "succeeded"]))
                 self.assertGreater(self.beats(marks, "2")[0], self.beats(marks, "1")[-1])
+
+
+class Secrets(Agents, SecretsHouse):
+    def steps(self, text, *more):
+        """Goes on when its pipe is written to."""
+        return f"{LEAK}\necho\necho {text}\nread -r go < {self.shared}/{text}\n" + "\n".join(more)
+
+    def test_what_is_masked_outlives_the_agent(self):
+        """Secrets that were changed meanwhile, or that only another action of the run was given, stay masked, and are on no disk."""
+        for name in ("gate-1", "gate-2", "gate-3"):
+            os.mkfifo(self.shared / name)
+        hand_on = f"printf %s \"$AMA_CONF_PEM\" > {self.shared}/handed"
+        takes = f"AMA_CONF_PEM=$(cat {self.shared}/handed)\necho gate-3\nread -r go < {self.shared}/gate-3\necho \"third $AMA_CONF_PEM $AMA_CONF_OWN\"\n"
+        repo = self.repo({
+            "maki.yml": json.dumps({"job-name": "job", "flow": [shell("a", retry={"attempts": 1}), shell("b", retry={"attempts": 1})]}),
+            "env/dev/job.yml": f"name: dev\noutputRootPath: {self.folder}/out\n",
+            "src/a/env/dev/more.yml": "own: secret://own\npem: secret://pem\ndb.password: secret://db\nlist: secret://own\n"
+                                      "credential: secret://credential\nplugin: secret://plugin\n",
+            "src/a.sh": f"set +u\n{hand_on}\n" + self.steps("gate-1", LEAK, self.steps("gate-2", LEAK)), "src/b.sh": takes})
+        self.amad("--config", self.config)
+        run = self.submit(repo, "--env", "dev")
+        following = self.start("attach", run, "--report", "code", "--report-format", "ndjson")
+        told = []
+        for name in ("gate-1", "gate-2", "gate-3"):
+            told.append(self.wait_for_line(following, f'"text":"{name}"'))
+            self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "handed"), [])
+            if name == "gate-1":
+                self.secret("dev/own", "canary-that-is-another")
+            self.another_agent(self.kill_agent())
+            (self.shared / name).write_text("go\n")
+        rest, _ = self.finish(following)
+        code, events = self.attach(run)
+        self.assertEqual(code, 0, events)
+        for text in (*told, rest, events):
+            self.assertEqual(CANARIES.within(text.encode()), [], text)
+        found = self.checked(events)
+        self.assertEqual([e["text"] for e in found.find("output", action="b")], ["gate-3", "third *** "])
+        lines = [e["text"] for e in found.find("output", action="a")]
+        self.assertEqual([lines.count(name) for name in ("gate-1", "gate-2")], [1, 1])
+        self.assertEqual(lines.count("OWN=***"), 4, lines)
+        self.assertEqual([e["attempt"] for e in found.find("attempt.ended")], [1, 1])
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "handed"), [])
 
 
 if __name__ == "__main__":
