@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -180,21 +179,23 @@ static void fail (ama_confine_t *confine, const char *what)
     confine->troubled = ama_strdup (what);
 }
 
-static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
+static void allow_as_is (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
 {
-    struct stat st;
-    beneath_t beneath = { .allowed = allowed & handled (confine->sandbox->abi), .fd = fd };
+    const beneath_t beneath = { .allowed = allowed & handled (confine->sandbox->abi), .fd = fd };
 
-    if (fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode))
-        beneath.allowed &= LL_FILE;
     if (syscall (SYS_landlock_add_rule, confine->ruleset, LL_PATH_BENEATH, &beneath, 0) < 0)
         fail (confine, what);
+}
+
+static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
+{
+    allow_as_is (confine, fd, ama_sandbox_rules_fit (fd, allowed), what);
 }
 
 static void allow_all (ama_confine_t *confine, const ama_sandbox_rules_t *rules)
 {
     for (size_t i = 0; i < rules->count; i++)
-        allow (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
+        allow_as_is (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
 }
 
 /* With the rules for every action, of which there are many: it is made before it is wanted. */

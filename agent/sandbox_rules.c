@@ -102,6 +102,13 @@ static const char *const etc_reads[] = {
     "wgetrc",
 };
 
+uint64_t ama_sandbox_rules_fit (int fd, uint64_t allowed)
+{
+    struct stat st;
+
+    return fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode) ? allowed & LL_FILE : allowed;
+}
+
 static void add_rule (ama_sandbox_rules_t *rules, const char *path, uint64_t allowed)
 {
     int fd = rules->count < SANDBOX_RULES_MAX && path[0] == '/' ? open (path, O_PATH | O_CLOEXEC) : -1;
@@ -109,7 +116,7 @@ static void add_rule (ama_sandbox_rules_t *rules, const char *path, uint64_t all
     if (fd < 0)
         return;
     rules->all[rules->count].fd = fd;
-    rules->all[rules->count++].allowed = allowed;
+    rules->all[rules->count++].allowed = ama_sandbox_rules_fit (fd, allowed);
 }
 
 void ama_sandbox_rules_close (ama_sandbox_rules_t *rules)
@@ -190,7 +197,7 @@ static void add_open (ama_sandbox_rules_t *rules, int fd, uint64_t allowed)
     if (own < 0)
         return;
     rules->all[rules->count].fd = own;
-    rules->all[rules->count++].allowed = allowed;
+    rules->all[rules->count++].allowed = ama_sandbox_rules_fit (own, allowed);
 }
 
 /* Whole if it may be had whole, else what is everybody's in it. */

@@ -176,6 +176,10 @@ void ward_on_clear_time (void *arg)
     ama_ward_t *ward = arg;
     void (*done) (bool ok, void *arg) = ward->cleared, (*ready) (bool alive, void *arg) = ward->on_ready;
 
+    if (!ready && done && !ward->empty && ward->conn >= 0 && ++ward->clear_tries < CLEAR_TRIES) {
+        ama_timer_after (ward->clearing, CLEAR_MS);
+        return;
+    }
     ward->cleared = NULL;
     ward->on_ready = NULL;
     if (ready)
@@ -475,6 +479,7 @@ bool ama_ward_clear (ama_ward_t *ward, void (*done) (bool ok, void *arg), void *
     }
     ward->cleared = done;
     ward->cleared_arg = arg;
+    ward->clear_tries = 0;
     ward_tell (ward, AMA_WARD_CLEAR, 0);
     ama_timer_after (ward->clearing, CLEAR_MS);
     return true;

@@ -11,7 +11,8 @@ enum {
     REFILL_MS = 5,
     RENEW_MOST_MS = 10000,
     CUT_MS = 250,
-    CLEAR_MS = 2000,
+    CLEAR_MS = 250, /* a machine that was frozen in between has lost one of these, not all */
+    CLEAR_TRIES = 8,
     DRAIN_READS = 16,
     READ_BYTES = 64 << 10,
     LAST_WAIT_MS = 1000
@@ -41,6 +42,7 @@ struct ama_ward {
     ama_child_end_t end;
     int trouble;
     ama_timer_t *cut, *grace, *clearing;
+    unsigned clear_tries;
     void (*cleared) (bool ok, void *arg);
     void *cleared_arg;
     void (*on_ready) (bool alive, void *arg);
