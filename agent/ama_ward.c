@@ -83,7 +83,9 @@ static void say (uint32_t kind, const int *fds, size_t n_fds)
         control.head = (struct cmsghdr){ CMSG_LEN (sizeof (int) * n_fds), SOL_SOCKET, SCM_RIGHTS };
         memcpy (CMSG_DATA (&control.head), fds, sizeof (int) * n_fds);
     }
-    if (ward.conn >= 0 && sendmsg (ward.conn, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    /* one that has gone may have said something before */
+    if (ward.conn >= 0 && sendmsg (ward.conn, &packet, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE
+        && errno != ECONNRESET)
         hang_up ();
 }
 
@@ -448,6 +450,8 @@ static bool on_message (void)
     int fds[AMA_WARD_FDS];
     size_t n_fds = head ? (head->cmsg_len - CMSG_LEN (0)) / sizeof *fds : 0;
 
+    if (n < 0 && errno == ECONNRESET) /* it went without reading all that we said; what it has said is still there */
+        return true;
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EINTR))
             hang_up ();

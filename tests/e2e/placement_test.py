@@ -32,14 +32,15 @@ class FarAgent(NetHouse):
     def test_killed_meanwhile(self):
         self.serve("", "--no-agent")
         agent = self.agent("node7")
-        job = self.job(flow(shell("a"), shell("b")), a=f"echo begun; test -e {self.folder}/go || sleep 600\n", b="echo two\n")
+        job = self.job(flow(shell("a"), shell("b")), a=f"echo begun; until test -e {self.shared}/go; do sleep 0.05; done\n", b="echo two\n")
         run = self.submit(job, "--env", "dev")
         follower = self.start("attach", run, "--report-format", "ndjson")
         self.wait_for_line(follower, '"text":"begun')
-        (self.folder / "go").touch()
         agent.kill()
+        (self.shared / "go").touch()
         self.finish(follower)
         self.assertEqual(follower.returncode, 0, self.logs())
+        self.assertEqual([e["attempt"] for e in self.checked(self.attach(run)[1]).find("attempt.ended")], [1, 1])  # it went on under its guard
 
     def test_refused(self):
         self.serve("", "--no-agent")
