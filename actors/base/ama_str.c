@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ama_str_init (ama_str_t *str)
-{
-    *str = (ama_str_t){ 0 };
-}
-
 void ama_str_done (ama_str_t *str)
 {
     free (str->data);

@@ -1,6 +1,6 @@
 /* ama_str.h - a growing byte string, and the few string helpers that libc lacks
  *
- * An ama_str_t is embedded: zero-initialise or ama_str_init, and ama_str_done. `data` is always NUL-terminated once
+ * An ama_str_t is embedded: zero-initialise, and ama_str_done. `data` is always NUL-terminated once
  * anything was added (NULL before); `size` does not count the NUL. Bytes may hold NULs.
  */
 #ifndef AMA_BASE_STR_H
@@ -16,7 +16,6 @@ typedef struct {
     size_t room;
 } ama_str_t;
 
-void ama_str_init (ama_str_t *str);
 void ama_str_done (ama_str_t *str);
 void ama_str_clear (ama_str_t *str); /* keeps the memory */
 void ama_str_add (ama_str_t *str, const void *bytes, size_t size);

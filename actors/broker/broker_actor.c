@@ -314,6 +314,11 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     return 0;
 }
 
+size_t ama_broker_held (const void *state)
+{
+    return ama_broker_core_held (((const broker_t *) state)->core);
+}
+
 static void done (void *state)
 {
     broker_t *self = state;

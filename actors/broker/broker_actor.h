@@ -18,4 +18,7 @@ typedef struct {
 /* Config: ama_broker_conf_t. */
 extern const ama_actor_def_t ama_broker_def;
 
+/* Leases that are granted now; state: of a live broker. For tests. */
+size_t ama_broker_held (const void *state);
+
 #endif

@@ -477,6 +477,16 @@ void ama_broker_core_sweep (ama_broker_core_t *core)
     settle (core);
 }
 
+size_t ama_broker_core_held (const ama_broker_core_t *core)
+{
+    const lease_t *lease;
+    size_t n = 0;
+
+    for (lease = core->leases; lease; lease = lease->hh.next)
+        n += lease->granted;
+    return n;
+}
+
 void ama_broker_core_forget_wishes (ama_broker_core_t *core)
 {
     lease_t *lease, *next;

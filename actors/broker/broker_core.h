@@ -59,6 +59,9 @@ void ama_broker_core_agent (ama_broker_core_t *core, const char *name, const ama
  * gave them back was lost. */
 void ama_broker_core_sweep (ama_broker_core_t *core);
 
+/* Leases that are granted. */
+size_t ama_broker_core_held (const ama_broker_core_t *core);
+
 /* Wishes that nobody waits for any more (the supervisor went away) are dropped; granted leases stay. */
 void ama_broker_core_forget_wishes (ama_broker_core_t *core);
 

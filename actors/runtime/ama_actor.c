@@ -196,11 +196,6 @@ ama_waiter_t ama_waiter (const ama_envelope_t *request)
     return waiter;
 }
 
-bool ama_waiter_equal (const ama_waiter_t *a, const ama_waiter_t *b)
-{
-    return a->id == b->id && strcmp (a->name, b->name) == 0;
-}
-
 int ama_reply (ama_ctx_t *ctx, const ama_waiter_t *waiter, uint16_t type, const void *body)
 {
     ama_envelope_t envelope;

@@ -80,7 +80,6 @@ typedef struct {
 } ama_waiter_t;
 
 ama_waiter_t ama_waiter (const ama_envelope_t *request);
-bool ama_waiter_equal (const ama_waiter_t *a, const ama_waiter_t *b);
 
 /* Sends; no answer is expected. 0, or AMA_E_UNREACHABLE / AMA_E_BUSY / AMA_E_LIMIT (body above AMA_BODY_MAX): not sent. */
 int ama_tell (ama_ctx_t *ctx, const char *dst, uint16_t type, const void *body);

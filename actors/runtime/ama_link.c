@@ -495,11 +495,14 @@ int ama_link_join (ama_link_t *link, ama_ctx_t *ctx, ama_err_t *err)
     return 0;
 }
 
-static void flush_last_words (ama_link_t *link)
+/* Bye is one of them: nobody else tells the hub that a thread has ended. */
+static void say_last_words (ama_link_t *link)
 {
     int64_t until_ms = now_ms (link) + TICK_MS;
 
-    for (flush (link); link->backlog.first && now_ms (link) < until_ms; flush (link)) {
+    for (flush (link);
+         (link->backlog.first || !say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL)) && now_ms (link) < until_ms;
+         flush (link)) {
         zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLOUT };
         (void) zmq_poll (&item, 1, until_ms - now_ms (link));
     }
@@ -509,10 +512,8 @@ void ama_link_close (ama_link_t *link)
 {
     if (!link->socket)
         return;
-    if (link->state == UP) {
-        flush_last_words (link);
-        (void) say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
-    }
+    if (link->state == UP)
+        say_last_words (link);
     ama_timer_cancel (&link->tick);
     forget_process (link);
     ama_source_destroy (&link->source);

@@ -32,18 +32,18 @@ int ama_spawn (const ama_spawn_t *spawn, pid_t *ret_pid)
     job_t job = { .spawn = spawn };
     pthread_attr_t attributes;
     pthread_t thread;
+    int rc; /* of the thread; job.rc is the thread's own to write, maybe before pthread_create returns */
 
     if (!spawn->enter)
         (void) run (&job);
     else {
-        job.rc = pthread_attr_init (&attributes);
-        if (!job.rc) {
-            (void) pthread_attr_setstacksize (&attributes, STACK_BYTES);
-            job.rc = pthread_create (&thread, &attributes, run, &job);
-            (void) pthread_attr_destroy (&attributes);
-        }
-        if (!job.rc)
-            (void) pthread_join (thread, NULL);
+        (void) pthread_attr_init (&attributes);
+        (void) pthread_attr_setstacksize (&attributes, STACK_BYTES);
+        rc = pthread_create (&thread, &attributes, run, &job);
+        (void) pthread_attr_destroy (&attributes);
+        if (rc)
+            return rc;
+        (void) pthread_join (thread, NULL);
     }
     if (!job.rc)
         *ret_pid = job.pid;

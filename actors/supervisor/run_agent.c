@@ -286,6 +286,8 @@ void ama_run_core_renew (ama_run_core_t *run)
 {
     const run_session_t *session = &run->session;
 
+    if (ama_run_core_ended (run)) /* what it holds is given back when its end is durable */
+        return;
     if (!ama_id_is_zero (session->lease))
         run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_LEASE,
                                               .id = session->lease,

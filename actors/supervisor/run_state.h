@@ -14,13 +14,14 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS    5000    /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS         5000    /* from "the agent is up and does not hold it" to lost                  */
-#define RUN_SILENT_MS        15000   /* an agent is not heard of: its attempts are unknown                  */
-#define RUN_LEASE_MS         1800000 /* of an attempt whose job does not say; agent/replay.c has it, too  */
-#define RUN_GRACE_MS         60000   /* beyond the lease, before another attempt starts                     */
-#define RUN_SESSION_LOST_MS  5000    /* the agent says what became of the attempts of a lost session         */
-#define RUN_SESSION_DELAY_MS 1000    /* before a session is tried again; doubles                             */
+#define RUN_STOP_AGAIN_MS 5000    /* a cancel is a tell: repeated until it is obeyed                      */
+#define RUN_DOUBT_MS      5000    /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_SILENT_MS     15000   /* an agent is not heard of: its attempts are unknown                  */
+#define RUN_LEASE_MS      1800000 /* of an attempt whose job does not say; agent/replay.c has it, too  */
+#define RUN_GRACE_MS      60000   /* beyond the lease, before another attempt starts                     */
+/* The agent says what became of the attempts of a lost session: an end waits for its output, up to 10 s, and is repeated. */
+#define RUN_SESSION_LOST_MS  15000
+#define RUN_SESSION_DELAY_MS 1000 /* before a session is tried again; doubles                             */
 
 /* ---- lists of action indexes ---- */
 

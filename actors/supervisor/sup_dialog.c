@@ -16,7 +16,7 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MOST_MS  5000
 /* After this long the request is sent again: it, or its answer, may have been lost. The receivers' own deadlines are theirs. */
-#define ASK_AGAIN_MS   60000
+#define ASK_AGAIN_MS   30000
 #define START_AGAIN_MS 10000
 #define CLOSE_AGAIN_MS 5000
 /* A lease that is not known to be free yet keeps others waiting. */
@@ -336,8 +336,11 @@ void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char
 
     DL_FOREACH (sup->closing_sessions, closing)
     {
-        if (ama_id_equal (closing->id, session))
-            return;
+        if (!ama_id_equal (closing->id, session))
+            continue;
+        if (ama_id_is_zero (closing->lease)) /* its agent told of it before what its run's end asks for was durable */
+            closing->lease = lease;
+        return;
     }
     closing = ama_calloc (1, sizeof *closing);
     closing->id = session;

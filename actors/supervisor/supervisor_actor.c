@@ -319,6 +319,16 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
     sup_retain_start (sup);
 }
 
+/* The next broker knows nothing: what is held is said again before it has given it to others. */
+static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+{
+    sup_t *sup = state;
+
+    (void) ctx;
+    if (strcmp (name, "broker") == 0 && sup->resumed && !sup->stopping)
+        sup_on_renew (sup);
+}
+
 static void stop (ama_ctx_t *ctx, void *state)
 {
     sup_t *sup = state;
@@ -396,5 +406,6 @@ const ama_actor_def_t ama_supervisor_def = {
     .stop = stop,
     .done = done,
     .joined = joined,
+    .peer_gone = on_peer_gone,
     .handlers = handlers,
 };

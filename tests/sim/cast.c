@@ -1,17 +1,12 @@
-/* cast.c - see cast.h. Plans are made from the run's number, so that a repeated ask gets the same answer. */
+/* cast.c - see cast.h: what all stand-ins share, and the client */
 #include "tests/sim/cast_part.h"
 
 #include "messages/ama_types.h"
-#include "messages/attempt.h"
-#include "messages/lease.h"
-#include "messages/plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ACTIONS_MAX 12
 
 uint64_t cast_random (cast_world_t *world)
 {
@@ -61,6 +56,7 @@ void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_run
     memset (world, 0, sizeof *world);
     world->history = history;
     world->sim = sim;
+    world->seed = seed;
     world->random = seed * 7919 + 1;
     world->n_runs = n_runs;
     world->incarnation = 1;
@@ -68,6 +64,7 @@ void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_run
         world->readers[i] = (cast_reader_t){ .world = world, .index = i };
     for (size_t i = 0; i < n_runs; i++) {
         (void) snprintf (world->runs[i].token, sizeof world->runs[i].token, "token-%zu", i);
+        world->runs[i].repo = (unsigned) (cast_random (world) % CAST_REPOS);
         world->runs[i].cancel_wanted = cast_random (world) % 6 == 0;
         world->runs[i].cancel_at_ms = 1 + (int64_t) (cast_random (world) % 3000);
     }
@@ -92,128 +89,6 @@ void cast_part_done (void *state)
     cast_part_t *self = state;
     ama_timer_destroy (&self->timer);
     ama_timer_destroy (&self->hello);
-}
-
-/* ---- planner ---- */
-
-typedef struct {
-    ama_plan_action_t actions[2 * ACTIONS_MAX];
-    uint32_t depends[2 * ACTIONS_MAX][ACTIONS_MAX];
-    char names[2 * ACTIONS_MAX][8];
-    ama_plan_dependencies_t dependencies;
-    ama_plan_repository_t repository;
-    ama_plan_artifact_t artifact;
-} draft_t;
-
-static uint64_t mix (uint64_t a, uint64_t b)
-{
-    uint64_t x = a * 0x9e3779b97f4a7c15u + b + 1;
-    x = (x ^ (x >> 31)) * 0xbf58476d1ce4e5b9u;
-    return x ^ (x >> 29);
-}
-
-static void draft_action (draft_t *draft, uint32_t i, const char *kind, uint64_t r)
-{
-    ama_plan_action_t *action = &draft->actions[i];
-
-    (void) snprintf (draft->names[i], sizeof draft->names[i], "%s%u", kind, i);
-    *action = (ama_plan_action_t){
-        .name = draft->names[i],
-        .runner = (char *) (r % 3 == 0 ? "spark-scala" : "shell"),
-        .group = (char *) (r % 3 == 0 ? "spark" : "shell"),
-        .type = (char *) "",
-        .file = (char *) "src/a",
-        .error_action = -1,
-        .error_of = -1,
-        .depends = draft->depends[i],
-        .retry = { .attempts = (uint32_t) (r / 3 % 3) + 1, .delay_ms = (int64_t) (r / 9 % 4) * 100 },
-        .timeout_ms = r / 36 % 5 == 0 ? 300 : 0,
-    };
-}
-
-static void draft_plan (draft_t *draft, ama_plan_plan_t *plan, uint64_t seed)
-{
-    uint32_t n = 1 + (uint32_t) (mix (seed, 0) % 6), at = 0;
-    uint32_t ordinary[ACTIONS_MAX];
-
-    memset (draft, 0, sizeof *draft);
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t r = mix (seed, i + 1);
-        uint32_t me = at++;
-        draft_action (draft, me, "a", r);
-        for (uint32_t k = 0; k < i; k++) {
-            if (mix (r, k) % 2)
-                draft->depends[me][draft->actions[me].n_depends++] = ordinary[k];
-        }
-        ordinary[i] = me;
-        if (mix (r, 99) % 3 == 0) {
-            draft_action (draft, at, "e", mix (r, 98));
-            draft->actions[at].error_of = me;
-            draft->actions[me].error_action = at++;
-        }
-    }
-    draft->repository = (ama_plan_repository_t){ .id = (char *) "r", .url = (char *) "https://repo.example/" };
-    draft->artifact = (ama_plan_artifact_t){ .group = (char *) "g", .name = (char *) "a", .version = (char *) "1" };
-    draft->dependencies = (ama_plan_dependencies_t){ .file = (char *) "deps/jars.yml",
-                                                     .repositories = &draft->repository,
-                                                     .n_repositories = 1,
-                                                     .artifacts = &draft->artifact,
-                                                     .n_artifacts = 1 };
-    *plan = (ama_plan_plan_t){ .job = (char *) "job",
-                               .env = (char *) "dev",
-                               .commit = (char *) "3f2c1ab0000000000000000000000000000000ab",
-                               .actions = draft->actions,
-                               .n_actions = at,
-                               .dependencies = &draft->dependencies,
-                               .n_dependencies = mix (seed, 97) % 2,
-                               .fail_fast = mix (seed, 96) % 4 == 0,
-                               .environment = { .name = (char *) "dev",
-                                                .label = (char *) "dev",
-                                                .master = (char *) (mix (seed, 95) % 2 ? "local[*]" : "local[1]"),
-                                                .input_root = (char *) "",
-                                                .output_root = (char *) "",
-                                                .working_dir = (char *) "" } };
-}
-
-static void note_plan (cast_world_t *world, ama_id_t run, const ama_plan_plan_t *plan)
-{
-    char text[AMA_ID_TEXT];
-    ama_str_t actions = { 0 };
-
-    for (size_t i = 0; i < plan->n_actions; i++) {
-        const ama_plan_action_t *action = &plan->actions[i];
-        ama_str_printf (&actions,
-                        "%s{\"name\":\"%s\",\"attempts\":%u,\"error_action\":%lld,\"error_of\":%lld,\"depends\":[",
-                        i ? "," : "", action->name, action->retry.attempts, (long long) action->error_action,
-                        (long long) action->error_of);
-        for (size_t k = 0; k < action->n_depends; k++)
-            ama_str_printf (&actions, "%s%u", k ? "," : "", action->depends[k]);
-        ama_str_puts (&actions, "]}");
-    }
-    cast_note (world, "plan", ",\"run\":\"%s\",\"fail_fast\":%s,\"actions\":[%s]", ama_id_text (run, text),
-               plan->fail_fast ? "true" : "false", actions.data);
-    ama_str_done (&actions);
-}
-
-static int on_plan (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    cast_part_t *self = state;
-    const ama_plan_request_t *request = body;
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_plan_reply_t reply = { .ok = true, .has_plan = true };
-    uint64_t seed = 0;
-    draft_t *draft;
-    int rc;
-
-    (void) err;
-    for (size_t i = 0; i < sizeof request->key.b; i++)
-        seed = seed * 31 + request->key.b[i];
-    draft = ama_malloc (sizeof *draft);
-    draft_plan (draft, &reply.plan, seed);
-    note_plan (self->world, request->key, &reply.plan);
-    rc = ama_reply (ctx, &waiter, AMA_MSG_PLAN_REPLY, &reply);
-    free (draft);
-    return rc;
 }
 
 /* ---- client ---- */
@@ -266,16 +141,15 @@ static void client_tick (void *arg)
 {
     cast_part_t *self = arg;
     cast_world_t *world = self->world;
-    char text[AMA_ID_TEXT];
+    char text[AMA_ID_TEXT], url[32];
 
     for (size_t i = 0; i < world->n_runs; i++) {
         cast_run_t *run = &world->runs[i];
-        ama_run_submit_t submit = { .token = run->token,
-                                    .repo = (char *) "/repo",
-                                    .ref = (char *) "main",
-                                    .env = (char *) "dev",
-                                    .name = (char *) "" };
+        ama_run_submit_t submit = {
+            .token = run->token, .repo = url, .ref = (char *) "main", .env = (char *) "dev", .name = (char *) ""
+        };
         ama_run_cancel_t cancel = { .run = run->id, .force = i % 2 };
+        cast_repo_url (run->repo, url, sizeof url);
         asked_of[i] = (asked_t){ self, i };
         if (self->busy[i])
             continue;
@@ -303,8 +177,6 @@ static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 }
 
 /* ---- definitions ---- */
-
-CAST_PART (cast_planner, "planner", AMA_ROLE_PLANNER, { AMA_MSG_PLAN_REQUEST, on_plan });
 
 static const ama_handler_t client_handlers[] = { AMA_HANDLER_END };
 

@@ -9,6 +9,7 @@
 #include "actors/base/ama_str.h"
 #include "actors/runtime/ama_actor.h"
 #include "actors/runtime/ama_sim.h"
+#include "agent/poster.h"
 #include "messages/report.h"
 #include "messages/run.h"
 
@@ -19,36 +20,38 @@
 #define CAST_SESSIONS 512
 #define CAST_READERS  4
 #define CAST_EVENTS   1024
+#define CAST_REPOS    6
+#define CAST_COMMIT   41 /* bytes of a commit's name with its end */
 
 /* One attempt as the agent's disk knows it. */
 typedef struct {
     ama_id_t id, run, session;
     char action[65];
-    bool running; /* until it ends or dies in a crash of its agent */
-    bool ended;   /* written down; told until it is acknowledged */
-    bool acked;
+    uint64_t incarnation; /* of the agent that knows it */
+    bool running;         /* until it ends or dies in a crash of its agent */
+    bool ending;          /* its output is on its way */
+    bool ended;           /* written down */
+    bool acked;           /* its end */
     int64_t end_at_ms;
-    int64_t told_ms;
     ama_attempt_state_t outcome;
     const char *cause;
     uint64_t lines, posted; /* of its output, and of these those that the reporter has acknowledged */
-    bool news;              /* posted has grown */
-    uint64_t post;          /* the open ask */
+    ama_poster_t *poster;   /* of the agent that lives; likewise feed */
+    ama_feed_t *feed;
     uint32_t no;
 } cast_attempt_t;
 
 typedef struct {
     ama_id_t id, run;
-    bool open;
-    bool ready;
-    ama_session_state_t state; /* to be told */
-    bool acked;
-    int64_t ready_at_ms, told_ms;
+    uint64_t incarnation; /* of the agent that knows it */
+    bool open, ready;
+    int64_t ready_at_ms;
 } cast_session_t;
 
 typedef struct {
     ama_id_t id; /* zero: not accepted yet */
     char token[32];
+    unsigned repo;
     bool cancel_wanted, cancelled;
     int64_t cancel_at_ms;
     uint64_t told; /* events that stand in the history, for all readers together */
@@ -75,8 +78,10 @@ typedef struct {
 struct cast_world {
     ama_sim_t *sim;
     uint64_t random;
-    uint64_t incarnation; /* of the agent */
-    bool calm;            /* no more failures of the stand-ins' own */
+    uint64_t seed;
+    unsigned versions[CAST_REPOS]; /* pushes to main so far */
+    uint64_t incarnation;          /* of the agent */
+    bool calm;                     /* no more failures of the stand-ins' own */
     cast_run_t runs[CAST_RUNS];
     size_t n_runs;
     cast_attempt_t attempts[CAST_ATTEMPTS];
@@ -84,12 +89,13 @@ struct cast_world {
     cast_session_t sessions[CAST_SESSIONS];
     size_t n_sessions;
     cast_reader_t readers[CAST_READERS];
-    const char *cache; /* folder of fetcher and resolver */
+    const char *cache; /* folder of fetcher and resolver; exists */
+    const char *ends;  /* file of the agent; NULL: memory only */
     ama_str_t broken;  /* promises that were broken; empty if all is well */
     FILE *history;     /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
 };
 
-extern const ama_actor_def_t cast_planner, cast_agent, cast_client;
+extern const ama_actor_def_t cast_agent, cast_client;
 extern const ama_actor_def_t cast_fetcher, cast_resolver,
     cast_reporter;                        /* cast_plain.c: where the real ones are of no interest */
 extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_reader_t */
@@ -101,6 +107,12 @@ uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend o
 void cast_agent_crashed (cast_world_t *world);
 /* The programs that actors start; arg is the world. For ama_sim_conf_t. */
 int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);
+/* Somebody moves a branch. */
+void cast_repo_push (cast_world_t *world);
+void cast_repo_url (unsigned repo, char *url, size_t size);
+/* Makes the snapshot of a commit in the cache, if it is not there. wanted: "" or NULL for what main is now. ret_commit: room for CAST_COMMIT bytes. */
+void cast_repo_fetch (cast_world_t *world, const char *url, const char *wanted, char *ret_commit, char *ret_snapshot,
+                      size_t size);
 /* The story is over: what the real client has written becomes history. */
 void cast_reader_over (cast_reader_t *reader);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

@@ -1,6 +1,12 @@
-/* cast_agent.c - the stand-in of the agent: attempts and sessions that take their time, ends that are written down and told until acknowledged */
+/* cast_agent.c - the stand-in of the agent: attempts and sessions that take their time
+ *
+ * What speaks to others is the real agent's: agent/status.h tells ends until they are acknowledged, and keeps them in its file; agent/poster.h posts output. What is
+ * played here are the processes, and what the real agent_actor.c remembers of them. An attempt's end is noted when it is in the file.
+ */
 #include "tests/sim/cast_part.h"
 
+#include "agent/poster.h"
+#include "agent/status.h"
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
 #include "messages/lease.h"
@@ -10,8 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_MS 50
-#define TELL_MS 200
+#define TICK_MS        50
+#define HELLO_MS       30000
+#define REPORT_WAIT_MS 10000 /* as in agent/attempt.c */
+
+typedef struct {
+    ama_ctx_t *ctx;
+    cast_world_t *world;
+    ama_timer_t *timer, *hello;
+    ama_statuses_t *statuses;
+} self_t;
 
 static cast_attempt_t *find_attempt (cast_world_t *world, ama_id_t id)
 {
@@ -31,17 +45,47 @@ static cast_session_t *find_session (cast_world_t *world, ama_id_t id)
     return NULL;
 }
 
-static void end_attempt (cast_world_t *world, cast_attempt_t *attempt, ama_attempt_state_t outcome, const char *cause)
+/* Of what an earlier process had, one knows the file of ends only. */
+static bool knows_attempt (self_t *self, ama_id_t id)
 {
-    char text[AMA_ID_TEXT];
+    const cast_attempt_t *attempt = find_attempt (self->world, id);
 
-    cast_note (world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"", ama_id_text (attempt->id, text),
-               ama_attempt_state_name (outcome), cause);
-    attempt->running = false;
-    attempt->ended = true;
-    attempt->outcome = outcome;
-    attempt->cause = cause;
-    attempt->told_ms = -TELL_MS;
+    return ama_statuses_repeat (self->statuses, id) || (attempt && attempt->incarnation == self->world->incarnation);
+}
+
+static bool knows_session (self_t *self, ama_id_t id)
+{
+    const cast_session_t *session = find_session (self->world, id);
+
+    return ama_statuses_repeat (self->statuses, id) || (session && session->incarnation == self->world->incarnation);
+}
+
+static cast_attempt_t *attempt_of (cast_world_t *world, ama_id_t id)
+{
+    cast_attempt_t *attempt = find_attempt (world, id);
+
+    if (!attempt && world->n_attempts == CAST_ATTEMPTS) {
+        cast_break (world, "too many attempts");
+        return NULL;
+    }
+    if (!attempt)
+        attempt = &world->attempts[world->n_attempts++];
+    *attempt = (cast_attempt_t){ .id = id, .incarnation = world->incarnation };
+    return attempt;
+}
+
+static cast_session_t *session_of (cast_world_t *world, ama_id_t id)
+{
+    cast_session_t *session = find_session (world, id);
+
+    if (!session && world->n_sessions == CAST_SESSIONS) {
+        cast_break (world, "too many sessions");
+        return NULL;
+    }
+    if (!session)
+        session = &world->sessions[world->n_sessions++];
+    *session = (cast_session_t){ .id = id, .incarnation = world->incarnation };
+    return session;
 }
 
 void cast_agent_crashed (cast_world_t *world)
@@ -50,14 +94,45 @@ void cast_agent_crashed (cast_world_t *world)
     world->incarnation++;
     for (size_t i = 0; i < world->n_attempts; i++) {
         cast_attempt_t *attempt = &world->attempts[i];
+        if (!attempt->running && !attempt->ending)
+            continue;
         if (!ama_id_is_zero (attempt->session) || cast_chance (world, 25)) /* no guard, or it died, too */
-            attempt->running = false;
-        attempt->post = 0;
+            attempt->running = attempt->ending = false;
+        else
+            attempt->incarnation = world->incarnation;
     }
-    for (size_t i = 0; i < world->n_sessions; i++) {
+    for (size_t i = 0; i < world->n_sessions; i++)
         world->sessions[i].open = false;
-        world->sessions[i].acked = true; /* sessions are not written down */
-    }
+}
+
+/* ---- attempts ---- */
+
+/* Its process is gone; that is told when its output was sent. */
+static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, const char *cause, int64_t now)
+{
+    attempt->running = false;
+    attempt->ending = true;
+    attempt->outcome = outcome;
+    attempt->cause = cause;
+    attempt->end_at_ms = now;
+    ama_feed_flush (attempt->feed);
+}
+
+static void tell_outcome (self_t *self, cast_attempt_t *attempt)
+{
+    char text[AMA_ID_TEXT];
+    ama_attempt_status_t status = { .attempt = attempt->id,
+                                    .run = attempt->run,
+                                    .state = attempt->outcome,
+                                    .cause = (char *) attempt->cause,
+                                    .exit = -1 };
+
+    attempt->ending = false;
+    attempt->ended = true;
+    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"",
+               ama_id_text (attempt->id, text), ama_attempt_state_name (attempt->outcome), attempt->cause);
+    ama_statuses_attempt (self->statuses, &status);
+    ama_feed_close (&attempt->feed);
 }
 
 /* No attempt of an action that succeeded, none beside another. */
@@ -74,252 +149,257 @@ static void check_start (cast_world_t *world, const ama_attempt_start_t *start)
     }
 }
 
+static void begin (self_t *self, const ama_attempt_start_t *start)
+{
+    cast_world_t *world = self->world;
+    cast_attempt_t *attempt = attempt_of (world, start->attempt);
+    const cast_session_t *session = find_session (world, start->session);
+    ama_attempt_status_t running = {
+        .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+    };
+    char text[AMA_ID_TEXT], run_text[AMA_ID_TEXT];
+
+    if (!attempt)
+        return;
+    attempt->run = start->run;
+    attempt->session = start->session;
+    attempt->no = start->no;
+    attempt->running = true;
+    attempt->end_at_ms = ama_now_ms (self->ctx) + 1 + (int64_t) (cast_random (world) % 400);
+    (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
+    attempt->poster = ama_poster_new (self->ctx);
+    attempt->feed = ama_feed_new (attempt->poster, start->run, start->attempt, NULL, NULL);
+    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\",\"snapshot\":\"%s\"",
+               ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text),
+               start->snapshot);
+    ama_statuses_attempt (self->statuses, &running);
+    if (!ama_id_is_zero (start->session) && (!session || !session->open))
+        end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_now_ms (self->ctx));
+}
+
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
-    cast_part_t *self = state;
-    cast_world_t *world = self->world;
+    self_t *self = state;
     const ama_attempt_start_t *start = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    cast_attempt_t *attempt = find_attempt (world, start->attempt);
-    char text[AMA_ID_TEXT], run_text[AMA_ID_TEXT];
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (attempt)
+    if (knows_attempt (self, start->attempt))
         return 0;
-    check_start (world, start);
-    if (world->n_attempts == CAST_ATTEMPTS) {
-        cast_break (world, "too many attempts");
-        return 0;
-    }
-    attempt = &world->attempts[world->n_attempts++];
-    *attempt = (cast_attempt_t){
-        .id = start->attempt,
-        .run = start->run,
-        .session = start->session,
-        .no = start->no,
-        .running = true,
-        .end_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 400),
-    };
-    (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
-    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\"",
-               ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text));
-    if (!ama_id_is_zero (start->session)) {
-        const cast_session_t *session = find_session (world, start->session);
-        if (!session || !session->open)
-            end_attempt (world, attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost");
-    }
+    check_start (self->world, start);
+    begin (self, start);
     return 0;
+}
+
+/* One that never came, or died with an earlier process: nobody knows how, so that is not noted as its end. */
+static void tell_not_running (self_t *self, const ama_attempt_cancel_t *cancel)
+{
+    ama_attempt_status_t status = {
+        .attempt = cancel->attempt,
+        .state = cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED,
+        .cause = (char *) (cancel->timed_out ? "timeout" : ""),
+        .exit = -1,
+    };
+    cast_attempt_t *attempt = find_attempt (self->world, cancel->attempt);
+
+    if (attempt)
+        attempt->incarnation = self->world->incarnation;
+    else
+        (void) attempt_of (self->world, cancel->attempt);
+    ama_statuses_attempt (self->statuses, &status);
 }
 
 static int on_cancel (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
-    cast_part_t *self = state;
+    self_t *self = state;
     const ama_attempt_cancel_t *cancel = body;
     cast_attempt_t *attempt = find_attempt (self->world, cancel->attempt);
 
-    (void) ctx;
     (void) envelope;
     (void) err;
     if (attempt && attempt->running)
-        end_attempt (self->world, attempt,
-                     cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED, "");
+        end_attempt (attempt, cancel->timed_out ? AMA_ATTEMPT_STATE_TIMED_OUT : AMA_ATTEMPT_STATE_CANCELLED, "",
+                     ama_now_ms (ctx));
+    else if (!knows_attempt (self, cancel->attempt))
+        tell_not_running (self, cancel);
     return 0;
 }
 
 static int on_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
-    cast_part_t *self = state;
+    self_t *self = state;
     const ama_attempt_ack_t *ack = body;
     cast_attempt_t *attempt = find_attempt (self->world, ack->attempt);
 
-    (void) ctx;
-    (void) envelope;
-    (void) err;
+    (void) ctx, (void) envelope, (void) err;
+    ama_statuses_attempt_ack (self->statuses, ack);
     if (attempt && attempt->ended && ack->state == attempt->outcome)
         attempt->acked = true;
     return 0;
 }
 
+static void add_line (self_t *self, cast_attempt_t *attempt, uint64_t number)
+{
+    char line[24];
+    ama_report_event_t event = { .type = AMA_EVENT_TYPE_OUTPUT,
+                                 .ts = ama_wall_now_ms (self->ctx),
+                                 .action = attempt->action,
+                                 .has_attempt = true,
+                                 .attempt = attempt->no,
+                                 .stream = (char *) "stdout",
+                                 .text = line };
+
+    (void) snprintf (line, sizeof line, "%llu", (unsigned long long) number);
+    ama_feed_add (attempt->feed, &event);
+}
+
+/* An earlier agent's: what it said is said again, under the same numbers. */
+static void take_over (self_t *self, cast_attempt_t *attempt)
+{
+    attempt->poster = ama_poster_new (self->ctx);
+    attempt->feed = ama_feed_new (attempt->poster, attempt->run, attempt->id, NULL, NULL);
+    for (uint64_t i = 1; i <= attempt->lines; i++)
+        add_line (self, attempt, i);
+    if (attempt->ending)
+        ama_feed_flush (attempt->feed);
+}
+
+/* What the reporter has acknowledged is noted; a poster of its own for each attempt lets us see that. */
+static void print (self_t *self, cast_attempt_t *attempt)
+{
+    char id[AMA_ID_TEXT];
+
+    if (!attempt->poster)
+        return;
+    if (attempt->posted < attempt->lines && !ama_poster_pending (attempt->poster)) {
+        attempt->posted = attempt->lines;
+        cast_note (self->world, "posted", ",\"attempt\":\"%s\",\"upto\":%llu", ama_id_text (attempt->id, id),
+                   (unsigned long long) attempt->posted);
+    }
+    if (!attempt->running || cast_random (self->world) % 4)
+        return;
+    add_line (self, attempt, ++attempt->lines);
+}
+
+static void finish (cast_world_t *world, cast_attempt_t *attempt, int64_t now)
+{
+    if (cast_chance (world, 20))
+        end_attempt (attempt, AMA_ATTEMPT_STATE_FAILED, cast_chance (world, 20) ? "syntax" : "error", now);
+    else if (cast_chance (world, 5))
+        end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "oom", now);
+    else
+        end_attempt (attempt, AMA_ATTEMPT_STATE_SUCCEEDED, "", now);
+}
+
+static void tend_attempts (self_t *self, int64_t now)
+{
+    cast_world_t *world = self->world;
+
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        cast_attempt_t *attempt = &world->attempts[i];
+        print (self, attempt);
+        if (attempt->running && now >= attempt->end_at_ms)
+            finish (world, attempt, now);
+        if (attempt->ending && (ama_feed_sent (attempt->feed) || now >= attempt->end_at_ms + REPORT_WAIT_MS))
+            tell_outcome (self, attempt);
+    }
+}
+
+/* ---- sessions ---- */
+
+static void tell_session (self_t *self, const cast_session_t *session, ama_session_state_t state)
+{
+    ama_attempt_session_status_t status = {
+        .session = session->id, .run = session->run, .state = state, .detail = (char *) "Spark"
+    };
+
+    ama_statuses_session (self->statuses, &status);
+}
+
 static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
                             ama_err_t *err)
 {
-    cast_part_t *self = state;
-    cast_world_t *world = self->world;
+    self_t *self = state;
     const ama_attempt_session_open_t *open = body;
     ama_waiter_t waiter = ama_waiter (envelope);
+    cast_session_t *session;
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (find_session (world, open->session))
+    if (knows_session (self, open->session) || !(session = session_of (self->world, open->session)))
         return 0;
-    if (world->n_sessions == CAST_SESSIONS) {
-        cast_break (world, "too many sessions");
-        return 0;
-    }
-    world->sessions[world->n_sessions++] =
-        (cast_session_t){ .id = open->session,
-                          .run = open->run,
-                          .open = true,
-                          .acked = true,
-                          .ready_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (world) % 300) };
+    session->run = open->run;
+    session->open = true;
+    session->ready_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (self->world) % 300);
     return 0;
 }
 
-static void session_over (cast_world_t *world, cast_session_t *session, ama_session_state_t state)
+static void session_over (self_t *self, cast_session_t *session, ama_session_state_t state)
 {
+    cast_world_t *world = self->world;
+
     session->open = false;
-    session->state = state;
-    session->acked = false;
-    session->told_ms = -TELL_MS;
     for (size_t i = 0; i < world->n_attempts; i++) {
         if (world->attempts[i].running && ama_id_equal (world->attempts[i].session, session->id))
-            end_attempt (world, &world->attempts[i], AMA_ATTEMPT_STATE_ERRORED, "session-lost");
+            end_attempt (&world->attempts[i], AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_now_ms (self->ctx));
     }
+    tell_session (self, session, state);
 }
 
 static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
                              ama_err_t *err)
 {
-    cast_part_t *self = state;
+    self_t *self = state;
     const ama_attempt_session_close_t *close = body;
     cast_session_t *session = find_session (self->world, close->session);
-    cast_session_t unknown = { .id = close->session };
 
     (void) ctx;
     (void) envelope;
     (void) err;
-    if (!session && self->world->n_sessions < CAST_SESSIONS) {
-        session = &self->world->sessions[self->world->n_sessions++];
-        *session = unknown;
-    }
-    if (session && (session->open || session->acked))
-        session_over (self->world, session, AMA_SESSION_STATE_CLOSED);
+    if (session && session->open)
+        session_over (self, session, AMA_SESSION_STATE_CLOSED);
+    else if (!knows_session (self, close->session) && (session = session_of (self->world, close->session)))
+        tell_session (self, session, AMA_SESSION_STATE_CLOSED);
     return 0;
 }
 
 static int on_session_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
                            ama_err_t *err)
 {
-    cast_part_t *self = state;
-    const ama_attempt_session_ack_t *ack = body;
-    cast_session_t *session = find_session (self->world, ack->session);
-
-    (void) ctx;
-    (void) envelope;
-    (void) err;
-    if (session && ack->state == session->state)
-        session->acked = true;
+    (void) ctx, (void) envelope, (void) err;
+    ama_statuses_session_ack (((self_t *) state)->statuses, body);
     return 0;
 }
 
-/* ---- output: written down, and posted until it is acknowledged ---- */
-
-static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                       void *arg)
-{
-    cast_attempt_t *attempt = arg;
-    const ama_report_posted_t *posted = body;
-
-    (void) ctx, (void) envelope;
-    attempt->post = 0;
-    if (err || posted->upto <= attempt->posted)
-        return;
-    attempt->posted = posted->upto;
-    attempt->news = true;
-}
-
-static void post_output (cast_part_t *self, cast_attempt_t *attempt)
-{
-    enum { AT_ONCE = 3 };
-    char texts[AT_ONCE][24], id[AMA_ID_TEXT];
-    ama_report_event_t events[AT_ONCE] = { 0 };
-    ama_report_post_t post = {
-        .run = attempt->run, .source = attempt->id, .first = attempt->posted + 1, .events = events
-    };
-
-    if (attempt->news)
-        cast_note (self->world, "posted", ",\"attempt\":\"%s\",\"upto\":%llu", ama_id_text (attempt->id, id),
-                   (unsigned long long) attempt->posted);
-    attempt->news = false;
-    if (attempt->running && cast_random (self->world) % 4 == 0)
-        attempt->lines++;
-    for (; post.n_events < AT_ONCE && attempt->posted + post.n_events < attempt->lines; post.n_events++) {
-        (void) snprintf (texts[post.n_events], sizeof texts[0], "%llu",
-                         (unsigned long long) (post.first + post.n_events));
-        events[post.n_events] = (ama_report_event_t){ .type = AMA_EVENT_TYPE_OUTPUT,
-                                                      .ts = ama_wall_now_ms (self->ctx),
-                                                      .action = attempt->action,
-                                                      .has_attempt = true,
-                                                      .attempt = attempt->no,
-                                                      .stream = (char *) "stdout",
-                                                      .text = texts[post.n_events] };
-    }
-    if (post.n_events && !attempt->post)
-        attempt->post = ama_ask (self->ctx, "reporter", AMA_MSG_REPORT_POST, &post, 500, 0, on_posted, attempt);
-}
-
-static void finish_attempts (cast_part_t *self, int64_t now)
-{
-    cast_world_t *world = self->world;
-
-    for (size_t i = 0; i < world->n_attempts; i++) {
-        cast_attempt_t *attempt = &world->attempts[i];
-        post_output (self, attempt);
-        if (attempt->running && now >= attempt->end_at_ms) {
-            if (cast_chance (world, 20))
-                end_attempt (world, attempt, AMA_ATTEMPT_STATE_FAILED, cast_chance (world, 20) ? "syntax" : "error");
-            else if (cast_chance (world, 5))
-                end_attempt (world, attempt, AMA_ATTEMPT_STATE_ERRORED, "oom");
-            else
-                end_attempt (world, attempt, AMA_ATTEMPT_STATE_SUCCEEDED, "");
-        }
-        if (attempt->ended && !attempt->acked && now >= attempt->told_ms + TELL_MS) {
-            ama_attempt_status_t status = { .attempt = attempt->id,
-                                            .run = attempt->run,
-                                            .state = attempt->outcome,
-                                            .cause = (char *) attempt->cause,
-                                            .exit = -1 };
-            attempt->told_ms = now;
-            (void) ama_tell (self->ctx, "supervisor", AMA_MSG_ATTEMPT_STATUS, &status);
-        }
-    }
-}
-
-static void tend_sessions (cast_part_t *self, int64_t now)
+static void tend_sessions (self_t *self, int64_t now)
 {
     cast_world_t *world = self->world;
 
     for (size_t i = 0; i < world->n_sessions; i++) {
         cast_session_t *session = &world->sessions[i];
-        if (session->open && !session->ready && now >= session->ready_at_ms) {
+        if (!session->open)
+            continue;
+        if (!session->ready && now >= session->ready_at_ms) {
+            session->ready = true;
             if (cast_chance (world, 10))
-                session_over (world, session, AMA_SESSION_STATE_FAILED);
-            else {
-                session->ready = true;
-                session->state = AMA_SESSION_STATE_READY;
-                session->acked = false;
-                session->told_ms = -TELL_MS;
-            }
+                session_over (self, session, AMA_SESSION_STATE_FAILED);
+            else
+                tell_session (self, session, AMA_SESSION_STATE_READY);
         }
-        else if (session->open && session->ready && cast_random (world) % 400 == 0 && !world->calm)
-            session_over (world, session, AMA_SESSION_STATE_LOST);
-        if (!session->acked && now >= session->told_ms + TELL_MS) {
-            ama_attempt_session_status_t status = {
-                .session = session->id, .run = session->run, .state = session->state, .detail = (char *) "Spark"
-            };
-            session->told_ms = now;
-            (void) ama_tell (self->ctx, "supervisor", AMA_MSG_ATTEMPT_SESSION_STATUS, &status);
-        }
+        else if (session->ready && cast_random (world) % 400 == 0 && !world->calm)
+            session_over (self, session, AMA_SESSION_STATE_LOST);
     }
 }
 
-static void agent_tick (void *arg)
+/* ---- hub and broker ---- */
+
+static void on_tick (void *arg)
 {
-    cast_part_t *self = arg;
+    self_t *self = arg;
     int64_t now = ama_now_ms (self->ctx);
 
-    finish_attempts (self, now);
+    tend_attempts (self, now);
     tend_sessions (self, now);
     ama_timer_after (self->timer, TICK_MS);
 }
@@ -327,7 +407,7 @@ static void agent_tick (void *arg)
 static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                         void *arg);
 
-static void say_hello (cast_part_t *self)
+static void say_hello (self_t *self)
 {
     cast_world_t *world = self->world;
     ama_lease_held_t *held = ama_calloc (world->n_attempts + world->n_sessions, sizeof *held);
@@ -338,8 +418,9 @@ static void say_hello (cast_part_t *self)
                                       .incarnation = world->incarnation };
 
     for (size_t i = 0; i < world->n_attempts; i++) {
-        if (world->attempts[i].running)
-            held[hello.n_held++] = (ama_lease_held_t){ .id = world->attempts[i].id, .run = world->attempts[i].run };
+        const cast_attempt_t *attempt = &world->attempts[i];
+        if (attempt->running || attempt->ending)
+            held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     for (size_t i = 0; i < world->n_sessions; i++) {
         if (world->sessions[i].open)
@@ -356,7 +437,7 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     (void) ctx;
     (void) envelope;
     (void) body;
-    ama_timer_after (((cast_part_t *) arg)->hello, err ? 200 : 30000);
+    ama_timer_after (((self_t *) arg)->hello, err ? 200 : HELLO_MS);
 }
 
 static void on_hello_time (void *arg)
@@ -364,29 +445,58 @@ static void on_hello_time (void *arg)
     say_hello (arg);
 }
 
-static void agent_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
-{
-    cast_part_t *self = state;
+/* ---- life ---- */
 
-    (void) epoch;
-    if (!self->timer) {
-        self->timer = ama_timer_new (ctx, agent_tick, self);
-        self->hello = ama_timer_new (ctx, on_hello_time, self);
-    }
-    ama_timer_after (self->timer, TICK_MS);
-    say_hello (self);
+static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
+{
+    self_t *self = state;
+    cast_world_t *world = *(cast_world_t *const *) config;
+
+    *self = (self_t){ .ctx = ctx, .world = world };
+    self->timer = ama_timer_new (ctx, on_tick, self);
+    self->hello = ama_timer_new (ctx, on_hello_time, self);
+    for (size_t i = 0; i < world->n_attempts; i++)
+        if (world->attempts[i].running || world->attempts[i].ending)
+            take_over (self, &world->attempts[i]);
+    return ama_statuses_new (ctx, world->ends, &self->statuses, err);
 }
 
-static void agent_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+static void done (void *state)
 {
-    cast_part_t *self = state;
+    self_t *self = state;
+
+    for (size_t i = 0; self->world && i < self->world->n_attempts; i++) {
+        self->world->attempts[i].feed = NULL;
+        if (self->world->attempts[i].poster)
+            ama_poster_destroy (&self->world->attempts[i].poster);
+    }
+    ama_statuses_destroy (&self->statuses);
+    ama_timer_destroy (&self->timer);
+    ama_timer_destroy (&self->hello);
+}
+
+static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
+{
+    self_t *self = state;
 
     (void) ctx;
-    if (strcmp (name, "broker") == 0 && self->hello)
-        ama_timer_after (self->hello, 200);
+    (void) epoch;
+    ama_timer_after (self->timer, TICK_MS);
+    say_hello (self);
+    for (size_t i = 0; i < self->world->n_attempts; i++)
+        if (self->world->attempts[i].poster)
+            ama_poster_joined (self->world->attempts[i].poster);
+    ama_statuses_joined (self->statuses);
 }
 
-static const ama_handler_t agent_handlers[] = {
+static void peer_gone (ama_ctx_t *ctx, void *state, const char *name)
+{
+    (void) ctx;
+    if (strcmp (name, "broker") == 0)
+        ama_timer_after (((self_t *) state)->hello, 200);
+}
+
+static const ama_handler_t handlers[] = {
     { AMA_MSG_ATTEMPT_START, on_start },
     { AMA_MSG_ATTEMPT_CANCEL, on_cancel },
     { AMA_MSG_ATTEMPT_ACK, on_ack },
@@ -399,10 +509,10 @@ static const ama_handler_t agent_handlers[] = {
 const ama_actor_def_t cast_agent = {
     .name = "agent/local",
     .role = AMA_ROLE_AGENT,
-    .state_size = sizeof (cast_part_t),
-    .init = cast_part_init,
-    .done = cast_part_done,
-    .joined = agent_joined,
-    .peer_gone = agent_peer_gone,
-    .handlers = agent_handlers,
+    .state_size = sizeof (self_t),
+    .init = init,
+    .done = done,
+    .joined = joined,
+    .peer_gone = peer_gone,
+    .handlers = handlers,
 };

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMIT "3f2c1ab0000000000000000000000000000000ab"
-
 static int64_t soon (cast_world_t *world)
 {
     return 1 + (int64_t) (cast_random (world) % 80);
@@ -26,9 +24,9 @@ static void fetch (cast_world_t *world, ama_child_t *child, const char *line, si
 {
     ama_fetch_report_t progress = { .kind = AMA_FETCH_PROGRESS, .phase = (char *) "receiving", .connected = true };
     ama_fetch_report_t failed = { .kind = AMA_FETCH_FAILED, .code = AMA_E_UNREACHABLE, .text = (char *) "no answer" };
-    char snapshot[96];
+    char snapshot[96], commit[CAST_COMMIT];
     ama_fetch_report_t done = { .kind = AMA_FETCH_DONE,
-                                .commit = (char *) COMMIT,
+                                .commit = commit,
                                 .snapshot = snapshot,
                                 .files = 3,
                                 .ref = (char *) "main",
@@ -40,16 +38,15 @@ static void fetch (cast_world_t *world, ama_child_t *child, const char *line, si
         cast_break (world, "an order that its helper does not understand");
         return;
     }
-    if (*order.commit && strcmp (order.commit, COMMIT) != 0)
-        cast_break (world, "fetch asked for another commit than was answered");
-    (void) snprintf (snapshot, sizeof snapshot, "%s/snapshots/x", world->cache);
     say_report (world, child, &progress);
     if (cast_chance (world, 5))
         ama_sim_child_exit (child, soon (world), -1, 9);
     else if (cast_chance (world, 5))
         say_report (world, child, &failed);
-    else if (!cast_chance (world, 3)) /* else its deadline ends it */
+    else if (!cast_chance (world, 3)) { /* else its deadline ends it */
+        cast_repo_fetch (world, order.url, order.commit, commit, snapshot, sizeof snapshot);
         say_report (world, child, &done);
+    }
     ama_fetch_order_done (&order);
     ama_fetch_settings_done (&settings);
 }

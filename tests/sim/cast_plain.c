@@ -13,14 +13,12 @@ static int on_fetch (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     cast_part_t *self = state;
     const ama_fetch_request_t *request = body;
     ama_waiter_t waiter = ama_waiter (envelope);
-    ama_fetch_reply_t reply = { .commit = (char *) "3f2c1ab0000000000000000000000000000000ab",
-                                .snapshot = (char *) "/snapshot",
-                                .files = 3,
-                                .ref = (char *) "main",
-                                .subject = (char *) "x" };
+    char snapshot[96], commit[CAST_COMMIT];
+    ama_fetch_reply_t reply = {
+        .commit = commit, .snapshot = snapshot, .files = 3, .ref = (char *) "main", .subject = (char *) "x"
+    };
 
-    if (*request->commit && strcmp (request->commit, reply.commit) != 0)
-        cast_break (self->world, "fetch asked for another commit than was answered");
+    cast_repo_fetch (self->world, request->url, request->commit, commit, snapshot, sizeof snapshot);
     if (cast_chance (self->world, 3))
         return ama_err_set (err, AMA_E_UNREACHABLE, "the host does not answer");
     return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);

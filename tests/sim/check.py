@@ -7,16 +7,19 @@ P1  what was accepted, and what the reporter has acknowledged, survives power cu
 P2  a token is one run, whatever is lost or said twice       P8  what is shown is true: states, exit codes, skipped dependants
 P4  after a recorded success an action never starts again    P12 a report has no hole and no double, at any reader
 P5  one attempt's result at most is accepted                 P13 what comes twice or late changes nothing
-P7  once the faults are over, every accepted run ends
+P11 a run is pinned to one commit, and does what that means
+P7  once the faults are over, every accepted run ends, within 60 s
 """
 import collections
 import datetime
 import json
 
 EXIT = {"succeeded": 0, "failed": 1, "rescued": 3, "cancelled": 4, "errored": 5, "timed_out": 124}
+REFUSED = 2                          # failed, because it can not be planned
 ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
 FREE = {("lost", "node-lost"), ("errored", "preempted")}
 FREE_MAX = 10
+LIVE_MS = 60000                      # from the last fault to the end of the last run
 
 
 START_MS = 1767225600000             # when each story begins
@@ -55,8 +58,11 @@ class Action:
 class Run:
     """A run as its report tells it."""
 
-    def __init__(self, run):
+    def __init__(self, run, commits):
         self.run = run
+        self.commits = commits      # name → what its authors meant
+        self.commit = None          # that it is pinned to
+        self.bad = False            # its repository is, and can not be planned
         self.plan = None
         self.actions = {}
         self.last = 0
@@ -111,7 +117,7 @@ class Run:
         need("P12", set(self.read_to_end) == readers, f"{self.run}: its end was read by {set(self.read_to_end)} only")
         for reader, (last, code) in self.read_to_end.items():
             need("P12", last == self.last, f"{self.run}: reader {reader} was told the end after event {last}, which is {self.last}")
-            need("P8", code == EXIT[self.ended], f"{self.run}: {self.ended}, but reader {reader} is told exit code {code}")
+            need("P8", code == self.exit_of(self.ended), f"{self.run}: {self.ended}, but reader {reader} is told exit code {code}")
 
     # ---- events, in their order
 
@@ -130,11 +136,18 @@ class Run:
         a.output[no] += 1
         need("P12", event["text"] == str(a.output[no]), f"{self.run}/{event['action']}: line {event['text']} of attempt {no} as its line {a.output[no]}")
 
-    def run_accepted(self, _):
+    def run_accepted(self, event):
         need("P13", not self.accepted, f"{self.run} was accepted twice")
         self.accepted = True
+        if self.commits and "commit" in event:
+            need("P11", event["commit"] in self.commits, f"{self.run} is pinned to {event['commit']}, which nobody pushed")
+            self.commit = event["commit"]
+            self.bad = self.commits[self.commit]["bad"]
+            self.set_plan(self.commits[self.commit])
 
     def phase_ended(self, event):
+        need("P8", event["phase"] != "plan" or self.bad == (event.get("status") == "error") or not self.commits,
+             f"{self.run}: its plan ended as {event.get('status')}, its repository is {'bad' if self.bad else 'good'}")
         self.no_session |= event["phase"] == "session" and event.get("status") == "error"
 
     def attempt_started(self, event):
@@ -184,16 +197,23 @@ class Run:
     def run_ended(self, event):
         state = event["state"]
         self.end_ts = wall_ms(event["ts"]) if "ts" in event else None
-        need("P8", event["exit"] == EXIT.get(state), f"{self.run}: {state} with exit code {event['exit']}")
+        need("P8", event["exit"] == self.exit_of(state), f"{self.run}: {state} with exit code {event['exit']}")
         for name, a in self.actions.items():
             need("P8", not a.open(), f"{self.run} ended while {name} runs")
             need("P8", a.state is not None or not a.attempts, f"{self.run} ended before {name} did")
+            begun = any(other.state is not None for other in self.actions.values())
+            need("P8", a.state is not None or a.planned["error_of"] >= 0 or not begun, f"{self.run} ended without {name}")
         need("P8", state in self.truths(), f"{self.run}: {state}, but the model says {' or '.join(sorted(self.truths()))}")
         self.ended = state
+
+    def exit_of(self, state):
+        return REFUSED if state == "failed" and self.bad else EXIT.get(state)
 
     def truths(self):
         """A wish to cancel may come too late; without one there is a single truth."""
         found = {"cancelled"} if self.wish else set()
+        if self.bad and not any(a.attempts or a.state for a in self.actions.values()):
+            return found | {"failed"}
         if self.accepted and not any(a.attempts for a in self.actions.values()) and not any(a.state for a in self.actions.values()):
             return found | {"errored"}                  # it did not get as far as its first action
         bad = [a for a in self.failing() if a.planned["error_action"] < 0 or self.by_index(a.planned["error_action"]).state != "succeeded"]
@@ -213,7 +233,11 @@ class Story:
         self.posted = {}                                        # attempt → (lines of output that were acknowledged, wall ms)
         self.runs = {}
         self.tokens = {}
+        self.commits = {}                                       # name → what its authors meant
+        self.snapshots = {}                                     # attempt → snapshot that it runs from
         self.agent = {}                                         # attempt → (run, action, no)
+        self.began = {}                                         # attempt → deaths of its agent before it
+        self.deaths = 0
         self.ends = {}                                          # attempt → state, as its agent wrote it down
         self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
         self.count = collections.Counter()
@@ -221,11 +245,14 @@ class Story:
         self.last_end = 0
 
     def run(self, run):
-        return self.runs.setdefault(run, Run(run))
+        return self.runs.setdefault(run, Run(run, self.commits))
 
     def take(self, note):
         self.count[note["what"]] += 1
         getattr(self, "on_" + note["what"], lambda _: None)(note)
+
+    def on_commit(self, note):
+        self.commits[note["commit"]] = note
 
     def on_plan(self, note):
         self.run(note["run"]).set_plan(note)
@@ -242,8 +269,14 @@ class Story:
         for attempt, (run, action, _) in self.agent.items():
             if (run, action) == key:
                 need("P4", self.ends.get(attempt) != "succeeded", f"{key} starts again, and its agent has its success on disk")
-        need("P13", note["attempt"] not in self.agent, f"attempt {note['attempt']} starts twice")
+        began, attempt = self.began.get(note["attempt"]), note["attempt"]
+        need("P13", began is None or (began < self.deaths and attempt not in self.ends), f"attempt {attempt} starts twice")
+        self.began[attempt] = self.deaths
         self.agent[note["attempt"]] = (*key, note["no"])
+        self.snapshots[note["attempt"]] = note.get("snapshot", "")
+
+    def on_agent_died(self, _):
+        self.deaths += 1
 
     def on_ended(self, note):
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")
@@ -282,6 +315,8 @@ class Story:
         for run in accepted:                                    # others were planned at most, before a power cut
             need("P7", run in self.runs and self.runs[run].ended is not None, f"{run} has not ended")
             self.runs[run].agree_on_end(self.readers)
+        if self.calm_at is not None:
+            need("P7", self.last_end <= self.calm_at + LIVE_MS, f"a run ended {(self.last_end - self.calm_at) / 1000:.1f} s after the last fault")
         for attempt, (upto, at) in self.posted.items():
             run, action, no = self.agent[attempt]
             if at < self.runs[run].end_ts:                       # what is posted after the end is not kept
@@ -293,6 +328,8 @@ class Story:
             run, action, no = key
             need("P5", len(attempts) == 1, f"{key} is {len(attempts)} attempts at the agent")
             need("P8", run in self.runs and len(self.runs[run].actions[action].attempts) >= no, f"{key} ran, and is not told")
+            snapshot, pinned = self.snapshots[attempts[0]], self.runs[run].commit
+            need("P11", pinned is None or snapshot.endswith(pinned), f"{key} ran from {snapshot}, its run is pinned to {pinned}")
             self.agree(key, self.ends.get(attempts[0]), self.said.get(attempts[0]))
 
     def agree(self, key, at_agent, said):

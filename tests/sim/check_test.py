@@ -6,7 +6,7 @@ import unittest
 
 from check import check
 
-PLAN = {"what": "plan", "run": "R", "fail_fast": False, "actions": [
+PLAN = {"what": "commit", "commit": "C", "bad": False, "fail_fast": False, "actions": [
     {"name": "a", "attempts": 2, "error_action": 1, "error_of": -1, "depends": []},
     {"name": "e", "attempts": 1, "error_action": -1, "error_of": 0, "depends": []},
     {"name": "b", "attempts": 1, "error_action": -1, "error_of": -1, "depends": [0]}]}
@@ -29,7 +29,7 @@ def end_read(reader, code=1):
 
 
 def started(attempt, action, no):
-    return {"what": "started", "run": "R", "action": action, "no": no, "attempt": attempt}
+    return {"what": "started", "run": "R", "action": action, "no": no, "attempt": attempt, "snapshot": "/snapshots/C"}
 
 
 def ended(attempt, state):
@@ -37,13 +37,14 @@ def ended(attempt, state):
 
 
 RIGHT = [
-    {"what": "story", "seed": 7, "readers": 2}, {"what": "accepted", "token": "T", "run": "R"}, PLAN, kept("run_accepted"),
+    {"what": "story", "seed": 7, "readers": 2}, {"what": "accepted", "token": "T", "run": "R"}, PLAN,
+    kept("run_accepted") | {"commit": "C"}, kept("phase_ended") | {"phase": "plan", "status": "ok"},
     started("A1", "a", 1), kept("attempt_started", "a", 1), kept("output", "a", 1, text="1"), {"what": "posted", "attempt": "A1", "upto": 1},
     ended("A1", "failed"), kept("attempt_ended", "a", 1, "failed"),
     started("A2", "a", 2), kept("attempt_started", "a", 2), ended("A2", "succeeded"), kept("attempt_ended", "a", 2, "succeeded"),
     kept("action_ended", "a", 0, "succeeded"),
     started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "failed"), kept("attempt_ended", "b", 1, "failed"),
-    kept("action_ended", "b", 0, "failed"), {"what": "calm"}, kept("run_ended", "", 0, "failed", 1), again(11), end_read(0), end_read(1),
+    kept("action_ended", "b", 0, "failed"), {"what": "calm"}, kept("run_ended", "", 0, "failed", 1), again(12), end_read(0), end_read(1),
     {"what": "over", "steps": 1, "lost": 0}]
 
 
@@ -57,7 +58,7 @@ def at(what, *more):
 def verdict(history):
     number, notes = 0, copy.deepcopy(history)
     for i, note in enumerate(notes):
-        note["at"] = i
+        note.setdefault("at", i)
         if note["what"] == "kept":
             number += 1
             event = {k: v for k, v in note.items() if k != "no"}
@@ -86,13 +87,22 @@ BROKEN = [
     ("P4", "a success that is shown as lost",
      within(at("started", "A1"), {"what": "cancel", "run": "R"})[:at("started", "B1") + 1]
      + [started("B1", "b", 1), kept("attempt_started", "b", 1), ended("B1", "succeeded"), kept("attempt_ended", "b", 1, "lost"),
-        kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), again(11), end_read(0, 4), end_read(1, 4), RIGHT[-1]]),
+        kept("action_ended", "b", 0, "cancelled"), kept("run_ended", "", 0, "cancelled", 4), again(12), end_read(0, 4), end_read(1, 4), RIGHT[-1]]),
     ("P8", "another state than what it said itself", instead(at("ended", "B1"), what="said", state="succeeded")),
     ("P8", "an attempt that ran and is not told", within(at("started", "B1"), started("X1", "b", 3))),
     ("P5", "an attempt beside another", within(at("attempt_ended", "a", 1), kept("attempt_started", "a", 2))),
     ("P5", "one number, two attempts", within(at("ended", "A1"), started("X1", "a", 1))),
+    ("P13", "an attempt that starts twice", within(at("attempt_started", "a", 1), started("A1", "a", 1))),
+    ("P13", "an attempt that starts again after its end", within(at("attempt_ended", "a", 1), {"what": "agent_died"}, started("A1", "a", 1))),
     ("P7", "a run without an end", without(at("run_ended"))),
+    ("P7", "a run that ends late", instead(at("read_end") + 1, at=61000)),
     ("P8", "another state than the agent's", instead(at("ended", "B1"), state="succeeded")),
+    ("P8", "a good repository that is refused", instead(at("phase_ended"), status="error")),
+    ("P8", "a bad repository that is planned", instead(at("commit"), bad=True)),
+    ("P8", "an action that is left out",
+     instead(at("commit"), actions=PLAN["actions"] + [{"name": "c", "attempts": 1, "error_action": -1, "error_of": -1, "depends": []}])),
+    ("P11", "a commit that nobody pushed", instead(at("run_accepted"), commit="D")),
+    ("P11", "an attempt from another commit", instead(at("started", "A2"), snapshot="/snapshots/D")),
     ("P8", "a wrong exit code", instead(at("run_ended"), exit=0)),
     ("P8", "a rosy end", instead(at("run_ended"), state="succeeded", exit=0)),
     ("P8", "cancelled by nobody", instead(at("run_ended"), state="cancelled", exit=4)),
@@ -103,12 +113,12 @@ BROKEN = [
     ("P1", "acknowledged output that is lost", instead(at("posted"), upto=2)),
     ("P1", "a run that nobody knows of", without(at("accepted"))),
     ("P12", "a line of output twice", within(at("ended", "A1"), kept("output", "a", 1, text="1"))),
-    ("P12", "another event by the same number", instead(at("read"), **again(11, sums={4: "x"}))),
-    ("P12", "a hole at one reader", instead(at("read"), **again(11, prev=9))),
+    ("P12", "another event by the same number", instead(at("read"), **again(12, sums={4: "x"}))),
+    ("P12", "a hole at one reader", instead(at("read"), **again(12, prev=10))),
     ("P12", "a reader without an end", without(at("read_end") + 1)),
-    ("P12", "an end behind the end that a reader has", instead(at("read"), **again(10))),
+    ("P12", "an end behind the end that a reader has", instead(at("read"), **again(11))),
     ("P8", "another exit code at one reader", instead(at("read_end"), exit=0)),
-    ("P12", "a hole", instead(at("action_ended", "a"), no=9)),
+    ("P12", "a hole", instead(at("action_ended", "a"), no=10)),
     ("P12", "an event after the end", within(at("over"), kept("action_ended", "e", 0, "skipped"))),
     ("P13", "accepted twice", within(at("started", "A1"), kept("run_accepted"))),
     ("P13", "an end twice", within(at("attempt_started", "a", 2), kept("attempt_ended", "a", 1, "failed"))),
@@ -120,6 +130,9 @@ BROKEN = [
 class Checker(unittest.TestCase):
     def test_a_right_story_is_right(self):
         self.assertEqual(verdict(RIGHT), "")
+
+    def test_what_died_with_its_agent_may_start_again(self):
+        self.assertEqual(verdict(within(at("attempt_started", "a", 1), {"what": "agent_died"}, started("A1", "a", 1))), "")
 
     def test_each_broken_promise_is_found(self):
         for promise, name, history in BROKEN:

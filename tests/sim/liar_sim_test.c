@@ -4,11 +4,16 @@
  * as it runs and when it is over. Whatever it says, every run's report tells what the true agent said, and the lies are counted.
  */
 #include "actors/broker/broker_actor.h"
+#include "actors/planner/plan_actor.h"
 #include "actors/supervisor/sup.h"
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
 #include "tests/sim/cast.h"
 #include "tests/unit/table.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 enum { SEEDS = 12, TICK_MS = 20, STEP_MS = 1000, LONG_MS = 600000 };
 
@@ -174,8 +179,8 @@ static void check_ends (const story_t *story, const char *what)
         fail_msg ("%s: %zu attempts succeeded, %zu are told to have", what, true_ones, told);
 }
 
-/* Adds to *ret_counted what the supervisor counted. */
-static void tell (lie_t lie, uint64_t seed, const char *what, int code, uint64_t *ret_lies)
+/* Adds to *ret_lies what the supervisor counted. */
+static void tell (lie_t lie, uint64_t seed, const char *cache, const char *what, int code, uint64_t *ret_lies)
 {
     story_t *story = ama_calloc (1, sizeof *story);
     const ama_sim_conf_t conf = { .seed = seed, .delay_ms = (int64_t) seed % 4 };
@@ -187,8 +192,9 @@ static void tell (lie_t lie, uint64_t seed, const char *what, int code, uint64_t
     story->config = &story->world;
     story->lie = lie;
     cast_init (&story->world, story->sim, seed, 4);
+    story->world.cache = cache;
     start (story, &cast_fetcher, &story->config);
-    start (story, &cast_planner, &story->config);
+    start (story, &ama_planner_def, NULL);
     start (story, &cast_resolver, &story->config);
     start (story, &cast_reporter, &story->config);
     start (story, &ama_broker_def, &broker);
@@ -229,17 +235,36 @@ static void test_lies (void **state)
         [AFTER_THE_END] = { "success after the end", AMA_E_STALE },
     };
 
-    (void) state;
     for (lie_t lie = 0; lie < N_LIES; lie++) {
         uint64_t counted = 0;
         for (uint64_t seed = 1; seed <= SEEDS; seed++)
-            tell (lie, seed, rows[lie].what, rows[lie].code, &counted);
+            tell (lie, seed, *state, rows[lie].what, rows[lie].code, &counted);
         ROW_ASSERT (rows[lie].what, counted > SEEDS);
     }
+}
+
+/* Where the repositories are. */
+static int make_folder (void **state)
+{
+    static char folder[] = "/tmp/ama-liar-XXXXXX";
+
+    *state = mkdtemp (folder);
+    return *state ? 0 : -1;
+}
+
+static int remove_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void) status, (void) type, (void) ftw;
+    return remove (path);
+}
+
+static int remove_folder (void **state)
+{
+    return nftw (*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main (void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test (test_lies) };
-    return cmocka_run_group_tests (tests, NULL, NULL);
+    return cmocka_run_group_tests (tests, make_folder, remove_folder);
 }

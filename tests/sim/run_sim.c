@@ -1,14 +1,15 @@
-/* run_sim.c - supervisor and broker among stand-ins: one seed, one story; checks of what must hold whatever happens
+/* run_sim.c - all actors, the agent played with its own parts, among stand-ins: one seed, one story; checks of what must hold whatever happens
  *
  *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
  * --trace prints every delivery; --history writes what happened, for check.py.
- * Messages are lost, doubled and late; amad (supervisor and broker together), the agent and the reporter crash. Then the world calms
+ * Messages are lost, doubled and late; everybody crashes, supervisor and broker also together. Then the world calms
  * down, and every run that was accepted must end, sooner than the broker would sweep a lease that nobody gave back, with a report that has
  * no hole. Prints the seed of every story that does not.
  */
 #include "actors/broker/broker_actor.h"
 #include "actors/fetcher/fetch_actor.h"
+#include "actors/planner/plan_actor.h"
 #include "actors/reporter/reporter.h"
 #include "actors/resolver/resolver.h"
 #include "actors/supervisor/sup.h"
@@ -26,6 +27,9 @@
 #define STORM_MS 8000
 #define CALM_MS  600000
 #define STEP_MS  50
+
+/* Sessions are told to end every 5 s, releases every 2. */
+#define SETTLE_MS 15000
 
 /* Who may crash. */
 typedef enum {
@@ -182,6 +186,8 @@ static void storm (story_t *story)
         revive (story);
         if (cast_random (&story->world) % 20 == 0)
             crash (story);
+        if (cast_random (&story->world) % 20 == 0)
+            cast_repo_push (&story->world);
     }
 }
 
@@ -194,6 +200,27 @@ static void calm (story_t *story)
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
         revive (story);
     }
+}
+
+static size_t held (story_t *story)
+{
+    const void *broker = ama_sim_state (story->sim, "broker");
+
+    return broker ? ama_broker_held (broker) : 0;
+}
+
+/* A lease that nobody has keeps others waiting: when all runs have ended there is none, once what tells of it had its time. */
+static void settle (story_t *story)
+{
+    int64_t now = ama_sim_now_ms (story->sim), last_ms = now + SETTLE_MS;
+
+    while (held (story) && now < last_ms) {
+        now += 1000;
+        (void) ama_sim_run (story->sim, now, UINT64_MAX);
+        revive (story);
+    }
+    if (held (story))
+        cast_break (&story->world, "P7: all runs have ended, and %zu leases are still held", held (story));
 }
 
 /* Why it has not, as the supervisor sees it. */
@@ -242,6 +269,7 @@ static void make_cache (story_t *story)
     if (!jar || fputs ("jar\n", jar) < 0 || fclose (jar) != 0)
         cast_break (&story->world, "%s can not be written", path);
     story->world.cache = story->cache;
+    story->world.ends = "/proc/self/cwd/ends";
 }
 
 /* Who is there, and where. */
@@ -268,7 +296,7 @@ static void set_up (story_t *story, uint64_t seed)
     add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
     add_part (story, AGENT, &cast_agent, NULL, &story->config);
     add_part (story, FETCHER, &ama_fetcher_def, NULL, &story->fetcher);
-    add_part (story, PLANNER, &cast_planner, NULL, &story->config);
+    add_part (story, PLANNER, &ama_planner_def, NULL, NULL);
     add_part (story, RESOLVER, &ama_resolver_def, NULL, &story->resolver);
     add_part (story, CLIENT, &cast_client, NULL, &story->config);
     for (unsigned i = 0; i < CAST_READERS; i++) {
@@ -309,6 +337,8 @@ static int tell (uint64_t seed, bool traced, FILE *history)
     for (size_t i = 0; i < story->world.n_runs; i++)
         if (!has_ended (story, i))
             explain (story, &story->world.runs[i]);
+    if (all_ended (story))
+        settle (story);
     cast_reader_over (&story->world.readers[CAST_READERS - 1]);
     rc = story->world.broken.size != 0;
     cast_note (&story->world, "over", ",\"steps\":%llu,\"cuts\":%u,\"lost\":%llu",

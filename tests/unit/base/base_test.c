@@ -2,6 +2,7 @@
 #include "actors/base/ama_clock.h"
 #include "actors/base/ama_digest.h"
 #include "actors/base/ama_id.h"
+#include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "tests/unit/table.h"
 
@@ -70,6 +71,7 @@ static void durations (void **state)
         { "0x10s", AMA_E_INVALID, 0 },
         { "1e3s", AMA_E_INVALID, 0 },
         { "1.s", AMA_E_INVALID, 0 },
+        { "00000000000000000000000000000000000000001s", AMA_E_INVALID, 0 }, /* 42 characters */
     };
 
     (void) state;
@@ -90,6 +92,7 @@ static void escapes (void **state)
         { "plain", "abc", 3, "abc", "abc" },
         { "quotes", "a\"b\\", 4, "a\\\"b\\\\", "a\"b\\" },
         { "controls", "\x1b[2J\n", 5, "\\u001b[2J\\n", "\\x1b[2J\\x0a" },
+        { "white space", "a\t\r\n", 4, "a\\t\\r\\n", "a\\x09\\x0d\\x0a" },
         { "nul", "a\0b", 3, "a\\u0000b", "a\\x00b" },
         { "latin-1", "\xe9", 1, "\xef\xbf\xbd", "\\xe9" },
         { "overlong", "\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd", "\\xc0\\xaf" },
@@ -174,6 +177,7 @@ static void ids (void **state)
     assert_true (ama_id_equal (id, back));
     assert_int_equal (ama_id_parse ("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", &back), AMA_E_INVALID); /* 129 bits */
     assert_int_equal (ama_id_parse ("01JDA7", &back), AMA_E_INVALID);
+    assert_int_equal (ama_id_parse ("000000000000000000000000000", &back), AMA_E_INVALID); /* 27 of them */
     assert_int_equal (ama_id_parse ("0000000000000000000000000U", &back), AMA_E_INVALID);
     earlier = ama_id_new (1000);
     later = ama_id_new (900); /* the clock went back: ids still rise */
@@ -195,6 +199,8 @@ static void digests (void **state)
     assert_int_equal (ama_digest_parse ("ba78", &back), AMA_E_INVALID);
     assert_int_equal (ama_digest_file ("/nonexistent", &back, &err), AMA_E_NOT_FOUND);
     assert_non_null (strstr (err.text, "/nonexistent"));
+    assert_int_equal (ama_digest_file ("/", &back, &err), AMA_E_IO); /* it can be opened, but not read */
+    assert_string_equal (err.text, "/: Is a directory");
 }
 
 static void times (void **state)
@@ -205,6 +211,21 @@ static void times (void **state)
     assert_string_equal (ama_time_text (1769860800123, text), "2026-01-31T12:00:00.123Z");
     assert_string_equal (ama_time_text (-5, text), "1970-01-01T00:00:00.000Z");
     assert_string_equal (ama_time_text (INT64_MAX, text), "1970-01-01T00:00:00.000Z");
+}
+
+static void log_levels (void **state)
+{
+    static const char *const names[] = { "error", "warn", "info", "debug", "trace" };
+    ama_log_level_t level = AMA_LOG_ERROR;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (names); i++) {
+        ROW_ASSERT (names[i], ama_log_level_parse (names[i], &level) == 0);
+        ROW_ASSERT (names[i], level == (ama_log_level_t) i);
+    }
+    assert_int_equal (ama_log_level_parse ("warning", &level), AMA_E_INVALID);
+    assert_int_equal (ama_log_level_parse ("", &level), AMA_E_INVALID);
+    assert_int_equal (level, AMA_LOG_TRACE); /* as it was */
 }
 
 static void errors (void **state)
@@ -228,7 +249,7 @@ int main (void)
         cmocka_unit_test (sizes),         cmocka_unit_test (durations), cmocka_unit_test (escapes),
         cmocka_unit_test (escape_is_cut), cmocka_unit_test (utf8),      cmocka_unit_test (growing),
         cmocka_unit_test (distances),     cmocka_unit_test (ids),       cmocka_unit_test (digests),
-        cmocka_unit_test (times),         cmocka_unit_test (errors),
+        cmocka_unit_test (times),         cmocka_unit_test (errors),    cmocka_unit_test (log_levels),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

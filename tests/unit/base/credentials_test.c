@@ -89,9 +89,30 @@ static void open_to_others (void **state)
     (void) close (fd);
 }
 
+/* What is no password file is not read at all: not a folder, and not one that is too big. */
+static void no_file (void **state)
+{
+    char path[] = "/tmp/ama-credentials-XXXXXX";
+    int fd = mkstemp (path);
+    ama_credentials_t found = { 0 };
+    ama_err_t err = { 0 };
+
+    (void) state;
+    assert_true (fd >= 0);
+    assert_int_equal (ama_credentials_find ("/tmp", "a", NULL, &found, &err), AMA_E_AUTH);
+    assert_string_equal (err.text, "/tmp is not a regular file");
+    assert_int_equal (write (fd, "a b c\n", 6), 6);
+    assert_int_equal (ftruncate (fd, (1 << 20) + 1), 0);
+    assert_int_equal (ama_credentials_find (path, "a", NULL, &found, &err), AMA_E_LIMIT);
+    assert_non_null (strstr (err.text, "1048577 bytes"));
+    assert_null (found.password);
+    assert_int_equal (unlink (path), 0);
+    (void) close (fd);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test (lookups), cmocka_unit_test (bad_lines),
-                                        cmocka_unit_test (open_to_others) };
+                                        cmocka_unit_test (open_to_others), cmocka_unit_test (no_file) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -206,11 +206,49 @@ static void test_pairs (void **state)
     assert_int_equal (ama_key_pair_read (folder, &read, &err), AMA_E_AUTH);
 }
 
+/* What can not be written leaves nothing; what is no key is said to be none. */
+static void test_no_files (void **state)
+{
+    ama_key_t key = { "boss", AMA_KEY_OPERATOR, A };
+    ama_key_pair_t made, read = { 0 };
+    char public_file[160], text[AMA_KEY_TEXT], *content = NULL;
+    const char *path;
+    ama_err_t err = { 0 };
+    size_t size;
+    int fd;
+
+    (void) state;
+    ama_key_pair_new (&made);
+    assert_int_equal (ama_keys_add (at ("no/such/folder"), &key, &err), AMA_E_IO);
+    assert_int_equal (ama_keys_revoke (at ("no/such/folder"), "boss", &err), AMA_E_IO);
+    assert_int_equal (ama_key_file_replace (at ("no/such/folder"), "x", 1, &err), AMA_E_NOT_FOUND);
+    assert_int_equal (ama_key_pair_write (at ("no/such/folder"), &made, &err), AMA_E_NOT_FOUND);
+    path = at ("half");
+    (void) snprintf (public_file, sizeof public_file, "%s.pub", path);
+    write_file (public_file, "of another\n", 0600);
+    assert_int_equal (ama_key_pair_write (path, &made, &err), AMA_E_EXISTS);
+    assert_int_equal (access (path, F_OK), -1); /* not a secret key beside the public one of another */
+    assert_int_equal (ama_key_read_public (public_file, text, &err), AMA_E_INVALID);
+    write_file (path, "forty characters, but they are no key...\n", 0600);
+    assert_int_equal (ama_key_pair_read (path, &read, &err), AMA_E_INVALID);
+    assert_int_equal (read.secret_key[0], '\0');
+    fd = open (path, O_WRONLY);
+    assert_int_equal (ftruncate (fd, (1 << 20) + 1), 0);
+    (void) close (fd);
+    assert_int_equal (ama_key_file_read (path, true, &content, &size, &err), AMA_E_LIMIT);
+    assert_null (content);
+    assert_int_equal (mkdir (at ("folder"), 0700), 0);
+    assert_int_equal (ama_key_file_replace (at ("folder"), "x", 1, &err), AMA_E_IO);
+    assert_int_equal (rmdir (at ("folder")), 0); /* as it was, and nothing beside it */
+    (void) unlink (path);
+    (void) unlink (public_file);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_lists),   cmocka_unit_test (test_bounds), cmocka_unit_test (test_change),
-        cmocka_unit_test (test_refresh), cmocka_unit_test (test_pairs),
+        cmocka_unit_test (test_refresh), cmocka_unit_test (test_pairs),  cmocka_unit_test (test_no_files),
     };
     return cmocka_run_group_tests (tests, make_folder, remove_folder);
 }

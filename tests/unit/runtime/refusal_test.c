@@ -128,6 +128,32 @@ static void say_much (peer_t *peer, const char *arg)
     ama_str_done (&body);
 }
 
+/* To the hub itself, with a body that is none. */
+static void say_unread (peer_t *peer, uint16_t type)
+{
+    ama_envelope_t envelope = { .type = type, .flags = AMA_FLAG_REQUEST, .dst = "hub" };
+    ama_str_t body = { 0 };
+
+    (void) snprintf (envelope.src, sizeof envelope.src, "%s", peer->name);
+    envelope.id = ++peer->id;
+    ama_str_putc (&body, (char) 0xc1);
+    say (peer, &envelope, &body);
+    ama_str_done (&body);
+}
+
+static void say_no_ping (peer_t *peer, const char *arg)
+{
+    (void) arg;
+    say_unread (peer, AMA_MSG_CONTROL_PING);
+}
+
+static void say_no_hello (peer_t *peer, const char *arg)
+{
+    (void) arg;
+    say_unread (peer, AMA_MSG_CONTROL_HELLO);
+    peer->said--; /* a hello is not counted */
+}
+
 /* ---- the table: a peer has said hello and one ping, so its next number is 3 ---- */
 
 static const refusal_t refusals[] = {
@@ -150,6 +176,8 @@ static const refusal_t refusals[] = {
     { "a request said twice", ask_twice, NULL, "AMA_E_REPLAY", "a request that was said before", GOES_ON,
       FIRST_ARRIVES },
     { "a deadline that has passed", with_deadline, "-5500", "AMA_E_TIMEOUT", "its deadline was 5", GOES_ON, 0 },
+    { "a ping that can not be read", say_no_ping, NULL, "AMA_E_DECODE", "a ping that can not be read", GOES_ON, 0 },
+    { "a hello that can not be read", say_no_hello, NULL, "AMA_E_DECODE", "a hello that can not be read", GOES_ON, 0 },
     { "one frame", say_frames, "1", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
     { "ten thousand frames", say_frames, "10000", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
     { "a body of 8 MiB and a byte", say_much, NULL, "AMA_E_LIMIT", "more than 8388608 bytes", GOES_ON, ONLY_INPROC },

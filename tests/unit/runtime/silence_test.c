@@ -1,87 +1,36 @@
 /* silence_test.c - a hub that forgets its members, loses messages or does not believe them, and processes that are there but do not speak
  *
- * The hub is played by a thread with a raw ROUTER. The silence takes its true fifteen seconds.
+ * The silence takes its true fifteen seconds.
  */
 #include "tests/unit/runtime/process_scene.h"
 
-#include <pthread.h>
-#include <zmq.h>
+#include "tests/unit/runtime/fake_hub.h"
 
+/* Of what is said after the first welcome. */
 typedef struct {
-    void *zmq, *socket;
-    pthread_t thread;
-    uint64_t epoch;
-    bool silent;
-    struct {
-        uint16_t type; /* 0: who */
-        uint64_t seq;
-        int code; /* of an error */
-    } answer;
-} fake_hub_t;
+    uint16_t type; /* 0: who */
+    uint64_t seq;
+    int code; /* of an error */
+} answer_t;
 
-/* Welcomes every hello; the first thing said after it gets the answer, unless it is a silent hub. */
-static void *serve_fake (void *arg)
+static void welcome_and_answer (fake_hub_t *hub, const ama_envelope_t *said, const void *body, size_t size)
 {
-    fake_hub_t *hub = arg;
-    char peer[8], frame[512], body[512];
-    int n_peer, n_frame;
+    const answer_t *answer = hub->arg;
 
-    while ((n_peer = zmq_recv (hub->socket, peer, sizeof peer, 0)) > 0) {
-        ama_envelope_t said, answer = { .src = "hub", .role = AMA_ROLE_HUB, .id = 1 };
-        ama_control_welcome_t welcome = { .epoch = hub->epoch, .role = AMA_ROLE_AGENT };
-        ama_str_t bytes = { 0 }, content = { 0 };
-
-        n_frame = zmq_recv (hub->socket, frame, sizeof frame, 0);
-        (void) zmq_recv (hub->socket, body, sizeof body, 0);
-        if (ama_envelope_decode (frame, (size_t) n_frame, &said, NULL) < 0)
-            break;
-        answer.type = hub->answer.type ? hub->answer.type : AMA_MSG_CONTROL_WHO;
-        answer.seq = hub->answer.seq;
-        if (said.type == AMA_MSG_CONTROL_HELLO) {
-            answer.type = AMA_MSG_CONTROL_WELCOME;
-            answer.flags = AMA_FLAG_REPLY;
-            answer.corr = said.id;
-            answer.seq = 1;
-            hub->epoch++;
-            ama_control_welcome_encode (&welcome, &content);
-        }
-        else {
-            ama_control_error_t error = { .code = hub->answer.code, .text = "because" };
-            if (hub->silent)
-                continue;
-            if (hub->answer.code)
-                ama_control_error_encode (&error, &content);
-            else
-                ama_str_putc (&content, (char) 0x80);
-        }
-        ama_envelope_encode (&answer, &bytes);
-        (void) zmq_send (hub->socket, peer, (size_t) n_peer, ZMQ_SNDMORE);
-        (void) zmq_send (hub->socket, bytes.data, bytes.size, ZMQ_SNDMORE);
-        (void) zmq_send (hub->socket, content.data, content.size, 0);
-        ama_str_done (&bytes);
-        ama_str_done (&content);
-    }
-    (void) zmq_close (hub->socket);
-    return NULL;
+    (void) body, (void) size;
+    if (said->type == AMA_MSG_CONTROL_HELLO)
+        fake_welcome (hub, said);
+    else if (answer->code)
+        fake_error (hub, 0, 0, answer->seq, answer->code);
+    else
+        fake_say (hub, answer->type ? answer->type : AMA_MSG_CONTROL_WHO, 0, 0, answer->seq, NULL);
 }
 
-static void open_fake (fake_hub_t *hub, const char *endpoint)
+static void only_welcome (fake_hub_t *hub, const ama_envelope_t *said, const void *body, size_t size)
 {
-    int none = 0;
-
-    hub->epoch = 7;
-    hub->zmq = zmq_ctx_new ();
-    hub->socket = zmq_socket (hub->zmq, ZMQ_ROUTER);
-    (void) zmq_setsockopt (hub->socket, ZMQ_LINGER, &none, sizeof none);
-    assert_int_equal (zmq_bind (hub->socket, endpoint), 0);
-    assert_int_equal (pthread_create (&hub->thread, NULL, serve_fake, hub), 0);
-}
-
-static void close_fake (fake_hub_t *hub)
-{
-    (void) zmq_ctx_shutdown (hub->zmq); /* ends its recv */
-    (void) pthread_join (hub->thread, NULL);
-    (void) zmq_ctx_term (hub->zmq);
+    (void) body, (void) size;
+    if (said->type == AMA_MSG_CONTROL_HELLO)
+        fake_welcome (hub, said);
 }
 
 static void twice_joined (driver_t *driver, uint64_t epoch)
@@ -101,22 +50,20 @@ static void only_note_parted (driver_t *driver)
 /* The hub answers so after the first welcome: what becomes of the member? */
 static void test_hub_answers (void **state)
 {
-    static const struct {
-        fake_hub_t hub;
+    static struct {
+        answer_t answer;
         int code;
         const char *log;
     } cases[] = {
-        { { .answer.seq = 0 }, 0, "joined 7; parted; joined 8" }, /* it does not know us */
-        { { .answer = { AMA_MSG_CONTROL_PEER_GONE, 3, 0 } }, 0, "joined 7; parted; joined 8" }, /* number 2 is lost */
-        { { .answer = { AMA_MSG_CONTROL_ERROR, 2, AMA_E_INTEGRITY } },
-          0,
-          "joined 7; parted; joined 8" }, /* one of ours */
-        { { .answer = { AMA_MSG_CONTROL_ERROR, 0, AMA_E_AUTH } }, AMA_E_AUTH, "joined 7; AMA_E_AUTH because" },
+        { { .seq = 0 }, 0, "joined 7; parted; joined 8" },                                  /* it does not know us */
+        { { AMA_MSG_CONTROL_PEER_GONE, 3, 0 }, 0, "joined 7; parted; joined 8" },           /* number 2 is lost */
+        { { AMA_MSG_CONTROL_ERROR, 2, AMA_E_INTEGRITY }, 0, "joined 7; parted; joined 8" }, /* one of ours */
+        { { AMA_MSG_CONTROL_ERROR, 0, AMA_E_AUTH }, AMA_E_AUTH, "joined 7; AMA_E_AUTH because" },
     };
 
     (void) state;
     for (size_t i = 0; i < ARRAY_SIZE (cases); i++) {
-        fake_hub_t hub = cases[i].hub;
+        fake_hub_t hub = { .on_said = welcome_and_answer, .arg = &cases[i].answer };
         scene_t scene;
         ama_node_t *node;
         open_scene (&scene);
@@ -182,7 +129,7 @@ static void *silent_peer (void *arg)
 
 static void test_silence (void **state)
 {
-    fake_hub_t hub = { .silent = true };
+    fake_hub_t hub = { .on_said = only_welcome };
     scene_t of_hub, of_peer;
     pthread_t thread;
 

@@ -228,6 +228,75 @@ static void test_cancel (void **state)
     ama_node_destroy (&node, 1000);
 }
 
+/* More asks than the table begins with, all open at once: each hears its own answer, in order. */
+enum { MANY_ASKS = 300 };
+
+static void next_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                         void *arg)
+{
+    driver_t *driver = arg;
+    int *heard = driver->arg;
+
+    (void) envelope;
+    assert_null (err);
+    assert_int_equal (atoi (((const ama_fetch_reply_t *) body)->commit), *heard);
+    if (++*heard == MANY_ASKS)
+        ama_exit (ctx, 0, NULL);
+}
+
+static void ask_many (driver_t *driver)
+{
+    char number[16];
+    ama_fetch_request_t request = { .url = "echo", .ref = number };
+
+    for (int i = 0; i < MANY_ASKS; i++) {
+        (void) snprintf (number, sizeof number, "%d", i);
+        (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &request, 0, 0, next_answer, driver);
+    }
+}
+
+static void test_many_asks (void **state)
+{
+    ama_node_t *node = new_node (&(ama_node_conf_t){ 0 });
+    int heard = 0;
+    driver_t driver = { .begin = ask_many, .arg = &heard };
+
+    (void) state;
+    start (node, &service, NULL, NULL);
+    assert_int_equal (drive (node, &driver), 0);
+    assert_int_equal (heard, MANY_ASKS);
+    ama_node_destroy (&node, 1000);
+}
+
+/* What is bigger than a message may be is refused here, and the link is as good as before. */
+static void say_much (driver_t *driver)
+{
+    static char text[128 << 10];
+    static ama_report_event_t events[70];
+    ama_report_post_t post = { .events = events, .n_events = ARRAY_SIZE (events) };
+    ama_fetch_request_t request = { .url = "echo", .ref = "after" };
+
+    memset (text, 'x', sizeof text - 1);
+    for (size_t i = 0; i < ARRAY_SIZE (events); i++)
+        events[i] = (ama_report_event_t){ .type = 11, .text = text };
+    assert_int_equal (ama_tell (driver->ctx, "fetcher", AMA_MSG_REPORT_POST, &post), AMA_E_LIMIT);
+    (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_REPORT_POST, &post, 0, 0, note_answer, driver);
+    (void) ama_ask (driver->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &request, 0, 0, on_answer, driver);
+}
+
+static void test_too_big (void **state)
+{
+    ama_node_t *node = new_node (&(ama_node_conf_t){ 0 });
+    driver_t driver = { .begin = say_much };
+
+    (void) state;
+    start (node, &service, NULL, NULL);
+    assert_int_equal (drive (node, &driver), 0);
+    assert_string_equal (driver.log, "AMA_E_LIMIT report.post to fetcher: the message is too big; "
+                                     "reply after 7 from fetcher");
+    ama_node_destroy (&node, 1000);
+}
+
 /* ---- joining ---- */
 
 static void say_epoch (driver_t *driver, uint64_t epoch)
@@ -410,6 +479,8 @@ int main (void)
         cmocka_unit_test (test_asks),
         cmocka_unit_test (test_late),
         cmocka_unit_test (test_cancel),
+        cmocka_unit_test (test_many_asks),
+        cmocka_unit_test (test_too_big),
         cmocka_unit_test (test_joined),
         cmocka_unit_test (test_start_errors),
         cmocka_unit_test (test_fatal),

@@ -124,12 +124,14 @@ static const case_t cases[] = {
     { "spark: session opens beside a shell action", BEGIN "plan master=local[2],a,b:; lease; lease; ok a; ready; ok b",
       "fetch; plan; lease session 2; lease a; open; start a1; a1 succeeded; a succeeded; unlease; start b1; b1 "
       "succeeded; b succeeded; run succeeded 0; close; done" },
+    { "spark: what has ended is not said to be held", BEGIN "plan a:; lease; ready; ok a; renew",
+      "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; run succeeded 0; close; done" },
     { "spark: session lost, the attempt says so",
       BEGIN "plan a:*2; lease; ready; end a errored session-lost; session-lost; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; a1 errored(session-lost) retry 0; lease session all; "
       "open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
     { "spark: session lost, the attempt says nothing",
-      BEGIN "plan a:*2; lease; ready; session-lost; +5000; lease; ready; ok a",
+      BEGIN "plan a:*2; lease; ready; session-lost; +14999; +1; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 errored(session-lost) retry 0; lease "
       "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
     { "spark: success on the way counts though the session is lost",

@@ -501,6 +501,8 @@ void stage_step (stage_t *stage, const char *step)
         *more++ = '\0';
     if (strcmp (copy, "restart") == 0)
         stage_restart (stage);
+    else if (strcmp (copy, "renew") == 0)
+        ama_run_core_renew (stage->run);
     else if (strcmp (copy, "agent") == 0)
         stage->incarnation = (uint64_t) atoi (arg);
     else if (strcmp (copy, "no-reuse") == 0)
