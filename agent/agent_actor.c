@@ -31,7 +31,6 @@
 
 #define HELLO_MS       5000
 #define HELLO_AGAIN_MS 30000
-#define TAPE_MORE      (256u << 20) /* of a tape, beyond the output that is kept */
 
 static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
 
@@ -459,16 +458,6 @@ static int find_bash (ama_agent_t *agent, ama_err_t *err)
     return ama_err_set (err, AMA_E_NOT_FOUND, "no bash in %s", agent->conf.path);
 }
 
-static void read_boot (ama_agent_t *agent)
-{
-    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read (fd, agent->boot, sizeof agent->boot - 1);
-
-    if (fd >= 0)
-        (void) close (fd);
-    agent->boot[n > 0 ? n : 0] = '\0';
-}
-
 static char *below (const char *dir, const char *name)
 {
     ama_str_t path = { 0 };
@@ -490,25 +479,6 @@ static int init_files (ama_agent_t *agent, ama_err_t *err)
     free (ends);
     free (own);
     return rc;
-}
-
-static int init_wards (ama_agent_t *agent, ama_err_t *err)
-{
-    char *own = below (agent->conf.dir, "agent"), *folder = below (own, "live");
-    const ama_wards_conf_t conf = { .program = agent->conf.ward,
-                                    .folder = folder,
-                                    .confine = ama_sandbox_word (agent->sandbox),
-                                    .tape_bytes = agent->conf.output_quota + TAPE_MORE,
-                                    .outlive = agent->conf.own_process };
-
-    read_boot (agent);
-    agent->wards = ama_wards_new (agent->ctx, &conf, err);
-    free (folder);
-    free (own);
-    if (!agent->wards)
-        return AMA_E_IO;
-    ama_replay_look (agent);
-    return 0;
 }
 
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
@@ -536,7 +506,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     if (rc == 0)
         rc = init_files (agent, err);
     if (rc == 0)
-        rc = init_wards (agent, err);
+        rc = ama_replay_init (agent, err);
     if (rc == 0 && agent->conf.guard && !(agent->guard = ama_guard_new (agent, err)))
         rc = AMA_E_CHILD;
     if (rc == 0) {

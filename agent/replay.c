@@ -9,13 +9,17 @@
 #include "agent/replay.h"
 
 #include "actors/base/ama_log.h"
+#include "agent/sandbox.h"
 #include "agent/ward_spawn.h"
 #include "messages/ama_types.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#define TAPE_MORE    (256u << 20) /* of a tape, beyond the output that is kept */
 #define ASK_MS       15000
 #define ASK_AGAIN_MS 300
 #define LEASE_MS     1800000
@@ -353,7 +357,32 @@ static void on_found (ama_ward_t *ward, void *arg)
     ama_attempt_start_done (&start);
 }
 
-void ama_replay_look (ama_agent_t *agent)
+/* ---- life ---- */
+
+static void read_boot (ama_agent_t *agent)
 {
+    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read (fd, agent->boot, sizeof agent->boot - 1);
+
+    if (fd >= 0)
+        (void) close (fd);
+    agent->boot[n > 0 ? n : 0] = '\0';
+}
+
+int ama_replay_init (ama_agent_t *agent, ama_err_t *err)
+{
+    ama_str_t folder = { 0 };
+    const ama_wards_conf_t conf = { .program = agent->conf.ward,
+                                    .confine = ama_sandbox_word (agent->sandbox),
+                                    .tape_bytes = agent->conf.output_quota + TAPE_MORE,
+                                    .outlive = agent->conf.own_process };
+
+    read_boot (agent);
+    ama_str_printf (&folder, "%s/agent/live", agent->conf.dir);
+    agent->wards = ama_wards_new (agent->ctx, folder.data, &conf, err);
+    ama_str_done (&folder);
+    if (!agent->wards)
+        return AMA_E_IO;
     ama_wards_look (agent->wards, on_found, agent);
+    return 0;
 }

@@ -14,8 +14,8 @@ int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, co
 /* It comes to this; nothing for one without a ward, and while a tape is played. */
 void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size);
 
-/* Those of an earlier agent become attempts again, or are known to have ended. */
-void ama_replay_look (ama_agent_t *agent);
+/* Guards for attempts; those of an earlier agent become attempts again, or are known to have ended. 0 or AMA_E_IO. */
+int ama_replay_init (ama_agent_t *agent, ama_err_t *err);
 void ama_replay_done (ama_attempt_t *attempt);
 bool ama_replay_playing (const ama_attempt_t *attempt);
 int64_t ama_replay_now (const ama_attempt_t *attempt);

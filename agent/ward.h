@@ -16,14 +16,13 @@ typedef struct ama_ward ama_ward_t;
 
 typedef struct {
     const char *program; /* ama-ward; borrowed */
-    const char *folder;  /* made if absent: sockets and tapes */
     const char *confine; /* what it gives up: ama_sandbox_word */
     uint64_t tape_bytes; /* of one tape */
     bool outlive;        /* the agent's death ends no child before its lease does */
 } ama_wards_conf_t;
 
-/* NULL and err: AMA_E_IO. */
-ama_wards_t *ama_wards_new (ama_ctx_t *ctx, const ama_wards_conf_t *conf, ama_err_t *err);
+/* folder: made if absent, for sockets and tapes. NULL and err: AMA_E_IO. */
+ama_wards_t *ama_wards_new (ama_ctx_t *ctx, const char *folder, const ama_wards_conf_t *conf, ama_err_t *err);
 /* Children that still run end, unless the conf says that they outlive the agent and they hold a lease. */
 void ama_wards_destroy (ama_wards_t **wards);
 /* Is somebody there who may extend leases? While not, they run out. */

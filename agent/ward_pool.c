@@ -224,22 +224,22 @@ void ama_wards_look (ama_wards_t *wards, void (*found) (ama_ward_t *ward, void *
 
 /* ---- life ---- */
 
-ama_wards_t *ama_wards_new (ama_ctx_t *ctx, const ama_wards_conf_t *conf, ama_err_t *err)
+ama_wards_t *ama_wards_new (ama_ctx_t *ctx, const char *folder, const ama_wards_conf_t *conf, ama_err_t *err)
 {
     ama_wards_t *wards = ama_calloc (1, sizeof *wards);
     unsigned char bytes[4];
 
     wards->ctx = ctx;
     wards->conf = *conf;
-    wards->path = ama_strdup (conf->folder);
+    wards->path = ama_strdup (folder);
     randombytes_buf (bytes, sizeof bytes);
     (void) sodium_bin2hex (wards->word, sizeof wards->word, bytes, sizeof bytes);
-    if (mkdir (conf->folder, 0700) < 0 && errno != EEXIST)
+    if (mkdir (folder, 0700) < 0 && errno != EEXIST)
         wards->folder = -1;
     else
-        wards->folder = open (conf->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        wards->folder = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (wards->folder < 0) {
-        (void) ama_err_set (err, AMA_E_IO, "%s: %s", conf->folder, strerror (errno));
+        (void) ama_err_set (err, AMA_E_IO, "%s: %s", folder, strerror (errno));
         free (wards->path);
         free (wards);
         return NULL;
