@@ -174,6 +174,82 @@ static void too_long (void **state)
     (void) close (ends[1]);
 }
 
+static void assert_file (const char *want, const char * not )
+{
+    char bytes[4096];
+    int fd = openat (dir, "t", O_RDONLY | O_CLOEXEC);
+    ssize_t n = read (fd, bytes, sizeof bytes);
+
+    assert_true (n >= 0);
+    assert_true (!want || memmem (bytes, (size_t) n, want, strlen (want)));
+    assert_null (memmem (bytes, (size_t) n, not, strlen (not )));
+    (void) close (fd);
+}
+
+/* What may be secret is in memory that another holds; the file only tells whose it is. */
+static void veiled (void **state)
+{
+    ama_tape_t *tape = open_tape (1 << 20);
+    char text[128], buf[64];
+    int ends[2], held;
+
+    (void) state;
+    make_pipe (ends, "hello");
+    ama_tape_note (tape, AMA_TAPE_START, 1, "begin", 5);
+    ama_tape_note (tape, AMA_TAPE_CHILD, 2, "child", 5);
+    assert_int_equal (ama_tape_take (tape, 1, 3, ends[0], buf, sizeof buf), 5);
+    assert_file ("hello", "hunter22");
+    held = dup (ama_tape_veil (tape));
+    assert_true (held >= 0);
+    ama_tape_veiled (tape);
+    assert_true (ama_tape_is_veiled (tape));
+    assert_int_equal (ama_tape_veil (tape), -1);
+    assert_file ("begin", "hello");
+    ama_tape_note (tape, AMA_TAPE_SECRET, 4, "hunter22", 8);
+    assert_int_equal (write (ends[1], "is hunter22", 11), 11);
+    assert_int_equal (ama_tape_take (tape, 2, 5, ends[0], buf, sizeof buf), 11);
+    assert_file ("child", "hunter22");
+    ama_tape_close (&tape);
+
+    tape = open_tape (1 << 20);
+    story (tape, text, sizeof text);
+    assert_string_equal (text, "1.0@1:begin 2.0@2:child ");
+    ama_tape_unveil (tape, held);
+    story (tape, text, sizeof text);
+    assert_string_equal (text, "1.0@1:begin 2.0@2:child 3.1@3:hello 12.0@4:hunter22 3.2@5:is hunter22 ");
+    ama_tape_clear (tape);
+    assert_false (ama_tape_is_veiled (tape));
+    ama_tape_note (tape, AMA_TAPE_START, 6, "next", 4);
+    story (tape, text, sizeof text);
+    assert_string_equal (text, "1.0@6:next ");
+    ama_tape_clear (tape);
+    ama_tape_close (&tape);
+    (void) close (ends[0]);
+    (void) close (ends[1]);
+}
+
+/* Begun in memory: the file has nothing until it is shown. */
+static void veiled_from_the_start (void **state)
+{
+    ama_tape_t *tape = open_tape (1 << 20);
+    char text[64];
+    int held = dup (ama_tape_veil (tape));
+
+    (void) state;
+    ama_tape_veiled (tape);
+    ama_tape_note (tape, AMA_TAPE_START, 1, "begin", 5);
+    ama_tape_note (tape, AMA_TAPE_SECRET, 2, "hunter22", 8);
+    assert_file (NULL, "begin");
+    ama_tape_show (tape, AMA_TAPE_START, 1, "begin", 5);
+    assert_file ("begin", "hunter22");
+    ama_tape_give_up (tape);
+    assert_file (NULL, "begin");
+    story (tape, text, sizeof text);
+    assert_string_equal (text, "");
+    ama_tape_close (&tape);
+    (void) close (held);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +257,8 @@ int main (void)
         cmocka_unit_test (cut_anywhere),
         cmocka_unit_test (the_rest_is_in_the_pipe),
         cmocka_unit_test (too_long),
+        cmocka_unit_test (veiled),
+        cmocka_unit_test (veiled_from_the_start),
     };
 
     return cmocka_run_group_tests (tests, set_up, tear_down);

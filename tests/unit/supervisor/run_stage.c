@@ -344,8 +344,7 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
         one->id = stage->session;
         assert_true (one->session || stage_attempt (stage, name, &one->id));
     }
-    if (change == AMA_AGENT_CHANGE_DEAD
-        && stage->session_held) { /* gone with it; attempts may live under their guards */
+    if (change == AMA_AGENT_CHANGE_DEAD && stage->session_held) { /* attempts may live under their guards */
         stage->session_held = false;
         stage->held--;
     }
