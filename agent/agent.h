@@ -29,6 +29,8 @@ typedef struct ama_agent {
     ama_leftovers_t *leftovers;
     ama_guard_t *guard;
     ama_sandbox_t *sandbox;
+    struct ama_wards *wards;
+    char boot[40];           /* id of this boot of the machine */
     ama_attempt_t *attempts; /* hash by id: running ones */
     ama_session_t *sessions; /* hash by id: open ones */
     ama_gather_t *gather;    /* what waits for its files; NULL: they are on this disk */
@@ -45,11 +47,14 @@ typedef struct ama_agent {
     bool stopping;
 } ama_agent_t;
 
-/* PATH, LANG, TZ and the guard's mark: what every child of the agent has. */
-void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env);
+/* PATH, LANG, TZ: what every child of the agent has; and the mark of those that end with the agent. */
+void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env, bool mark);
 
 void ama_agent_remember (ama_agent_t *agent, ama_id_t id);
 bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
+
+/* By the name of plan.action.runner; NULL: unknown here. */
+const struct ama_runner *ama_agent_runner (const char *name);
 
 /* An attempt whose files are here begins, or is told to be none for this agent. */
 void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start);

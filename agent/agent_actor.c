@@ -12,6 +12,8 @@
 #include "agent/confine.h"
 #include "agent/gather.h"
 #include "agent/guard.h"
+#include "agent/hello.h"
+#include "agent/replay.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/sandbox.h"
@@ -28,17 +30,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HELLO_MS       5000
-#define HELLO_SOON_MS  250 /* what the broker told of it may have been lost: the supervisor can come after the broker */
-#define HELLO_AGAIN_MS 30000 /* by doubled pauses */
-
 static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
 
 /* ---- what the parts share ---- */
 
-void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env)
+void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env, bool mark)
 {
-    ama_env_set (env, "AMA_GUARD", agent->token);
+    ama_env_set (env, "AMA_GUARD", mark ? agent->token : NULL);
     ama_env_set (env, "PATH", agent->conf.path);
     ama_env_set (env, "LANG", agent->conf.lang);
     ama_env_set (env, "TZ", agent->conf.tz);
@@ -128,78 +126,15 @@ void ama_agent_less (ama_agent_t *agent)
         ama_timer_after (agent->idle, 0);
 }
 
-static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                        void *arg);
-
-static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, void *arg)
-{
-    ama_lease_agent_hello_t *hello = arg;
-
-    (void) session;
-    hello->held[hello->n_held++] = (ama_lease_held_t){ .id = id, .run = run, .session = true };
-}
-
-static void say_hello (ama_agent_t *agent)
-{
-    ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
-                                      .pid = agent->conf.far ? 0 : (uint32_t) getpid (),
-                                      .cpus = agent->conf.cpus,
-                                      .memory = agent->conf.memory,
-                                      .incarnation = agent->incarnation };
-    ama_attempt_t *attempt, *spare;
-
-    hello.held =
-        ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL) + ama_gather_count (agent),
-                    sizeof *hello.held);
-    HASH_ITER (hh, agent->attempts, attempt, spare)
-    {
-        hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
-    }
-    (void) ama_session_list (agent, hold_session, &hello);
-    ama_gather_list (agent, &hello);
-    AMA_FAILPOINT (agent, hello);
-    (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, HELLO_MS, 0, on_welcome, agent);
-    free (hello.held);
-}
-
-static void on_hello_again (void *arg)
-{
-    ama_agent_t *agent = arg;
-
-    if (agent->hello_open || !agent->parted_ms)
-        say_hello (agent);
-}
-
-static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                        void *arg)
-{
-    ama_agent_t *agent = arg;
-
-    (void) ctx, (void) body;
-    if (!err) {
-        agent->hello_pause_ms = agent->hello_open ? HELLO_SOON_MS : 2 * agent->hello_pause_ms;
-        if (agent->hello_pause_ms > HELLO_AGAIN_MS)
-            agent->hello_pause_ms = HELLO_AGAIN_MS;
-        agent->hello_open = false;
-        ama_timer_after (agent->hello, agent->hello_pause_ms);
-    }
-    else if (!agent->parted_ms) { /* the broker is not there yet, or has another agent */
-        bool refused = envelope && envelope->role == AMA_ROLE_BROKER;
-        if (refused)
-            ama_log_err ("agent", err, "not wanted");
-        ama_timer_after (agent->hello, refused ? HELLO_MS : 200);
-    }
-}
-
 static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
 {
     ama_agent_t *agent = state;
 
     (void) ctx, (void) epoch;
     agent->parted_ms = 0;
+    ama_wards_in_touch (agent->wards, true);
     ama_timer_cancel (agent->idle);
-    agent->hello_open = true;
-    say_hello (agent);
+    ama_hello_say (agent);
     ama_poster_joined (agent->poster);
     ama_statuses_joined (agent->statuses);
 }
@@ -209,6 +144,7 @@ static void parted (ama_ctx_t *ctx, void *state)
     ama_agent_t *agent = state;
 
     agent->parted_ms = ama_now_ms (ctx);
+    ama_wards_in_touch (agent->wards, false);
     consider_leaving (agent);
 }
 
@@ -220,8 +156,7 @@ static void peer_gone (ama_ctx_t *ctx, void *state, const char *name)
     (void) ctx;
     if (strcmp (name, "broker") != 0)
         return;
-    agent->hello_open = true;
-    ama_timer_after (agent->hello, 200);
+    ama_hello_soon (agent);
 }
 
 /* ---- messages ---- */
@@ -243,7 +178,7 @@ static ama_attempt_t *find_attempt (const ama_agent_t *agent, ama_id_t id)
     return attempt;
 }
 
-static const ama_runner_t *find_runner (const char *name)
+const ama_runner_t *ama_agent_runner (const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE (runners); i++)
         if (strcmp (runners[i]->name, name) == 0)
@@ -271,7 +206,7 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
 
 void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start)
 {
-    const ama_runner_t *runner = find_runner (start->runner);
+    const ama_runner_t *runner = ama_agent_runner (start->runner);
 
     if (runner)
         ama_attempt_begin (agent, start, runner);
@@ -420,6 +355,7 @@ static void copy_conf (ama_agent_conf_t *to, const ama_agent_conf_t *from)
     to->cache_dir = copied (from->cache_dir);
     to->runners_dir = copied (from->runners_dir);
     to->guard = copied (from->guard);
+    to->ward = copied (from->ward);
     to->path = copied (from->path ? from->path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     to->lang = copied (from->lang);
     to->tz = copied (from->tz);
@@ -493,7 +429,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     randombytes_buf (&agent->incarnation, sizeof agent->incarnation);
     agent->oom_kills = count_oom_kills ();
     agent->idle = ama_timer_new (ctx, consider_leaving, agent);
-    agent->hello = ama_timer_new (ctx, on_hello_again, agent);
+    agent->hello = ama_timer_new (ctx, ama_hello_again, agent);
     agent->poster = ama_poster_new (ctx);
     agent->aheads = ama_aheads_new (agent);
     agent->gather = ama_gather_new (agent);
@@ -505,6 +441,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     rc = find_bash (agent, err);
     if (rc == 0)
         rc = init_files (agent, err);
+    if (rc == 0)
+        rc = ama_replay_init (agent, err);
     if (rc == 0 && agent->conf.guard && !(agent->guard = ama_guard_new (agent, err)))
         rc = AMA_E_CHILD;
     if (rc == 0) {
@@ -539,10 +477,9 @@ static void stop (ama_ctx_t *ctx, void *state)
 
 static void free_conf (ama_agent_conf_t *conf)
 {
-    const char *const strings[] = { conf->dir,         conf->cache_dir,      conf->runners_dir,
-                                    conf->guard,       conf->path,           conf->lang,
-                                    conf->tz,          conf->java_home,      conf->spark_home,
-                                    conf->secrets_dir, conf->credentials_dir };
+    const char *const strings[] = { conf->dir,       conf->cache_dir,  conf->runners_dir, conf->guard,
+                                    conf->ward,      conf->path,       conf->lang,        conf->tz,
+                                    conf->java_home, conf->spark_home, conf->secrets_dir, conf->credentials_dir };
 
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free ((void *) strings[i]);
@@ -559,6 +496,7 @@ static void done (void *state)
         ama_session_drop (agent->sessions);
     ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
+    ama_wards_destroy (&agent->wards);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);
     ama_sandbox_destroy (&agent->sandbox);

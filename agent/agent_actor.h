@@ -20,6 +20,7 @@ typedef struct {
     const char *cache_dir;   /* Spark, class archives; shared with others */
     const char *runners_dir; /* agent/runners of the source tree, or its installed copy; NULL: shell only */
     const char *guard;       /* path of ama-guard; NULL: no guard */
+    const char *ward;        /* path of ama-ward */
     double cpus;             /* offered for leases */
     uint64_t memory;         /* bytes, likewise */
     const char *path;        /* PATH, LANG, TZ of actions; path NULL: the system's usual one, others NULL: unset */

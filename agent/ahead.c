@@ -5,6 +5,7 @@
 #include "agent/ahead.h"
 
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/sandbox.h"
 #include "agent/secret_start.h"
 
 #include <stdlib.h>
@@ -92,6 +93,7 @@ static void on_make (void *arg)
 
     make_items (aheads);
     ama_folder_prepare (aheads->agent->conf.dir);
+    ama_sandbox_prepare (aheads->agent->sandbox);
 }
 
 ama_aheads_t *ama_aheads_new (ama_agent_t *agent)

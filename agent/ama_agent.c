@@ -301,7 +301,7 @@ int main (int argc, char **argv)
                   .credentials_dir = getenv ("CREDENTIALS_DIRECTORY") },
     };
     ama_notify_t *notify;
-    char guard[PATH_MAX], cache[PATH_MAX], runners[PATH_MAX], self[PATH_MAX - 16] = "";
+    char guard[PATH_MAX], ward[PATH_MAX], cache[PATH_MAX], runners[PATH_MAX], self[PATH_MAX - 16] = "";
     ama_log_level_t level = AMA_LOG_INFO;
     char *slash;
     int code;
@@ -328,6 +328,8 @@ int main (int argc, char **argv)
     if (readlink ("/proc/self/exe", self, sizeof self - 1) > 0 && (slash = strrchr (self, '/'))) {
         slash[1] = '\0';
         (void) snprintf (guard, sizeof guard, "%sama-guard", self);
+        (void) snprintf (ward, sizeof ward, "%sama-ward", self);
+        options.conf.ward = ward;
         if (!options.conf.guard)
             options.conf.guard = guard;
         if (!options.conf.runners_dir)

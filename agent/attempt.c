@@ -10,6 +10,7 @@
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "agent/ahead.h"
+#include "agent/replay.h"
 #include "agent/sandbox.h"
 #include "agent/secret_start.h"
 #include "messages/ama_types.h"
@@ -49,7 +50,7 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
 {
     ama_report_event_t copy = *event;
 
-    copy.ts = ama_wall_now_ms (attempt->agent->ctx);
+    copy.ts = ama_wall_now_ms (attempt->agent->ctx) - (ama_now_ms (attempt->agent->ctx) - ama_replay_now (attempt));
     copy.action = attempt->action;
     copy.has_attempt = true;
     copy.attempt = attempt->no;
@@ -206,6 +207,7 @@ static void on_stall (void *arg)
 {
     ama_attempt_t *attempt = arg;
 
+    ama_attempt_note (attempt, AMA_TAPE_DROP, NULL, 0);
     attempt->dropping = true;
     pause_runner (attempt, false);
 }
@@ -222,10 +224,13 @@ void ama_attempt_free (ama_attempt_t *attempt)
         ama_feed_close (&attempt->feed);
     for (int i = 0; i < 2; i++)
         ama_output_destroy (&attempt->output[i]);
+    ama_replay_done (attempt);
     attempt->runner->done (attempt);
+    ama_ward_release (&attempt->ward);
     for (int i = 0; i < 2; i++)
         ama_mask_stream_destroy (&attempt->mask[i]);
     ama_vault_release (attempt->agent->vaults, &attempt->vault);
+    ama_vault_release (attempt->agent->vaults, &attempt->runs);
     ama_timer_destroy (&attempt->timer);
     ama_timer_destroy (&attempt->stall);
     ama_folder_done (&attempt->folder);
@@ -267,10 +272,42 @@ static void on_feed_change (void *arg)
     if (ama_feed_full (attempt->feed))
         return;
     if (attempt->dropping) {
+        ama_attempt_note (attempt, AMA_TAPE_KEEP, NULL, 0);
         attempt->dropping = false;
         post_gap (attempt);
     }
     pause_runner (attempt, false);
+}
+
+static void flush_unfinished (ama_attempt_t *attempt)
+{
+    ama_attempt_note (attempt, AMA_TAPE_FLUSH, NULL, 0);
+    for (int i = 0; i < 2; i++)
+        ama_output_flush (attempt->output[i], false);
+}
+
+void ama_attempt_play (ama_attempt_t *attempt, ama_tape_kind_t kind)
+{
+    switch (kind) {
+    case AMA_TAPE_START: /* all of the tape was played */
+        on_feed_change (attempt);
+        break;
+    case AMA_TAPE_TURN:
+        attempt->runner->turn (attempt);
+        break;
+    case AMA_TAPE_FLUSH:
+        flush_unfinished (attempt);
+        break;
+    case AMA_TAPE_DROP:
+        attempt->dropping = true;
+        break;
+    case AMA_TAPE_KEEP:
+        attempt->dropping = false;
+        post_gap (attempt);
+        break;
+    default:
+        break;
+    }
 }
 
 static void on_timer (void *arg)
@@ -279,9 +316,8 @@ static void on_timer (void *arg)
 
     if (attempt->cleared)
         tell_outcome (attempt);
-    else
-        for (int i = 0; i < 2; i++)
-            ama_output_flush (attempt->output[i], false);
+    else if (!attempt->replay)
+        flush_unfinished (attempt);
 }
 
 static void on_cleared (bool ok, void *arg)
@@ -332,6 +368,8 @@ void ama_attempt_end (ama_attempt_t *attempt, const ama_outcome_t *outcome)
     *attempt->outcome = status;
     ama_timer_cancel (attempt->timer);
     ama_timer_cancel (attempt->stall);
+    if (attempt->ward && ama_ward_clear (attempt->ward, on_cleared, attempt))
+        return;
     ama_leftovers_clear (agent->leftovers,
                          &(ama_leftovers_of_t){ .group = attempt->group,
                                                 .mark = attempt->mark,
@@ -378,13 +416,24 @@ static void end_at_once (ama_attempt_t *attempt, const ama_err_t *err)
     ama_attempt_end (attempt, &outcome);
 }
 
-static void prepare_folder (void *arg)
+static void prepare_next (void *arg)
 {
     ama_agent_t *agent = arg;
+
     ama_folder_prepare (agent->conf.dir);
+    ama_sandbox_prepare (agent->sandbox);
 }
 
-static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+static void tell_note (ama_attempt_t *attempt)
+{
+    if (!attempt->note)
+        return;
+    ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
+    ama_attempt_warn (attempt, 0, attempt->note);
+}
+
+static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                   ama_vault_t *vault)
 {
     ama_attempt_t *attempt = ama_calloc (1, sizeof *attempt);
 
@@ -400,7 +449,7 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
         .timer = ama_timer_new (agent->ctx, on_timer, attempt),
         .stall = ama_timer_new (agent->ctx, on_stall, attempt),
         .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
-        .vault = ama_vault_hold (agent->vaults, start->run),
+        .vault = vault,
     };
     for (int i = 0; i < 2; i++)
         attempt->mask[i] = ama_mask_stream_new (ama_vault_masker (attempt->vault));
@@ -409,7 +458,7 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
 
 ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
-    ama_attempt_t *attempt = attempt_new (agent, start, runner);
+    ama_attempt_t *attempt = attempt_new (agent, start, runner, ama_vault_hold (agent->vaults, start->run));
     ama_err_t err = { 0 };
 
     attempt->ahead = true;
@@ -419,6 +468,21 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
         return attempt;
     ama_attempt_free (attempt);
     return NULL;
+}
+
+ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                       ama_id_t mark, int64_t started_ms)
+{
+    ama_attempt_t *attempt = attempt_new (agent, start, runner, ama_vault_alone ());
+
+    attempt->runs = ama_vault_hold (agent->vaults, start->run);
+    attempt->id = start->attempt;
+    attempt->mark = mark;
+    attempt->started_ms = started_ms;
+    attempt->feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt);
+    ama_folder_name (agent->conf.dir, start, &attempt->folder);
+    HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
+    return attempt;
 }
 
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
@@ -437,7 +501,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     int rc = 0;
 
     if (!ready) {
-        attempt = attempt_new (agent, start, runner);
+        attempt = attempt_new (agent, start, runner, ama_vault_hold (agent->vaults, start->run));
         attempt->mark = start->attempt;
         if (ama_secret_start_wanted (&start->environment, start->settings, start->n_settings)) {
             attempt->then = runner;
@@ -448,16 +512,19 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     attempt->started_ms = ama_now_ms (agent->ctx);
     attempt->feed = ama_feed_new (agent->poster, start->run, start->attempt, on_feed_change, attempt);
     HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
-    if (ready)
+    if (ready) {
+        ama_attempt_record (attempt, start, true);
         runner->go (attempt);
+    }
     else {
         rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
         if (rc == 0)
             rc = runner->start (attempt, start, &err);
-        ama_defer (agent->ctx, prepare_folder, agent);
+        if (rc == 0)
+            ama_attempt_record (attempt, start, false);
+        ama_defer (agent->ctx, prepare_next, agent);
     }
-    if (attempt->note)
-        ama_attempt_warn (attempt, 0, attempt->note);
+    tell_note (attempt);
     AMA_FAILPOINT (agent, started);
     if (rc == 0) {
         ama_statuses_attempt (agent->statuses, &running);
@@ -467,11 +534,15 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     end_at_once (attempt, &err);
 }
 
-void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start)
+void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start, const ama_attempt_start_t *told)
 {
     ama_err_t err = { 0 };
+    int rc = attempt->runner->start (attempt, start, &err);
 
-    if (attempt->runner->start (attempt, start, &err) < 0)
+    if (rc == 0)
+        ama_attempt_record (attempt, told, false);
+    tell_note (attempt);
+    if (rc < 0)
         end_at_once (attempt, &err);
 }
 
@@ -482,6 +553,9 @@ void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)
     if (!attempt->cancelled)
         attempt->timed_out = timed_out;
     attempt->cancelled = true;
+    if (attempt->replay) /* when it is known what to cancel */
+        return;
+    ama_attempt_note (attempt, AMA_TAPE_CANCEL, &(char){ attempt->timed_out }, 1);
     pause_runner (attempt, false);
     attempt->runner->cancel (attempt, force);
 }

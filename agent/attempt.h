@@ -9,10 +9,11 @@
 #include "agent/agent.h"
 #include "agent/runners/output.h"
 #include "agent/vault.h"
+#include "agent/ward.h"
 
 #include <uthash.h>
 
-typedef struct {
+typedef struct ama_runner {
     const char *name; /* of plan.action.runner */
     /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
      * start is borrowed for the call. */
@@ -28,6 +29,10 @@ typedef struct {
     void (*turn) (ama_attempt_t *attempt);
     /* Frees attempt->work. Also after a failed start. */
     void (*done) (ama_attempt_t *attempt);
+    /* For runners that work under a ward (attempt->ward), whose attempts outlive the agent; else NULL. restore: as start, but it was started by an earlier agent, with
+     * this trace token: sets *ret_port, which is called for what is on the tape and for what comes then. */
+    int (*restore) (ama_attempt_t *attempt, const ama_attempt_start_t *start, const char *token,
+                    ama_ward_port_t *ret_port, ama_err_t *err);
 } ama_runner_t;
 
 struct ama_attempt {
@@ -45,13 +50,15 @@ struct ama_attempt {
     void *work;                /* the runner's */
     pid_t group;               /* process group that ends with the attempt, 0 for none */
     char *note;                /* a warning for its beginning, owned; NULL: none */
+    ama_ward_t *ward;          /* the runner's, NULL for none */
+    struct ama_replay *replay; /* an earlier agent's: its tape is still to be played (replay.c) */
     bool dirty;                /* the runner wants its turn */
     bool cancelled, timed_out; /* somebody asked for the end */
     /* from here on: attempt.c */
     int64_t started_ms;
     ama_feed_t *feed;
-    ama_output_t *output[2]; /* stdout, stderr */
-    ama_vault_t *vault;
+    ama_output_t *output[2];    /* stdout, stderr */
+    ama_vault_t *vault, *runs;  /* runs: the run's, if vault is its own (replay.c) */
     ama_mask_stream_t *mask[2]; /* before output */
     ama_timer_t *timer;         /* unfinished lines; after the end: no longer waiting for the reporter */
     ama_timer_t *stall;
@@ -64,14 +71,19 @@ struct ama_attempt {
 
 /* Starts it; whatever goes wrong becomes the attempt's end. Adds it to agent->attempts. */
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner);
-/* Its runner starts it; whatever goes wrong becomes its end, and then it may be gone. */
-void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start);
+/* Its runner starts it; whatever goes wrong becomes its end, and then it may be gone. told: without secrets. */
+void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start, const ama_attempt_start_t *told);
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
 /* Made but not begun: no id, no events, not among agent->attempts. NULL if it can not be made; then nobody is told. */
 ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start,
                                        const ama_runner_t *runner);
 /* One that is not among agent->attempts. */
 void ama_attempt_free (ama_attempt_t *attempt);
+/* What an earlier agent has begun, among agent->attempts. */
+ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
+                                       ama_id_t mark, int64_t started_ms);
+/* One record of its tape, which are numbered in tape.h; AMA_TAPE_START: that was all. */
+void ama_attempt_play (ama_attempt_t *attempt, ama_tape_kind_t kind);
 /* Without any message: the agent ends. */
 void ama_attempt_drop (ama_attempt_t *attempt);
 bool ama_attempt_has_ended (const ama_attempt_t *attempt);

@@ -356,19 +356,25 @@ int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *s
     return rc;
 }
 
-int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err)
+void ama_folder_name (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder)
 {
     char run[AMA_ID_TEXT];
-    ama_folder_t folder;
     ama_str_t path = { 0 };
+
+    ama_str_printf (&path, "%s/runs/%s/%s/%u", dir, ama_id_text (start->run, run), start->action, start->no);
+    ret_folder->path = ama_str_take (&path);
+    ret_folder->tmp = join (ret_folder->path, "tmp");
+    ret_folder->env_json = join (ret_folder->path, ".env.json");
+}
+
+int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err)
+{
+    ama_folder_t folder;
     int rc;
 
     if (!is_file_name (start->action))
         return ama_err_set (err, AMA_E_PATH, "an action can not be called \"%.64s\"", start->action);
-    ama_str_printf (&path, "%s/runs/%s/%s/%u", dir, ama_id_text (start->run, run), start->action, start->no);
-    folder.path = ama_str_take (&path);
-    folder.tmp = join (folder.path, "tmp");
-    folder.env_json = join (folder.path, ".env.json");
+    ama_folder_name (dir, start, &folder);
     rc = make_leaf (dir, start, folder.path, err);
     if (rc == 0)
         rc = make (folder.tmp, err);

@@ -19,6 +19,8 @@ typedef struct {
 
 /* dir: the agent's own, absolute. 0, AMA_E_PATH (an action name that is no file name), AMA_E_NOSPACE or AMA_E_IO. */
 int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err);
+/* The names alone, of one that is there. */
+void ama_folder_name (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder);
 void ama_folder_done (ama_folder_t *folder);
 
 /* Makes folders for a later run, action and attempt ahead, in <dir>/agent/spare: a file system takes longer for it than bash to start. What fails here is

@@ -264,6 +264,22 @@ void ama_leftovers_clear (ama_leftovers_t *leftovers, const ama_leftovers_of_t *
     ama_timer_after (clearing->timer, clearing->pause_ms);
 }
 
+void ama_leftovers_hunt (ama_id_t mark)
+{
+    char item[64], id[AMA_ID_TEXT];
+    DIR *proc = opendir ("/proc");
+    struct dirent *entry;
+
+    (void) snprintf (item, sizeof item, AMA_MARK "=%s", ama_id_text (mark, id));
+    while (proc && (entry = readdir (proc))) {
+        pid_t pid = (pid_t) atoi (entry->d_name);
+        if (pid > 1 && pid != getpid () && environ_has (pid, item))
+            (void) kill (pid, SIGKILL);
+    }
+    if (proc)
+        (void) closedir (proc);
+}
+
 /* ---- life ---- */
 
 ama_leftovers_t *ama_leftovers_new (ama_ctx_t *ctx, bool own_process, const char *token)

@@ -35,4 +35,7 @@ typedef struct {
 } ama_leftovers_of_t;
 void ama_leftovers_clear (ama_leftovers_t *leftovers, const ama_leftovers_of_t *of, ama_leftovers_fn *done, void *arg);
 
+/* Kills everything that carries this mark, wherever it is: of an attempt whose guard died while no agent was there. */
+void ama_leftovers_hunt (ama_id_t mark);
+
 #endif

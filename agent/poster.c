@@ -39,15 +39,15 @@ struct ama_feed {
     ama_id_t run, id;
     void (*on_change) (void *arg);
     void *arg;
-    event_t *events;  /* not acknowledged, in order */
-    event_t *unsent;  /* within events, NULL: all were sent */
-    size_t size;      /* of events */
-    size_t wait_size; /* of those from unsent on */
-    uint64_t last_no;
-    uint32_t turn;     /* rises with every rewind */
-    unsigned underway; /* posts of this turn */
-    post_t *posts;     /* of any turn, that will still be answered */
-    int64_t retry_at;  /* 0: may send */
+    event_t *events;         /* not acknowledged, in order */
+    event_t *unsent;         /* within events, NULL: all were sent */
+    size_t size;             /* of events */
+    size_t wait_size;        /* of those from unsent on */
+    uint64_t last_no, known; /* known: to the reporter, from before */
+    uint32_t turn;           /* rises with every rewind */
+    unsigned underway;       /* posts of this turn */
+    post_t *posts;           /* of any turn, that will still be answered */
+    int64_t retry_at;        /* 0: may send */
     bool was_full, closed;
     struct ama_feed *prev, *next;
 };
@@ -211,8 +211,13 @@ static size_t length (const char *text)
 
 void ama_feed_add (ama_feed_t *feed, const ama_report_event_t *body)
 {
-    event_t *event = ama_calloc (1, sizeof *event);
+    event_t *event;
 
+    if (feed->last_no < feed->known) {
+        feed->last_no++;
+        return;
+    }
+    event = ama_calloc (1, sizeof *event);
     ama_report_event_copy (body, &event->body);
     event->no = ++feed->last_no;
     event->size = sizeof *event + length (body->file) + length (body->text) + length (body->value)
@@ -230,6 +235,11 @@ void ama_feed_add (ama_feed_t *feed, const ama_report_event_t *body)
         send_waiting (feed);
     else
         wake_at (feed->poster, ama_now_ms (feed->poster->ctx) + FLUSH_MS);
+}
+
+void ama_feed_known (ama_feed_t *feed, uint64_t upto)
+{
+    feed->known = upto;
 }
 
 void ama_feed_flush (ama_feed_t *feed)

@@ -26,6 +26,8 @@ size_t ama_poster_pending (const ama_poster_t *poster);
 ama_feed_t *ama_feed_new (ama_poster_t *poster, ama_id_t run, ama_id_t id, void (*on_change) (void *arg), void *arg);
 /* Copies the event; texts longer than the schema allows are the caller's mistake. Sent within a few milliseconds. */
 void ama_feed_add (ama_feed_t *feed, const ama_report_event_t *event);
+/* The reporter has these numbers from an earlier agent: the next events that would get them are dropped. */
+void ama_feed_known (ama_feed_t *feed, uint64_t upto);
 /* Sends what waits at once. */
 void ama_feed_flush (ama_feed_t *feed);
 bool ama_feed_full (const ama_feed_t *feed);

@@ -13,13 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,12 +51,16 @@ struct ama_sandbox {
     ama_sandbox_rules_t system;
     ama_sandbox_etc_t etc;
     ama_sandbox_closed_t closed;
+    int spare; /* the next child's ruleset, -1: not made yet */
 };
 
 struct ama_confine {
     ama_sandbox_t *sandbox;
     int ruleset; /* -1: level without one */
-    int trouble; /* errno */
+    int groups[AMA_CONFINE_GROUPS];
+    size_t n_groups;
+    unsigned group; /* its number, 0: none, or its child is in it */
+    int trouble;    /* errno */
     char *troubled;
 };
 
@@ -125,11 +126,12 @@ ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf)
     sandbox->abi = abi > 0 ? (int) abi : 0;
     sandbox->filter = !conf->off && ama_sandbox_filter_works ();
     sandbox->required = conf->required;
+    sandbox->spare = -1;
     sandbox->level = conf->off ? AMA_SANDBOX_LEVEL_NONE : level_of (sandbox->abi, sandbox->filter);
     ama_sandbox_closed_init (&sandbox->closed, own, ARRAY_SIZE (own), conf->home);
     if (sandbox->level >= AMA_SANDBOX_LEVEL_FILES) {
         ama_sandbox_rules_system (&sandbox->system, conf, &sandbox->closed);
-        ama_sandbox_rules_etc (&sandbox->etc);
+        (void) ama_sandbox_rules_etc (&sandbox->etc);
     }
     if (conf->cgroups && *conf->cgroups && !conf->off)
         open_groups (sandbox, conf);
@@ -141,6 +143,8 @@ void ama_sandbox_destroy (ama_sandbox_t **sandbox)
 {
     if (!*sandbox)
         return;
+    if ((*sandbox)->spare >= 0)
+        (void) close ((*sandbox)->spare);
     ama_sandbox_rules_close (&(*sandbox)->system);
     ama_sandbox_rules_close (&(*sandbox)->etc.rules);
     ama_sandbox_closed_done (&(*sandbox)->closed);
@@ -175,41 +179,82 @@ static void fail (ama_confine_t *confine, const char *what)
     confine->troubled = ama_strdup (what);
 }
 
-static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
+static void allow_as_is (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
 {
-    struct stat st;
-    beneath_t beneath = { .allowed = allowed & handled (confine->sandbox->abi), .fd = fd };
+    const beneath_t beneath = { .allowed = allowed & handled (confine->sandbox->abi), .fd = fd };
 
-    if (fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode))
-        beneath.allowed &= LL_FILE;
     if (syscall (SYS_landlock_add_rule, confine->ruleset, LL_PATH_BENEATH, &beneath, 0) < 0)
         fail (confine, what);
+}
+
+static void allow (ama_confine_t *confine, int fd, uint64_t allowed, const char *what)
+{
+    allow_as_is (confine, fd, ama_sandbox_rules_fit (fd, allowed), what);
 }
 
 static void allow_all (ama_confine_t *confine, const ama_sandbox_rules_t *rules)
 {
     for (size_t i = 0; i < rules->count; i++)
-        allow (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
+        allow_as_is (confine, rules->all[i].fd, rules->all[i].allowed, "Landlock");
+}
+
+/* With the rules for every action, of which there are many: it is made before it is wanted. */
+static int base_ruleset (ama_sandbox_t *sandbox, ama_confine_t *confine)
+{
+    const ruleset_t ruleset = { .fs = handled (sandbox->abi),
+                                .scoped =
+                                    sandbox->abi >= ABI_SCOPES ? LL_SCOPE_ABSTRACT_SOCKETS | LL_SCOPE_SIGNALS : 0 };
+
+    confine->ruleset = (int) syscall (SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
+    if (confine->ruleset < 0) {
+        fail (confine, "Landlock");
+        return -1;
+    }
+    allow_all (confine, &sandbox->system);
+    allow_all (confine, &sandbox->etc.rules);
+    return confine->ruleset;
+}
+
+static bool forget_spare_if_old (ama_sandbox_t *sandbox)
+{
+    bool changed = ama_sandbox_rules_etc (&sandbox->etc);
+
+    if (changed && sandbox->spare >= 0) {
+        (void) close (sandbox->spare);
+        sandbox->spare = -1;
+    }
+    return changed;
+}
+
+void ama_sandbox_prepare (ama_sandbox_t *sandbox)
+{
+    ama_confine_t confine = { .sandbox = sandbox };
+
+    if (sandbox->level < AMA_SANDBOX_LEVEL_FILES || (!forget_spare_if_old (sandbox) && sandbox->spare >= 0))
+        return;
+    sandbox->spare = base_ruleset (sandbox, &confine);
+    if (confine.trouble && sandbox->spare >= 0) {
+        (void) close (sandbox->spare);
+        sandbox->spare = -1;
+    }
+    free (confine.troubled);
 }
 
 ama_confine_t *ama_confine_new (ama_sandbox_t *sandbox)
 {
     ama_confine_t *confine = ama_calloc (1, sizeof *confine);
-    ruleset_t ruleset = { .fs = handled (sandbox->abi),
-                          .scoped = sandbox->abi >= ABI_SCOPES ? LL_SCOPE_ABSTRACT_SOCKETS | LL_SCOPE_SIGNALS : 0 };
 
     confine->sandbox = sandbox;
     confine->ruleset = -1;
     if (sandbox->level < AMA_SANDBOX_LEVEL_FILES)
         return confine;
-    ama_sandbox_rules_etc (&sandbox->etc);
-    confine->ruleset = (int) syscall (SYS_landlock_create_ruleset, &ruleset, sizeof ruleset, 0);
-    if (confine->ruleset < 0)
-        fail (confine, "Landlock");
-    else {
-        allow_all (confine, &sandbox->system);
-        allow_all (confine, &sandbox->etc.rules);
+    (void) forget_spare_if_old (sandbox);
+    if (sandbox->spare >= 0) {
+        confine->ruleset = sandbox->spare;
+        sandbox->spare = -1;
     }
+    else
+        (void) base_ruleset (sandbox, confine);
     return confine;
 }
 
@@ -219,6 +264,10 @@ void ama_confine_destroy (ama_confine_t **confine)
         return;
     if ((*confine)->ruleset >= 0)
         (void) close ((*confine)->ruleset);
+    for (size_t i = 0; i < (*confine)->n_groups; i++)
+        (void) close ((*confine)->groups[i]);
+    if ((*confine)->group)
+        ama_sandbox_groups_let_go ((*confine)->sandbox->groups, (*confine)->group);
     free ((*confine)->troubled);
     free (*confine);
     *confine = NULL;
@@ -273,31 +322,20 @@ void ama_confine_job_write (ama_confine_t *confine, const char *what, const char
     allow_job_path (confine, what, value, true, note);
 }
 
-/* What root could leave the sandbox by, or the machine with it. CAP_PERFMON and CAP_SYS_PTRACE read the memory of any process. */
-static const int dropped[] = {
-    CAP_DAC_READ_SEARCH, CAP_NET_ADMIN,    CAP_SYS_MODULE, CAP_SYS_RAWIO,      CAP_SYS_PTRACE, CAP_SYS_ADMIN,
-    CAP_SYS_BOOT,        CAP_SYS_RESOURCE, CAP_SYS_TIME,   CAP_SYS_TTY_CONFIG, CAP_MKNOD,      CAP_AUDIT_CONTROL,
-    CAP_MAC_OVERRIDE,    CAP_MAC_ADMIN,    CAP_SYSLOG,     CAP_PERFMON,        CAP_BPF,        CAP_CHECKPOINT_RESTORE,
-};
-
 /* On a thread that does nothing else than to start the child. */
 static int enter (void *arg)
 {
     const ama_confine_t *confine = arg;
 
-    /* root's programs get all that this set has. EPERM: a container has kept it from us */
-    for (size_t i = 0; i < ARRAY_SIZE (dropped) && geteuid () == 0; i++)
-        (void) prctl (PR_CAPBSET_DROP, dropped[i], 0, 0, 0);
-    if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return errno;
-    if (confine->ruleset >= 0 && syscall (SYS_landlock_restrict_self, confine->ruleset, 0) < 0)
-        return errno;
-    return confine->sandbox->filter ? ama_sandbox_filter_enter () : 0;
+    int rc = ama_sandbox_give_up (confine->sandbox->filter);
+
+    return !rc && confine->ruleset >= 0 && syscall (SYS_landlock_restrict_self, confine->ruleset, 0) < 0 ? errno : rc;
 }
 
-int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
+/* 0, and 1 if it is to be confined. */
+static int admit (const ama_confine_t *confine, ama_err_t *err)
 {
-    ama_sandbox_t *sandbox = confine->sandbox;
+    const ama_sandbox_t *sandbox = confine->sandbox;
 
     if (sandbox->level < sandbox->required)
         return ama_err_set (
@@ -309,9 +347,40 @@ int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t
         return 0;
     if (sandbox->groups && ama_sandbox_groups_prepare (sandbox->groups, err) < 0)
         return AMA_E_IO;
+    return 1;
+}
+
+int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
+{
+    int rc = admit (confine, err);
+
+    if (rc <= 0)
+        return rc;
     spec->enter = enter;
     spec->enter_arg = confine;
     return 0;
+}
+
+int ama_confine_hand (ama_confine_t *confine, ama_confine_handed_t *ret_handed, ama_err_t *err)
+{
+    ama_sandbox_t *sandbox = confine->sandbox;
+    int rc = admit (confine, err);
+
+    *ret_handed = (ama_confine_handed_t){ .ruleset = -1 };
+    if (rc <= 0)
+        return rc;
+    if (sandbox->groups) {
+        rc = ama_sandbox_groups_hand (sandbox->groups, confine->groups, &confine->n_groups, &confine->group, err);
+        if (rc < 0)
+            return rc;
+    }
+    *ret_handed = (ama_confine_handed_t){ confine->ruleset, confine->groups, confine->n_groups };
+    return 0;
+}
+
+const char *ama_sandbox_word (const ama_sandbox_t *sandbox)
+{
+    return sandbox->level == AMA_SANDBOX_LEVEL_NONE ? "none" : sandbox->filter ? "calls" : "rights";
 }
 
 void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid)

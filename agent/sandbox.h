@@ -1,7 +1,7 @@
 /* sandbox.h - what an action's processes may touch (docs/reference/actions.md, The sandbox)
  *
- * A child is confined by a thread of ours that restricts itself and then starts it: what holds for a thread holds for what it starts, and for all
- * that comes after. Files are Landlock's, an allow list; no program gains rights by being run. What the kernel does not have is left out, and the
+ * A child is confined by a thread of ours, or by a guard of its own, that restricts itself and then starts it: what holds for a thread holds for what
+ * it starts, and for all that comes after. Files are Landlock's, an allow list; no program gains rights by being run. What the kernel does not have is left out, and the
  * level says so.
  */
 #ifndef AMA_AGENT_SANDBOX_H
@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+#define AMA_CONFINE_GROUPS 8
 
 typedef struct ama_sandbox ama_sandbox_t;
 
@@ -35,6 +37,8 @@ typedef struct {
 
 ama_sandbox_t *ama_sandbox_new (const ama_sandbox_conf_t *conf);
 void ama_sandbox_destroy (ama_sandbox_t **sandbox);
+/* Makes ready for the next child, when there is time. */
+void ama_sandbox_prepare (ama_sandbox_t *sandbox);
 
 /* What this kernel gives: none, basic (no Landlock that serves), files, standard, bounded (with cgroups). */
 ama_sandbox_level_t ama_sandbox_level (const ama_sandbox_t *sandbox);
@@ -60,7 +64,18 @@ void ama_confine_job_write (ama_confine_t *confine, const char *what, const char
 /* Sets what the child needs to be started so. 0, AMA_E_IO, or AMA_E_UNSUPPORTED: the required level is not reached. confine must live until it is started. */
 int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err);
 
-/* Right after its start: its cgroup, no core dumps, and the first to be killed when memory runs out. What can not be bounded as promised is killed. */
+/* Likewise, for a child of a guard (ama_ward.c) that has given up what ama_sandbox_word says: it is to restrict itself by the ruleset, and to write "0" to each of the groups before it runs
+ * anything. Borrowed, until the confine is destroyed, which must not be before the child runs. */
+typedef struct {
+    int ruleset; /* -1: none */
+    const int *groups;
+    size_t n_groups;
+} ama_confine_handed_t;
+int ama_confine_hand (ama_confine_t *confine, ama_confine_handed_t *ret_handed, ama_err_t *err);
+/* none; rights (no_new_privs, capabilities); calls (these, and system calls). */
+const char *ama_sandbox_word (const ama_sandbox_t *sandbox);
+
+/* Right after the start of one that was not handed on: its cgroup, no core dumps, and the first to be killed when memory runs out. What can not be bounded as promised is killed. */
 void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid);
 
 #endif

@@ -1,4 +1,5 @@
-/* sandbox_filter.c - see sandbox_filter.h; called by sandbox.c: once on the agent's thread, then on those that start children
+/* sandbox_filter.c - see sandbox_filter.h; called by sandbox.c: once on the agent's thread, then on those that start children; and by ama_ward.c, which has no other file of
+ * ours
  *
  * Two instructions for a call, so that no jump has to be counted: "if it is this one skip nothing, else skip one" and "EPERM". The kernel works
  * out beforehand for which calls the answer depends on nothing else; those cost next to nothing.
@@ -7,11 +8,13 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,4 +129,21 @@ int ama_sandbox_filter_enter (void)
 
     /* without the flag older kernels slow the whole child down */
     return syscall (SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter) < 0 ? errno : 0;
+}
+
+/* What root could leave the sandbox by, or the machine with it. CAP_PERFMON and CAP_SYS_PTRACE read the memory of any process. */
+static const int dropped[] = {
+    CAP_DAC_READ_SEARCH, CAP_NET_ADMIN,    CAP_SYS_MODULE, CAP_SYS_RAWIO,      CAP_SYS_PTRACE, CAP_SYS_ADMIN,
+    CAP_SYS_BOOT,        CAP_SYS_RESOURCE, CAP_SYS_TIME,   CAP_SYS_TTY_CONFIG, CAP_MKNOD,      CAP_AUDIT_CONTROL,
+    CAP_MAC_OVERRIDE,    CAP_MAC_ADMIN,    CAP_SYSLOG,     CAP_PERFMON,        CAP_BPF,        CAP_CHECKPOINT_RESTORE,
+};
+
+int ama_sandbox_give_up (bool filter)
+{
+    /* root's programs get all that this set has. EPERM: a container has kept it from us */
+    for (size_t i = 0; i < sizeof dropped / sizeof dropped[0] && geteuid () == 0; i++)
+        (void) prctl (PR_CAPBSET_DROP, dropped[i], 0, 0, 0);
+    if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return errno;
+    return filter ? ama_sandbox_filter_enter () : 0;
 }

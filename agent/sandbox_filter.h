@@ -1,6 +1,6 @@
-/* sandbox_filter.h - system calls that no action needs, and by which a kernel is attacked (internal to sandbox.c)
+/* sandbox_filter.h - what a process gives up for good before it starts actions (internal to sandbox.c and ama_ward.c)
  *
- * A deny list: what a program of any language may use goes on working. Denied calls fail with EPERM, so that a library which only tries does
+ * System calls that no action needs, and by which a kernel is attacked. A deny list: what a program of any language may use goes on working. Denied calls fail with EPERM, so that a library which only tries does
  * without.
  */
 #ifndef AMA_AGENT_SANDBOX_FILTER_H
@@ -13,5 +13,9 @@ bool ama_sandbox_filter_works (void);
 
 /* For the calling thread and what it starts, for good; it must have no_new_privs. 0 or an errno. */
 int ama_sandbox_filter_enter (void);
+
+/* Likewise: no program gains rights by being run, root's capabilities that lead out of the sandbox are gone for what is run, and, if filter, so are those system
+ * calls. 0 or an errno. */
+int ama_sandbox_give_up (bool filter);
 
 #endif

@@ -1,7 +1,7 @@
 /* sandbox_group.c - see sandbox_group.h; called by sandbox.c, on the agent's thread
  *
- * The child is moved after its start: for a thread to move itself first, and then to start it, is not possible in the unified hierarchy. It needs
- * a thousand microseconds to become a shell or a JVM that could start something, and is moved within some ten.
+ * A child under a guard moves itself before it runs anything. Others are moved after their start: for a thread to move itself first, and then to start it, is not
+ * possible in the unified hierarchy. A JVM needs more than a thousand microseconds until it could start something, and is moved within some ten.
  */
 #include "agent/sandbox_group.h"
 
@@ -22,6 +22,7 @@ enum { FOLDERS_MAX = 8 };
 
 typedef struct group {
     unsigned number;
+    bool held; /* a child is about to come into it */
     struct group *next;
 } group_t;
 
@@ -124,7 +125,7 @@ static int make_group (ama_sandbox_groups_t *groups, unsigned number, ama_err_t 
 static void remove_empty (ama_sandbox_groups_t *groups)
 {
     for (group_t **at = &groups->used; *at;)
-        if (remove_group (groups, (*at)->number) == 0) {
+        if (!(*at)->held && remove_group (groups, (*at)->number) == 0) {
             group_t *gone = *at;
             *at = gone->next;
             free (gone);
@@ -220,15 +221,49 @@ int ama_sandbox_groups_prepare (ama_sandbox_groups_t *groups, ama_err_t *err)
     return 0;
 }
 
-int ama_sandbox_groups_take (ama_sandbox_groups_t *groups, pid_t pid, ama_err_t *err)
+static group_t *use (ama_sandbox_groups_t *groups)
 {
     group_t *used = ama_calloc (1, sizeof *used);
-    int rc = 0;
 
     used->number = groups->last;
     used->next = groups->used;
     groups->used = used;
     groups->ready = false;
+    return used;
+}
+
+int ama_sandbox_groups_hand (ama_sandbox_groups_t *groups, int *fds, size_t *ret_count, unsigned *ret_number,
+                             ama_err_t *err)
+{
+    group_t *used = use (groups);
+    int rc = 0;
+
+    used->held = true;
+    *ret_number = used->number;
+    for (*ret_count = 0; *ret_count < groups->n_folders && rc == 0;) {
+        char *path = name_of (groups, *ret_count, used->number, "/cgroup.procs");
+        int fd = open (path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+            rc = ama_err_set (err, AMA_E_IO, "%s: %s", path, strerror (errno));
+        else
+            fds[(*ret_count)++] = fd;
+        free (path);
+    }
+    return rc;
+}
+
+void ama_sandbox_groups_let_go (ama_sandbox_groups_t *groups, unsigned number)
+{
+    for (group_t *at = groups->used; at; at = at->next)
+        if (at->number == number)
+            at->held = false;
+}
+
+int ama_sandbox_groups_take (ama_sandbox_groups_t *groups, pid_t pid, ama_err_t *err)
+{
+    const group_t *used = use (groups);
+    int rc = 0;
+
     for (size_t i = 0; i < groups->n_folders && rc == 0; i++) {
         char *path = name_of (groups, i, used->number, "/cgroup.procs");
         rc = write_number (path, (uint64_t) pid);

@@ -30,6 +30,11 @@ bool ama_sandbox_groups_bound (const ama_sandbox_groups_t *groups);
 /* Makes the next child's group. 0 or AMA_E_IO. */
 int ama_sandbox_groups_prepare (ama_sandbox_groups_t *groups, ama_err_t *err);
 
+/* Takes it for a child that writes "0" into each of *fds, at most 8, which are the caller's; it stays until it is let go, by *ret_number. 0 or AMA_E_IO. */
+int ama_sandbox_groups_hand (ama_sandbox_groups_t *groups, int *fds, size_t *ret_count, unsigned *ret_number,
+                             ama_err_t *err);
+void ama_sandbox_groups_let_go (ama_sandbox_groups_t *groups, unsigned number);
+
 /* Moves the child into it, at once after its start. 0, also if it has ended already, or AMA_E_IO. */
 int ama_sandbox_groups_take (ama_sandbox_groups_t *groups, pid_t pid, ama_err_t *err);
 

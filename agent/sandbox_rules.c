@@ -102,6 +102,13 @@ static const char *const etc_reads[] = {
     "wgetrc",
 };
 
+uint64_t ama_sandbox_rules_fit (int fd, uint64_t allowed)
+{
+    struct stat st;
+
+    return fstat (fd, &st) == 0 && !S_ISDIR (st.st_mode) ? allowed & LL_FILE : allowed;
+}
+
 static void add_rule (ama_sandbox_rules_t *rules, const char *path, uint64_t allowed)
 {
     int fd = rules->count < SANDBOX_RULES_MAX && path[0] == '/' ? open (path, O_PATH | O_CLOEXEC) : -1;
@@ -109,7 +116,7 @@ static void add_rule (ama_sandbox_rules_t *rules, const char *path, uint64_t all
     if (fd < 0)
         return;
     rules->all[rules->count].fd = fd;
-    rules->all[rules->count++].allowed = allowed;
+    rules->all[rules->count++].allowed = ama_sandbox_rules_fit (fd, allowed);
 }
 
 void ama_sandbox_rules_close (ama_sandbox_rules_t *rules)
@@ -190,7 +197,7 @@ static void add_open (ama_sandbox_rules_t *rules, int fd, uint64_t allowed)
     if (own < 0)
         return;
     rules->all[rules->count].fd = own;
-    rules->all[rules->count++].allowed = allowed;
+    rules->all[rules->count++].allowed = ama_sandbox_rules_fit (own, allowed);
 }
 
 /* Whole if it may be had whole, else what is everybody's in it. */
@@ -238,7 +245,7 @@ static void add_listed (ama_sandbox_rules_t *rules)
     }
 }
 
-void ama_sandbox_rules_etc (ama_sandbox_etc_t *etc)
+bool ama_sandbox_rules_etc (ama_sandbox_etc_t *etc)
 {
     walk_t walk = { .left = ETC_ENTRIES_MAX };
     struct stat st;
@@ -246,7 +253,7 @@ void ama_sandbox_rules_etc (ama_sandbox_etc_t *etc)
 
     if (stat ("/etc", &st) < 0
         || (st.st_mtim.tv_sec == etc->changed.tv_sec && st.st_mtim.tv_nsec == etc->changed.tv_nsec))
-        return;
+        return false;
     etc->changed = st.st_mtim;
     ama_sandbox_rules_close (&etc->rules);
     fd = open ("/etc", O_PATH | O_CLOEXEC);
@@ -256,6 +263,7 @@ void ama_sandbox_rules_etc (ama_sandbox_etc_t *etc)
         add_listed (&etc->rules);
     if (fd >= 0)
         (void) close (fd);
+    return true;
 }
 
 /* ---- the rest ---- */

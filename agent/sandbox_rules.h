@@ -51,8 +51,11 @@ void ama_sandbox_rules_system (ama_sandbox_rules_t *rules, const ama_sandbox_con
 /* Opens for reading what everybody on this machine may read of a file or a folder; nothing that only its owner or a group may. */
 void ama_sandbox_rules_public (ama_sandbox_rules_t *rules, const char *path);
 
-/* Of /etc what is everybody's; opened again if the folder has changed, as its files are replaced by their tools. */
-void ama_sandbox_rules_etc (ama_sandbox_etc_t *etc);
+/* Of /etc what is everybody's; opened again if the folder has changed, as its files are replaced by their tools. True: they were. */
+bool ama_sandbox_rules_etc (ama_sandbox_etc_t *etc);
+
+/* What a rule about this open file may say of it. */
+uint64_t ama_sandbox_rules_fit (int fd, uint64_t allowed);
 
 void ama_sandbox_rules_close (ama_sandbox_rules_t *rules);
 

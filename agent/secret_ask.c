@@ -8,6 +8,7 @@
 
 #include "actors/base/ama_secret.h"
 #include "actors/runtime/ama_child.h"
+#include "agent/replay.h"
 #include "agent/secret_files.h"
 
 #include <sodium.h>
@@ -20,6 +21,7 @@ enum { ARGS_MAX = 32, EXEC_MS = 10000, GRACE_MS = 500 };
 
 struct ama_secret_ask {
     ama_agent_t *agent;
+    ama_id_t run;
     ama_vault_t *vault;
     ama_secret_list_t *list;
     size_t at; /* the one that is looked for */
@@ -81,7 +83,7 @@ static int take_value (ama_secret_ask_t *ask, ama_err_t *err)
     int rc = ama_secret_check (said, err);
 
     if (rc == 0)
-        rc = ama_masker_add (ama_vault_masker (ask->vault), said->data ? said->data : "", said->size, err);
+        rc = ama_attempts_learn (ask->agent, ask->run, ask->vault, said->data ? said->data : "", said->size, err);
     if (rc == 0)
         ask->list->items[ask->at].value = ama_strdup (said->data);
     wipe (said);
@@ -235,13 +237,15 @@ static void on_turn (void *arg)
     ask->fn (NULL, ask->arg);
 }
 
-ama_secret_ask_t *ama_secret_ask_new (ama_agent_t *agent, ama_vault_t *vault, ama_secret_list_t *list, const char *env,
-                                      const char *job, ama_id_t owner, ama_secret_ask_fn *fn, void *arg)
+ama_secret_ask_t *ama_secret_ask_new (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, ama_secret_list_t *list,
+                                      const char *env, const char *job, ama_id_t owner, ama_secret_ask_fn *fn,
+                                      void *arg)
 {
     ama_secret_ask_t *ask = ama_calloc (1, sizeof *ask);
 
     *ask = (ama_secret_ask_t){
         .agent = agent,
+        .run = run,
         .vault = vault,
         .list = list,
         .env = ama_strdup (env),

@@ -22,9 +22,10 @@ typedef struct {
 /* trouble NULL: every secret that is needed has its value. The ask may be destroyed inside. */
 typedef void (ama_secret_ask_fn) (const ama_secret_trouble_t *trouble, void *arg);
 
-/* list and vault are borrowed until the ask is destroyed; strings are copied. owner marks the program's processes. fn is called once, never from inside. */
-ama_secret_ask_t *ama_secret_ask_new (ama_agent_t *agent, ama_vault_t *vault, ama_secret_list_t *list, const char *env,
-                                      const char *job, ama_id_t owner, ama_secret_ask_fn *fn, void *arg);
+/* vault: the run's. list and vault are borrowed until the ask is destroyed; strings are copied. owner marks the program's processes. fn is called once, never from inside. */
+ama_secret_ask_t *ama_secret_ask_new (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, ama_secret_list_t *list,
+                                      const char *env, const char *job, ama_id_t owner, ama_secret_ask_fn *fn,
+                                      void *arg);
 void ama_secret_ask_destroy (ama_secret_ask_t **ask);
 
 /* The agent has been told of a place for secrets, so an action may be given some. */

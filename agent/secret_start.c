@@ -40,16 +40,18 @@ static void done (ama_attempt_t *attempt)
 static void go_on (ama_attempt_t *attempt)
 {
     work_t *work = attempt->work;
-    ama_attempt_start_t filled;
+    ama_attempt_start_t filled, told;
     ama_plan_environment_t *env = &filled.environment;
 
     ama_attempt_start_copy (&work->start, &filled);
+    ama_attempt_start_copy (&work->start, &told);
     ama_secret_list_fill (&work->list, env->configuration, env->n_configuration);
     ama_secret_list_fill (&work->list, env->spark, env->n_spark);
     ama_secret_list_fill (&work->list, filled.settings, filled.n_settings);
     done (attempt);
     attempt->runner = attempt->then;
-    ama_attempt_launch (attempt, &filled);
+    ama_attempt_launch (attempt, &filled, &told);
+    ama_attempt_start_done (&told);
     ama_secret_wipe (env->configuration, env->n_configuration);
     ama_secret_wipe (env->spark, env->n_spark);
     ama_secret_wipe (filled.settings, filled.n_settings);
@@ -84,8 +86,8 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     ama_secret_list_add (&work->list, message->settings, message->n_settings, true);
     ama_secret_list_add (&work->list, env->configuration, env->n_configuration, true);
     ama_secret_list_add (&work->list, env->spark, env->n_spark, false); /* the session's, which needs them */
-    work->ask = ama_secret_ask_new (attempt->agent, attempt->vault, &work->list, env->name, message->job, attempt->mark,
-                                    on_asked, attempt);
+    work->ask = ama_secret_ask_new (attempt->agent, attempt->run, attempt->vault, &work->list, env->name, message->job,
+                                    attempt->mark, on_asked, attempt);
     return 0;
 }
 

@@ -241,6 +241,13 @@ void ama_statuses_session_ack (ama_statuses_t *statuses, const ama_attempt_sessi
         acknowledged (statuses, entry);
 }
 
+bool ama_statuses_has_end (const ama_statuses_t *statuses, ama_id_t id)
+{
+    const entry_t *entry = find (statuses, id);
+
+    return entry && is_end (entry);
+}
+
 bool ama_statuses_repeat (ama_statuses_t *statuses, ama_id_t id)
 {
     entry_t *entry = find (statuses, id);

@@ -24,6 +24,7 @@ void ama_statuses_session_ack (ama_statuses_t *statuses, const ama_attempt_sessi
 
 /* Is an end of this attempt or session waiting to be acknowledged? If so it is told again. */
 bool ama_statuses_repeat (ama_statuses_t *statuses, ama_id_t id);
+bool ama_statuses_has_end (const ama_statuses_t *statuses, ama_id_t id);
 /* Tells everything that is not acknowledged, after joining a hub. */
 void ama_statuses_joined (ama_statuses_t *statuses);
 size_t ama_statuses_pending (const ama_statuses_t *statuses);

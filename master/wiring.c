@@ -50,7 +50,7 @@ struct ama_system {
     ama_system_conf_t conf;
     double cpus;
     uint64_t memory;
-    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *helper, *amad;
+    char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *ward, *helper, *amad;
     char cpus_text[32], memory_text[32], pid_text[16];
     const char **agent_argv;
     ama_reporter_conf_t reporter_conf;
@@ -99,6 +99,7 @@ static void name_parts (ama_system_t *system, const ama_system_conf_t *conf)
         .resolver = below (conf->share_dir, "actors/resolver"),
         .agent = below (conf->program_dir, "ama-agent"),
         .guard = below (conf->program_dir, "ama-guard"),
+        .ward = below (conf->program_dir, "ama-ward"),
         .helper = below (conf->program_dir, "ama-fetch-helper"),
         .amad = below (conf->program_dir, "amad"),
     };
@@ -110,8 +111,9 @@ void ama_system_destroy (ama_system_t **system_p)
 
     if (!system)
         return;
-    char *all[] = { system->reports,  system->agent_dir, system->agent_lock, system->agent_log, system->runners,
-                    system->resolver, system->agent,     system->guard,      system->helper,    system->amad };
+    char *all[] = { system->reports, system->agent_dir, system->agent_lock, system->agent_log,
+                    system->runners, system->resolver,  system->agent,      system->guard,
+                    system->ward,    system->helper,    system->amad };
 
     *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
@@ -247,6 +249,7 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .cache_dir = conf->cache_dir,
         .runners_dir = system->runners,
         .guard = system->guard,
+        .ward = system->ward,
         .cpus = system->cpus,
         .memory = system->memory,
         .path = conf->path,

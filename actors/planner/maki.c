@@ -19,6 +19,8 @@ enum {
     LABELS,
     FAIL_FAST,
     PERSIST,
+    LEASE,
+    ON_LOST,
     DEPS,
     PARAMS,
     SESSION,
@@ -46,6 +48,8 @@ static const ama_word_t words[WORDS] = {
     [LABELS] = { "labels", NULL, AMA_WORD_PLAIN },
     [FAIL_FAST] = { "fail-fast", NULL, AMA_WORD_PLAIN },
     [PERSIST] = { "persist", NULL, AMA_WORD_PLAIN },
+    [LEASE] = { "lease", NULL, AMA_WORD_PLAIN },
+    [ON_LOST] = { "on-lost", NULL, AMA_WORD_PLAIN },
     [DEPS] = { "deps", NULL, AMA_WORD_PLAIN },
     [PARAMS] = { "params", NULL, AMA_WORD_LATER },
     [SESSION] = { "session", NULL, AMA_WORD_LATER },
@@ -125,6 +129,7 @@ static void read_job (maki_parse_t *self, const ama_yaml_t *root)
     ama_maki_retry (self, &slots[RETRY], &slots[RETRIES], &self->retry);
     ama_maki_timeout (&slots[TIMEOUT], &maki->run_timeout_ms, &maki->queue_timeout_ms, problems);
     ama_maki_resources (&slots[RESOURCES], &self->cpus, &self->memory, problems);
+    ama_maki_lease (&slots[LEASE], &slots[ON_LOST], maki, problems);
     ama_maki_labels (&slots[LABELS], &maki->labels, &maki->n_labels, problems);
     if ((node = ama_slot_value (&slots[FAIL_FAST])))
         (void) ama_yaml_bool (node, "fail-fast", &maki->fail_fast, problems);

@@ -42,7 +42,9 @@ typedef struct {
     size_t n_actions;
     bool fail_fast;
     int64_t run_timeout_ms, queue_timeout_ms; /* 0: none */
-    ama_plan_label_t *labels;                 /* owned */
+    int64_t lease_ms;                         /* 0: the default, -1: never ends */
+    ama_on_lost_t on_lost;
+    ama_plan_label_t *labels; /* owned */
     size_t n_labels;
     const ama_yaml_t *config;     /* path template; NULL if not given */
     const ama_yaml_t *job_config; /* comma list of path templates */

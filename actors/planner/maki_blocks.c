@@ -9,6 +9,7 @@
 #define DAY_MS       86400000LL
 #define DELAY_MAX    DAY_MS
 #define TIMEOUT_MAX  (365 * DAY_MS)
+#define LEASE_MIN    10000LL
 #define ATTEMPTS_MAX 100
 #define MAX_WORK     10000 /* of one expression */
 #define MAX_PATTERNS 1000  /* expressions of a job */
@@ -391,6 +392,19 @@ void ama_maki_timeout (const ama_slot_t *slot, int64_t *run_ms, int64_t *queue_m
     else
         (void) ama_yaml_error (value, AMA_E_INVALID, problems, "put it at the job's own timeout",
                                "an action has no timeout.queue");
+}
+
+void ama_maki_lease (const ama_slot_t *lease, const ama_slot_t *on_lost, ama_maki_t *maki, ama_problems_t *problems)
+{
+    const ama_yaml_t *node = ama_slot_value (lease);
+    int choice;
+
+    if (node && node->kind == AMA_YAML_SCALAR && strcmp (node->text, "never") == 0)
+        maki->lease_ms = -1;
+    else if (node)
+        (void) ama_yaml_duration (node, "lease", LEASE_MIN, TIMEOUT_MAX, &maki->lease_ms, problems);
+    if ((node = ama_slot_value (on_lost)) && ama_yaml_choice (node, "on-lost", "wait rerun", &choice, problems) == 0)
+        maki->on_lost = choice == 1 ? AMA_ON_LOST_RERUN : AMA_ON_LOST_WAIT;
 }
 
 void ama_maki_resources (const ama_slot_t *slot, double *cpus, uint64_t *memory, ama_problems_t *problems)

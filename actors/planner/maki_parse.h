@@ -25,6 +25,7 @@ typedef struct {
 void ama_maki_retry (maki_parse_t *self, const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out);
 
 /* timeout: a duration or {queue, run}. queue_ms NULL: there is no queue here. */
+void ama_maki_lease (const ama_slot_t *lease, const ama_slot_t *on_lost, ama_maki_t *maki, ama_problems_t *problems);
 void ama_maki_timeout (const ama_slot_t *slot, int64_t *run_ms, int64_t *queue_ms, ama_problems_t *problems);
 
 void ama_maki_resources (const ama_slot_t *slot, double *cpus, uint64_t *memory, ama_problems_t *problems);

@@ -163,6 +163,8 @@ static void fill_plan (plan_build_t *self, const ama_plan_request_t *request, am
         .fail_fast = self->maki.fail_fast,
         .run_timeout_ms = self->maki.run_timeout_ms,
         .queue_timeout_ms = self->maki.queue_timeout_ms,
+        .lease_ms = self->maki.lease_ms,
+        .on_lost = self->maki.on_lost,
         .labels = self->maki.labels,
         .n_labels = self->maki.n_labels,
     };

@@ -87,6 +87,7 @@ bool ama_run_core_status (ama_run_core_t *run, const ama_attempt_status_t *statu
     action->taken = true;
     action->doubt = RUN_DOUBT_NONE;
     if (status->state < AMA_ATTEMPT_STATE_SUCCEEDED) {
+        run_attempt_heard (run, (uint32_t) index, now);
         action->heard_running = true;
         action->attempts[action->n_attempts - 1].state = AMA_ATTEMPT_STATE_RUNNING;
         return true;
@@ -213,9 +214,11 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
         run_action_t *action = &run->actions[run->open.items[i]];
         if (action->agent != agent)
             continue;
+        action->silent = false;
         if (held (change, action->attempt)) {
             action->taken = true;
             action->doubt = RUN_DOUBT_NONE;
+            run_attempt_heard (run, run->open.items[i], now);
         }
         else
             not_held (run, run->open.items[i], change->incarnation, now);
@@ -228,6 +231,15 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
         session_not_held (run, change->incarnation, now);
 }
 
+static void agent_lost (ama_run_core_t *run, const char *agent, ama_run_now_t now)
+{
+    for (size_t i = 0; i < run->open.n; i++) {
+        if (run->actions[run->open.items[i]].agent == agent)
+            run_attempt_silent (run, run->open.items[i], false, now);
+    }
+}
+
+/* It can not be started again. */
 static void agent_dead (ama_run_core_t *run, const char *agent, ama_run_now_t now)
 {
     run_session_t *session = &run->session;
@@ -236,7 +248,11 @@ static void agent_dead (ama_run_core_t *run, const char *agent, ama_run_now_t no
         run_session_end (run, AMA_SESSION_STATE_LOST, "the agent died", 0, true, now);
     for (size_t i = 0; i < run->open.n;) {
         uint32_t index = run->open.items[i];
-        if (run->actions[index].agent == agent)
+        if (run->actions[index].agent == agent && !run->actions[index].spark) {
+            run_attempt_silent (run, index, true, now); /* its guard may be there */
+            i++;
+        }
+        else if (run->actions[index].agent == agent)
             run_attempt_lose (run, index, "node-lost", "the agent died", AMA_ATTEMPT_STATE_LOST, true, now);
         else
             i++;
@@ -253,6 +269,8 @@ void ama_run_core_agent (ama_run_core_t *run, const ama_lease_agent_changed_t *c
         agent_up (run, change, agent, now);
     else if (change->change == AMA_AGENT_CHANGE_DEAD)
         agent_dead (run, agent, now);
+    else if (change->change == AMA_AGENT_CHANGE_LOST)
+        agent_lost (run, agent, now);
     run_settle (run, now);
 }
 
@@ -307,6 +325,7 @@ static void resume_running (ama_run_core_t *run, ama_run_now_t now)
     for (size_t i = 0; i < run->open.n; i++) {
         run_action_t *action = &run->actions[run->open.items[i]];
         action->doubt = RUN_DOUBT_RESTART;
+        run_resume_unknown (run, run->open.items[i], now);
         if (run->stop != AMA_RUN_STOP_UNSPECIFIED
             || (run->failing >= 0 && run->plan->actions[run->open.items[i]].error_of != run->failing))
             run_attempt_stop (run, run->open.items[i], false, run->force, now);

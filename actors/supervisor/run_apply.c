@@ -239,6 +239,7 @@ static int apply_attempt_started (ama_run_core_t *run, const ama_journal_attempt
     action->memory = body->memory;
     action->since_ms = now.mono_ms;
     action->taken = action->heard_running = action->stopping = action->timed_out = false;
+    action->unknown = action->silent = false;
     action->doubt = RUN_DOUBT_NONE;
     run->begun = true;
     run_list_add (&run->open, body->action);
@@ -281,6 +282,7 @@ static int apply_attempt_ended (ama_run_core_t *run, const ama_journal_attempt_e
     replace (&attempt->cause, body->cause);
     action->attempt = action->lease = action->session = (ama_id_t){ { 0 } };
     action->agent = "";
+    action->unknown = action->silent = false;
     run_list_remove (&run->open, body->action);
     if (body->verdict == AMA_RUN_VERDICT_FREE)
         action->free_used++;
@@ -383,6 +385,8 @@ int run_apply (ama_run_core_t *run, uint16_t type, const void *body, ama_run_now
         return apply_session_changed (run, body, now, err);
     case AMA_MSG_JOURNAL_ATTEMPT_STARTED:
         return apply_attempt_started (run, body, now, err);
+    case AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN:
+        return run_apply_unknown (run, body, now) < 0 ? misfit (err, "an attempt that is not open") : 0;
     case AMA_MSG_JOURNAL_ATTEMPT_ENDED:
         return apply_attempt_ended (run, body, now, err);
     case AMA_MSG_JOURNAL_ACTION_ENDED:

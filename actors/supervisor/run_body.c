@@ -247,6 +247,7 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .n_settings = planned->n_settings,
         .jars = action->set ? action->set->jars : NULL,
         .n_jars = action->set ? action->set->n_jars : 0,
+        .lease_ms = run->plan->lease_ms,
         .cpus = action->cpus,
         .memory = action->memory,
         .next = next,
@@ -322,6 +323,12 @@ static void add_waiting (const ama_run_core_t *run, ama_str_t *out)
 {
     int64_t due;
 
+    for (size_t i = 0; i < run->open.n; i++) {
+        if (run->actions[run->open.items[i]].unknown) {
+            run_text_unknown (run, run->open.items[i], out);
+            return;
+        }
+    }
     if (run->phase != AMA_RUN_PHASE_UNSPECIFIED)
         ama_str_printf (out, "%s", ama_run_phase_name (run->phase));
     else if (run->asking.n || !ama_id_is_zero (run->session.asked_lease))
@@ -401,7 +408,9 @@ ama_run_action_info_t *ama_run_core_actions (const ama_run_core_t *run, size_t *
             infos[i].attempts[k] = (ama_run_attempt_info_t){
                 .no = attempt->no,
                 .state = attempt->state,
-                .cause = attempt->cause ? attempt->cause : (char *) "",
+                .cause = action->unknown && k + 1 == action->n_attempts ? (char *) "unknown: its agent is not heard of"
+                         : attempt->cause                               ? attempt->cause
+                                                                        : (char *) "",
                 .started = attempt->started,
                 .ended = attempt->ended,
                 .node = (char *) attempt->node,

@@ -392,6 +392,10 @@ static void attempt_timer (ama_run_core_t *run, const run_timer_t *timer, ama_ru
         run_attempt_stop (run, timer->action, true, false, now);
     else if (timer->kind == RUN_TIMER_STOP)
         stop_again (run, timer->action, now);
+    else if (timer->kind == RUN_TIMER_SILENT)
+        run_silent_timer (run, timer->action, now);
+    else if (timer->kind == RUN_TIMER_LEASE)
+        run_lease_timer (run, timer->action, now);
     else if (timer->kind == RUN_TIMER_SESSION_LOST)
         run_attempt_lose (run, timer->action, "session-lost", "the Spark session was lost", AMA_ATTEMPT_STATE_ERRORED,
                           false, now);

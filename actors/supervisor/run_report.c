@@ -208,6 +208,19 @@ static void on_attempt_started (const sink_t *sink, const ama_journal_attempt_st
                });
 }
 
+static void on_attempt_unknown (const sink_t *sink, const ama_journal_attempt_unknown_t *body)
+{
+    const ama_plan_action_t *action = &sink->run->plan->actions[body->action];
+    ama_str_t text = { 0 };
+
+    if (body->unknown)
+        run_text_unknown (sink->run, body->action, &text);
+    else
+        ama_str_printf (&text, "%s is back, and %s goes on", sink->run->actions[body->action].agent, action->name);
+    add (sink, (ama_report_event_t){ .type = AMA_EVENT_TYPE_WARNING, .action = action->name, .text = text.data });
+    ama_str_done (&text);
+}
+
 static void on_attempt_ended (const sink_t *sink, const ama_journal_attempt_ended_t *body)
 {
     bool again = body->verdict == AMA_RUN_VERDICT_RETRY || body->verdict == AMA_RUN_VERDICT_FREE;
@@ -302,6 +315,9 @@ void ama_run_report (const ama_run_core_t *run, uint16_t type, const void *body,
         break;
     case AMA_MSG_JOURNAL_ATTEMPT_STARTED:
         on_attempt_started (&sink, body);
+        break;
+    case AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN:
+        on_attempt_unknown (&sink, body);
         break;
     case AMA_MSG_JOURNAL_ATTEMPT_ENDED:
         on_attempt_ended (&sink, body);

@@ -14,8 +14,11 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS 5000 /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS      5000 /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_STOP_AGAIN_MS 5000    /* a cancel is a tell: repeated until it is obeyed                      */
+#define RUN_DOUBT_MS      5000    /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_SILENT_MS     15000   /* an agent is not heard of: its attempts are unknown                  */
+#define RUN_LEASE_MS      1800000 /* of an attempt whose job does not say; agent/replay.c has it, too  */
+#define RUN_GRACE_MS      60000   /* beyond the lease, before another attempt starts                     */
 /* The agent says what became of the attempts of a lost session: an end waits for its output, up to 10 s, and is repeated. */
 #define RUN_SESSION_LOST_MS  15000
 #define RUN_SESSION_DELAY_MS 1000 /* before a session is tried again; doubles                             */
@@ -87,7 +90,10 @@ typedef struct {
     uint64_t incarnation; /* of the agent when the attempt was decided */
     double cpus;
     uint64_t memory;
+    bool unknown;    /* its agent is not heard of */
+    int64_t lost_ms; /* when it will be taken for lost then, monotonic; INT64_MAX: not without proof */
     /* volatile */
+    bool silent; /* its agent has gone, or has not come yet */
     ama_id_t asked_lease;
     int64_t since_ms; /* start of the open attempt, monotonic */
     bool taken;
@@ -214,6 +220,20 @@ void run_attempt_lose (ama_run_core_t *run, uint32_t action, const char *cause, 
 void run_stop_all (ama_run_core_t *run, ama_run_now_t now);
 
 void run_ask_sets (ama_run_core_t *run);
+
+/* ---- run_unknown.c: attempts whose agent is not heard of ---- */
+
+int run_apply_unknown (ama_run_core_t *run, const ama_journal_attempt_unknown_t *body, ama_run_now_t now);
+/* The agent of this open attempt has gone. at_once: it is known that it does not come back by itself. */
+void run_attempt_silent (ama_run_core_t *run, uint32_t action, bool at_once, ama_run_now_t now);
+/* It is there, and says something of the attempt. */
+void run_attempt_heard (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+void run_silent_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+void run_lease_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+/* After a restart. */
+void run_resume_unknown (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+/* What is said of it, for a person. */
+void run_text_unknown (const ama_run_core_t *run, uint32_t action, ama_str_t *out);
 
 /* ---- run_body.c ---- */
 

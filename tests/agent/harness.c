@@ -302,7 +302,7 @@ static void start_process (harness_t *harness)
 
 static void start_thread (harness_t *harness)
 {
-    char guard[512];
+    char guard[512], ward[512];
     ama_agent_conf_t conf = {
         .dir = harness->dir,
         .state_dir = "/nowhere", /* out and work lie in the agent's own folder here */
@@ -311,6 +311,7 @@ static void start_thread (harness_t *harness)
         .spark_home = harness->conf.spark_home,
         .java_home = harness->conf.java_home,
         .guard = harness->conf.guard ? guard : NULL,
+        .ward = ward,
         .cpus = 2,
         .memory = 4ull << 30,
         .path = getenv ("PATH"),
@@ -322,6 +323,7 @@ static void start_thread (harness_t *harness)
     ama_err_t err = { 0 };
 
     binary (guard, sizeof guard, "ama-guard");
+    binary (ward, sizeof ward, "ama-ward");
     if (ama_node_start (harness->node, &ama_agent_def, NULL, &conf, &err) < 0)
         fail_msg ("%s", err.text);
 }

@@ -76,8 +76,8 @@ class Native(DaemonHouse):
     def agents(self):
         return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
 
-    def kill_agents(self):
-        found = self.agents()
+    def kill_all(self, name):
+        found = [pid for pid, command in self.processes() if command.split(" ")[0].endswith(name)]
         self.assertTrue(found)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
@@ -101,6 +101,20 @@ class Native(DaemonHouse):
         gap, end = events.one("gap"), events.one("attempt.ended")
         self.assertEqual((code, end["state"], gap["seq"] + 1), (0, "succeeded", end["seq"]))
         self.assertNotIn("bytes", gap)
+
+    def kill_agents(self):
+        """And the guards of their attempts, or these would go on (agent_test.py)."""
+        for pid in self.agents():
+            os.kill(pid, signal.SIGSTOP)
+        self.kill_all("/ama-ward")
+        self.kill_all("/ama-agent")
+
+    def test_an_attempt_ends_with_its_guard(self):
+        repo = self.job(flow(shell("a")), a="echo up $AMA_ATTEMPT\n[ $AMA_ATTEMPT != 1 ] || { setsid sleep 600 & sleep 600; }\n")
+        self.amad()
+        code, events = self.followed(repo, lambda run: self.kill_all("/ama-ward"))
+        ended = events.find("attempt.ended")
+        self.assertEqual((code, [(e["state"], e.get("cause")) for e in ended]), (0, [("errored", "killed"), ("succeeded", None)]))
 
     def sleepers(self):
         return [p for p in self.processes() if "sleep 6" in p[1]]

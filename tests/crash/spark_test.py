@@ -83,6 +83,7 @@ class SparkCrash(SparkHouse):
         self.assertEqual(follower.returncode, 0, err)
         events = self.checked(head + tail)
         self.assertEqual(len(events.find("attempt.started")), 2)
+        self.assertEqual(len(events.find("phase.ended", phase="session", status="ok")), 1)
         self.assertEqual(events.find("output", action="b")[-1]["text"].strip(), "7")
 
 

@@ -32,14 +32,37 @@ class FarAgent(NetHouse):
     def test_killed_meanwhile(self):
         self.serve("", "--no-agent")
         agent = self.agent("node7")
-        job = self.job(flow(shell("a"), shell("b")), a=f"echo begun; test -e {self.folder}/go || sleep 600\n", b="echo two\n")
+        job = self.job(flow(shell("a"), shell("b")), a=f"echo begun; until test -e {self.shared}/go; do sleep 0.05; done\n", b="echo two\n")
         run = self.submit(job, "--env", "dev")
         follower = self.start("attach", run, "--report-format", "ndjson")
         self.wait_for_line(follower, '"text":"begun')
-        (self.folder / "go").touch()
         agent.kill()
+        (self.shared / "go").touch()
         self.finish(follower)
         self.assertEqual(follower.returncode, 0, self.logs())
+        self.assertEqual([e["attempt"] for e in self.checked(self.attach(run)[1]).find("attempt.ended")], [1, 1])  # it went on under its guard
+
+    def cut_off(self, host, off=True):
+        """Nothing comes from it or to it any more."""
+        host.inside("ip", "link", "set", "v0", "down" if off else "up")
+
+    def test_lost_and_waited_for(self):
+        """Without a lease only the agent's word counts: the attempt is not heard of, goes on, and its end is taken."""
+        self.serve("", "--no-agent")
+        away = self.agent("node7", "--sandbox-write", self.shared)
+        marks = self.shared / "marks"
+        script = f"echo $AMA_ATTEMPT >>{marks}; echo begun; until test -e {self.shared}/go; do sleep 0.05; done\n"
+        run = self.submit(self.job(flow(shell("a"), lease="never"), a=script), "--env", "dev")
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        self.wait_for_line(follower, '"text":"begun')
+        self.cut_off(away)
+        self.wait_for(lambda: "unknown" in self.ama("show", run).stdout, "it is unknown", limit=90)
+        (self.shared / "go").touch()
+        self.cut_off(away, False)
+        self.finish(follower)
+        code, out = self.attach(run)
+        self.assertEqual((code, [(e["attempt"], e["state"]) for e in self.checked(out).find("attempt.ended")]), (0, [(1, "succeeded")]))
+        self.assertEqual(marks.read_text(), "1\n")
 
     def test_refused(self):
         self.serve("", "--no-agent")

@@ -92,7 +92,7 @@ class Service(DaemonHouse):
         daemon = self.amad("--no-agent")
         go = self.shared / "go"
         os.mkfifo(go)
-        run = self.submit(self.job(flow(shell("a")), a=f"echo $PPID\ncat {go}\n"))
+        run = self.submit(self.job(flow(shell("a")), a=f"echo $(ps -o ppid= $PPID)\ncat {go}\n"))
         follower = self.start("attach", run, "--report-format", "ndjson")
         self.wait_for_line(follower, f'"text":"{agent.pid}')
         self.kill(daemon)

@@ -28,7 +28,7 @@ typedef struct {
     ama_id_t id, run, session;
     char action[65];
     uint64_t incarnation; /* of the agent that knows it */
-    bool running;         /* until it ends or its agent crashes */
+    bool running;         /* until it ends or dies in a crash of its agent */
     bool ending;          /* its output is on its way */
     bool ended;           /* written down */
     bool acked;           /* its end */
@@ -103,7 +103,7 @@ extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_r
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
 void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
-/* The agent's process dies: what ran is gone, what was written down stays. */
+/* The agent's process dies: sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
 void cast_agent_crashed (cast_world_t *world);
 /* The programs that actors start; arg is the world. For ama_sim_conf_t. */
 int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);

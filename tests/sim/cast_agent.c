@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define TICK_MS        50
-#define HELLO_SOON_MS  250 /* as in agent/agent_actor.c */
+#define HELLO_SOON_MS  250 /* as in agent/hello.c */
 #define HELLO_MS       30000
 #define REPORT_WAIT_MS 10000 /* as in agent/attempt.c */
 
@@ -94,8 +94,15 @@ void cast_agent_crashed (cast_world_t *world)
 {
     cast_note (world, "agent_died", " ");
     world->incarnation++;
-    for (size_t i = 0; i < world->n_attempts; i++)
-        world->attempts[i].running = world->attempts[i].ending = false;
+    for (size_t i = 0; i < world->n_attempts; i++) {
+        cast_attempt_t *attempt = &world->attempts[i];
+        if (!attempt->running && !attempt->ending)
+            continue;
+        if (!ama_id_is_zero (attempt->session) || cast_chance (world, 25)) /* no guard, or it died, too */
+            attempt->running = attempt->ending = false;
+        else
+            attempt->incarnation = world->incarnation;
+    }
     for (size_t i = 0; i < world->n_sessions; i++)
         world->sessions[i].open = false;
 }
@@ -237,10 +244,9 @@ static int on_ack (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, 
     return 0;
 }
 
-/* What the reporter has acknowledged is noted; a poster of its own for each attempt lets us see that. */
-static void print (self_t *self, cast_attempt_t *attempt)
+static void add_line (self_t *self, cast_attempt_t *attempt, uint64_t number)
 {
-    char line[24], id[AMA_ID_TEXT];
+    char line[24];
     ama_report_event_t event = { .type = AMA_EVENT_TYPE_OUTPUT,
                                  .ts = ama_wall_now_ms (self->ctx),
                                  .action = attempt->action,
@@ -248,6 +254,26 @@ static void print (self_t *self, cast_attempt_t *attempt)
                                  .attempt = attempt->no,
                                  .stream = (char *) "stdout",
                                  .text = line };
+
+    (void) snprintf (line, sizeof line, "%llu", (unsigned long long) number);
+    ama_feed_add (attempt->feed, &event);
+}
+
+/* An earlier agent's: what it said is said again, under the same numbers. */
+static void take_over (self_t *self, cast_attempt_t *attempt)
+{
+    attempt->poster = ama_poster_new (self->ctx);
+    attempt->feed = ama_feed_new (attempt->poster, attempt->run, attempt->id, NULL, NULL);
+    for (uint64_t i = 1; i <= attempt->lines; i++)
+        add_line (self, attempt, i);
+    if (attempt->ending)
+        ama_feed_flush (attempt->feed);
+}
+
+/* What the reporter has acknowledged is noted; a poster of its own for each attempt lets us see that. */
+static void print (self_t *self, cast_attempt_t *attempt)
+{
+    char id[AMA_ID_TEXT];
 
     if (!attempt->poster)
         return;
@@ -258,8 +284,7 @@ static void print (self_t *self, cast_attempt_t *attempt)
     }
     if (!attempt->running || cast_random (self->world) % 4)
         return;
-    (void) snprintf (line, sizeof line, "%llu", (unsigned long long) ++attempt->lines);
-    ama_feed_add (attempt->feed, &event);
+    add_line (self, attempt, ++attempt->lines);
 }
 
 static void finish (cast_world_t *world, cast_attempt_t *attempt, int64_t now)
@@ -441,6 +466,9 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     *self = (self_t){ .ctx = ctx, .world = world };
     self->timer = ama_timer_new (ctx, on_tick, self);
     self->hello = ama_timer_new (ctx, on_hello_time, self);
+    for (size_t i = 0; i < world->n_attempts; i++)
+        if (world->attempts[i].running || world->attempts[i].ending)
+            take_over (self, &world->attempts[i]);
     return ama_statuses_new (ctx, world->ends, &self->statuses, err);
 }
 

@@ -17,6 +17,7 @@
 #include "agent/ahead.h"
 #include "agent/confine.h"
 #include "agent/open_beneath.h"
+#include "agent/replay.h"
 #include "agent/runners/shell/shell_order.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_trace.h"
@@ -35,7 +36,7 @@
 
 /* A bash that was started ahead waits here for its turn. */
 static const char prelude[] =
-    "[ -z \"${AMA_SHELL_GATE-}\" ] || { IFS= read -r AMA_SHELL_GATE || exit 0; exec </dev/null; SECONDS=0; }\n"
+    "[ -z \"${AMA_SHELL_GATE-}\" ] || { IFS= read -r AMA_SHELL_GATE || kill -KILL $$; exec </dev/null; SECONDS=0; }\n"
     "unset BASH_ENV AMA_SHELL_PRELUDE AMA_SHELL_GATE\n"
     "export -n SHELL\n" /* as bash has it that was not told */
     "exec {BASH_XTRACEFD}>&3 3>&-\n"
@@ -44,9 +45,11 @@ static const char prelude[] =
 
 typedef struct {
     ama_attempt_t *attempt;
-    ama_child_t *child; /* bash, then perhaps bash -n; NULL between */
+    bool bash;          /* is under the attempt's ward, and has not ended */
+    ama_child_t *child; /* bash -n, after it; else NULL */
     ama_child_end_t end;
-    char *path; /* of the script */
+    ama_confine_t *confine; /* until it runs */
+    char *path;             /* of the script */
     char *text;
     ama_shell_split_t split;
     bool *plain; /* per statement */
@@ -95,7 +98,7 @@ static ama_report_event_t statement_event (const work_t *work, size_t index, ama
 static void on_step (size_t index, bool begun, void *arg)
 {
     work_t *work = arg;
-    int64_t now = ama_now_ms (work->attempt->agent->ctx);
+    int64_t now = ama_replay_now (work->attempt);
     ama_report_event_t event =
         statement_event (work, index, begun ? AMA_EVENT_TYPE_STATEMENT_STARTED : AMA_EVENT_TYPE_STATEMENT_ENDED);
 
@@ -135,7 +138,7 @@ static void post_failed (work_t *work, const ama_shell_at_t *at, const char *nam
     event.frames = frames;
     event.status = (char *) "error";
     event.has_ms = true;
-    event.ms = ama_now_ms (work->attempt->agent->ctx) - work->begun_ms;
+    event.ms = ama_replay_now (work->attempt) - work->begun_ms;
     event.error_name = (char *) name;
     event.error_message = (char *) message;
     ama_attempt_post (work->attempt, &event);
@@ -198,6 +201,7 @@ static void turn (ama_attempt_t *attempt)
     work_t *work = attempt->work;
     bool fresh = work->fresh;
 
+    ama_attempt_note (attempt, AMA_TAPE_TURN, NULL, 0);
     attempt->dirty = work->fresh = false;
     if (!work->records.size)
         ama_shell_order_pass (work->order);
@@ -214,11 +218,10 @@ static void turn (ama_attempt_t *attempt)
         ama_agent_dirty (attempt);
 }
 
-static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+static void on_output (int channel, const char *bytes, size_t size, void *arg)
 {
     work_t *work = arg;
 
-    (void) child;
     if (channel < 1 || channel > TRACE || !size)
         return;
     if (channel == TRACE)
@@ -367,52 +370,78 @@ static bool check_syntax (work_t *work)
     return work->child != NULL;
 }
 
-static void on_ended (ama_child_t *child, const ama_child_end_t *end, void *arg)
+static void finish_lost (work_t *work, int trouble, bool lease_over)
+{
+    char message[256] = "its lease ran out: nobody was there who could extend it";
+
+    if (trouble < 0)
+        (void) snprintf (message, sizeof message, "its guard died");
+    else if (trouble)
+        (void) snprintf (message, sizeof message, "%s: %s", work->attempt->agent->bash, strerror (trouble));
+    ama_attempt_flush (work->attempt);
+    ama_attempt_end (work->attempt,
+                     &(ama_outcome_t){ .state = lease_over ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED,
+                                       .cause = lease_over    ? "node-lost"
+                                                : trouble < 0 ? "killed"
+                                                              : "error",
+                                       .exit = -1,
+                                       .error = lease_over    ? "lost"
+                                                : trouble < 0 ? "guard"
+                                                              : "start",
+                                       .message = message,
+                                       .file = work->attempt->file });
+}
+
+static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, void *arg)
 {
     work_t *work = arg;
+    ama_attempt_t *attempt = work->attempt;
+    const ama_tape_end_t note = { .end = *end, .trouble = trouble, .lease_over = lease_over };
 
-    ama_leftovers_forget (work->attempt->agent->leftovers, ama_child_pid (child));
-    work->child = NULL;
-    if (work->attempt->ahead) {
-        ama_ahead_ended (work->attempt);
+    work->bash = false;
+    if (attempt->ahead) {
+        ama_ahead_ended (attempt);
         return;
     }
     AMA_FAILPOINT (agent, after_exit);
+    ama_attempt_note (attempt, AMA_TAPE_END, &note, sizeof note);
     work->end = *end;
     settle (work);
-    if (end->code == 0) {
-        ama_attempt_flush (work->attempt);
+    if (trouble || lease_over)
+        finish_lost (work, trouble, lease_over);
+    else if (end->code == 0) {
+        ama_attempt_flush (attempt);
         ama_shell_trace_end (work->trace, true);
         ama_shell_order_settle (work->order); /* its steps */
-        ama_attempt_end (work->attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_SUCCEEDED });
+        ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_SUCCEEDED });
     }
-    else if (end->code != 2 || work->attempt->cancelled || !check_syntax (work)) {
-        ama_attempt_flush (work->attempt);
+    else if (end->code != 2 || attempt->cancelled || !check_syntax (work)) {
+        ama_attempt_flush (attempt);
         finish_failed (work);
     }
 }
 
 /* ---- start ---- */
 
+static void on_started (void *arg)
+{
+    ama_confine_destroy (&((work_t *) arg)->confine);
+}
+
 static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->attempt;
     ama_agent_t *agent = attempt->agent;
     const char *argv[] = { agent->bash, "-e", "-o", "pipefail", work->path, NULL };
+    const ama_ward_port_t port = { .on_started = on_started, .on_output = on_output, .on_exit = on_ended, .arg = work };
     ama_env_t env = { 0 };
     ama_str_t note = { 0 };
-    ama_confine_t *confine;
     char id[AMA_ID_TEXT];
-    ama_child_spec_t spec = { .argv = argv,
-                              .cwd = attempt->folder.path,
-                              .keep_input = waits,
-                              .extra_fds = 1,
-                              .grace_ms = agent->conf.grace_ms,
-                              .on_output = on_output,
-                              .on_exit = on_ended,
-                              .arg = work };
+    ama_ward_spec_t spec = {
+        .argv = argv, .cwd = attempt->folder.path, .gated = waits, .grace_ms = agent->conf.grace_ms
+    };
 
-    ama_agent_base_env (agent, &env);
+    ama_agent_base_env (agent, &env, false);
     ama_env_set (&env, AMA_MARK, ama_id_text (attempt->mark, id));
     ama_env_set (&env, "HOME", attempt->folder.path);
     ama_env_set (&env, "TMPDIR", attempt->folder.tmp);
@@ -423,24 +452,22 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_env_set (&env, "AMA_SHELL_GATE", waits ? "1" : NULL);
     ama_env_add_attempt (&env, start, &attempt->folder);
     spec.env = (const char *const *) env.items;
-    confine = ama_confine_run (agent, start, attempt->folder.path, &note);
+    work->confine = ama_confine_run (agent, start, attempt->folder.path, &note);
     AMA_FAILPOINT (agent, before_spawn);
-    if (ama_confine_apply (confine, &spec, err) == 0)
-        work->child = ama_child_spawn (agent->ctx, &spec, err);
+    if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
+        attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
     AMA_FAILPOINT (agent, after_spawn);
-    ama_confine_destroy (&confine);
     ama_env_done (&env);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    if (!work->child)
-        return err->code;
-    attempt->group = ama_child_pid (work->child);
-    ama_sandbox_settle (agent->sandbox, attempt->group);
-    ama_leftovers_know (agent->leftovers, attempt->group);
-    return 0;
+    work->bash = attempt->ward != NULL;
+    if (attempt->ward && !waits)
+        ama_ward_listen (attempt->ward);
+    return attempt->ward ? 0 : err->code;
 }
 
-static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
+/* All but the child. */
+static int load (ama_attempt_t *attempt, const char *token, ama_err_t *err)
 {
     work_t *work = ama_calloc (1, sizeof *work);
     ama_str_t path = { 0 };
@@ -457,9 +484,29 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     ama_shell_split (&work->split, work->text, size, STATEMENTS_MAX);
     find_plain (work);
     work->order = ama_shell_order_new (on_step, on_ordered, work);
-    work->trace = ama_shell_trace_new (&work->split, attempt->agent->trace_token, on_record_step, work);
+    work->trace = ama_shell_trace_new (&work->split, token, on_record_step, work);
     ama_shell_trace_on_command (work->trace, on_record);
-    return spawn (work, message, waits, err);
+    return 0;
+}
+
+static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
+{
+    int rc = load (attempt, attempt->agent->trace_token, err);
+
+    return rc < 0 ? rc : spawn (attempt->work, message, waits, err);
+}
+
+static int restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, const char *token,
+                    ama_ward_port_t *ret_port, ama_err_t *err)
+{
+    int rc = token[0] ? load (attempt, token, err) : ama_err_set (err, AMA_E_INVALID, "a tape without a token");
+    work_t *work = attempt->work;
+
+    (void) message;
+    if (work)
+        work->bash = true;
+    *ret_port = (ama_ward_port_t){ .on_output = on_output, .on_exit = on_ended, .arg = work };
+    return rc;
 }
 
 static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
@@ -474,18 +521,18 @@ static int prepare (ama_attempt_t *attempt, const ama_attempt_start_t *message, 
 
 static void go (ama_attempt_t *attempt)
 {
-    work_t *work = attempt->work;
-
-    (void) ama_child_write (work->child, "\n", 1);
-    ama_child_close_input (work->child);
-    ama_agent_dirty (attempt); /* bash may have complained of its locale while it waited */
+    ama_ward_let_go (attempt->ward, "\n", 1);
+    ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
+    ama_ward_listen (attempt->ward);
 }
 
 static void cancel (ama_attempt_t *attempt, bool force)
 {
     work_t *work = attempt->work;
 
-    if (work->child)
+    if (work->bash)
+        ama_ward_kill (attempt->ward, force);
+    else if (work->child)
         ama_child_kill (work->child, force);
 }
 
@@ -493,8 +540,8 @@ static void pause_output (ama_attempt_t *attempt, bool pause)
 {
     work_t *work = attempt->work;
 
-    if (work->child)
-        ama_child_pause (work->child, pause);
+    if (work->bash)
+        ama_ward_pause (attempt->ward, pause);
 }
 
 static void done (ama_attempt_t *attempt)
@@ -508,6 +555,7 @@ static void done (ama_attempt_t *attempt)
         ama_leftovers_forget (attempt->agent->leftovers, ama_child_pid (work->child));
         ama_child_release (&work->child);
     }
+    ama_confine_destroy (&work->confine);
     ama_shell_trace_destroy (&work->trace);
     ama_shell_order_destroy (&work->order);
     ama_shell_split_done (&work->split);
@@ -529,4 +577,5 @@ const ama_runner_t ama_shell_runner = {
     .pause = pause_output,
     .turn = turn,
     .done = done,
+    .restore = restore,
 };

@@ -461,8 +461,8 @@ static void ask_for_secrets (ama_session_t *session, const ama_attempt_session_o
     ama_secret_list_add (&session->secrets, env->spark, env->n_spark, true);
     ama_secret_list_add (&session->secrets, env->spark_env, env->n_spark_env, true);
     ama_secret_list_add (&session->secrets, env->configuration, env->n_configuration, false);
-    session->ask = ama_secret_ask_new (session->agent, session->vault, &session->secrets, env->name, open->job,
-                                       session->id, on_asked, session);
+    session->ask = ama_secret_ask_new (session->agent, open->run, session->vault, &session->secrets, env->name,
+                                       open->job, session->id, on_asked, session);
 }
 
 static bool refers_to_secrets (const ama_plan_environment_t *env)

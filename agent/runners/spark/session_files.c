@@ -286,7 +286,7 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
         ama_env_set (env, name, files->extra.items[i] + strlen (name) + 1);
         free (name);
     }
-    ama_agent_base_env (agent, env);
+    ama_agent_base_env (agent, env, true);
     (void) snprintf (parent, sizeof parent, "%d", (int) getpid ());
     if (files->memory) {
         (void) snprintf (memory, sizeof memory, "%llum", (unsigned long long) (files->memory >> 20));

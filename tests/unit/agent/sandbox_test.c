@@ -71,9 +71,9 @@ static void check (const char *name, const char *expected)
             }
     for (size_t i = 0; i < rules.count; i++) {
         ama_str_printf (&said, "%s%s:%s", i ? " " : "", lines[i],
-                        rules.all[i].allowed == LL_READ       ? "all"
-                        : rules.all[i].allowed == LL_READ_DIR ? "names"
-                                                              : "?");
+                        rules.all[i].allowed == ama_sandbox_rules_fit (rules.all[i].fd, LL_READ) ? "all"
+                        : rules.all[i].allowed == LL_READ_DIR                                    ? "names"
+                                                                                                 : "?");
         free (lines[i]);
     }
     assert_string_equal (said.data ? said.data : "", expected);

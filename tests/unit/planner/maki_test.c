@@ -179,6 +179,8 @@ static void test_words (void **state)
     static const char text[] =
         "jobName: words\n"
         "fail_fast: true\n"
+        "lease: 2h\n"
+        "on_lost: rerun\n"
         "timeout: { queue: 10m, run: 1h }\n"
         "labels: { team: rain, on: yes }\n"
         "retry: { attempts: 5, delay: 2s }\n"
@@ -208,6 +210,8 @@ static void test_words (void **state)
     assert_int_equal (problems.count, 0);
     assert_string_equal (maki.job, "words");
     assert_true (maki.fail_fast);
+    assert_int_equal (maki.lease_ms, 7200000);
+    assert_int_equal (maki.on_lost, AMA_ON_LOST_RERUN);
     assert_int_equal (maki.run_timeout_ms, 3600000);
     assert_int_equal (maki.queue_timeout_ms, 600000);
     assert_string_equal (maki.labels[1].name, "on");
@@ -255,6 +259,8 @@ static void test_defaults (void **state)
     assert_int_equal (maki.actions[0].plan.timeout_ms, 0);
     assert_true (maki.actions[0].plan.cpus <= 0);
     assert_int_equal (maki.actions[0].plan.memory, 0);
+    assert_int_equal (maki.lease_ms, 0);
+    assert_int_equal (maki.on_lost, AMA_ON_LOST_WAIT);
     assert_int_equal (maki.run_timeout_ms, 0);
     ama_maki_done (&maki);
     ama_problems_done (&problems);

@@ -165,9 +165,39 @@ static const case_t cases[] = {
       BEGIN "plan a%*2!e,b; resolve-error a AMA_E_NOT_FOUND; resolve-error a AMA_E_NOT_FOUND; lease; ok e",
       "fetch; plan; resolve a; a1 errored(dependency) retry 0; resolve a; a2 errored(dependency); a errored; b skipped "
       "(a errored); lease e; start e1; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
-    { "agent dies", BEGIN "plan a,b; lease; dead; lease; ok a; ok b",
-      "fetch; plan; lease a; start a1; a1 lost(node-lost) free 0; lease a; start a2; a2 succeeded; a succeeded; start "
-      "b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "agent dies: its attempt may live until its lease is over",
+      BEGIN "plan a,b; lease; dead; +1859999; +1; lease; ok a; ok b",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; "
+      "a succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone for a moment", BEGIN "plan a; lease; lost; +14999; up a; +10000000; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone for long and comes back", BEGIN "plan a; lease; lost; +15000; up a; +10000000; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 known; a1 succeeded; a succeeded; unlease; run succeeded 0; "
+      "done" },
+    { "agent is gone: its word is waited for no longer than the lease",
+      BEGIN "plan lease=20000,a*1; lease; lost; +15000; +79999; +1; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; "
+      "a succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone: a lease without end", BEGIN "plan lease=-1,a; lease; lost; +15000; +100000000; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone: the job accepts two beside each other", BEGIN "plan rerun,a; lease; lost; +15000; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; "
+      "a succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone: a session's attempt has no lease",
+      BEGIN "plan a:; lease; ready; lost; +15000; +10000000; up a session; ok a",
+      "fetch; plan; lease session all; open; start a1; a1 unknown; a1 known; a1 succeeded; a succeeded; run "
+      "succeeded 0; close; done" },
+    { "restart: the lease of a lost agent goes on",
+      BEGIN "plan a; lease; lost; +15000; +1000000; restart; +859999; +1; lease; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; retake; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "restart: who comes back after its lease is heard first",
+      BEGIN "plan a; lease; lost; +15000; +1859000; restart; +5000; up a; +10000000; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; retake; a1 known; a1 succeeded; a succeeded; unlease; run succeeded "
+      "0; done" },
     { "agent up and still holds it", BEGIN "plan a; lease; taken a; up a; +10000; ok a",
       "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
     { "agent up and does not know it", BEGIN "plan a; lease; taken a; up; +5000; ok a; ok a",
@@ -189,14 +219,15 @@ static const case_t cases[] = {
     { "restart: the attempt goes on at the agent", BEGIN "plan a,b; lease; restart; up a; ok a; ok b",
       "fetch; plan; lease a; start a1; retake; a1 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; "
       "unlease; run succeeded 0; done" },
-    { "restart: the agent died meanwhile", BEGIN "plan a,b; lease; restart; dead; lease; ok a; ok b",
-      "fetch; plan; lease a; start a1; retake; a1 lost(node-lost) free 0; lease a; start a2; a2 succeeded; a "
+    { "restart: the agent died meanwhile", BEGIN "plan a,b; lease; restart; dead; +1860000; lease; ok a; ok b",
+      "fetch; plan; lease a; start a1; retake; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; a "
       "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
     { "restart: the agent does not know it", BEGIN "plan a,b; lease; restart; up; +5000; ok a; ok b",
       "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
       "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
     { "restart: nobody knows, it waits", BEGIN "plan a; lease; restart; +60000; ok a",
-      "fetch; plan; lease a; start a1; retake; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+      "fetch; plan; lease a; start a1; retake; a1 unknown; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
     { "restart: the same agent never heard of it, start is repeated",
       BEGIN "agent 1; plan a; lease; restart; up; +10000; ok a",
       "fetch; plan; lease a; start a1; retake; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },

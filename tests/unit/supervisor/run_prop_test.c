@@ -105,9 +105,10 @@ static void random_step (story_t *story)
                                         "end %s cancelled",
                                         "end %s errored session-lost",
                                         "running %s" };
-    static const char *const plain[] = { "ready",   "session-failed", "session-lost", "up",       "dead",
-                                         "+10",     "+100",           "+6000",        "agent 1",  "agent 2",
-                                         "restart", "restart",        "fetched",      "resolved", "no-reuse" };
+    static const char *const plain[] = { "ready",    "session-failed", "session-lost", "up",      "dead",
+                                         "lost",     "+20000",         "+10",          "+100",    "+6000",
+                                         "agent 1",  "agent 2",        "restart",      "restart", "fetched",
+                                         "resolved", "no-reuse" };
     char step[64];
     ama_id_t id;
 

@@ -109,6 +109,14 @@ static void spec_word (run_spec_t *spec, const char *word, size_t size, int64_t 
         spec->plan.run_timeout_ms = atoi (word + 8);
         return;
     }
+    if (size > 6 && memcmp (word, "lease=", 6) == 0) {
+        spec->plan.lease_ms = atoi (word + 6);
+        return;
+    }
+    if (size == 5 && memcmp (word, "rerun", 5) == 0) {
+        spec->plan.on_lost = AMA_ON_LOST_RERUN;
+        return;
+    }
     if (size > 6 && memcmp (word, "queue=", 6) == 0) {
         spec->plan.queue_timeout_ms = atoi (word + 6);
         return;

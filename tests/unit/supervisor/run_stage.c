@@ -2,7 +2,7 @@
  *
  * In:  submit · activate · fetched · fetch-error CODE · plan SPEC · refused · resolved [A] · resolve-error [A] CODE · lease · lease-error ·
  *      running A · ok A · fail A [ERROR] · syntax A · end A STATE CAUSE · refuse-start A CODE · ready · session-failed · session-lost ·
- *      up [A…] · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
+ *      up [A…] · lost · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
  * SPEC: see run_spec.c.
  * Out: fetch · plan · resolve [A] · lease A · lease session CPUS|all · retake · unlease · open · close · start A1 · stop A1 [timeout] [force] ·
  *      drop · done, and of the events: A1 STATE(CAUSE) [retry|free DELAY] · A STATE [(cause)] · run STATE EXIT
@@ -79,6 +79,11 @@ static void note_event (stage_t *stage, uint16_t type, const void *body)
         note (&stage->log, "%s %s%s%s%s", action_name (stage, ended->action), ama_action_state_name (ended->state),
               skipped ? " (" : "", skipped ? ended->cause : "", skipped ? ")" : "");
     }
+    else if (type == AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN) {
+        const ama_journal_attempt_unknown_t *at = body;
+        note (&stage->log, "%s%zu %s", action_name (stage, at->action), attempts_of (stage, at->action),
+              at->unknown ? "unknown" : "known");
+    }
     else if (type == AMA_MSG_JOURNAL_RUN_ENDED) {
         const ama_journal_run_ended_t *ended = body;
         note (&stage->log, "run %s %" PRId64, ama_run_state_name (ended->state), ended->exit);
@@ -141,6 +146,7 @@ static void forget_lease (stage_t *stage, ama_id_t lease)
             return;
         }
     }
+    stage->session_held &= !ama_id_equal (stage->session_lease, lease);
     assert_true (stage->held > 0);
     stage->held--;
 }
@@ -153,6 +159,8 @@ static void on_lease (stage_t *stage, const ama_run_effect_t *effect)
     }
     assert_true (stage->n_asked < ARRAY_SIZE (stage->asked));
     stage->asked[stage->n_asked++] = effect->id;
+    if (effect->session)
+        stage->session_lease = effect->id;
     if (effect->session && effect->all_cpus)
         note (&stage->log, "lease session all");
     else if (effect->session)
@@ -333,13 +341,13 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
     for (char *name = strtok_r (names, " ", &save); name; name = strtok_r (NULL, " ", &save)) {
         ama_lease_held_t *one = &held[body.n_held++];
         *one = (ama_lease_held_t){ .session = strcmp (name, "session") == 0 };
-        if (one->session)
-            one->id = stage->session;
-        else
-            assert_true (stage_attempt (stage, name, &one->id));
+        one->id = stage->session;
+        assert_true (one->session || stage_attempt (stage, name, &one->id));
     }
-    if (change == AMA_AGENT_CHANGE_DEAD)
-        stage->held = 0; /* what was leased there is gone with it */
+    if (change == AMA_AGENT_CHANGE_DEAD && stage->session_held) { /* attempts may live under their guards */
+        stage->session_held = false;
+        stage->held--;
+    }
     ama_run_core_agent (stage->run, &body, stage->now);
 }
 
@@ -360,8 +368,10 @@ static void step_lease (stage_t *stage, const char *error)
     memmove (&stage->asked[0], &stage->asked[1], stage->n_asked * sizeof *stage->asked);
     if (error)
         (void) ama_err_set (&err, code_of (error), "64 cpus are more than there are");
-    else
+    else {
         stage->held++;
+        stage->session_held |= ama_id_equal (lease, stage->session_lease);
+    }
     ama_run_core_leased (stage->run, lease, error ? NULL : &granted, error ? &err : NULL, stage->now);
 }
 
@@ -477,20 +487,17 @@ void stage_step (stage_t *stage, const char *step)
         step_time (stage, atoll (copy + 1));
         return;
     }
-    arg = strchr (copy, ' ');
-    if (arg)
+    arg = copy + strcspn (copy, " ");
+    if (*arg)
         *arg++ = '\0';
-    else
-        arg = copy + strlen (copy);
-    if (strcmp (copy, "up") == 0 || strcmp (copy, "dead") == 0) {
-        step_agent (stage, *copy == 'u' ? AMA_AGENT_CHANGE_UP : AMA_AGENT_CHANGE_DEAD, arg);
-        return;
-    }
-    more = strchr (arg, ' ');
-    if (more)
+    for (ama_agent_change_t change = AMA_AGENT_CHANGE_UP; change <= AMA_AGENT_CHANGE_DEAD; change++)
+        if (strcmp (copy, ama_agent_change_name (change)) == 0) {
+            step_agent (stage, change, arg);
+            return;
+        }
+    more = arg + strcspn (arg, " ");
+    if (*more)
         *more++ = '\0';
-    else
-        more = arg + strlen (arg);
     if (strcmp (copy, "restart") == 0)
         stage_restart (stage);
     else if (strcmp (copy, "renew") == 0)

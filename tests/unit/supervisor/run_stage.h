@@ -28,6 +28,8 @@ typedef struct {
     int64_t wake_ms;
     ama_id_t asked[64]; /* leases asked for and not granted, in order */
     size_t n_asked;
+    ama_id_t session_lease; /* the last one asked for, and whether it was granted */
+    bool session_held;
     ama_id_t session; /* the last one asked to open */
     size_t held;      /* leases granted and not given back */
     bool no_reuse;

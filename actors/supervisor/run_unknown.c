@@ -1,0 +1,128 @@
+/* run_unknown.c - attempts whose agent is not heard of
+ *
+ * Such an attempt is unknown: it may run, and may have ended. Its guard ends it when nobody has extended its lease for that long; so another one starts after the
+ * lease and a grace, and earlier only with proof: the agent is back and says so (run_agent.c), or the job accepts two beside each other. Attempts in a Spark
+ * session have no lease: only proof counts. Same thread and rules as run_core.c.
+ */
+#include "actors/supervisor/run_state.h"
+
+#include <string.h>
+
+static int64_t lease_ms (const ama_run_core_t *run)
+{
+    return run->plan->lease_ms ? run->plan->lease_ms : RUN_LEASE_MS;
+}
+
+static int64_t lost_at (const ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    if (run->actions[index].spark)
+        return INT64_MAX;
+    if (run->plan->on_lost == AMA_ON_LOST_RERUN)
+        return now.mono_ms;
+    return lease_ms (run) < 0 ? INT64_MAX : now.mono_ms + lease_ms (run) + RUN_GRACE_MS;
+}
+
+static void add_timer (ama_run_core_t *run, run_timer_kind_t kind, uint32_t index, int64_t due_ms)
+{
+    run_timers_add (&run->timers, (run_timer_t){ .due_ms = due_ms,
+                                                 .kind = kind,
+                                                 .action = index,
+                                                 .serial = (uint32_t) run->actions[index].n_attempts });
+}
+
+int run_apply_unknown (ama_run_core_t *run, const ama_journal_attempt_unknown_t *body, ama_run_now_t now)
+{
+    run_action_t *action;
+
+    if (!run->plan || body->action >= run->plan->n_actions)
+        return AMA_E_INTEGRITY;
+    action = &run->actions[body->action];
+    if (ama_id_is_zero (action->attempt) || !ama_id_equal (action->attempt, body->attempt))
+        return AMA_E_INTEGRITY;
+    action->unknown = body->unknown;
+    action->lost_ms = lost_at (run, body->action, now);
+    if (action->unknown && action->lost_ms != INT64_MAX)
+        add_timer (run, RUN_TIMER_LEASE, body->action, action->lost_ms);
+    return 0;
+}
+
+static void emit (ama_run_core_t *run, uint32_t index, bool unknown, ama_run_now_t now)
+{
+    const ama_journal_attempt_unknown_t body = { .attempt = run->actions[index].attempt,
+                                                 .action = index,
+                                                 .unknown = unknown };
+
+    run_emit (run, AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN, &body, now);
+}
+
+void run_attempt_silent (ama_run_core_t *run, uint32_t index, bool at_once, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+    bool before = action->silent;
+
+    action->silent = true;
+    if (action->unknown)
+        return;
+    if (at_once)
+        emit (run, index, true, now);
+    else if (!before)
+        add_timer (run, RUN_TIMER_SILENT, index, now.mono_ms + RUN_SILENT_MS);
+}
+
+void run_attempt_heard (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    run->actions[index].silent = false;
+    if (run->actions[index].unknown)
+        emit (run, index, false, now);
+}
+
+void run_silent_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    if (run->actions[index].silent && !run->actions[index].unknown)
+        emit (run, index, true, now);
+}
+
+void run_lease_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    const run_action_t *action = &run->actions[index];
+    ama_id_t lease = action->lease;
+
+    if (!action->unknown || now.mono_ms < action->lost_ms)
+        return;
+    run_attempt_lose (run, index, "node-lost",
+                      run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
+                                                              : "its agent is not heard of, and its lease has run out",
+                      AMA_ATTEMPT_STATE_LOST, true, now);
+    if (!ama_id_is_zero (lease))
+        run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_UNLEASE, .id = lease });
+}
+
+/* An agent that has joined since has extended its leases, and will say so within the grace. */
+void run_resume_unknown (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+
+    if (!action->unknown)
+        run_attempt_silent (run, index, false, now);
+    else if (action->lost_ms != INT64_MAX) {
+        action->silent = true;
+        if (action->lost_ms < now.mono_ms + RUN_GRACE_MS)
+            action->lost_ms = now.mono_ms + RUN_GRACE_MS;
+        add_timer (run, RUN_TIMER_LEASE, index, action->lost_ms);
+    }
+}
+
+void run_text_unknown (const ama_run_core_t *run, uint32_t index, ama_str_t *out)
+{
+    const run_action_t *action = &run->actions[index];
+    int64_t minutes = (lease_ms (run) + RUN_GRACE_MS + 59999) / 60000;
+
+    ama_str_printf (out, "%s is not heard of; whether %s runs is unknown: ", action->agent,
+                    run->plan->actions[index].name);
+    if (action->lost_ms == INT64_MAX)
+        ama_str_puts (out, "waiting for its word");
+    else if (run->plan->on_lost == AMA_ON_LOST_RERUN)
+        ama_str_puts (out, "it is run again (on-lost: rerun)");
+    else
+        ama_str_printf (out, "waiting for its word, at most %lld min, for its lease ends then", (long long) minutes);
+}

@@ -1,0 +1,388 @@
+/* replay.c - see replay.h; on the agent's thread
+ *
+ * An attempt of an earlier agent waits for two words: of its ward, how things stand, and of the reporter, which of its events it has. Then its tape is played: the
+ * attempt comes to the same state, events are numbered as they were, and those that the reporter has are dropped. Then it goes on.
+ *
+ * What is masked is on the tape, too, in its place: so the same events come of it, and a secret that was changed since is masked as the program has it. Such
+ * a tape is in the ward's memory alone.
+ */
+#include "agent/replay.h"
+
+#include "actors/base/ama_log.h"
+#include "agent/sandbox.h"
+#include "agent/ward_spawn.h"
+#include "messages/ama_types.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TAPE_MORE    (256u << 20) /* of a tape, beyond the output that is kept */
+#define ASK_MS       15000
+#define ASK_AGAIN_MS 300
+#define LEASE_MS     1800000
+#define NOBODY_KNOWS "its guard died while no agent was there"
+#define NEVER_LET_GO "the agent died before it began"
+#define UNMASKABLE   "what it says can not be masked any more"
+
+typedef struct {
+    char boot[40];
+    char token[40];
+    ama_id_t mark;
+    int64_t started_ms;
+} head_t;
+
+struct ama_replay {
+    ama_attempt_t *attempt;
+    int64_t now_ms;
+    uint64_t ask; /* of the reporter, 0 for none */
+    ama_timer_t *again;
+    ama_timer_t *play;
+    ama_ward_port_t port;
+    bool ready, alive, asked, playing, let_go, ended, unmaskable;
+    ama_tape_end_t end;
+    int64_t lease_ms;
+    pid_t pid;
+    uint64_t start_time;
+};
+
+static int64_t lease_of (const ama_attempt_start_t *start)
+{
+    return start->lease_ms ? start->lease_ms : LEASE_MS;
+}
+
+void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size)
+{
+    if (attempt->ward && !attempt->replay)
+        ama_tape_note (ama_ward_tape (attempt->ward), kind, ama_now_ms (attempt->agent->ctx), bytes, size);
+}
+
+/* ---- secrets ---- */
+
+static void note_secret (const char *value, size_t size, void *arg)
+{
+    ama_attempt_note (arg, AMA_TAPE_SECRET, value, size);
+}
+
+int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, const char *value, size_t size,
+                        ama_err_t *err)
+{
+    ama_attempt_t *attempt, *spare;
+    bool fresh;
+    int rc = ama_vault_add (vault, value, size, &fresh, err);
+
+    if (rc < 0 || !fresh)
+        return rc;
+    HASH_ITER (hh, agent->attempts, attempt, spare)
+    {
+        if (!ama_id_equal (attempt->run, run) || !attempt->ward
+            || attempt->replay) /* a replay asks the run's when it goes on */
+            continue;
+        if (attempt->vault != vault && ama_vault_add (attempt->vault, value, size, NULL, err) < 0)
+            return AMA_E_LIMIT;
+        ama_ward_veil (attempt->ward);
+        note_secret (value, size, attempt);
+    }
+    return 0;
+}
+
+static void take_secret (const char *value, size_t size, void *arg)
+{
+    ama_attempt_t *attempt = arg;
+    bool fresh;
+
+    if (ama_vault_add (attempt->vault, value, size, &fresh, NULL) < 0 || !fresh)
+        return; /* no room: it was said when the run got it */
+    ama_ward_veil (attempt->ward);
+    note_secret (value, size, attempt);
+}
+
+/* ---- recording ---- */
+
+/* On the file the first record comes last: before that nobody would go on with it, and then it is known what to mask. */
+void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated)
+{
+    head_t head = { .mark = attempt->mark, .started_ms = attempt->started_ms };
+    ama_str_t bytes = { 0 };
+
+    if (!attempt->ward || !attempt->agent->conf.own_process)
+        return;
+    memcpy (head.boot, attempt->agent->boot, sizeof head.boot);
+    memcpy (head.token, attempt->agent->trace_token, sizeof attempt->agent->trace_token);
+    ama_str_add (&bytes, &head, sizeof head);
+    ama_attempt_start_encode (start, &bytes);
+    if (!ama_masker_is_empty (ama_vault_masker (attempt->vault)))
+        ama_ward_veil (attempt->ward);
+    ama_attempt_note (attempt, AMA_TAPE_START, bytes.data, bytes.size);
+    ama_vault_each (attempt->vault, note_secret, attempt);
+    if (!gated)
+        ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
+    ama_tape_show (ama_ward_tape (attempt->ward), AMA_TAPE_START, 0, bytes.data, bytes.size);
+    ama_str_done (&bytes);
+    ama_ward_lease (attempt->ward, lease_of (start), true);
+}
+
+/* ---- playing ---- */
+
+bool ama_replay_playing (const ama_attempt_t *attempt)
+{
+    return attempt->replay != NULL;
+}
+
+int64_t ama_replay_now (const ama_attempt_t *attempt)
+{
+    return attempt->replay && attempt->replay->playing ? attempt->replay->now_ms : ama_now_ms (attempt->agent->ctx);
+}
+
+void ama_replay_done (ama_attempt_t *attempt)
+{
+    ama_replay_t *replay = attempt->replay;
+
+    if (!replay)
+        return;
+    if (replay->ask)
+        ama_ask_cancel (attempt->agent->ctx, replay->ask);
+    ama_timer_destroy (&replay->again);
+    ama_timer_destroy (&replay->play);
+    free (replay);
+    attempt->replay = NULL;
+}
+
+static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
+{
+    ama_attempt_t *attempt = replay->attempt;
+
+    replay->now_ms = record->when_ms;
+    switch (record->kind) {
+    case AMA_TAPE_OUTPUT:
+        replay->port.on_output (record->channel, record->bytes, record->size, replay->port.arg);
+        break;
+    case AMA_TAPE_CHILD:
+        replay->pid = (pid_t) record->when_ms;
+        if (record->size == sizeof replay->start_time)
+            memcpy (&replay->start_time, record->bytes, record->size);
+        break;
+    case AMA_TAPE_GONE:
+        replay->let_go = true;
+        break;
+    case AMA_TAPE_NOTE:
+        ama_attempt_warn (attempt, 0, record->bytes);
+        break;
+    case AMA_TAPE_SECRET:
+        if (ama_vault_add (attempt->vault, record->bytes, record->size, NULL, NULL) < 0
+            || ama_vault_add (attempt->runs, record->bytes, record->size, NULL, NULL) < 0)
+            replay->unmaskable = true;
+        break;
+    case AMA_TAPE_CANCEL:
+        attempt->timed_out = record->size > 0 && record->bytes[0];
+        attempt->cancelled = true;
+        break;
+    case AMA_TAPE_END:
+        replay->ended = record->size == sizeof replay->end;
+        if (replay->ended)
+            memcpy (&replay->end, record->bytes, sizeof replay->end);
+        break;
+    default:
+        ama_attempt_play (attempt, record->kind);
+        break;
+    }
+}
+
+static void lose (ama_attempt_t *attempt, const char *message)
+{
+    ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
+                                                .cause = "node-lost",
+                                                .exit = -1,
+                                                .error = "lost",
+                                                .message = message,
+                                                .file = attempt->file });
+}
+
+static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
+{
+    ama_attempt_status_t running = {
+        .attempt = attempt->id, .run = attempt->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
+    };
+
+    if (was->ended && !was->unmaskable) {
+        ama_ward_over (attempt->ward);
+        was->port.on_exit (&was->end.end, was->end.trouble, was->end.lease_over, was->port.arg);
+        return;
+    }
+    if (!was->alive || !was->let_go || was->unmaskable) {
+        ama_ward_kill_if (was->pid, was->start_time);
+        ama_leftovers_hunt (attempt->mark);
+        lose (attempt, !was->alive ? NOBODY_KNOWS : was->unmaskable ? UNMASKABLE : NEVER_LET_GO);
+        return;
+    }
+    ama_vault_each (attempt->runs, take_secret, attempt);
+    ama_ward_lease (attempt->ward, was->lease_ms, false);
+    ama_statuses_attempt (attempt->agent->statuses, &running);
+    ama_attempt_play (attempt, AMA_TAPE_START);
+    if (attempt->cancelled)
+        ama_attempt_cancel (attempt, attempt->timed_out, false);
+    ama_ward_listen (attempt->ward);
+}
+
+static void play (void *arg)
+{
+    ama_replay_t *replay = arg, was;
+    ama_attempt_t *attempt = replay->attempt;
+    ama_tape_record_t record;
+
+    if (replay->alive && ama_ward_complete (attempt->ward) < 0)
+        replay->alive = false;
+    replay->playing = true;
+    while (!replay->ended && !replay->unmaskable && ama_tape_next (ama_ward_tape (attempt->ward), &record))
+        play_record (replay, &record);
+    was = *replay;
+    ama_replay_done (attempt);
+    go_on (attempt, &was);
+}
+
+static void play_if_known (ama_replay_t *replay)
+{
+    if (replay->ready && replay->asked)
+        ama_timer_after (replay->play, 0);
+}
+
+static void on_ready (bool alive, void *arg)
+{
+    ama_replay_t *replay = arg;
+
+    replay->ready = true;
+    replay->alive = alive;
+    play_if_known (replay);
+}
+
+/* ---- what the reporter has ---- */
+
+static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
+                       void *arg)
+{
+    ama_replay_t *replay = arg;
+    const ama_report_posted_t *posted = body;
+
+    (void) ctx, (void) envelope;
+    replay->ask = 0;
+    if (err) {
+        ama_timer_after (replay->again, ASK_AGAIN_MS);
+        return;
+    }
+    ama_feed_known (replay->attempt->feed, posted->upto);
+    replay->asked = true;
+    play_if_known (replay);
+}
+
+static void ask (void *arg)
+{
+    ama_replay_t *replay = arg;
+    const ama_report_post_t nothing = { .run = replay->attempt->run, .source = replay->attempt->id, .first = 1 };
+
+    replay->ask =
+        ama_ask (replay->attempt->agent->ctx, "reporter", AMA_MSG_REPORT_POST, &nothing, ASK_MS, 0, on_posted, replay);
+}
+
+/* ---- those of an earlier agent ---- */
+
+static bool read_head (ama_ward_t *ward, head_t *ret_head, ama_attempt_start_t *ret_start)
+{
+    ama_tape_record_t record;
+
+    if (!ama_tape_first (ama_ward_tape (ward), &record) || record.size < sizeof *ret_head)
+        return false;
+    memcpy (ret_head, record.bytes, sizeof *ret_head);
+    ret_head->token[sizeof ret_head->token - 1] = ret_head->boot[sizeof ret_head->boot - 1] = '\0';
+    return ama_attempt_start_decode (record.bytes + sizeof *ret_head, record.size - sizeof *ret_head, ret_start, NULL)
+           == 0;
+}
+
+static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head, const ama_attempt_start_t *start,
+                       const ama_runner_t *runner)
+{
+    ama_attempt_t *attempt = ama_attempt_make_again (agent, start, runner, head->mark, head->started_ms);
+    ama_replay_t *replay = attempt->replay = ama_calloc (1, sizeof *replay);
+    ama_err_t err = { 0 };
+
+    replay->attempt = attempt;
+    replay->lease_ms = lease_of (start);
+    replay->again = ama_timer_new (agent->ctx, ask, replay);
+    replay->play = ama_timer_new (agent->ctx, play, replay);
+    if (runner->restore (attempt, start, head->token, &replay->port, &err) < 0) {
+        ama_replay_done (attempt);
+        lose (attempt, err.text);
+        return;
+    }
+    attempt->ward = ward;
+    ama_ward_adopt (ward, &replay->port, agent->conf.grace_ms, on_ready, replay);
+    ama_timer_after (replay->again, 0);
+}
+
+/* It has ended, says the tape, though nobody has told so. */
+static void tell_lost (ama_agent_t *agent, const ama_attempt_start_t *start, const char *message)
+{
+    ama_attempt_status_t status = { .attempt = start->attempt,
+                                    .run = start->run,
+                                    .state = AMA_ATTEMPT_STATE_LOST,
+                                    .cause = (char *) "node-lost",
+                                    .exit = -1,
+                                    .error = (char *) "lost",
+                                    .message = (char *) message,
+                                    .file = start->file };
+
+    ama_agent_remember (agent, start->attempt);
+    ama_statuses_attempt (agent->statuses, &status);
+}
+
+static void on_found (ama_ward_t *ward, void *arg)
+{
+    ama_agent_t *agent = arg;
+    ama_attempt_start_t start;
+    const ama_runner_t *runner;
+    head_t head;
+
+    if (!read_head (ward, &head, &start))
+        return;
+    runner = ama_agent_runner (start.runner);
+    if (ama_statuses_has_end (agent->statuses, start.attempt) || ama_agent_remembers (agent, start.attempt))
+        ama_log (AMA_LOG_DEBUG, "agent", "%s ended before the agent did", start.action);
+    else if (strncmp (head.boot, agent->boot, sizeof head.boot) != 0)
+        tell_lost (agent, &start, "the machine was started anew");
+    else if (!runner || !runner->restore)
+        tell_lost (agent, &start, "this agent does not know its runner");
+    else
+        take_over (agent, ward, &head, &start, runner);
+    ama_attempt_start_done (&start);
+}
+
+/* ---- life ---- */
+
+static void read_boot (ama_agent_t *agent)
+{
+    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read (fd, agent->boot, sizeof agent->boot - 1);
+
+    if (fd >= 0)
+        (void) close (fd);
+    agent->boot[n > 0 ? n : 0] = '\0';
+}
+
+int ama_replay_init (ama_agent_t *agent, ama_err_t *err)
+{
+    ama_str_t folder = { 0 };
+    const ama_wards_conf_t conf = { .program = agent->conf.ward,
+                                    .confine = ama_sandbox_word (agent->sandbox),
+                                    .tape_bytes = agent->conf.output_quota + TAPE_MORE,
+                                    .outlive = agent->conf.own_process };
+
+    read_boot (agent);
+    ama_str_printf (&folder, "%s/agent/live", agent->conf.dir);
+    agent->wards = ama_wards_new (agent->ctx, folder.data, &conf, err);
+    ama_str_done (&folder);
+    if (!agent->wards)
+        return AMA_E_IO;
+    ama_wards_look (agent->wards, on_found, agent);
+    return 0;
+}

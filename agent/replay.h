@@ -1,0 +1,23 @@
+/* replay.h - attempts that outlive the agent: their tapes begun, and played by the next agent */
+#ifndef AMA_AGENT_REPLAY_H
+#define AMA_AGENT_REPLAY_H
+
+#include "agent/attempt.h"
+
+typedef struct ama_replay ama_replay_t;
+
+/* The attempt begins: what is needed to go on with it is recorded. From now on its child outlives the agent. */
+void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated);
+/* A secret of a run: is masked in all that the run says from now on, and is on no disk. As ama_masker_add. */
+int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, const char *value, size_t size,
+                        ama_err_t *err);
+/* It comes to this; nothing for one without a ward, and while a tape is played. */
+void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size);
+
+/* Guards for attempts; those of an earlier agent become attempts again, or are known to have ended. 0 or AMA_E_IO. */
+int ama_replay_init (ama_agent_t *agent, ama_err_t *err);
+void ama_replay_done (ama_attempt_t *attempt);
+bool ama_replay_playing (const ama_attempt_t *attempt);
+int64_t ama_replay_now (const ama_attempt_t *attempt);
+
+#endif
