@@ -32,10 +32,12 @@ enum {
 enum { SANDBOX_RULES_MAX = 512 };
 
 typedef struct {
-    struct {
-        int fd;
-        uint64_t allowed;
-    } all[SANDBOX_RULES_MAX];
+    int fd;
+    uint64_t allowed;
+} ama_sandbox_rule_t;
+
+typedef struct {
+    ama_sandbox_rule_t all[SANDBOX_RULES_MAX];
     size_t count;
 } ama_sandbox_rules_t;
 

@@ -63,11 +63,11 @@ static void check (const char *name, const char *expected)
         for (size_t k = i + 1; k < rules.count; k++)
             if (strcmp (lines[k], lines[i]) < 0) {
                 char *line = lines[i];
-                uint64_t allowed = rules.all[i].allowed;
+                ama_sandbox_rule_t rule = rules.all[i];
                 lines[i] = lines[k];
                 lines[k] = line;
-                rules.all[i].allowed = rules.all[k].allowed;
-                rules.all[k].allowed = allowed;
+                rules.all[i] = rules.all[k];
+                rules.all[k] = rule;
             }
     for (size_t i = 0; i < rules.count; i++) {
         ama_str_printf (&said, "%s%s:%s", i ? " " : "", lines[i],
