@@ -252,8 +252,8 @@ static void release (ama_attempt_t *attempt)
 
 static void tell_outcome (ama_attempt_t *attempt)
 {
-    attempt->outcome->has_events = true;
-    attempt->outcome->events = ama_feed_last (attempt->feed);
+    attempt->outcome->has_events = !attempt->uncounted;
+    attempt->outcome->events = attempt->uncounted ? 0 : ama_feed_last (attempt->feed);
     ama_agent_remember (attempt->agent, attempt->id);
     ama_statuses_attempt (attempt->agent->statuses, attempt->outcome);
     ama_ahead_after (attempt->agent, attempt->run, attempt->outcome->state == AMA_ATTEMPT_STATE_SUCCEEDED);

@@ -64,6 +64,7 @@ struct ama_attempt {
     ama_timer_t *stall;
     uint64_t reported, dropped_bytes, dropped_events; /* of output */
     bool paused, dropping, over_quota;
+    bool uncounted;                /* an earlier agent told more of it than this one knows */
     ama_attempt_status_t *outcome; /* set when it has ended */
     bool cleared;                  /* and nothing is left of it */
     UT_hash_handle hh;

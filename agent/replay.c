@@ -214,6 +214,7 @@ static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
     if (!was->alive || !was->let_go || was->unmaskable) {
         ama_ward_kill_if (was->pid, was->start_time);
         ama_leftovers_hunt (attempt->mark);
+        attempt->uncounted = was->unmaskable;
         lose (attempt, !was->alive ? NOBODY_KNOWS : was->unmaskable ? UNMASKABLE : NEVER_LET_GO);
         return;
     }
@@ -312,6 +313,7 @@ static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head,
     replay->play = ama_timer_new (agent->ctx, play, replay);
     if (runner->restore (attempt, start, head->token, &replay->port, &err) < 0) {
         ama_replay_done (attempt);
+        attempt->uncounted = true;
         lose (attempt, err.text);
         return;
     }

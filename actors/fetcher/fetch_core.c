@@ -356,6 +356,24 @@ static int check_order (ama_fetch_core_t *core, const ama_fetch_order_t *order, 
     return rc;
 }
 
+/* An ask that is repeated is no younger than it was: it waits on for the answer that it waits for, or one that takes longer than the asker's patience
+ * would never reach him. */
+static bool is_repeated (ama_fetch_core_t *core, const ama_fetch_order_t *order, const ama_fetch_asker_t *asker)
+{
+    for (job_t *job = core->jobs; job; job = job->next) {
+        if (!same_order (&job->order, order))
+            continue;
+        for (size_t i = 0; i < job->n_askers; i++) {
+            if (!ama_id_equal (job->askers[i].key, asker->key)
+                || strcmp (job->askers[i].waiter.name, asker->waiter.name) != 0)
+                continue;
+            job->askers[i] = *asker;
+            return true;
+        }
+    }
+    return false;
+}
+
 int ama_fetch_core_ask (ama_fetch_core_t *core, const ama_fetch_order_t *order, const ama_fetch_asker_t *asker,
                         int64_t now_ms, ama_err_t *err)
 {
@@ -363,6 +381,8 @@ int ama_fetch_core_ask (ama_fetch_core_t *core, const ama_fetch_order_t *order, 
     job_t *job;
     int rc;
 
+    if (is_repeated (core, order, asker))
+        return 0;
     if (core->n_asks >= core->rules.max_asks)
         return ama_err_set (err, AMA_E_BUSY, "%zu fetches are waiting already", core->n_asks);
     rc = check_order (core, order, &url, err);

@@ -20,6 +20,11 @@ static const struct {
       "start 1; wake 10000; answer a; start 2; answer b" },
     { "asks that wait share one child", "ask a main; ask b main; ask c main; done 1 ok; done 2 ok",
       "start 1; wake 10000; answer a; start 2; answer b; answer c" },
+    { "but the same ask, said again, does", "ask a main; ask a main; done 1 ok", "start 1; wake 10000; answer a" },
+    { "said again by another", "ask a main; ask b main; ask a main; done 1 ok; done 2 ok",
+      "start 1; wake 10000; answer a; start 2; answer b" },
+    { "said again while it waits for another try", "ask a main; done 1 gone; ask a main; +1000; done 1 missing",
+      "start 1; wake 10000; wake 1000; start 1; wake 11000; refuse a AMA_E_NOT_FOUND" },
     { "a pinned commit is shared with a running child", "pin a main; pin b main; done 1 ok",
       "start 1; wake 10000; answer a; answer b" },
     { "a folder as it lies is not", "tree a; tree b; done 1 ok; done 2 ok",
@@ -119,6 +124,7 @@ static int ask (world_t *world, const char *verb, const char *who, const char *r
     if (strcmp (verb, "pin") == 0)
         memset (commit, 'a', 40);
     (void) snprintf (asker.waiter.name, sizeof asker.waiter.name, "%s", who);
+    asker.key.b[0] = (uint8_t) who[0];
     return ama_fetch_core_ask (world->core, &order, &asker, world->now, err);
 }
 
@@ -260,13 +266,14 @@ static void fifty (void **state)
     rules.max_asks = 50;
     assert_int_equal (ama_fetch_policy_init (&policy, NULL, NULL, NULL, NULL), 0);
     world.core = ama_fetch_core_new (&rules, &policy, perform, &world);
-    for (int i = 0; i < 50; i++)
-        assert_int_equal (ask (&world, "ask", "a", "main", "h", NULL), 0);
-    assert_int_equal (ask (&world, "ask", "a", "main", "h", &err), AMA_E_BUSY);
+    for (char i = 0; i < 50; i++)
+        assert_int_equal (ask (&world, "ask", (char[]){ (char) ('A' + i), '\0' }, "main", "h", NULL), 0);
+    assert_int_equal (ask (&world, "ask", "x1", "main", "h", &err), AMA_E_BUSY);
+    assert_int_equal (ask (&world, "ask", "B", "main", "h", NULL), 0); /* is not one more */
     assert_int_equal (ama_fetch_core_jobs (world.core), 2);
     done (&world, 1, "ok");
     done (&world, 2, "ok");
-    for (const char *at = world.log.data; (at = strstr (at, "answer a")); at++)
+    for (const char *at = world.log.data; (at = strstr (at, "answer ")); at++)
         answers++;
     assert_int_equal (answers, 50);
     assert_int_equal (ama_fetch_core_jobs (world.core), 0);
