@@ -2,6 +2,9 @@
  *
  * A line is written by one pwrite at the known size, so that a torn or refused write is cut off by truncating to that size. Nothing
  * is ever changed in place. Descriptors are opened when needed; the one used longest ago is closed when there are too many.
+ *
+ * A power cut may leave the last line and not one before it, so that a file that ends with run.ended is still read whole once. One that was
+ * found whole, or synced to its end, is sealed: nobody may write to it (mode 0400), and it is believed.
  */
 #include "actors/reporter/report_store.h"
 
@@ -24,6 +27,8 @@ struct ama_report_file {
     int fd;                         /* -1 while closed */
     uint64_t size;
     uint64_t synced;                /* of it */
+    bool sealed;                    /* on the disk */
+    bool whole;                     /* found so, up to run.ended */
     ama_report_file_t *prev, *next; /* among the open ones, used last first */
 };
 
@@ -100,6 +105,8 @@ static int open_fd (ama_report_file_t *file, bool create, ama_err_t *err)
     }
     file->fd = openat (store->dir, file->name,
                        (store->read_only ? O_RDONLY : O_RDWR) | (create ? O_CREAT : 0) | O_CLOEXEC, 0600);
+    if (file->fd < 0 && errno == EACCES) /* sealed, and we are not root */
+        file->fd = openat (store->dir, file->name, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0)
         return errno == ENOENT && !create ? AMA_E_NOT_FOUND : io_error (file, "open", err);
     DL_PREPEND (store->open, file);
@@ -232,19 +239,29 @@ static bool read_last (ama_report_file_t *file, ama_str_t *buf, ama_report_recor
 
 /* ---- a file ---- */
 
+/* What is damaged is named to whoever reads it; what a power cut took will be posted again. */
+static bool has_hole (ama_report_file_t *file)
+{
+    scan_t scan = { 0 };
+
+    return scan_all (file, &scan, NULL) == 0 && scan.bad && !scan.records;
+}
+
 static int load (ama_report_file_t *file, ama_report_scan_fn *each, ama_report_scan_fn *last, void *arg, ama_err_t *err)
 {
     scan_t scan = { .fn = each, .arg = arg };
     ama_report_record_t record;
     ama_str_t buf = { 0 };
-    bool ended = read_last (file, &buf, &record);
+    bool ended = read_last (file, &buf, &record) && (file->sealed || !has_hole (file));
     int rc;
 
     if (ended && last)
         last (&record, arg);
     ama_str_done (&buf);
-    if (ended)
+    if (ended) {
+        file->whole = true;
         return 0;
+    }
     if ((rc = scan_all (file, &scan, err)) < 0)
         return rc;
     if (scan.records)
@@ -262,12 +279,21 @@ void ama_report_file_name (ama_id_t run, char name[AMA_REPORT_NAME_MAX])
     (void) snprintf (name, AMA_REPORT_NAME_MAX, "%s.log", ama_id_text (run, id));
 }
 
+void ama_report_file_seal (ama_report_file_t *file)
+{
+    if (file->sealed || file->store->read_only || open_fd (file, false, NULL) < 0)
+        return;
+    file->sealed = fchmod (file->fd, 0400) == 0; /* else it is read whole again */
+}
+
 /* A process that is gone may have written what it never synced. */
 static int sync_old (ama_report_file_t *file, ama_err_t *err)
 {
     if (!file->store->read_only && file->size && fdatasync (file->fd) < 0)
         return io_error (file, "sync", err);
     file->synced = file->size;
+    if (file->whole)
+        ama_report_file_seal (file);
     return 0;
 }
 
@@ -286,6 +312,7 @@ int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_sc
         rc = io_error (file, "stat", err);
     else if (rc == 0) {
         file->size = (uint64_t) st.st_size;
+        file->sealed = !(st.st_mode & S_IWUSR);
         rc = load (file, each, last, arg, err);
         if (rc == 0)
             rc = sync_old (file, err);

@@ -33,8 +33,8 @@ void ama_report_file_name (ama_id_t run, char name[AMA_REPORT_NAME_MAX]);
 typedef void (ama_report_scan_fn) (const ama_report_record_t *record, void *arg);
 
 /* Opens the file of a run; a run without one has an empty file that comes into being with the first append.
- * A run that has ended is read from its end only: `last` gets the record of run.ended. Any other is read whole: `each` gets every record,
- * and a line that was torn by a crash is cut off. AMA_E_INTEGRITY: damaged elsewhere than at its end; AMA_E_IO. */
+ * A run that has ended is read from its end only, if the file is sealed or was found whole: `last` gets the record of run.ended. Any other is read
+ * whole: `each` gets every record, and what a crash or a power cut took is cut off with all behind it. AMA_E_INTEGRITY: damaged elsewhere than at its end; AMA_E_IO. */
 int ama_report_file_open (ama_report_store_t *store, ama_id_t run, ama_report_scan_fn *each, ama_report_scan_fn *last,
                           void *arg, ama_report_file_t **ret_file, ama_err_t *err);
 void ama_report_file_close (ama_report_file_t **file);
@@ -43,6 +43,8 @@ uint64_t ama_report_file_size (const ama_report_file_t *file); /* bytes of whole
 /* Of these, those that survive a power cut: all that there were when it was opened, and what ama_report_file_synced was told of. */
 uint64_t ama_report_file_told (const ama_report_file_t *file);
 void ama_report_file_synced (ama_report_file_t *file, uint64_t size);
+/* Its last line is run.ended, and all of it is synced. */
+void ama_report_file_seal (ama_report_file_t *file);
 
 /* All of the bytes or none. AMA_E_NOSPACE or AMA_E_IO. */
 int ama_report_file_append (ama_report_file_t *file, const void *bytes, size_t size, ama_err_t *err);

@@ -103,6 +103,9 @@ static void tell_followers (reporter_t *self, const sync_t *sync)
         HASH_FIND (hh, self->reports.runs, &sync->reached[i].run, sizeof run->id, run);
         if (run && run->file)
             ama_report_file_synced (run->file, sync->reached[i].size);
+        if (run && run->file && run->core && ama_report_core_ended (run->core)
+            && ama_report_file_told (run->file) == ama_report_file_size (run->file))
+            ama_report_file_seal (run->file);
         if (run)
             ama_report_follow_pump (run);
     }

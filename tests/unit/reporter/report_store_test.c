@@ -220,6 +220,47 @@ static void test_ended_run_is_read_from_its_end (void **state)
     ama_str_done (&line);
 }
 
+/* The last line was on the disk before the power was cut, one before it was not. */
+static void test_hole_before_the_end (void **state)
+{
+    place_t *place = *state;
+    seen_t seen;
+    ama_report_file_t *file = opened (place, 1, &seen);
+    ama_str_t line = { 0 };
+    char path[128], zeros[20] = { 0 };
+    uint64_t before;
+    struct stat st;
+    int fd;
+
+    path_of (place, 1, path);
+    for (uint64_t seq = 1; seq <= 50; seq++)
+        append (file, seq, 1000);
+    before = ama_report_file_size (file);
+    append (file, 51, 1000);
+    make_line (52, AMA_EVENT_TYPE_RUN_ENDED, 100, &line);
+    assert_int_equal (ama_report_file_append (file, line.data, line.size, NULL), 0);
+    ama_report_file_close (&file);
+    fd = open (path, O_WRONLY);
+    assert_int_equal (pwrite (fd, zeros, sizeof zeros, (off_t) before + 100), sizeof zeros);
+    close (fd);
+    file = opened (place, 1, &seen);
+    assert_int_equal (seen.count, 50);
+    assert_int_equal (seen.ended, 0);
+    assert_int_equal (ama_report_file_size (file), before);
+    append (file, 51, 1000);
+    assert_int_equal (ama_report_file_append (file, line.data, line.size, NULL), 0);
+    ama_report_file_close (&file);
+    for (int i = 0; i < 2; i++) { /* read whole, then believed */
+        file = opened (place, 1, &seen);
+        assert_int_equal (seen.count, 0);
+        assert_int_equal (seen.ended, 52);
+        ama_report_file_close (&file);
+        assert_int_equal (stat (path, &st), 0);
+        assert_int_equal (st.st_mode & 0777, 0400);
+    }
+    ama_str_done (&line);
+}
+
 /* Every number is found, in files whose lines are of very different length. */
 static void test_seek (void **state)
 {
@@ -387,6 +428,7 @@ int main (void)
         CASE (test_torn_tail),
         CASE (test_garbage_tail_and_damage_inside),
         CASE (test_ended_run_is_read_from_its_end),
+        CASE (test_hole_before_the_end),
         CASE (test_seek),
         CASE (test_killed_writer),
         CASE (test_many_runs_few_descriptors),
