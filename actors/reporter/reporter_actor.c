@@ -227,6 +227,23 @@ static void drop_run (reporter_t *self, ama_report_run_t *run)
     ama_report_run_unload (run);
 }
 
+/* What happens inside an attempt; that it ended, or the run, is the supervisor's to say. */
+static bool is_of_attempt (const ama_report_event_t *event)
+{
+    return event->type >= AMA_EVENT_TYPE_STATEMENT_STARTED && event->type <= AMA_EVENT_TYPE_GAP;
+}
+
+static int check_agents_word (const ama_report_post_t *post, ama_err_t *err)
+{
+    if (ama_id_equal (post->source, post->run))
+        return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
+    for (size_t i = 0; i < post->n_events; i++)
+        if (!is_of_attempt (&post->events[i]))
+            return ama_err_set (err, AMA_E_ROLE, "an agent does not tell of events of type %d",
+                                (int) post->events[i].type);
+    return 0;
+}
+
 static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     const ama_report_post_t *post = body;
@@ -241,8 +258,8 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
         return ama_err_set (err, AMA_E_UNSUPPORTED, "this reporter only reads");
     if (!post->first)
         return ama_err_set (err, AMA_E_INVALID, "events of a source are numbered from 1");
-    if (envelope->role == AMA_ROLE_AGENT && ama_id_equal (post->source, post->run))
-        return ama_err_set (err, AMA_E_ROLE, "an agent does not speak for the run as a whole");
+    if (envelope->role == AMA_ROLE_AGENT && (rc = check_agents_word (post, err)) < 0)
+        return rc;
     if ((rc = ama_report_run_get (&self->reports, post->run, &run, err)) < 0)
         return rc;
     /* a report begins with what the run says of itself, however slow that comes */

@@ -578,6 +578,13 @@ static void test_refusals (void **state)
     assert_int_equal (asked.code, AMA_E_ROLE);
     question (dir, false, AMA_ROLE_AGENT, &asked);
     assert_int_equal (asked.code, AMA_E_BUSY); /* nobody has said that the attempt began */
+    for (int type = 0; type <= AMA_EVENT_TYPE_PROGRESS + 1; type++) {
+        static const char may[] = "         oooooo ";
+        event.type = (ama_event_type_t) type;
+        question (dir, false, AMA_ROLE_AGENT, &asked);
+        assert_int_equal (asked.code, may[type] == 'o' ? AMA_E_BUSY : AMA_E_ROLE);
+    }
+    event.type = AMA_EVENT_TYPE_OUTPUT;
     post.source = run_id ();
     question (dir, false, AMA_ROLE_AGENT, &asked);
     assert_int_equal (asked.code, AMA_E_ROLE);
