@@ -336,19 +336,17 @@ static void tell_one (ama_report_core_t *core, parked_t *parked, int64_t now_ms,
 /* What still may not be told stays parked. The agents' word is first: the run's may be the end of what they speak of. */
 static void tell_parked (ama_report_core_t *core, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
 {
-    parked_t *all = take_parked (core), *of_run = NULL, *parked, *next;
+    parked_t *of_run = NULL, *parked, *next;
 
-    DL_FOREACH_SAFE (all, parked, next)
-    {
-        DL_DELETE (all, parked);
+    for (parked = take_parked (core); parked; parked = next) {
+        next = parked->next;
         if (ama_id_equal (parked->source, core->run))
             DL_APPEND (of_run, parked);
         else
             tell_one (core, parked, now_ms, keep, arg);
     }
-    DL_FOREACH_SAFE (of_run, parked, next)
-    {
-        DL_DELETE (of_run, parked);
+    for (parked = of_run; parked; parked = next) {
+        next = parked->next;
         tell_one (core, parked, now_ms, keep, arg);
     }
 }
