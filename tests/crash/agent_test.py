@@ -44,8 +44,14 @@ class Agents:
     def agents(self):
         return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
 
+    def one_agent(self, but=None):
+        """A second one may be there for a moment: started by an amad that did not see the first one yet, or about to become a guard."""
+        found = []
+        self.wait(lambda: found.append(self.agents()) or len(found[-1]) == 1 and found[-1] != [but])
+        return found[-1][0]
+
     def kill_agent(self, sign=signal.SIGKILL):
-        [pid] = self.agents()
+        pid = self.one_agent()
         os.kill(pid, sign)
         return pid
 
@@ -56,8 +62,7 @@ class Agents:
             time.sleep(0.01)
 
     def another_agent(self, old):
-        self.wait(lambda: any(pid != old for pid in self.agents()))
-        return self.agents()[0]
+        return self.one_agent(but=old)
 
 
 class Agent(Agents, DaemonHouse):
