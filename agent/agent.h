@@ -2,6 +2,7 @@
 #ifndef AMA_AGENT_H
 #define AMA_AGENT_H
 
+#include "actors/base/ama_clock.h"
 #include "agent/agent_actor.h"
 #include "agent/folder.h"
 #include "agent/leftovers.h"
@@ -30,13 +31,13 @@ typedef struct ama_agent {
     ama_guard_t *guard;
     ama_sandbox_t *sandbox;
     struct ama_wards *wards;
-    char boot[40];           /* id of this boot of the machine */
-    ama_attempt_t *attempts; /* hash by id: running ones */
-    ama_session_t *sessions; /* hash by id: open ones */
-    ama_gather_t *gather;    /* what waits for its files; NULL: they are on this disk */
-    ama_aheads_t *aheads;    /* what is made ahead of its time */
-    ama_vaults_t *vaults;    /* what is masked, run by run */
-    ama_id_t ended[1024];    /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
+    char boot[AMA_BOOT_TEXT]; /* id of this boot of the machine */
+    ama_attempt_t *attempts;  /* hash by id: running ones */
+    ama_session_t *sessions;  /* hash by id: open ones */
+    ama_gather_t *gather;     /* what waits for its files; NULL: they are on this disk */
+    ama_aheads_t *aheads;     /* what is made ahead of its time */
+    ama_vaults_t *vaults;     /* what is masked, run by run */
+    ama_id_t ended[1024];     /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
     size_t n_ended;
     ama_timer_t *idle; /* while the hub is away */
     ama_timer_t *hello;

@@ -13,11 +13,9 @@
 #include "agent/ward_spawn.h"
 #include "messages/ama_types.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TAPE_MORE    (256u << 20) /* of a tape, beyond the output that is kept */
 #define ASK_MS       15000
@@ -28,7 +26,7 @@
 #define UNMASKABLE   "what it says can not be masked any more"
 
 typedef struct {
-    char boot[40];
+    char boot[AMA_BOOT_TEXT];
     char token[40];
     ama_id_t mark;
     int64_t started_ms;
@@ -361,16 +359,6 @@ static void on_found (ama_ward_t *ward, void *arg)
 
 /* ---- life ---- */
 
-static void read_boot (ama_agent_t *agent)
-{
-    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read (fd, agent->boot, sizeof agent->boot - 1);
-
-    if (fd >= 0)
-        (void) close (fd);
-    agent->boot[n > 0 ? n : 0] = '\0';
-}
-
 int ama_replay_init (ama_agent_t *agent, ama_err_t *err)
 {
     ama_str_t folder = { 0 };
@@ -379,7 +367,7 @@ int ama_replay_init (ama_agent_t *agent, ama_err_t *err)
                                     .tape_bytes = agent->conf.output_quota + TAPE_MORE,
                                     .outlive = agent->conf.own_process };
 
-    read_boot (agent);
+    (void) ama_boot_text (agent->boot);
     ama_str_printf (&folder, "%s/agent/live", agent->conf.dir);
     agent->wards = ama_wards_new (agent->ctx, folder.data, &conf, err);
     ama_str_done (&folder);

@@ -1,8 +1,11 @@
-/* ama_clock.c - the machine's clocks and RFC 3339 text. Any thread. */
+/* ama_clock.c - the machine's clocks and its boot, and RFC 3339 text. Any thread. */
 #include "actors/base/ama_clock.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t read_us (clockid_t which)
 {
@@ -53,5 +56,17 @@ const char *ama_time_text (int64_t wall_ms, char *buf)
         (void) strftime (day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
         (void) snprintf (buf, 25, "%.19s.%03uZ", day, (unsigned) (wall_ms % 1000) % 1000U);
     }
+    return buf;
+}
+
+const char *ama_boot_text (char buf[AMA_BOOT_TEXT])
+{
+    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read (fd, buf, AMA_BOOT_TEXT - 1);
+
+    if (fd >= 0)
+        (void) close (fd);
+    buf[n > 0 ? n : 0] = '\0';
+    buf[strcspn (buf, "\n")] = '\0';
     return buf;
 }

@@ -21,4 +21,8 @@ int64_t ama_wall_ms (const ama_clock_t *clock);
 /* "2026-01-31T12:00:00.123Z"; buf of at least 25 bytes; returns buf. */
 const char *ama_time_text (int64_t wall_ms, char *buf);
 
+/* The id of this boot of the machine, in the time of which mono_us counts: 36 characters, or none if the system does not tell. Returns buf. */
+#define AMA_BOOT_TEXT 40
+const char *ama_boot_text (char buf[AMA_BOOT_TEXT]);
+
 #endif

@@ -414,23 +414,13 @@ bool ama_stock_has (const ama_stock_t *stock, const char *path)
 
 /* ---- life ---- */
 
-static void read_boot (char boot[STOCK_BOOT_MAX])
-{
-    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read (fd, boot, STOCK_BOOT_MAX - 1);
-
-    if (fd >= 0)
-        (void) close (fd);
-    boot[n > 0 ? strcspn (boot, "\n") : 0] = '\0';
-}
-
 ama_stock_t *ama_stock_new (ama_ctx_t *ctx, const char *cache_dir)
 {
     ama_stock_t *stock = ama_calloc (1, sizeof *stock);
 
     stock->ctx = ctx;
     stock->cache = ama_strdup (cache_dir);
-    read_boot (stock->boot);
+    (void) ama_boot_text (stock->boot);
     stock->worker = ama_worker_new (ctx, "stock");
     return stock;
 }

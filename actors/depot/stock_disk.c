@@ -174,7 +174,7 @@ static char *boot_file (const char *tree)
 
 bool stock_tree_holds (const ama_stock_t *stock, const char *tree)
 {
-    char *path = boot_file (tree), boot[STOCK_BOOT_MAX] = "";
+    char *path = boot_file (tree), boot[AMA_BOOT_TEXT] = "";
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read (fd, boot, sizeof boot - 1);
     struct stat st;

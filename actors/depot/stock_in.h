@@ -2,12 +2,13 @@
 #ifndef AMA_DEPOT_STOCK_IN_H
 #define AMA_DEPOT_STOCK_IN_H
 
+#include "actors/base/ama_clock.h"
 #include "actors/depot/stock.h"
 #include "actors/runtime/ama_worker.h"
 
 #include <uthash.h>
 
-enum { STOCK_BOOT_MAX = 40, STOCK_SENDS_MAX = 256, STOCK_PACKED_MAX = 64 };
+enum { STOCK_SENDS_MAX = 256, STOCK_PACKED_MAX = 64 };
 #define STOCK_FILE_MAX (8ull << 30)
 
 typedef struct stock_job stock_job_t;
@@ -18,7 +19,7 @@ typedef struct stock_seen stock_seen_t;
 struct ama_stock {
     ama_ctx_t *ctx;
     char *cache;
-    char boot[STOCK_BOOT_MAX];
+    char boot[AMA_BOOT_TEXT];
     ama_worker_t *worker;
     bool ending;
     stock_job_t *jobs;   /* hash by what is made */

@@ -1,6 +1,7 @@
 /* store.c - finding and publishing snapshots. Helper program only; any number of helpers at once on one cache. */
 #include "actors/fetcher/helper/store.h"
 
+#include "actors/base/ama_clock.h"
 #include "actors/fetcher/helper/folder.h"
 
 #include <dirent.h>
@@ -54,27 +55,16 @@ int ama_fetch_cache_open (const char *cache_dir, const char *name, ama_err_t *er
     return fd < 0 ? ama_fetch_os_error (path, err) : fd;
 }
 
-static void boot_id (char buf[64])
-{
-    int fd = open ("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read (fd, buf, 63) : -1;
-
-    buf[got > 0 ? got : 0] = '\0';
-    buf[strcspn (buf, "\n")] = '\0';
-    if (fd >= 0)
-        (void) close (fd);
-}
-
 /* ---- meta ---- */
 
 static int meta_write (int dir_fd, const ama_fetch_report_t *out, const ama_digest_t *tree, ama_err_t *err)
 {
-    char boot[64], digest[AMA_DIGEST_TEXT];
+    char boot[AMA_BOOT_TEXT], digest[AMA_DIGEST_TEXT];
     json_t *warnings = json_array (), *meta;
     char *text;
     int rc;
 
-    boot_id (boot);
+    (void) ama_boot_text (boot);
     for (size_t i = 0; i < out->n_warnings; i++)
         (void) json_array_append_new (warnings, json_string (out->warnings[i]));
     meta = json_pack ("{s:i, s:I, s:s, s:s, s:o}", "files", (int) out->files, "bytes", (json_int_t) out->bytes, "tree",
@@ -147,10 +137,10 @@ static bool is_good (ama_fetch_work_t *work, int dir_fd)
 {
     json_t *meta = meta_read (dir_fd);
     const char *its_boot = json_string_value (json_object_get (meta, "boot"));
-    char boot[64];
+    char boot[AMA_BOOT_TEXT];
     bool good = false;
 
-    boot_id (boot);
+    (void) ama_boot_text (boot);
     if (its_boot) {
         set_out (work, meta);
         good = strcmp (its_boot, boot) == 0 || is_whole (work, dir_fd, meta);

@@ -205,9 +205,11 @@ static void digests (void **state)
 
 static void times (void **state)
 {
-    char text[25];
+    char text[25], boot[AMA_BOOT_TEXT], again[AMA_BOOT_TEXT];
 
     (void) state;
+    assert_int_equal (strlen (ama_boot_text (boot)), 36);
+    assert_string_equal (ama_boot_text (again), boot);
     assert_string_equal (ama_time_text (1769860800123, text), "2026-01-31T12:00:00.123Z");
     assert_string_equal (ama_time_text (-5, text), "1970-01-01T00:00:00.000Z");
     assert_string_equal (ama_time_text (INT64_MAX, text), "1970-01-01T00:00:00.000Z");
