@@ -8,6 +8,7 @@
  * What every action has to do without (sandbox_filter.h) the ward gives up itself, once: its children inherit that. It needs none of it.
  */
 #include "agent/sandbox_filter.h"
+#include "agent/start_time.h"
 #include "agent/ward_wire.h"
 
 #include <dirent.h>
@@ -90,24 +91,6 @@ static void say (uint32_t kind, const int *fds, size_t n_fds)
 }
 
 /* ---- the child and what it leaves ---- */
-
-static uint64_t start_time_of (pid_t pid)
-{
-    char path[64], text[1024];
-    int fd, n;
-    char *at;
-
-    (void) snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-    fd = open (path, O_RDONLY | O_CLOEXEC);
-    n = fd < 0 ? 0 : (int) read (fd, text, sizeof text - 1);
-    if (fd >= 0)
-        (void) close (fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strrchr (text, ')');
-    for (int i = 0; at && i < 20; i++)
-        at = strchr (at + 1, ' ');
-    return at ? strtoull (at + 1, NULL, 10) : 0;
-}
 
 /* Reaps and, if it should end, kills a child that is not the leader. True while it is there. */
 static bool tend (pid_t pid, bool *ret_reaped)
@@ -377,7 +360,7 @@ static void on_start (const ama_ward_message_t *message, int *fds, size_t n_fds,
             offer_to_oom ();
         ward.end.flags = AMA_WARD_HAS_CHILD;
         ward.end.pid = ward.pid;
-        ward.end.start_time = start_time_of (ward.pid);
+        (void) ama_start_time (ward.pid, &ward.end.start_time);
     }
     say (AMA_WARD_STARTED, NULL, 0);
 }

@@ -2,13 +2,13 @@
 #include "agent/ward_spawn.h"
 
 #include "actors/base/ama_str.h"
+#include "agent/start_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -158,19 +158,8 @@ int ama_ward_spec_file (const ama_str_t *packed)
 
 void ama_ward_kill_if (pid_t pid, uint64_t start_time)
 {
-    char path[64], text[1024];
-    int fd, n;
-    char *at;
+    uint64_t now;
 
-    (void) snprintf (path, sizeof path, "/proc/%d/stat", (int) pid);
-    fd = pid > 1 ? open (path, O_RDONLY | O_CLOEXEC) : -1;
-    n = fd < 0 ? 0 : (int) read (fd, text, sizeof text - 1);
-    if (fd >= 0)
-        (void) close (fd);
-    text[n > 0 ? n : 0] = '\0';
-    at = strrchr (text, ')');
-    for (int i = 0; at && i < 20; i++)
-        at = strchr (at + 1, ' ');
-    if (at && strtoull (at + 1, NULL, 10) == start_time)
+    if (pid > 1 && ama_start_time (pid, &now) && now == start_time)
         (void) kill (-pid, SIGKILL);
 }
