@@ -156,15 +156,19 @@ static bool is_plain (const work_t *work, uint32_t line)
     return index >= 0 && work->plain[index];
 }
 
+static bool may_redirect (const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((text[i] && strchr (">|&`", text[i])) || (text[i] == '$' && i + 1 < size && text[i + 1] == '('))
+            return true;
+    return false;
+}
+
 static void find_plain (work_t *work)
 {
     work->plain = ama_calloc (work->split.count + 1, sizeof *work->plain);
-    for (size_t i = 0; i < work->split.count; i++) {
-        const ama_shell_statement_t *item = &work->split.items[i];
-        char *copy = ama_strndup (work->text + item->offset, item->size);
-        work->plain[i] = !strpbrk (copy, ">|&`") && !strstr (copy, "$(");
-        free (copy);
-    }
+    for (size_t i = 0; i < work->split.count; i++)
+        work->plain[i] = !may_redirect (work->text + work->split.items[i].offset, work->split.items[i].size);
 }
 
 static void on_record (const ama_shell_command_t *command, void *arg)
