@@ -19,7 +19,6 @@
 #include "agent/sandbox.h"
 #include "agent/session.h"
 #include "messages/ama_types.h"
-#include "messages/lease.h"
 
 #include <errno.h>
 #include <fcntl.h>

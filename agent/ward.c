@@ -5,11 +5,8 @@
  */
 #include "agent/ward_in.h"
 
-#include "actors/base/ama_log.h"
-#include "agent/leftovers.h"
 #include "agent/ward_spawn.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,9 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
