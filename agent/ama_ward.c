@@ -161,12 +161,13 @@ static void end_child (void)
 static void on_children (void)
 {
     siginfo_t info = { 0 };
-    bool ended = ward.end.flags & AMA_WARD_HAS_ENDED;
-    unsigned left = look ();
+    bool ended = ward.end.flags & AMA_WARD_HAS_ENDED, ends;
+    unsigned left;
 
-    if (ward.pid > 0 && !ended && waitid (P_PID, (id_t) ward.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
-        && info.si_pid) {
-        left = look (); /* with what it left behind */
+    ends = ward.pid > 0 && !ended && waitid (P_PID, (id_t) ward.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0
+           && info.si_pid;
+    left = look (); /* after that: what it leaves behind has become ours */
+    if (ends) {
         ended = true;
         ward.end.flags |= AMA_WARD_HAS_ENDED | (left ? 0 : AMA_WARD_IS_EMPTY);
         ward.end.code = info.si_code == CLD_EXITED ? info.si_status : -1;
@@ -529,10 +530,12 @@ int main (int argc, char **argv)
         struct pollfd fds[] = {
             { LISTEN, POLLIN, 0 }, { ward.signals, POLLIN, 0 }, { ward.timer, POLLIN, 0 }, { ward.conn, POLLIN, 0 }
         };
+        bool changed = false;
         (void) poll (fds, 4, ward.clearing ? AGAIN_MS : -1);
         while (read (ward.signals, &info, sizeof info) > 0)
-            ;
-        on_children ();
+            changed = true;
+        if (changed || ward.clearing)
+            on_children ();
         if (fds[2].revents)
             on_timer ();
         if (fds[3].revents)
