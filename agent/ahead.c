@@ -73,7 +73,7 @@ static void on_sweep (void *arg)
     }
 }
 
-static void make_items (ama_aheads_t *aheads)
+static void make_items (ama_aheads_t *aheads, bool soon)
 {
     item_t *item, *next;
 
@@ -81,7 +81,7 @@ static void make_items (ama_aheads_t *aheads)
     {
         if (item->attempt)
             continue;
-        item->attempt = ama_attempt_make_ahead (aheads->agent, &item->start, &ama_shell_runner);
+        item->attempt = ama_attempt_make_ahead (aheads->agent, &item->start, soon, &ama_shell_runner);
         if (!item->attempt)
             item_free (aheads, item); /* its time will tell why */
     }
@@ -91,7 +91,7 @@ static void on_make (void *arg)
 {
     ama_aheads_t *aheads = arg;
 
-    make_items (aheads);
+    make_items (aheads, false);
     ama_folder_prepare (aheads->agent->conf.dir);
     ama_sandbox_prepare (aheads->agent->sandbox);
 }
@@ -197,7 +197,7 @@ void ama_ahead_prepare (ama_agent_t *agent, const ama_attempt_prepare_t *prepare
 
     if (add_items (agent->aheads, &start)) {
         ama_timer_after (agent->aheads->sweep, KEEP_MS);
-        make_items (agent->aheads);
+        make_items (agent->aheads, true);
         ama_timer_after (agent->aheads->make, MAKE_MS);
     }
 }

@@ -456,14 +456,15 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
     return attempt;
 }
 
-ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
+ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, bool soon,
+                                       const ama_runner_t *runner)
 {
     ama_attempt_t *attempt = attempt_new (agent, start, runner, ama_vault_hold (agent->vaults, start->run));
     ama_err_t err = { 0 };
 
     attempt->ahead = true;
     attempt->mark = ama_new_id (agent->ctx);
-    if (ama_folder_make (agent->conf.dir, start, &attempt->folder, &err) == 0
+    if (ama_folder_make (agent->conf.dir, start, soon, &attempt->folder, &err) == 0
         && runner->prepare (attempt, start, &err) == 0)
         return attempt;
     ama_attempt_free (attempt);
@@ -517,7 +518,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
         runner->go (attempt);
     }
     else {
-        rc = ama_folder_make (agent->conf.dir, start, &attempt->folder, &err);
+        rc = ama_folder_make (agent->conf.dir, start, true, &attempt->folder, &err);
         if (rc == 0)
             rc = runner->start (attempt, start, &err);
         if (rc == 0)

@@ -75,8 +75,9 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
 /* Its runner starts it; whatever goes wrong becomes its end, and then it may be gone. told: without secrets. */
 void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *start, const ama_attempt_start_t *told);
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force);
-/* Made but not begun: no id, no events, not among agent->attempts. NULL if it can not be made; then nobody is told. */
-ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start,
+/* Made but not begun: no id, no events, not among agent->attempts. soon: it is about to begin, and may have what was made for such a case. NULL if it can not be
+ * made; then nobody is told. */
+ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_start_t *start, bool soon,
                                        const ama_runner_t *runner);
 /* One that is not among agent->attempts. */
 void ama_attempt_free (ama_attempt_t *attempt);

@@ -17,8 +17,9 @@ typedef struct {
     char *env_json; /* owned: the environment as JSON, what AMA_ENV_JSON names */
 } ama_folder_t;
 
-/* dir: the agent's own, absolute. 0, AMA_E_PATH (an action name that is no file name), AMA_E_NOSPACE or AMA_E_IO. */
-int ama_folder_make (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder, ama_err_t *err);
+/* dir: the agent's own, absolute. spare: it may be one that was made ahead. 0, AMA_E_PATH (an action name that is no file name), AMA_E_NOSPACE or AMA_E_IO. */
+int ama_folder_make (const char *dir, const ama_attempt_start_t *start, bool spare, ama_folder_t *ret_folder,
+                     ama_err_t *err);
 /* The names alone, of one that is there. */
 void ama_folder_name (const char *dir, const ama_attempt_start_t *start, ama_folder_t *ret_folder);
 void ama_folder_done (ama_folder_t *folder);
