@@ -262,12 +262,33 @@ static job_t *shared_job (ama_resolve_core_t *core, const ama_resolve_order_t *o
     return job;
 }
 
+/* An ask that is repeated takes the place of the one before: nobody waits for that any more. */
+static bool is_repeated (ama_resolve_core_t *core, const ama_resolve_order_t *order, const ama_resolve_asker_t *asker)
+{
+    for (job_t *job = core->jobs; job; job = job->next) {
+        if (!ama_resolve_order_equal (&job->order, order))
+            continue;
+        for (size_t i = 0; i < job->n_askers; i++) {
+            if (!ama_id_equal (job->askers[i].key, asker->key) || job->askers[i].part != asker->part
+                || strcmp (job->askers[i].waiter.name, asker->waiter.name) != 0)
+                continue;
+            job->askers[i] = *asker;
+            return true;
+        }
+    }
+    return false;
+}
+
 int ama_resolve_core_ask (ama_resolve_core_t *core, ama_resolve_order_t *order, const ama_resolve_asker_t *asker,
                           int64_t now_ms, ama_err_t *err)
 {
     job_t *job = shared_job (core, order), **last = &core->jobs;
     bool is_new = !job;
 
+    if (is_repeated (core, order, asker)) {
+        ama_resolve_order_done (order);
+        return 0;
+    }
     if (core->n_asks >= core->rules.max_asks) {
         ama_resolve_order_done (order);
         return ama_err_set (err, AMA_E_BUSY, "%zu requests for dependencies are waiting already", core->n_asks);

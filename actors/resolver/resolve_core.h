@@ -6,7 +6,7 @@
  *  - the lock is asked first; a child is started only for what it does not have
  *  - equal asks share one job, also a running one: files of a release do not change
  *  - at most one child per set, max_children in all; what can not start waits, in order
- *  - every ask gets exactly one answer or refusal, also across children that die
+ *  - every ask gets exactly one answer or refusal, also across children that die; one that is repeated meanwhile is one
  *  - a child that was asked to die keeps its place until it is gone
  */
 #ifndef AMA_RESOLVER_RESOLVE_CORE_H
@@ -31,10 +31,11 @@ typedef struct {
 /* The shipped figures. */
 void ama_resolve_rules_init (ama_resolve_rules_t *rules);
 
-/* Who asked, and the key that its progress carries. */
+/* Who asked, and the key that its progress carries. Name, key and part are those of the ask before if it is repeated. */
 typedef struct {
     ama_waiter_t waiter;
     ama_id_t key;
+    uint32_t part;
 } ama_resolve_asker_t;
 
 typedef enum {

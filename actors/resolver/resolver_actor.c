@@ -430,7 +430,7 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
 {
     resolver_t *self = state;
     const ama_resolve_request_t *request = body;
-    ama_resolve_asker_t asker = { .waiter = ama_waiter (envelope), .key = request->key };
+    ama_resolve_asker_t asker = { .waiter = ama_waiter (envelope), .key = request->key, .part = request->part };
     ama_resolve_order_t order;
     int rc = ama_resolve_order_init (request, (const char *const *) self->hosts, &order, err);
 

@@ -135,7 +135,7 @@ static void add_dependencies (const ama_run_core_t *run, uint32_t index, ama_res
 
 void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body)
 {
-    *ret_body = (ama_resolve_request_t){ .key = run->id };
+    *ret_body = (ama_resolve_request_t){ .key = run->id, .part = set == AMA_RUN_SHARED ? 0 : set + 1 };
     if (set == AMA_RUN_SHARED) {
         for (uint32_t i = 0; i < run->plan->n_dependencies; i++) {
             if (run_dag_shared (run, i))

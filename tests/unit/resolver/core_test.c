@@ -1,7 +1,7 @@
 /* core_test.c - decisions of the resolver, as a table: what happens, what the core wants done
  *
  * Events, separated by ";":
- *   ask A SET / off A SET    waiter A asks for SET; off: offline
+ *   ask A SET / off A SET    waiter A asks for SET; off: offline; A2: another request of A
  *   none N / found N / old N the lock of job N: none; there; there, but of files that may change
  *   done N / fail N CODE     the child of job N ended with an answer; with unreachable, died, missing
  *   put N / bad N            what it found is stored; could not be stored
@@ -52,6 +52,13 @@ static const struct {
       "check 1; start 1; wake 180000; wake 1000; start 1; wake 181000; store 1; answer a; answer b" },
     { "the place of a resting job is free", "ask a x; ask b y; ask c z; none 1; none 2; none 3; fail 1 gone",
       "check 1; check 2; check 3; start 1; wake 180000; start 2; start 3; wake 1000" },
+    { "an ask that is repeated is one, whatever the job does",
+      "ask a x; ask a x; none 1; ask a x; ask b x; fail 1 gone; ask a x; +1000; done 1; ask a x; put 1",
+      "check 1; start 1; wake 180000; wake 1000; start 1; wake 181000; store 1; answer a; answer b" },
+    { "two requests of one run for the same set are two", "ask a x; ask a2 x; ask a x; ask a2 x; found 1",
+      "check 1; answer a; answer a" },
+    { "so are two sets", "ask a x; ask a y; off a x; found 1; found 2; found 3",
+      "check 1; check 2; check 3; answer a; answer a; answer a" },
     { "nobody waits: child is killed", "ask a x; none 1; away a; fail 1 died",
       "check 1; start 1; wake 180000; kill 1" },
     { "a dying child keeps its place, and the set",
@@ -81,6 +88,7 @@ typedef struct {
     ama_resolve_core_t *core;
     ama_str_t log;
     int64_t now;
+    uint32_t part; /* of the next ask */
 } world_t;
 
 static const int64_t epoch_ms = 5000000; /* time 0 of the table */
@@ -118,14 +126,17 @@ static void perform (const ama_resolve_effect_t *effect, void *arg)
     }
 }
 
+/* `a2`: the second request of a. */
 static int ask (world_t *world, const char *who, const char *set, bool offline, ama_err_t *err)
 {
     ama_plan_artifact_t artifact = { (char[]){ "g" }, (char *) set, (char[]){ "1" } };
     ama_resolve_request_t request = { .artifacts = &artifact, .n_artifacts = 1, .offline = offline };
-    ama_resolve_asker_t asker = { .key.b = { (uint8_t) *who } };
+    ama_resolve_asker_t asker = { .key.b = { (uint8_t) *who }, .part = world->part };
     ama_resolve_order_t order;
 
-    (void) snprintf (asker.waiter.name, sizeof asker.waiter.name, "%s", who);
+    if (who[1])
+        asker.part = (uint32_t) atoi (who + 1);
+    (void) snprintf (asker.waiter.name, sizeof asker.waiter.name, "%c", *who);
     assert_int_equal (ama_resolve_order_init (&request, NULL, &order, NULL), 0);
     return ama_resolve_core_ask (world->core, &order, &asker, world->now, err);
 }
@@ -237,8 +248,8 @@ static void every_ask_once (void **state)
             int job = 1 + rand_r (&seed) % 30;
             if (rand_r (&seed) % 4 == 0) {
                 (void) snprintf (name, sizeof name, "%c", 'x' + rand_r (&seed) % 3);
+                world.part = (uint32_t) ++asked;
                 assert_int_equal (ask (&world, "w", name, rand_r (&seed) % 4 == 0, NULL), 0);
-                asked++;
                 continue;
             }
             (void) snprintf (text, sizeof text, verbs[(size_t) rand_r (&seed) % ARRAY_SIZE (verbs)], job);
@@ -276,6 +287,7 @@ static void busy (void **state)
     assert_int_equal (ask (&world, "a", "x", false, NULL), 0);
     assert_int_equal (ask (&world, "b", "x", false, NULL), 0);
     assert_int_equal (ask (&world, "c", "x", false, &err), AMA_E_BUSY);
+    assert_int_equal (ask (&world, "a", "x", false, &err), 0); /* repeated */
     event (&world, "away b");
     assert_int_equal (ask (&world, "c", "x", false, &err), 0);
     ama_resolve_core_destroy (&world.core);
