@@ -5,6 +5,7 @@
  */
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
+#include "actors/depot/cache_user.h"
 #include "actors/runtime/ama_far.h"
 #include "actors/runtime/ama_node.h"
 #include "agent/agent_actor.h"
@@ -55,6 +56,8 @@ static const char usage[] =
     "                     and with 0: never)\n"
     "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
     "  --depot            snapshots and jars come from the depot (over tcp: always)\n"
+    "  --cache-age TIME   those that no run has used for so long are removed (30d; 0s: never)\n"
+    "  --cache-size SIZE  how much of them stays; the longest unused goes first (any)\n"
     "  --log-level LEVEL  error warn info debug trace (info)\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
@@ -112,6 +115,8 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "idle-ms", required_argument, NULL, 'i' },
         { "log-level", required_argument, NULL, 'l' },
         { "depot", no_argument, NULL, 'D' },
+        { "cache-age", required_argument, NULL, 'A' },
+        { "cache-size", required_argument, NULL, 'B' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -189,6 +194,14 @@ static int parse_options (int argc, char **argv, options_t *options)
         case 'l':
             options->log_level = optarg;
             break;
+        case 'A':
+            if (ama_parse_duration (optarg, &options->conf.cache_age_ms) < 0)
+                return -1;
+            break;
+        case 'B':
+            if (ama_parse_size (optarg, &options->conf.cache_bytes) < 0)
+                return -1;
+            break;
         case 'D':
             options->conf.depot = true;
             break;
@@ -215,6 +228,15 @@ static int fill_resources (options_t *options)
             return -1;
     }
     return options->memory ? ama_parse_size (options->memory, &options->conf.memory) : 0;
+}
+
+/* So that another agent or amad of this user does not remove what open runs need here. */
+static void join_cache (const ama_agent_conf_t *conf)
+{
+    ama_err_t err = { 0 };
+
+    if (ama_cache_join (conf->cache_dir, conf->state_dir ? conf->state_dir : conf->dir, &err) < 0)
+        ama_log (AMA_LOG_WARN, "agent", "%s", err.text);
 }
 
 /* One agent per folder. The descriptor stays open until the process ends. */
@@ -290,6 +312,7 @@ int main (int argc, char **argv)
         .name = "local",
         .log_level = "info",
         .conf = { .own_process = true,
+                  .cache_age_ms = 30ll * 86400000,
                   .orphan_ms = -1,
                   .idle_ms = 3600000,
                   .home = getenv ("HOME"),
@@ -341,6 +364,8 @@ int main (int argc, char **argv)
     if (!options.conf.cache_dir)
         options.conf.cache_dir = cache;
     options.conf.secrets_exec = options.secrets_exec;
+    if (options.conf.depot)
+        join_cache (&options.conf);
     if (lock (options.conf.dir) < 0) {
         ama_log (AMA_LOG_ERROR, "agent", "%s: %s", options.conf.dir,
                  errno == EWOULDBLOCK ? "another agent works there" : strerror (errno));

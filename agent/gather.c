@@ -2,6 +2,7 @@
 #include "agent/gather.h"
 
 #include "actors/base/ama_str.h"
+#include "actors/depot/keep.h"
 #include "actors/depot/stock.h"
 #include "agent/session.h"
 
@@ -22,8 +23,23 @@ typedef struct item {
 
 struct ama_gather {
     ama_stock_t *stock;
+    ama_keep_t *keep;
     item_t *items;
 };
+
+/* An attempt that the supervisor has given up may still run. Jars are a session's, and that ends with its run. */
+static bool is_held (void *arg, const char *id)
+{
+    const ama_agent_t *agent = arg;
+    const ama_attempt_t *attempt, *next;
+
+    HASH_ITER (hh, agent->attempts, attempt, next)
+    {
+        if (attempt->snapshot && strstr (attempt->snapshot, id))
+            return true;
+    }
+    return false;
+}
 
 ama_gather_t *ama_gather_new (ama_agent_t *agent)
 {
@@ -33,6 +49,12 @@ ama_gather_t *ama_gather_new (ama_agent_t *agent)
         return NULL;
     gather = ama_calloc (1, sizeof *gather);
     gather->stock = ama_stock_new (agent->ctx, agent->conf.cache_dir);
+    gather->keep =
+        ama_keep_new (agent->ctx, agent->conf.cache_dir,
+                      &(ama_keep_limits_t){ .bytes = agent->conf.cache_bytes,
+                                            .age_ms = agent->conf.cache_age_ms,
+                                            .home = agent->conf.state_dir ? agent->conf.state_dir : agent->conf.dir },
+                      AMA_KEEP_TREES | AMA_KEEP_JARS, is_held, agent);
     return gather;
 }
 
@@ -53,6 +75,7 @@ void ama_gather_destroy (ama_gather_t **gather_p)
 
     if (!gather)
         return;
+    ama_keep_destroy (&gather->keep);
     ama_stock_destroy (&gather->stock);
     while (gather->items)
         free_item (gather->items);

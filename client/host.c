@@ -6,6 +6,7 @@
 #include "client/host.h"
 
 #include "actors/base/ama_str.h"
+#include "actors/depot/cache_user.h"
 #include "actors/fetcher/fetch_actor.h"
 #include "client/cmd_plan.h"
 #include "client/exit_code.h"
@@ -169,7 +170,7 @@ static int fetch_in (ama_node_t *node, fetch_t *fetch, const ama_paths_t *paths,
     char *program_dir = ama_system_program_dir (err),
          *helper = program_dir ? below (program_dir, "ama-fetch-helper") : NULL;
     const ama_fetcher_conf_t conf = { .cache_dir = paths->cache, .helper = helper, .home = env->home };
-    int rc = helper ? ama_paths_mkdir (paths->cache, err) : err->code;
+    int rc = helper ? ama_cache_join (paths->cache, NULL, err) : err->code;
 
     if (rc == 0)
         rc = ama_node_start (node, &ama_fetcher_def, NULL, &conf, err);

@@ -340,6 +340,8 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .fetch_local_paths = list (conf->fetch.local_paths),
         .keep_runs = (uint64_t) conf->retention.runs,
         .keep_ms = conf->retention.age_ms,
+        .cache_age_ms = conf->retention.cache_age_ms,
+        .cache_bytes = conf->retention.cache_size,
         .policy = policy,
         .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,
         .sandbox_required = ama_own_conf_required ((int) conf->sandbox_require),

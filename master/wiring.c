@@ -3,6 +3,7 @@
 
 #include "actors/base/ama_str.h"
 #include "actors/broker/broker_actor.h"
+#include "actors/depot/cache_user.h"
 #include "actors/depot/depot_actor.h"
 #include "actors/fetcher/fetch_actor.h"
 #include "actors/planner/plan_actor.h"
@@ -126,6 +127,11 @@ void ama_system_destroy (ama_system_t **system_p)
 
 /* ---- one by one ---- */
 
+static ama_keep_limits_t keep_limits (const ama_system_conf_t *conf)
+{
+    return (ama_keep_limits_t){ .age_ms = conf->cache_age_ms, .bytes = conf->cache_bytes, .home = conf->state_dir };
+}
+
 static void fill_fetcher (ama_system_t *system)
 {
     const ama_system_conf_t *conf = &system->conf;
@@ -133,6 +139,7 @@ static void fill_fetcher (ama_system_t *system)
     system->fetcher_conf = (ama_fetcher_conf_t){
         .depot = conf->depot,
         .cache_dir = conf->cache_dir,
+        .keep = keep_limits (conf),
         .helper = system->helper,
         .home = conf->home,
         .ssh_key = conf->ssh_key,
@@ -388,12 +395,15 @@ static int prepare (const ama_system_conf_t *conf, ama_system_t **ret_system, am
     *ret_system = system;
     name_parts (system, conf);
     system->reporter_conf = (ama_reporter_conf_t){ .dir = system->reports };
-    system->depot_conf.cache_dir = system->planner_conf.cache_dir = conf->cache_dir;
+    system->depot_conf = (ama_depot_conf_t){ .cache_dir = conf->cache_dir, .keep = keep_limits (conf) };
+    system->planner_conf = (ama_planner_conf_t){ .cache_dir = conf->cache_dir, .keep = keep_limits (conf) };
     fill_fetcher (system);
     fill_resolver (system);
     fill_broker (system);
     rc = ama_paths_mkdir (system->agent_dir, err);
-    return rc < 0 ? rc : ama_paths_mkdir (conf->cache_dir, err);
+    if (rc == 0)
+        rc = ama_paths_mkdir (conf->cache_dir, err);
+    return rc < 0 ? rc : ama_cache_join (conf->cache_dir, conf->agent_thread ? NULL : conf->state_dir, err);
 }
 
 int ama_system_start (ama_node_t *node, const ama_system_conf_t *conf, ama_journal_t **journal,

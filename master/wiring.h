@@ -50,6 +50,8 @@ typedef struct {
     const char *const *fetch_hosts;        /* NULL: any */
     uint64_t keep_runs;                    /* that ended; 0: all */
     int64_t keep_ms;                       /* since the end of a run; 0: for ever */
+    int64_t cache_age_ms;                  /* of what no run uses; 0: for ever */
+    uint64_t cache_bytes;                  /* 0: any number */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
     ama_policy_file_t *policy;             /* NULL: whoever has the role for it may submit everything */
     bool no_sandbox;                       /* sandbox: none */

@@ -20,6 +20,7 @@ typedef struct offer {
 struct depot {
     ama_ctx_t *ctx;
     ama_stock_t *stock;
+    ama_keep_t *keep; /* NULL: all is kept */
     offer_t *offers;
 };
 
@@ -67,11 +68,13 @@ static int on_get (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, 
 
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
+    const ama_depot_conf_t *conf = config;
     depot_t *self = state;
 
     (void) err;
     self->ctx = ctx;
-    self->stock = ama_stock_new (ctx, ((const ama_depot_conf_t *) config)->cache_dir);
+    self->stock = ama_stock_new (ctx, conf->cache_dir);
+    self->keep = ama_keep_new (ctx, conf->cache_dir, &conf->keep, AMA_KEEP_DEPOT, NULL, NULL);
     return 0;
 }
 
@@ -79,6 +82,7 @@ static void done (void *state)
 {
     depot_t *self = state;
 
+    ama_keep_destroy (&self->keep);
     ama_stock_destroy (&self->stock);
     while (self->offers)
         free_offer (self->offers); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */

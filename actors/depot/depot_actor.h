@@ -2,10 +2,11 @@
 #ifndef AMA_DEPOT_DEPOT_ACTOR_H
 #define AMA_DEPOT_DEPOT_ACTOR_H
 
-#include "actors/runtime/ama_actor.h"
+#include "actors/depot/keep.h"
 
 typedef struct {
     const char *cache_dir; /* absolute; copied */
+    ama_keep_limits_t keep;
 } ama_depot_conf_t;
 
 /* Config: ama_depot_conf_t. */

@@ -309,12 +309,15 @@ static void do_look (void *arg)
 
     if (job->kind != STOCK_TREE) {
         job->found =
-            stock_file_holds (job->stock, job->path, &job->digest) || (job->kind == STOCK_BLOB && holds_jar (job));
+            (stock_use (job->stock, job->kind, &job->digest) && stock_file_holds (job->stock, job->path, &job->digest))
+            || (job->kind == STOCK_BLOB && holds_jar (job));
         return;
     }
-    job->found = stock_tree_holds (job->stock, job->path);
+    job->found = stock_use (job->stock, STOCK_TREE, &job->digest) && stock_tree_holds (job->stock, job->path);
     job->blob = job->found ? NULL : stock_path (job->stock, STOCK_BLOB, &job->digest, "");
-    if (job->blob && !stock_file_holds (job->stock, job->blob, &job->digest)) {
+    if (job->blob
+        && (!stock_use (job->stock, STOCK_BLOB, &job->digest)
+            || !stock_file_holds (job->stock, job->blob, &job->digest))) {
         free (job->blob);
         job->blob = NULL;
     }

@@ -2,6 +2,7 @@
 #include "actors/depot/stock_in.h"
 
 #include "actors/base/ama_str.h"
+#include "actors/depot/cache_user.h"
 #include "actors/depot/tree_file.h"
 #include "config/ama_paths.h"
 
@@ -52,16 +53,34 @@ bool stock_parse (const char *path, stock_kind_t *ret_kind, ama_digest_t *ret_di
     return at > path && memcmp (at - 1, "/trees/", 7) == 0 && strcmp (*ret_name, "tree") == 0;
 }
 
-char *stock_path (const ama_stock_t *stock, stock_kind_t kind, const ama_digest_t *digest, const char *name)
+/* What appears and vanishes as a whole. */
+static void print_entry (const ama_stock_t *stock, stock_kind_t kind, const ama_digest_t *digest, ama_str_t *path)
 {
     static const char *const folders[] = { "depot", "jars", "trees" };
     char hex[AMA_DIGEST_TEXT];
+
+    ama_str_printf (path, "%s/%s/%s", stock->cache, folders[kind], ama_digest_text (digest, hex));
+}
+
+char *stock_path (const ama_stock_t *stock, stock_kind_t kind, const ama_digest_t *digest, const char *name)
+{
     ama_str_t path = { 0 };
 
-    ama_str_printf (&path, "%s/%s/%s", stock->cache, folders[kind], ama_digest_text (digest, hex));
+    print_entry (stock, kind, digest, &path);
     if (kind != STOCK_BLOB)
         ama_str_printf (&path, "/%s", name);
     return ama_str_take (&path);
+}
+
+bool stock_use (const ama_stock_t *stock, stock_kind_t kind, const ama_digest_t *digest)
+{
+    ama_str_t path = { 0 };
+    bool there;
+
+    print_entry (stock, kind, digest, &path);
+    there = ama_cache_touch (AT_FDCWD, path.data);
+    ama_str_done (&path);
+    return there;
 }
 
 /* The name, or for a tree its folder's, which is what appears at once. */
@@ -153,9 +172,11 @@ char *stock_find (const ama_stock_t *stock, const ama_digest_t *digest)
 {
     char *blob = stock_path (stock, STOCK_BLOB, digest, ""), *folder, *jar;
 
-    if (access (blob, R_OK) == 0)
+    if (stock_use (stock, STOCK_BLOB, digest))
         return blob;
     free (blob);
+    if (!stock_use (stock, STOCK_JAR, digest))
+        return NULL;
     folder = stock_path (stock, STOCK_JAR, digest, "");
     jar = jar_of (folder);
     free (folder);

@@ -152,7 +152,8 @@ static void do_pack (void *arg)
     packing_t *self = arg;
     char *blob = stock_path (self->stock, STOCK_BLOB, &self->digest, "");
 
-    if (!self->known || !stock_file_holds (self->stock, blob, &self->digest)) {
+    if (!self->known || !stock_use (self->stock, STOCK_BLOB, &self->digest)
+        || !stock_file_holds (self->stock, blob, &self->digest)) {
         self->known = false;
         self->rc = pack (self);
     }
@@ -160,7 +161,7 @@ static void do_pack (void *arg)
     if (self->rc < 0)
         return;
     self->tree = stock_path (self->stock, STOCK_TREE, &self->digest, "tree");
-    if (!stock_tree_holds (self->stock, self->tree))
+    if (!stock_use (self->stock, STOCK_TREE, &self->digest) || !stock_tree_holds (self->stock, self->tree))
         self->rc = stock_link_tree (self->stock, self->folder, self->tree, self->link, &self->err);
 }
 

@@ -51,13 +51,15 @@ bool stock_tree_holds (const ama_stock_t *stock, const char *tree);
 /* Worker: does the file hold those bytes? Reads it once. What does not is removed. */
 bool stock_file_holds (ama_stock_t *stock, const char *path, const ama_digest_t *digest);
 void stock_forget_seen (ama_stock_t *stock);
+/* It is used now, and so not removed by who keeps this cache small (keep.h). False: it is not there. */
+bool stock_use (const ama_stock_t *stock, stock_kind_t kind, const ama_digest_t *digest);
 /* Worker: makes the tree from a packed file. */
 int stock_unpack (const ama_stock_t *stock, const char *file, const ama_digest_t *digest, const char *tree,
                   const char *scratch, ama_err_t *err);
 /* Worker: a tree that is a link to folder. */
 int stock_link_tree (const ama_stock_t *stock, const char *folder, const char *tree, const char *scratch,
                      ama_err_t *err);
-/* A file that others may be given: owned, or NULL. */
+/* A file that others may be given, and so in use: owned, or NULL. */
 char *stock_find (const ama_stock_t *stock, const ama_digest_t *digest);
 
 /* ---- stock_give.c ---- */

@@ -58,6 +58,7 @@ struct fetcher {
     char *program;
     ama_str_t snapshots;      /* what the path of every snapshot begins with */
     ama_stock_t *stock;       /* NULL: all have this disk */
+    ama_keep_t *keep;         /* NULL: snapshots stay */
     told_t *told;             /* answers whose trees are on their way to the depot */
     ama_fetch_job_id_t *dead; /* jobs whose helper could not be started, told to the core at the end of the turn */
     size_t n_dead;
@@ -438,6 +439,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
 
     self->ctx = ctx;
     self->stock = conf->depot ? ama_stock_new (ctx, conf->cache_dir) : NULL;
+    self->keep = ama_keep_new (ctx, conf->cache_dir, &conf->keep,
+                               self->stock ? AMA_KEEP_SNAPSHOTS | AMA_KEEP_TREES : AMA_KEEP_SNAPSHOTS, NULL, NULL);
     if (conf->limits)
         self->settings = *conf->limits;
     else
@@ -473,6 +476,7 @@ static void done (void *state)
     fetcher_t *self = state;
     helper_t *helper, *next;
 
+    ama_keep_destroy (&self->keep);
     ama_stock_destroy (&self->stock);
     while (self->told)
         free_told (self->told); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */

@@ -2,6 +2,7 @@
 #ifndef AMA_FETCHER_FETCH_ACTOR_H
 #define AMA_FETCHER_FETCH_ACTOR_H
 
+#include "actors/depot/keep.h"
 #include "actors/fetcher/fetch_core.h"
 #include "actors/fetcher/fetch_wire.h"
 #include "actors/runtime/ama_actor.h"
@@ -11,8 +12,9 @@
 typedef struct {
     const char *cache_dir; /* absolute */
     bool depot; /* others have other disks: a snapshot is told by the digest of its tree, when the depot has it */
-    const char *helper; /* path of the program ama-fetch-helper */
-    const char *home;   /* with known_hosts not set, .ssh/known_hosts in here counts */
+    ama_keep_limits_t keep; /* of the snapshots */
+    const char *helper;     /* path of the program ama-fetch-helper */
+    const char *home;       /* with known_hosts not set, .ssh/known_hosts in here counts */
     const char *ssh_key;
     const char *known_hosts;
     const char *credentials_file;

@@ -27,6 +27,7 @@ typedef struct waiting {
 struct planner {
     ama_ctx_t *ctx;
     ama_stock_t *stock; /* NULL: snapshots are on this disk */
+    ama_keep_t *keep;   /* NULL: likewise, or they stay */
     waiting_t *waiting;
 };
 
@@ -100,6 +101,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     (void) err;
     self->ctx = ctx;
     self->stock = conf ? ama_stock_new (ctx, conf->cache_dir) : NULL;
+    self->keep = conf ? ama_keep_new (ctx, conf->cache_dir, &conf->keep, AMA_KEEP_TREES, NULL, NULL) : NULL;
     return 0;
 }
 
@@ -107,6 +109,7 @@ static void done (void *state)
 {
     planner_t *self = state;
 
+    ama_keep_destroy (&self->keep);
     ama_stock_destroy (&self->stock);
     while (self->waiting)
         free_waiting (self->waiting); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */

@@ -147,6 +147,21 @@ void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_
         add_dependencies (run, run->plan->actions[set].dependencies[i], ret_body);
 }
 
+static void needs_set (const run_set_t *set, void (*fn) (const char *path, void *arg), void *arg)
+{
+    for (size_t i = 0; set && i < set->n_jars; i++)
+        fn (set->jars[i], arg);
+}
+
+void ama_run_core_needs (const ama_run_core_t *run, void (*fn) (const char *path, void *arg), void *arg)
+{
+    if (run->source.snapshot)
+        fn (run->source.snapshot, arg);
+    needs_set (run->shared, fn, arg);
+    for (size_t i = 0; run->plan && i < run->plan->n_actions; i++)
+        needs_set (run->actions[i].set, fn, arg);
+}
+
 /* The origins of all settings are for `config show`; an agent has no use for them. */
 static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
 {

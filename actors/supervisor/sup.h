@@ -216,6 +216,8 @@ void sup_queries_done (sup_t *sup);
 const char *sup_limit_of (const ama_waiter_t *waiter);
 bool sup_may_know (const ama_waiter_t *waiter, const sup_run_t *run);
 int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
+/* Who keeps files asks which of them it may remove. */
+int sup_on_spare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 
 int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);

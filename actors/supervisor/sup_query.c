@@ -6,6 +6,7 @@
 #include "actors/supervisor/sup.h"
 
 #include "messages/ama_types.h"
+#include "messages/depot.h"
 #include "messages/report.h"
 
 #include <stdlib.h>
@@ -289,6 +290,61 @@ int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, c
     query->run = ask->run;
     query->brief = true;
     ama_worker_submit (query->sup->worker, show_work, owner_completed, query);
+    return 0;
+}
+
+/* ---- files ---- */
+
+typedef struct {
+    UT_hash_handle hh;
+    char *id; /* borrowed */
+    bool needed;
+} asked_t;
+
+/* A path names its content by the folder that its last part is in: trees/SHA-256/tree, snapshots/COMMIT/tree, jars/SHA-256/NAME. */
+static void mark_needed (const char *path, void *arg)
+{
+    asked_t **asked = arg, *it;
+    const char *end = strrchr (path, '/'), *from = end;
+
+    while (from && from > path && from[-1] != '/')
+        from--;
+    if (!from || from == end)
+        return;
+    HASH_FIND (hh, *asked, from, (size_t) (end - from), it);
+    if (it)
+        it->needed = true;
+}
+
+/* Every run that has not ended is in memory, from the start on. */
+int sup_on_spare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_depot_spare_t *ask = body;
+    sup_t *sup = state;
+    asked_t *asked = NULL, *items = ama_calloc (ask->n_ids + 1, sizeof *items), *it, *next;
+    ama_depot_needed_t reply = { .ids = ama_calloc (ask->n_ids + 1, sizeof *reply.ids) };
+    ama_waiter_t waiter = ama_waiter (envelope);
+    sup_run_t *run, *next_run;
+
+    (void) err;
+    for (size_t i = 0; i < ask->n_ids; i++) {
+        HASH_FIND_STR (asked, ask->ids[i], it);
+        if (it)
+            continue;
+        items[i].id = ask->ids[i];
+        HASH_ADD_KEYPTR (hh, asked, items[i].id, strlen (items[i].id), &items[i]);
+    }
+    HASH_ITER (hh, sup->runs, run, next_run)
+    ama_run_core_needs (run->core, mark_needed, &asked);
+    HASH_ITER (hh, asked, it, next)
+    {
+        if (it->needed)
+            reply.ids[reply.n_ids++] = it->id;
+    }
+    (void) ama_reply (ctx, &waiter, AMA_MSG_DEPOT_NEEDED, &reply);
+    HASH_CLEAR (hh, asked);
+    free (reply.ids);
+    free (items);
     return 0;
 }
 

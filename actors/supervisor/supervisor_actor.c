@@ -390,6 +390,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_RUN_LIST, sup_on_list },
     { AMA_MSG_RUN_SHOW, sup_on_show },
     { AMA_MSG_RUN_OWNER, sup_on_owner },
+    { AMA_MSG_DEPOT_SPARE, sup_on_spare },
     { AMA_MSG_ATTEMPT_STATUS, on_status },
     { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
     { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },

@@ -2,6 +2,7 @@
 #include "actors/fetcher/helper/store.h"
 
 #include "actors/base/ama_clock.h"
+#include "actors/depot/cache_user.h"
 #include "actors/fetcher/helper/folder.h"
 
 #include <dirent.h>
@@ -168,7 +169,7 @@ int ama_fetch_store_find (ama_fetch_work_t *work, const char *id, bool *ret_foun
     *ret_found = false;
     if (store_fd < 0)
         return store_fd;
-    fd = openat (store_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = ama_cache_touch (store_fd, id) ? openat (store_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (fd >= 0) {
         *ret_found = is_good (work, fd);
         if (*ret_found)

@@ -7,6 +7,7 @@
 #include "messages/ama_types.h"
 #include "messages/depot.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,7 +150,7 @@ static void start (scene_t *scene, const ama_actor_def_t *def)
 {
     ama_err_t err = { 0 };
     char *cache = in (scene, "depot");
-    ama_depot_conf_t conf = { .cache_dir = cache };
+    ama_depot_conf_t conf = { .cache_dir = cache, .keep = { .age_ms = 86400000, .home = scene->root } };
 
     assert_int_equal (ama_sim_start (scene->sim, def, NULL, def == &ama_depot_def ? (void *) &conf : scene, &err), 0);
     free (cache);
@@ -300,6 +301,66 @@ static void test_damaged (void **state)
     close_scene (&scene);
 }
 
+/* The supervisor, to whom no run is open. */
+static int on_spare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    const ama_depot_needed_t reply = { 0 };
+    ama_waiter_t waiter = ama_waiter (envelope);
+
+    (void) state, (void) body, (void) err;
+    (void) ama_reply (ctx, &waiter, AMA_MSG_DEPOT_NEEDED, &reply);
+    return 0;
+}
+
+static const ama_handler_t spare_handlers[] = { { AMA_MSG_DEPOT_SPARE, on_spare }, AMA_HANDLER_END };
+
+static const ama_actor_def_t supervisor = {
+    .name = "supervisor",
+    .role = AMA_ROLE_SUPERVISOR,
+    .state_size = 1,
+    .handlers = spare_handlers,
+};
+
+/* What was removed is not there, which is said; and is there again when its maker offers it again. */
+static void test_removed (void **state)
+{
+    scene_t scene;
+    char *blob, *trees;
+    const struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+    (void) state;
+    open_scene (&scene, true);
+    start (&scene, &supervisor);
+    blob = blob_of (&scene);
+    run (&scene, 1200000);
+    assert_int_equal (access (blob, F_OK), 0); /* it is young */
+    assert_int_equal (utimensat (AT_FDCWD, blob, long_ago, 0), 0);
+    run (&scene, 1200000);
+    assert_int_equal (access (blob, F_OK), -1);
+    want (the_planner (&scene), scene.tree, 0);
+    run (&scene, 20000);
+    assert_int_equal (scene.code, AMA_E_NOT_FOUND);
+    scene.kept = false;
+    ama_sim_crash (scene.sim, "fetcher", 0);
+    start (&scene, &fetcher);
+    run (&scene, 20000);
+    assert_true (scene.kept);
+    want (the_planner (&scene), scene.tree, 0);
+    run (&scene, 20000);
+    assert_int_equal (scene.code, 0);
+    /* that it was sent counts as use */
+    assert_int_equal (utimensat (AT_FDCWD, blob, long_ago, 0), 0);
+    trees = in (&scene, "planner/trees");
+    ama_tree_remove (trees);
+    want (the_planner (&scene), scene.tree, 0);
+    run (&scene, 1200000);
+    assert_int_equal (scene.code, 0);
+    assert_int_equal (access (blob, F_OK), 0);
+    free (trees);
+    free (blob);
+    close_scene (&scene);
+}
+
 /* The fetcher goes away in the middle: the depot says no, and has nothing. */
 static void test_offerer_dies (void **state)
 {
@@ -328,8 +389,8 @@ static void test_offerer_dies (void **state)
 
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (test_brought), cmocka_unit_test (test_depot_comes_late),
-                                        cmocka_unit_test (test_not_there), cmocka_unit_test (test_damaged),
-                                        cmocka_unit_test (test_offerer_dies) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (test_brought),      cmocka_unit_test (test_depot_comes_late),
+                                        cmocka_unit_test (test_not_there),    cmocka_unit_test (test_damaged),
+                                        cmocka_unit_test (test_offerer_dies), cmocka_unit_test (test_removed) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
