@@ -43,7 +43,7 @@ static struct {
     int64_t lease_ms, started_ms;
     bool clearing;
     ama_ward_message_t end; /* what is known of the child */
-} ward = { .conn = -1, .pipes = { -1, -1, -1 }, .tape = -1 };
+} ward = { .conn = -1, .pipes = { -1, -1, -1, -1 }, .tape = -1 };
 
 static int64_t now_ms (void)
 {
@@ -193,7 +193,7 @@ static void on_children (void)
 /* ---- what the agent asks for ---- */
 
 typedef struct {
-    const int *fds; /* of 0 to 3, then our ends */
+    const int *fds; /* of 0 to 5, then our ends */
     int rules;      /* -1: none */
     const int *groups;
     size_t n_groups;
@@ -211,8 +211,8 @@ static int become (const order_t *order, const char *cwd, char **argv, char **en
     for (size_t i = 0; i < order->n_groups; i++)
         if (write (order->groups[i], "0", 1) != 1)
             return errno;
-    for (int i = 0; i <= AMA_WARD_PIPES; i++)
-        if (dup2 (order->fds[i], i) < 0)
+    for (int i = 0; i < AMA_WARD_CHILD; i++)
+        if (order->fds[i] == i ? fcntl (i, F_SETFD, 0) < 0 : dup2 (order->fds[i], i) < 0)
             return errno;
     if (chdir (cwd) < 0 || (order->rules >= 0 && syscall (SYS_landlock_restrict_self, order->rules, 0) < 0))
         return errno;
@@ -337,7 +337,7 @@ static void forget (void)
 
 static void on_start (const ama_ward_message_t *message, int *fds, size_t n_fds, char *spec, size_t spec_size)
 {
-    size_t n = 1 + 2 * AMA_WARD_PIPES;
+    size_t n = AMA_WARD_CHILD + AMA_WARD_PIPES;
     order_t order = { .fds = fds, .rules = -1, .spec = spec, .spec_size = spec_size };
     int file = -1;
 
@@ -354,8 +354,8 @@ static void on_start (const ama_ward_message_t *message, int *fds, size_t n_fds,
     ward.end.value = file < 0 ? start (&order) : start_from_file (&order, file);
     if (ward.pid) {
         for (int i = 0; i < AMA_WARD_PIPES; i++) {
-            ward.pipes[i] = fds[1 + AMA_WARD_PIPES + i];
-            fds[1 + AMA_WARD_PIPES + i] = -1;
+            ward.pipes[i] = fds[AMA_WARD_CHILD + i];
+            fds[AMA_WARD_CHILD + i] = -1;
         }
         if (ward.confined)
             offer_to_oom ();

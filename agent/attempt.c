@@ -13,6 +13,7 @@
 #include "agent/replay.h"
 #include "agent/sandbox.h"
 #include "agent/secret_start.h"
+#include "agent/speech.h"
 #include "messages/ama_types.h"
 
 #include <stdio.h>
@@ -56,6 +57,9 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
     copy.attempt = attempt->no;
     copy.file = fit (attempt, event->file, AMA_REPORT_EVENT_FILE_MAX);
     copy.text = fit (attempt, event->text, AMA_REPORT_EVENT_TEXT_MAX);
+    copy.name = fit (attempt, event->name, AMA_REPORT_EVENT_NAME_MAX);
+    copy.path = fit (attempt, event->path, AMA_REPORT_EVENT_PATH_MAX);
+    copy.media_type = fit (attempt, event->media_type, AMA_REPORT_EVENT_MEDIA_TYPE_MAX);
     copy.value = fit (attempt, event->value, AMA_REPORT_EVENT_VALUE_MAX);
     copy.error_name = fit (attempt, event->error_name, AMA_REPORT_EVENT_ERROR_NAME_MAX);
     copy.error_message = fit (attempt, event->error_message, AMA_REPORT_EVENT_ERROR_MESSAGE_MAX);
@@ -66,6 +70,9 @@ void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event)
     free (copy.frames);
     free (copy.file);
     free (copy.text);
+    free (copy.name);
+    free (copy.path);
+    free (copy.media_type);
     free (copy.value);
     free (copy.error_name);
     free (copy.error_message);
@@ -227,6 +234,7 @@ void ama_attempt_free (ama_attempt_t *attempt)
     ama_replay_done (attempt);
     attempt->runner->done (attempt);
     ama_ward_release (&attempt->ward);
+    ama_speech_close (attempt);
     for (int i = 0; i < 2; i++)
         ama_mask_stream_destroy (&attempt->mask[i]);
     ama_vault_release (attempt->agent->vaults, &attempt->vault);

@@ -58,6 +58,7 @@ struct ama_attempt {
     int64_t started_ms;
     ama_feed_t *feed;
     ama_output_t *output[2];    /* stdout, stderr */
+    struct ama_voice *voice;    /* what its program says itself (speech.c); NULL: its runner gives it none */
     ama_vault_t *vault, *runs;  /* runs: the run's, if vault is its own (replay.c) */
     ama_mask_stream_t *mask[2]; /* before output */
     ama_timer_t *timer;         /* unfinished lines; after the end: no longer waiting for the reporter */

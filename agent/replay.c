@@ -10,6 +10,7 @@
 
 #include "actors/base/ama_log.h"
 #include "agent/sandbox.h"
+#include "agent/speech.h"
 #include "agent/ward_spawn.h"
 #include "messages/ama_types.h"
 
@@ -30,6 +31,7 @@ typedef struct {
     char token[40];
     ama_id_t mark;
     int64_t started_ms;
+    ama_voice_pass_t pass;
 } head_t;
 
 struct ama_replay {
@@ -107,6 +109,8 @@ void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *star
 
     if (!attempt->ward || !attempt->agent->conf.own_process)
         return;
+    if (attempt->voice)
+        head.pass = *ama_voice_pass (attempt->voice);
     memcpy (head.boot, attempt->agent->boot, sizeof head.boot);
     memcpy (head.token, attempt->agent->trace_token, sizeof attempt->agent->trace_token);
     ama_str_add (&bytes, &head, sizeof head);
@@ -167,6 +171,9 @@ static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
         break;
     case AMA_TAPE_NOTE:
         ama_attempt_warn (attempt, 0, record->bytes);
+        break;
+    case AMA_TAPE_VOICE:
+        ama_speech_play (attempt, record->bytes, record->size);
         break;
     case AMA_TAPE_SECRET:
         if (ama_vault_add (attempt->vault, record->bytes, record->size, NULL, NULL) < 0
@@ -305,6 +312,7 @@ static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head,
     ama_replay_t *replay = attempt->replay = ama_calloc (1, sizeof *replay);
     ama_err_t err = { 0 };
 
+    ama_speech_restore (attempt, &head->pass);
     replay->attempt = attempt;
     replay->lease_ms = lease_of (start);
     replay->again = ama_timer_new (agent->ctx, ask, replay);

@@ -339,11 +339,13 @@ static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, a
 {
     int ends[2];
 
+    fds[AMA_WARD_CHILD - 1] =
+        spec->pass < 0 ? open ("/dev/null", O_RDONLY | O_CLOEXEC) : fcntl (spec->pass, F_DUPFD_CLOEXEC, 0);
     for (int i = 0; i < AMA_WARD_PIPES; i++) {
         if (pipe2 (ends, O_CLOEXEC) < 0)
             return ama_err_set (err, AMA_E_IO, "no pipe: %s", strerror (errno));
         fds[1 + i] = ends[1];
-        fds[1 + AMA_WARD_PIPES + i] = ward->channels[i].fd = ends[0];
+        fds[AMA_WARD_CHILD + i] = ward->channels[i].fd = ends[0];
         (void) fcntl (ends[0], F_SETFL, O_NONBLOCK);
     }
     if (!spec->gated)
@@ -352,14 +354,16 @@ static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, a
         fds[0] = ends[0];
         ward->input = ends[1];
     }
-    return fds[0] < 0 ? ama_err_set (err, AMA_E_IO, "no descriptor: %s", strerror (errno)) : 0;
+    return fds[0] < 0 || fds[AMA_WARD_CHILD - 1] < 0
+               ? ama_err_set (err, AMA_E_IO, "no descriptor: %s", strerror (errno))
+               : 0;
 }
 
 static int send_start (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, ama_err_t *err)
 {
     ama_ward_message_t message = { .kind = AMA_WARD_START };
     const ama_confine_handed_t *confine = &spec->confine;
-    size_t n = 1 + 2 * AMA_WARD_PIPES;
+    size_t n = AMA_WARD_CHILD + AMA_WARD_PIPES;
     ama_str_t bytes = { 0 };
     int file = -1, rc = 0;
 
@@ -398,7 +402,7 @@ ama_ward_t *ama_ward_start (ama_wards_t *wards, const ama_ward_spec_t *spec, con
     rc = pipe_ends (ward, spec, fds, err);
     if (rc == 0)
         rc = send_start (ward, spec, fds, err);
-    for (int i = 0; i < 1 + AMA_WARD_PIPES; i++)
+    for (int i = 0; i < AMA_WARD_CHILD; i++)
         ward_close_fd (&fds[i]);
     if (rc == 0)
         return ward;

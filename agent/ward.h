@@ -32,12 +32,13 @@ typedef struct {
     const char *const *argv; /* argv[0] is a path; NULL-terminated, like env */
     const char *const *env;
     const char *cwd;
+    int pass;                     /* what its descriptor 5 is; borrowed; -1: nothing */
     bool gated;                   /* its stdin stays open for ama_ward_let_go; else it is empty */
     int64_t grace_ms;             /* between SIGTERM and SIGKILL */
     ama_confine_handed_t confine; /* its descriptors are borrowed until on_started */
 } ama_ward_spec_t;
 
-/* As in ama_child.h, of the channels 1 to 3. Output is not read before ama_ward_listen. on_exit follows if it does not start. */
+/* As in ama_child.h, of the channels 1 to 4. Output is not read before ama_ward_listen. on_exit follows if it does not start. */
 typedef struct {
     void (*on_started) (void *arg); /* may be NULL */
     void (*on_output) (int channel, const char *bytes, size_t size, void *arg);
@@ -53,6 +54,8 @@ ama_ward_t *ama_ward_start (ama_wards_t *wards, const ama_ward_spec_t *spec, con
 void ama_ward_listen (ama_ward_t *ward);
 /* It may live for lease_ms after the last sign that somebody cares; -1: without end. Before this it ends with the agent. */
 void ama_ward_lease (ama_ward_t *ward, int64_t lease_ms, bool now); /* now: this is such a sign */
+/* Its lease is over, as far as is known here: its guard ends it about now. */
+bool ama_ward_expired (const ama_ward_t *ward);
 void ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size);
 void ama_ward_kill (ama_ward_t *ward, bool force);
 void ama_ward_pause (ama_ward_t *ward, bool pause);

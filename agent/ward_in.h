@@ -38,7 +38,7 @@ struct ama_ward {
     uint64_t start_time; /* of pid */
     channel_t channels[AMA_WARD_PIPES];
     int input;
-    int64_t lease_ms, grace_ms;
+    int64_t lease_ms, extended_ms, grace_ms; /* extended: when it was last sent, ama_now_ms */
     ama_child_end_t end;
     int trouble;
     ama_timer_t *cut, *grace, *clearing;

@@ -97,8 +97,16 @@ ama_ward_t *ward_take_idle (ama_wards_t *wards, ama_err_t *err)
 
 void ward_extend (ama_ward_t *ward)
 {
-    if (ward->busy && ward->lease_ms != 0 && ward->conn >= 0)
-        ward_tell (ward, AMA_WARD_LEASE, ward->lease_ms);
+    if (!ward->busy || ward->lease_ms == 0 || ward->conn < 0)
+        return;
+    ward->extended_ms = ama_now_ms (ward->wards->ctx);
+    ward_tell (ward, AMA_WARD_LEASE, ward->lease_ms);
+}
+
+bool ama_ward_expired (const ama_ward_t *ward)
+{
+    return ward->lease_over
+           || (ward->lease_ms > 0 && ama_now_ms (ward->wards->ctx) - ward->extended_ms > ward->lease_ms);
 }
 
 static int64_t renewal_ms (const ama_wards_t *wards)
@@ -142,6 +150,8 @@ void ama_ward_lease (ama_ward_t *ward, int64_t lease_ms, bool now)
     if (!ward->wards->conf.outlive)
         return;
     ward->lease_ms = lease_ms;
+    ward->extended_ms =
+        ama_now_ms (ward->wards->ctx); /* of one that an earlier agent has started only its guard knows */
     if (now && ward->pid > 0)
         ward_tape_child (ward);
     if (now || ward->wards->in_touch)

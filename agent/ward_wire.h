@@ -8,17 +8,18 @@
 #include <stdint.h>
 
 enum {
-    AMA_WARD_VERSION = 1,
-    AMA_WARD_PIPES = 3,
+    AMA_WARD_VERSION = 2,
+    AMA_WARD_PIPES = 4,
+    AMA_WARD_CHILD = 1 + AMA_WARD_PIPES + 1, /* descriptors of the child: stdin, what it writes to, its pass */
     AMA_WARD_GROUPS = 8,
-    AMA_WARD_FDS = 1 + 2 * AMA_WARD_PIPES + 1 + AMA_WARD_GROUPS + 1,
+    AMA_WARD_FDS = AMA_WARD_CHILD + AMA_WARD_PIPES + 1 + AMA_WARD_GROUPS + 1,
     AMA_WARD_SPEC_MAX = 48 << 10 /* bytes of a spec that comes behind the message */
 };
 
 typedef enum {
     /* from the agent */
     AMA_WARD_START =
-        1, /* descriptors: stdin, the write ends of 1, 2, 3, the read ends of them; a Landlock ruleset if flags has AMA_WARD_RULES; the spec if
+        1, /* descriptors: stdin, the write ends of 1 to 4, a file for 5, the read ends; a Landlock ruleset if flags has AMA_WARD_RULES; the spec if
                            AMA_WARD_SPEC_FILE, else it comes behind the message; the rest: files of cgroups that the child writes itself into */
     AMA_WARD_LEASE, /* value: ms that the child may go on without another one; 0: it ends with the connection, -1: no end */
     AMA_WARD_SIGNAL, /* value: to the child's group */

@@ -57,6 +57,11 @@ static const ama_option_t keep = { "keep-running", 0, FLAG, NULL, NULL, "Ctrl-C 
 static const ama_option_t rescued_ok = { "rescued-ok", 0,    FLAG,
                                          NULL,         NULL, "exit 0 when an error action rescued the run" };
 static const ama_option_t from = { "from", 0, VALUE, "SEQ", NULL, "first event to show" };
+static const ama_option_t say_file = { "file", 0,    VALUE,
+                                       "FILE", NULL, "what the warning is about; absent: the action's own" };
+static const ama_option_t say_line = { "line", 0, VALUE, "N", NULL, "line of it" };
+static const ama_option_t media_type = { "media-type", 0,    VALUE,
+                                         "TYPE",       NULL, "what the file holds, text/html for example" };
 static const ama_option_t output = { "output", 'o', VALUE, "text|json", NULL, "for people or for programs" };
 static const ama_option_t limit = { "limit", 'l', VALUE, "N", NULL, "at most so many runs; absent: 100" };
 static const ama_option_t force = { "force", 'f', FLAG, NULL, NULL, "kill at once, without grace" };
@@ -86,6 +91,8 @@ static const ama_option_t *const keygen_options[] = { &key_output, COMMON, NULL 
 static const ama_option_t *const keys_add_options[] = { &role, &public_key, COMMON, NULL };
 static const ama_option_t *const keys_options[] = { COMMON, NULL };
 static const ama_option_t *const keys_list_options[] = { &output, COMMON, NULL };
+static const ama_option_t *const say_warning_options[] = { &say_file, &say_line, COMMON, NULL };
+static const ama_option_t *const say_artifact_options[] = { &media_type, COMMON, NULL };
 static const ama_option_t *const version_options[] = { &output, COMMON, NULL };
 static const ama_option_t *const help_options[] = { &markdown, COMMON, NULL };
 
@@ -127,6 +134,11 @@ static const ama_command_t commands[] = {
       "is\n"
       "intact, and writes what is missing to salvage-TIME.txt and .json beside it; then the exit code is 0.",
       fsck_options },
+    { "say warning", "TEXT", 1, 1, "from within a shell action: put a warning into the report of its run",
+      "Only an action can say that, of itself, as long as its attempt lasts: docs/reference/actions.md.",
+      say_warning_options },
+    { "say artifact", "NAME PATH", 2, 2, "from within a shell action: name a file that it has made for others",
+      "The report and `ama show` tell where it lies. The file stays where it is.", say_artifact_options },
     { "keygen", "", 0, 0, "make a pair of keys, for a remote amad",
       "The secret key stays in its file (0600); the public one is printed, too. Nothing is overwritten.",
       keygen_options },
@@ -180,6 +192,8 @@ const ama_command_t *ama_command_find (size_t count, char *const words[], size_t
         ama_err_set (err, AMA_E_USAGE, "unknown command %s: did you mean %s?", words[0], near);
     else if (strcmp (words[0], "keys") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command keys: it is keys add, revoke, list or trust");
+    else if (strcmp (words[0], "say") == 0)
+        ama_err_set (err, AMA_E_USAGE, "unknown command say: it is say warning or say artifact");
     else if (strcmp (words[0], "config") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command config: did you mean config show?");
     else

@@ -4,6 +4,7 @@
 #include "client/cmd_fsck.h"
 #include "client/cmd_keys.h"
 #include "client/cmd_plan.h"
+#include "client/cmd_say.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "client/host.h"
@@ -226,6 +227,8 @@ static int run (const ama_command_t *command, size_t count, char **words, const 
         rc = show_version (args);
     else if (strcmp (command->name, "fsck") == 0)
         rc = fsck (args, &err);
+    else if (ama_cmd_is_say (command))
+        rc = ama_cmd_say (command, args, getenv ("AMA_SAY"), &err);
     else
         rc = dispatch (command, args, &err);
     ama_args_destroy (&args);

@@ -127,7 +127,7 @@ ama_role_t ama_members_role (const ama_control_hello_t *hello, bool remote, cons
     bool agent_name = ama_str_starts (hello->name, "agent/");
 
     if (!remote)
-        return strcmp (hello->name, "hub") != 0 ? hello->role : AMA_ROLE_NONE;
+        return strcmp (hello->name, "hub") != 0 && hello->role != AMA_ROLE_ATTEMPT ? hello->role : AMA_ROLE_NONE;
     if (!strchr (hello->name, '/'))
         return placed_role (hello, placed);
     switch (hello->role) {

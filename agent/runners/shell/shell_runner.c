@@ -21,6 +21,7 @@
 #include "agent/runners/shell/shell_order.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_trace.h"
+#include "agent/speech.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,10 +29,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SCRIPT_MAX     (4u << 20)
 #define STATEMENTS_MAX 20000
 #define TRACE          3  /* channel of the trace descriptor */
+#define VOICE          4  /* of what the action itself says; its pass is 5 */
 #define HOLD_TURNS     32 /* records wait so long for a turn that brings nothing */
 
 /* A bash that was started ahead waits here for its turn. */
@@ -39,7 +42,8 @@ static const char prelude[] =
     "[ -z \"${AMA_SHELL_GATE-}\" ] || { IFS= read -r AMA_SHELL_GATE || kill -KILL $$; exec </dev/null; SECONDS=0; }\n"
     "unset BASH_ENV AMA_SHELL_PRELUDE AMA_SHELL_GATE\n"
     "export -n SHELL\n" /* as bash has it that was not told */
-    "exec {BASH_XTRACEFD}>&3 3>&-\n"
+    "exec {BASH_XTRACEFD}>&3 3>&- {AMA_SAY}>&4 4>&- {AMA_PASS}<&5 5<&-\n"
+    "export AMA_SAY=$AMA_SAY:$AMA_PASS; unset AMA_PASS\n"
     "PS4=$'+\\x1d%s ${LINENO} ${BASH_LINENO[@]: -2:1}|${BASH_SOURCE[0]}\\x1d '\n"
     "set -x\n";
 
@@ -205,6 +209,7 @@ static void turn (ama_attempt_t *attempt)
     work_t *work = attempt->work;
     bool fresh = work->fresh;
 
+    ama_speech_hear (attempt, false);
     ama_attempt_note (attempt, AMA_TAPE_TURN, NULL, 0);
     attempt->dirty = work->fresh = false;
     if (!work->records.size)
@@ -226,8 +231,13 @@ static void on_output (int channel, const char *bytes, size_t size, void *arg)
 {
     work_t *work = arg;
 
-    if (channel < 1 || channel > TRACE || !size)
+    if (channel < 1 || channel > VOICE || !size)
         return;
+    if (channel == VOICE) {
+        ama_speech_add (work->attempt, bytes, size);
+        ama_agent_dirty (work->attempt);
+        return;
+    }
     if (channel == TRACE)
         ama_str_add (&work->records, bytes, size);
     else
@@ -408,6 +418,7 @@ static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, 
         return;
     }
     AMA_FAILPOINT (agent, after_exit);
+    ama_speech_hear (attempt, true);
     ama_attempt_note (attempt, AMA_TAPE_END, &note, sizeof note);
     work->end = *end;
     settle (work);
@@ -442,7 +453,7 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     ama_str_t note = { 0 };
     char id[AMA_ID_TEXT];
     ama_ward_spec_t spec = {
-        .argv = argv, .cwd = attempt->folder.path, .gated = waits, .grace_ms = agent->conf.grace_ms
+        .argv = argv, .cwd = attempt->folder.path, .gated = waits, .grace_ms = agent->conf.grace_ms, .pass = -1
     };
 
     ama_agent_base_env (agent, &env, false);
@@ -458,9 +469,11 @@ static int spawn (work_t *work, const ama_attempt_start_t *start, bool waits, am
     spec.env = (const char *const *) env.items;
     work->confine = ama_confine_run (agent, start, attempt->folder.path, &note);
     AMA_FAILPOINT (agent, before_spawn);
-    if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
+    if (ama_confine_hand (work->confine, &spec.confine, err) == 0 && ama_speech_open (attempt, &spec.pass, err) == 0)
         attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
     AMA_FAILPOINT (agent, after_spawn);
+    if (spec.pass >= 0)
+        (void) close (spec.pass);
     ama_env_done (&env);
     if (note.size)
         attempt->note = ama_str_take (&note);
