@@ -37,7 +37,7 @@ def full_value(field, path):
     if kind == "string":
         return cut(path.rsplit("/", 1)[-1] + f"-{number % 1000}", field.item_max or field.max)
     if kind in ("bytes", "id", "digest"):
-        size = {"id": 16, "digest": 32}.get(kind, 20)
+        size = {"id": 16, "digest": 32}.get(kind) or min(20, field.max)
         return hashlib.sha256(path.encode()).digest()[:size]
     if kind == "enum":
         words = sorted(field.of.values, key=field.of.values.get)

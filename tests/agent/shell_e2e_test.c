@@ -326,14 +326,14 @@ static void environment (void **state)
     start->settings[3] = setting ("persist", "\"never\"");
     start->no = 2;
     (void) ama_id_text (start->run, run);
-    harness_file (
-        harness, "env.sh",
-        "pwd\n"
-        "ls -A\n"
-        "env -0 | sort -z | tr '\\0\\n' '\\n~' | sed 's/^AMA_SAY=[0-9]*:[0-9]*$/AMA_SAY=two/' | grep -v '^AMA_GUARD=\\|^AMA_OWNER=\\|^PATH=\\|^_=\\|^SHLVL=\\|^PWD='\n"
-        "[ -d \"$TMPDIR\" ]\n"
-        "cat env.yaml runtime.yaml datasets.yaml \"$AMA_ENV_JSON\"\n"
-        "[ \"$(id -u)\" = \"$UID\" ]\n");
+    harness_file (harness, "env.sh",
+                  "pwd\n"
+                  "ls -A\n"
+                  "env -0 | sort -z | tr '\\0\\n' '\\n~' | sed 's/^AMA_SAY=[0-9]*:[0-9]*$/AMA_SAY=two/' | grep -v "
+                  "'^AMA_GUARD=\\|^AMA_OWNER=\\|^PATH=\\|^_=\\|^SHLVL=\\|^PWD='\n"
+                  "[ -d \"$TMPDIR\" ]\n"
+                  "cat env.yaml runtime.yaml datasets.yaml \"$AMA_ENV_JSON\"\n"
+                  "[ \"$(id -u)\" = \"$UID\" ]\n");
     id = harness_start (harness, start);
     assert_int_equal (harness_end (harness, id)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
     out = harness_written (harness, id, "stdout", &size);
@@ -342,7 +342,8 @@ static void environment (void **state)
         "D/runs/%s/step/2\n.env.json\ndatasets.yaml\nenv.yaml\nruntime.yaml\ntmp\n"
         "AMA_ACTION=step\nAMA_ATTEMPT=2\nAMA_CONF_ERR_MSG=it \"broke\"~badly\nAMA_CONF_LIMIT=of the action\n"
         "AMA_CONF_NAME=1\nAMA_CONF_ON=true\nAMA_ENV=dev\nAMA_ENV_JSON=D/runs/%s/step/2/.env.json\nAMA_INPUT_ROOT=D/in\n"
-        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=hdfs:/own \"out\"\nAMA_REPO=D/repo\nAMA_RUN=%s\nAMA_SAY=two\n"
+        "AMA_JOB=a job\nAMA_MASTER=local[2]\nAMA_OUTPUT_ROOT=hdfs:/own "
+        "\"out\"\nAMA_REPO=D/repo\nAMA_RUN=%s\nAMA_SAY=two\n"
         "AMA_WORKING_DIR=D/work\nHOME=D/runs/%s/step/2\nLANG=C.UTF-8\nTMPDIR=D/runs/%s/step/2/tmp\n"
         "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"hdfs:/own "
         "\\\"out\\\"\"\n"

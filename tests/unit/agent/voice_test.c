@@ -160,7 +160,8 @@ static void test_every_message_of_every_role (void **state)
 
 static void test_tokens (void **state)
 {
-    static uint8_t others[AMA_VOICE_SECRET] = "fedcba9876543210", longer[AMA_VOICE_SECRET + 1] = "0123456789abcdefg";
+    static uint8_t guessed[AMA_VOICE_SECRET], others[AMA_VOICE_SECRET] = "fedcba9876543210",
+                                              longer[AMA_VOICE_SECRET + 1] = "0123456789abcdefg";
     enum { GUESSED, ANOTHERS, SHORT, EMPTY, RUN, ACTION, TRY, EPOCH, LEASE, AGAIN, KINDS };
     static const ama_voice_reason_t reasons[KINDS] = {
         [GUESSED] = AMA_VOICE_TOKEN, [ANOTHERS] = AMA_VOICE_TOKEN, [SHORT] = AMA_VOICE_TOKEN, [EMPTY] = AMA_VOICE_TOKEN,
@@ -178,7 +179,7 @@ static void test_tokens (void **state)
         if (kind == AGAIN)
             warn (&scene, &said, false);
         if (kind == GUESSED || kind == ANOTHERS)
-            said.secret.data = kind == ANOTHERS ? others : (uint8_t[AMA_VOICE_SECRET]){ 0 };
+            said.secret.data = kind == ANOTHERS ? others : guessed;
         if (kind == SHORT || kind == EMPTY)
             said.secret.size = kind == SHORT ? AMA_VOICE_SECRET - 1 : 0;
         if (kind == RUN)
