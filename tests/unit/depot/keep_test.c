@@ -456,7 +456,7 @@ static void test_links (void **state)
 
 /* ---- killed in the middle ---- */
 
-enum { FILES = 40 };
+enum { FILES = 20 };
 
 static void make_tree (const scene_t *scene, unsigned number)
 {
@@ -517,7 +517,7 @@ static void remove_all (const char *cache, int begun)
 
 static void test_killed (void **state)
 {
-    enum { ROUNDS = 60, TREES = 20 };
+    enum { ROUNDS = 40, TREES = 8 };
     scene_t scene;
     unsigned seed = 20260131, number = 0, whole_us = 0;
     const ama_clock_t *clock = ama_clock_system ();
