@@ -94,7 +94,7 @@ bool ama_cmd_is_say (const ama_command_t *command)
 
 int ama_cmd_say (const ama_command_t *command, const ama_args_t *args, const char *descriptors, ama_err_t *err)
 {
-    channel_t channel;
+    channel_t channel = { .out = -1 };
     int rc = open_channel (descriptors, &channel, err);
 
     if (rc < 0)
