@@ -381,6 +381,7 @@ static void test_used_meanwhile (void **state)
     scene_t scene;
     keep_list_t known = { 0 }, list;
     char *path, id[KEEP_ID_TEXT];
+    ama_str_t name = { 0 };
     int fd;
 
     (void) state;
@@ -389,9 +390,9 @@ static void test_used_meanwhile (void **state)
     make (&scene, "trees/b", 1, 9);
     keep_list (scene.root, AMA_KEEP_TREES, &known, &list);
     assert_int_equal (list.n, 2);
-    path = in (&scene, "trees/");
-    path = ama_realloc (path, strlen (path) + KEEP_ID_TEXT);
-    (void) strcat (path, id_of ('a', id));
+    ama_str_printf (&name, "trees/%s", id_of ('a', id));
+    path = in (&scene, name.data);
+    ama_str_done (&name);
     assert_true (ama_cache_touch (AT_FDCWD, path));
     fd = open (path, O_RDONLY | O_CLOEXEC);
     path[strlen (path) - 1] = 'b'; /* no such */
