@@ -13,6 +13,12 @@ ROUNDS = int(os.environ.get("AMA_PLACEMENT_ROUNDS", "1"))  # each agent is kille
 
 @needs_root
 class Agents(NetHouse):
+    def tearDown(self):
+        for host in self.hosts.values():
+            if host.process and host.process.poll() is None:
+                host.process.send_signal(signal.SIGCONT)
+        super().tearDown()
+
     def serve_with(self, *names, cpus="1"):
         self.serve("", "--no-agent")
         for name in names:
@@ -62,6 +68,141 @@ class Agents(NetHouse):
         self.assertEqual(sorted(e["text"] for e in self.checked(out).find("output")), list(names))
         for name in ("one", "two", "three"):  # the files came to each of them
             self.assertEqual(len(list(self.hosts[name].home.rglob("trees/*/tree"))), 1, name)
+
+    def cut_off(self, name, off=True):
+        """Nothing comes from it or to it any more."""
+        self.hosts[name].inside("ip", "link", "set", "v0", "down" if off else "up")
+
+    def stand_still(self, name, still=True):
+        self.hosts[name].process.send_signal(signal.SIGSTOP if still else signal.SIGCONT)
+
+    def test_one_is_killed_and_the_other_goes_on(self):
+        self.serve_with("one", "two", cpus="0.2")
+        self.assertEqual(len(self.hosts), 3)
+        job = self.job(flow(*(shell(n, **{"depends-on": []}) for n in "abcd"), *(shell(n, **{"depends-on": []}) for n in "ef")),
+                       **{n: self.waits(n) for n in "abcdef"})
+        run = self.submit(job, "--env", "dev")
+        self.begun(*"abcd")
+        nodes = self.nodes(run)
+        of_one, of_two = ([n for n in "abcd" if nodes[n] == node] for node in ("one", "two"))
+        self.hosts["one"].process.kill()
+        self.hosts["one"].process.wait(10)
+        self.go(*of_two)  # what begins then begins at the living one
+        self.begun("e", "f")
+        self.assertEqual({self.nodes(run)[n] for n in "ef"}, {"two"})
+        self.go(*"ef")
+        self.wait_for(lambda: sum(state == "succeeded" for *_, state, _ in self.attempts(run)) == 4, "the others end", self.hub)
+        self.wait_for(lambda: "unknown" in self.ama("show", run).stdout, "its attempts are unknown", self.hub, limit=90)
+        self.hosts["one"].start(*self.hosts["one"].command)  # they went on under their guards
+        self.go(*of_one)
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, self.logs())
+        self.assertEqual([(no, state) for _, no, state, _ in self.attempts(run)], [(1, "succeeded")] * 6)
+        self.assertEqual(sorted(e["text"] for e in self.checked(out).find("output")), list("abcdef"))
+
+    def marked(self, name):
+        """Its attempts leave marks with their times; the first one goes on until it is told to end, later ones end at once."""
+        return (f'echo "begin $AMA_ATTEMPT $(date +%s%N)" >>{self.shared}/{name}.marks; touch {self.shared}/{name}; trap \'echo "end $AMA_ATTEMPT $(date +%s%N)" >>{self.shared}/{name}.marks\' EXIT;'
+                f'if test $AMA_ATTEMPT = 1; then until test -e {self.shared}/{name}.go; do sleep 0.02; done; fi; echo $AMA_ATTEMPT\n')
+
+    def marks(self, name):
+        """{attempt: (begin, end or None)} in seconds."""
+        found = {}
+        for what, no, at in map(str.split, (self.shared / f"{name}.marks").read_text().splitlines()):
+            found[int(no)] = (int(at) / 1e9, None) if what == "begin" else (found[int(no)][0], int(at) / 1e9)
+        return found
+
+    def away(self, name, leave, come_back):
+        """Two runs are at the agent as it leaves: one that is run again at once, and one that waits until its lease is over for sure."""
+        self.serve_with("one")
+        job = lambda name, **top: self.job(flow(shell(name), **top), name=f"job-{name}", **{name: self.marked(name)})
+        again = self.submit(job("again", **{"on-lost": "rerun"}), "--env", "dev")
+        waits = self.submit(job("waits", lease="10s"), "--env", "dev")
+        self.begun("again", "waits")
+        self.join_one("two")
+        leave("one")
+        self.wait_for(lambda: self.state(again) == "succeeded", "it is run again at the other", self.hub, limit=90)
+        self.assertEqual(self.attempts(again), [("again", 1, "lost", "one"), ("again", 2, "succeeded", "two")])
+        self.assertEqual(set(self.marks("waits")), {1})
+        self.wait_for(lambda: self.state(waits) == "succeeded", "its lease is over", self.hub, limit=180)
+        self.assertEqual(self.attempts(waits), [("waits", 1, "lost", "one"), ("waits", 2, "succeeded", "two")])
+        first, second = self.marks("again")[1], self.marks("again")[2]
+        self.assertTrue(first[1] is None or first[1] > second[0], "the first one ended before the second began")
+        first, second = self.marks("waits")[1], self.marks("waits")[2]
+        self.assertLess(first[1], second[0], "two of them ran beside each other")  # its guard has ended it
+        come_back("one")
+        self.wait_for(lambda: self.hub.log().count("agent/one is here") > 1 and not self.left_of("one"), "nothing of it runs any more", self.hub, limit=90)
+        for run, name in ((again, "again"), (waits, "waits")):
+            code, out = self.attach(run)
+            events = self.checked(out)
+            self.assertEqual((code, [(e["attempt"], e["state"]) for e in events.find("attempt.ended")]), (0, [(1, "lost"), (2, "succeeded")]), self.logs())
+            self.assertEqual([e["text"] for e in events.find("output") if e["attempt"] == 2], ["2"])
+        third = self.submit(self.job(flow(shell("after")), name="job-after", after="echo after\n"), "--env", "dev")
+        self.assertEqual(self.attach(third)[0], 0, self.logs())
+
+    def left_of(self, name):
+        """Commands of actions that run on that host."""
+        inside = os.readlink(f"/proc/{self.hosts[name].holder.pid}/ns/net")
+        found = []
+        for at in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(at / "ns/net") == inside and b"AMA_ATTEMPT=" in (at / "environ").read_bytes():
+                    found.append((at / "cmdline").read_bytes())
+            except OSError:
+                pass
+        return found
+
+    def test_one_stands_still(self):
+        self.away("one", self.stand_still, lambda name: self.stand_still(name, False))
+
+    def test_one_is_cut_off(self):
+        self.away("one", self.cut_off, lambda name: self.cut_off(name, False))
+
+    def test_a_result_that_comes_too_late(self):
+        """The first attempt succeeds while its agent is cut off, and another one has been started meanwhile: its word is not taken."""
+        self.serve_with("one")
+        script = f"touch {self.shared}/$AMA_ATTEMPT; until test -e {self.shared}/$AMA_ATTEMPT.go; do sleep 0.02; done; echo from $AMA_ATTEMPT\n"
+        run = self.submit(self.job(flow(shell("a"), shell("b"), **{"on-lost": "rerun"}), a=script, b="echo b\n"), "--env", "dev")
+        self.begun("1")
+        self.join_one("two")
+        self.cut_off("one")
+        self.begun("2")
+        self.go("1")
+        self.wait_for(lambda: not self.left_of("one"), "the first one has ended", self.hub)
+        self.cut_off("one", False)
+        self.wait_for(lambda: self.hub.log().count("agent/one is here") > 1, "it is back", self.hub, limit=90)
+        self.go("2")
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, self.logs())
+        events = self.checked(out)
+        self.assertEqual([(e["action"], e["attempt"], e["state"]) for e in events.find("attempt.ended")],
+                         [("a", 1, "lost"), ("a", 2, "succeeded"), ("b", 1, "succeeded")])
+        self.assertEqual([e["text"] for e in events.find("output") if e["action"] == "a" and e["attempt"] == 2], ["from 2"])
+
+    def test_each_is_killed_meanwhile(self):
+        """A pipeline with branches over three agents, killed in turn: its result is the one that it has undisturbed."""
+        names = ("one", "two", "three")
+        self.serve_with(*names, cpus="0.2")
+        stages = [f"s{i}" for i in range(2 * ROUNDS)]
+        actions, sources, before = [], {}, []
+        for stage in stages:  # four beside each other, then one that waits for them
+            four = [f"{stage}-{i}" for i in range(4)]
+            actions += [shell(n, **{"depends-on": before}) for n in four] + [shell(stage, **{"depends-on": four})]
+            sources |= {n: self.waits(n) for n in four} | {stage: "echo $AMA_ACTION\n"}
+            before = [stage]
+        run = self.submit(self.job(flow(*actions), **sources), "--env", "dev")
+        for i, stage in enumerate(stages):
+            four = [f"{stage}-{k}" for k in range(4)]
+            self.begun(*four)
+            self.assertGreater(len(set(self.nodes(run).values())), 1)
+            for name in names[:2] if i % 2 else names:
+                self.hosts[name].kill(lose_cache=i % 2 == 1)
+            self.go(*four)
+        code, out = self.attach(run)
+        self.assertEqual(code, 0, self.logs())
+        self.assertEqual(sorted(e["text"] for e in self.checked(out).find("output")), sorted(a["name"] for a in actions))
+        kept = [s for i, s in enumerate(stages) if i % 2 == 0]  # where the cache was kept every action went on under its guard
+        self.assertEqual({(no, state) for name, no, state, _ in self.attempts(run) if name.split("-")[0] in kept}, {(1, "succeeded")}, self.logs())
 
 
 if __name__ == "__main__":
