@@ -34,6 +34,7 @@ typedef struct {
     bool ending;          /* its output is on its way */
     bool ended;           /* written down */
     bool acked;           /* its end */
+    bool uncounted;       /* an earlier agent may have told of it */
     int64_t end_at_ms;
     ama_attempt_state_t outcome;
     const char *cause;

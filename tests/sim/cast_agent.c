@@ -133,20 +133,21 @@ static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, c
 
 static void tell_outcome (self_t *self, cast_attempt_t *attempt)
 {
-    char text[AMA_ID_TEXT];
+    char text[AMA_ID_TEXT], lines[40];
     ama_attempt_status_t status = { .attempt = attempt->id,
                                     .run = attempt->run,
                                     .state = attempt->outcome,
                                     .cause = (char *) attempt->cause,
                                     .exit = -1,
-                                    .has_events = true,
-                                    .events = ama_feed_last (attempt->feed) };
+                                    .has_events = !attempt->uncounted,
+                                    .events = attempt->uncounted ? 0 : ama_feed_last (attempt->feed) };
 
     attempt->ending = false;
     attempt->ended = true;
-    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\",\"lines\":%llu",
+    (void) snprintf (lines, sizeof lines, ",\"lines\":%llu", (unsigned long long) attempt->lines);
+    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"%s",
                ama_id_text (attempt->id, text), ama_attempt_state_name (attempt->outcome), attempt->cause,
-               (unsigned long long) attempt->lines);
+               attempt->uncounted ? "" : lines);
     ama_statuses_attempt (self->statuses, &status);
     ama_feed_close (&attempt->feed);
 }
@@ -193,6 +194,8 @@ static void begin (self_t *self, const ama_attempt_start_t *start)
                ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text),
                start->snapshot, self->agent->index);
     ama_statuses_attempt (self->statuses, &running);
+    attempt->uncounted =
+        !ama_id_is_zero (start->session) && (!session || session->incarnation != self->agent->incarnation);
     if (!ama_id_is_zero (start->session) && (!session || !session->open))
         end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_now_ms (self->ctx));
 }

@@ -56,6 +56,7 @@ typedef struct {
     cast_world_t *config; /* what the stand-ins are given */
     cast_reader_t *readers[CAST_READERS];
     cast_agent_t *agents[CAST_AGENTS];
+    unsigned n_agents; /* one to three */
     char ends[CAST_AGENTS][32];
     struct {
         char name[AMA_NAME_MAX];
@@ -125,13 +126,23 @@ static void cut (story_t *story, const char *disk, int64_t away_ms)
     story->cuts++;
 }
 
+/* Any but the supervisor; the agents take turns as one. */
+static part_t any_part (story_t *story, uint64_t number)
+{
+    part_t which = (part_t) (BROKER + number % (PARTS - BROKER - (CAST_AGENTS - 1)));
+
+    if (which > AGENT)
+        return which + CAST_AGENTS - 1;
+    return which < AGENT ? which : AGENT + (part_t) (cast_random (&story->world) % story->n_agents);
+}
+
 static void crash (story_t *story)
 {
     enum { AMAD, AMAD_POWER, REPORTER_POWER, ONE };
     cast_world_t *world = &story->world;
     uint64_t what = cast_random (world) % 14;
     int64_t away_ms = 50 + (int64_t) (cast_random (world) % 1500);
-    part_t which = what >= ONE ? (part_t) (BROKER + (what - ONE) % (PARTS - BROKER)) : SUPERVISOR;
+    part_t which = what >= ONE ? any_part (story, what - ONE) : SUPERVISOR;
 
     story->crashes++;
     cast_note (world, what == AMAD_POWER || what == REPORTER_POWER ? "cut" : "crash", ",\"who\":\"%s\"",
@@ -280,6 +291,7 @@ static void set_up (story_t *story, uint64_t seed)
 {
     bool together = seed % 2;
 
+    story->n_agents = 1 + (unsigned) (seed / 3 % CAST_AGENTS);
     (void) snprintf (story->amad_disk, sizeof story->amad_disk, "%s/amad", story->folder);
     (void) snprintf (story->reporter_disk, sizeof story->reporter_disk, "%s/%s", story->folder,
                      together ? "amad" : "reporter");
@@ -287,7 +299,7 @@ static void set_up (story_t *story, uint64_t seed)
     (void) mkdir (story->amad_disk, 0700);
     (void) mkdir (story->reporter_disk, 0700);
     story->supervisor = (ama_supervisor_conf_t){ .data_dir = story->amad_disk, .max_active = seed % 7 == 0 ? 2 : 0 };
-    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30, .agent_joins = seed / 3 % CAST_AGENTS > 0 };
+    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30, .agent_joins = story->n_agents > 1 };
     story->reporter = (ama_reporter_conf_t){ .dir = story->reports };
     story->fetcher = (ama_fetcher_conf_t){ .cache_dir = story->cache, .helper = "helper" };
     story->resolver =
@@ -297,7 +309,7 @@ static void set_up (story_t *story, uint64_t seed)
     add_part (story, SUPERVISOR, &ama_supervisor_def, NULL, &story->supervisor);
     add_part (story, BROKER, &ama_broker_def, NULL, &story->broker);
     add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
-    for (unsigned i = 0; i <= seed / 3 % CAST_AGENTS; i++) { /* one to three */
+    for (unsigned i = 0; i < story->n_agents; i++) {
         static const char *const names[CAST_AGENTS] = { "agent/local", "agent/two", "agent/three" };
         (void) snprintf (story->ends[i], sizeof story->ends[i], "/proc/self/cwd/ends%u", i);
         story->agents[i] = &story->world.agents[i];
