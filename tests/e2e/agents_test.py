@@ -3,22 +3,44 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import unittest
 
+from house import BIN
 from net_house import NetHouse, needs_root
 from run_test import flow, shell
 
 ROUNDS = int(os.environ.get("AMA_PLACEMENT_ROUNDS", "1"))  # each agent is killed so often
 
 
-@needs_root
-class Agents(NetHouse):
+class AgentHouse(NetHouse):
     def tearDown(self):
         for host in self.hosts.values():
             if host.process and host.process.poll() is None:
                 host.process.send_signal(signal.SIGCONT)
+        for process in self.hub.others:
+            process.terminate()
+            process.wait(30)
         super().tearDown()
 
+    def shown(self, run):
+        """Asked again when this machine was too busy for an answer."""
+        for again in (True, True, False):
+            done = self.ama("show", run, "-o", "json")
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+            self.assertTrue(again and "does not answer" in done.stderr, done.stderr + self.logs())
+
+    def state(self, run):
+        return self.shown(run)["state"]
+
+    def attempts(self, run):
+        """[(action, number, state, node)], in order of the flow."""
+        return [(a["name"], t["no"], t["state"], t["node"].removeprefix("agent/")) for a in self.shown(run)["actions"] for t in a["attempts"]]
+
+
+@needs_root
+class Agents(AgentHouse):
     def serve_with(self, *names, cpus="1"):
         self.serve("", "--no-agent")
         for name in names:
@@ -28,16 +50,6 @@ class Agents(NetHouse):
         agent = self.agent(name, "--cpus", cpus, "--sandbox-write", self.shared)
         self.wait_for(lambda: f"agent/{name} is here" in self.hub.log(), f"{name} is here", agent)
         return agent
-
-    def state(self, run):
-        done = self.ama("show", run, "-o", "json")
-        self.assertEqual(done.returncode, 0, done.stderr + self.logs())
-        return json.loads(done.stdout)["state"]
-
-    def attempts(self, run):
-        """[(action, number, state, node)], in order of the flow."""
-        shown = json.loads(self.ama("show", run, "-o", "json").stdout)
-        return [(a["name"], t["no"], t["state"], t["node"].removeprefix("agent/")) for a in shown["actions"] for t in a["attempts"]]
 
     def nodes(self, run):
         return {action: node for action, _, state, node in self.attempts(run) if state == "running"}
@@ -73,6 +85,37 @@ class Agents(NetHouse):
         self.assertEqual(sorted(e["text"] for e in self.checked(out).find("output")), list(names))
         for name in ("one", "two", "three"):  # the files came to each of them
             self.assertEqual(len(list(self.hosts[name].home.rglob("trees/*/tree"))), 1, name)
+
+    def test_one_of_amads_own_machine(self):
+        """It has what amad.yaml says, and there is one of these."""
+        self.serve("resources: {cpus: 0.1}\n", "--no-agent")
+        logs = []
+        for name in ("local", "other"):
+            at = self.folder / name
+            at.mkdir()
+            logs.append(at / "log")
+            with open(logs[-1], "w") as log:
+                self.hub.others.append(subprocess.Popen([*self.hub.enter(), BIN / "ama-agent", "--connect", f"ipc://{next(self.data.rglob('hub.sock'))}", "--name", name,
+                                                         "--dir", at, "--sandbox-write", self.shared], env=self.hub.env, stdin=subprocess.DEVNULL, stderr=log))
+            self.wait_for(lambda: "agent/local is here" in self.hub.log(), "it is here", self.hub)
+        self.wait_for(lambda: "one agent of this machine is enough" in logs[1].read_text(), "a refusal", self.hub)
+        self.join_one("one", "0.1")
+        run = self.submit(self.side_by_side(*"ab"), "--env", "dev")
+        self.begun(*"ab")
+        self.assertEqual(sorted(self.nodes(run).values()), ["local", "one"])
+        self.go(*"ab")
+        self.assertEqual(self.attach(run)[0], 0, self.logs())
+
+    def test_more_than_any_has(self):
+        self.serve_with("one", "two", cpus="1")
+        job = lambda name, cpus: self.job(flow(shell("a", resources={"cpus": cpus})), name=name, a="echo a\n")
+        run = self.submit(job("large", 1.5), "--env", "dev")
+        self.wait_for(lambda: "no agent that is here has as much" in self.ama("show", run).stdout, "it says so", self.hub)
+        self.join_one("three", "2")  # it was on its way
+        self.assertEqual(self.attach(run)[0], 0, self.logs())
+        run = self.submit(job("larger", 3), "--env", "dev")
+        self.assertEqual(self.attach(run)[0], 5, self.logs())  # after half a minute
+        self.assertIn("no agent has more than 2 to give", self.ama("show", run, "-o", "json").stdout + self.ama("show", run).stdout)
 
     def cut_off(self, name, off=True):
         """Nothing comes from it or to it any more."""
