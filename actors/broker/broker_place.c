@@ -84,11 +84,14 @@ static bool fits (const broker_agent_t *agent, const broker_share_t *share, cons
     uint64_t memory;
 
     more (agent, share, lease, &cpus, &memory);
-    if ((cpus == 0 || agent->used_cpus + cpus <= agent->cpus)
-        && (memory == 0 || agent->used_memory + memory <= agent->memory))
-        return true;
-    /* Two runs that hold sessions, each waiting for the other's to end, would wait for ever: their attempts overlook sessions. */
-    return !lease->session && share && share->session_cpus && agent->attempt_cpus + lease->cpus <= agent->cpus
+    return (cpus == 0 || agent->used_cpus + cpus <= agent->cpus)
+           && (memory == 0 || agent->used_memory + memory <= agent->memory);
+}
+
+/* Two runs that hold sessions, each waiting for the other's to end, would wait for ever: their attempts there overlook sessions, if they must. */
+static bool fits_beside_sessions (const broker_agent_t *agent, const broker_share_t *share, const broker_lease_t *lease)
+{
+    return !lease->session && share && share->session_cpus && agent->attempt_cpus + wanted (agent, lease) <= agent->cpus
            && agent->attempt_memory + lease->memory <= agent->memory;
 }
 
@@ -108,7 +111,7 @@ static double load_with (const broker_agent_t *agent, const broker_share_t *shar
 broker_agent_t *broker_choose (broker_agent_t *agents, const broker_run_t *run, const broker_lease_t *lease)
 {
     bool passes = holds_session (run); /* what a run before it waits for may be the end of that session */
-    broker_agent_t *agent, *best = NULL;
+    broker_agent_t *agent, *best = NULL, *last_resort = NULL;
     double least = 0;
 
     DL_FOREACH (agents, agent)
@@ -116,8 +119,13 @@ broker_agent_t *broker_choose (broker_agent_t *agents, const broker_run_t *run, 
         const broker_share_t *share = share_at (run, agent);
         double load;
 
-        if (!agent->here || (agent->kept && !passes) || !broker_could (agent, lease) || !fits (agent, share, lease))
+        if (!agent->here || (agent->kept && !passes) || !broker_could (agent, lease))
             continue;
+        if (!fits (agent, share, lease)) {
+            if (!last_resort && fits_beside_sessions (agent, share, lease))
+                last_resort = agent;
+            continue;
+        }
         if (share && share->session_cpus)
             return agent;
         load = load_with (agent, share, lease);
@@ -126,7 +134,7 @@ broker_agent_t *broker_choose (broker_agent_t *agents, const broker_run_t *run, 
             least = load;
         }
     }
-    return best;
+    return best ? best : last_resort;
 }
 
 /* Adds (sign 1) or takes away (sign -1). */
