@@ -378,6 +378,33 @@ static void refuse_given_back (ama_broker_core_t *core, ama_id_t id)
     core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = id, .error = &error }, core->arg);
 }
 
+/* agent: where the supervisor holds it, "" if it does not know of a grant. */
+static void request_again (ama_broker_core_t *core, broker_lease_t *lease, const char *agent)
+{
+    broker_run_t *run = run_of (core, lease->run);
+
+    lease->renewed = true;
+    if (*agent && (!lease->agent || strcmp (lease->agent->name, agent) != 0)) {
+        if (lease->agent)
+            give (core, run, lease);
+        else
+            unwish (core, run, lease);
+        take (core, run, lease, agent_of (core, agent));
+        tell_grant (core, lease);
+        settle (core);
+        return;
+    }
+    if (!*agent && lease->agent && !lease->agent->here) { /* nobody uses it there, or ever will */
+        give (core, run, lease);
+        lease->cpus = lease->all_cpus ? 0 : lease->cpus;
+        wish (core, run, lease);
+        settle (core);
+        return;
+    }
+    if (lease->agent)
+        tell_grant (core, lease);
+}
+
 void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t *request)
 {
     bool held = request->agent[0] != '\0';
@@ -392,9 +419,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
 
     HASH_FIND (hh, core->leases, &request->lease, sizeof request->lease, lease);
     if (lease) {
-        lease->renewed = true;
-        if (lease->agent)
-            tell_grant (core, lease);
+        request_again (core, lease, request->agent);
         return;
     }
     if (find_given_back (core, request->lease)) {

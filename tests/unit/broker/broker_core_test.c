@@ -105,6 +105,14 @@ static const row_t rows[] = {
     { "one goes: what it runs stays leased, the rest goes to the other",
       "agent f - 1 4096; agent g - 1 4096; ask a x 1 1; gone f; ask b x 1 1; ask c y 1 1; agent f - 1 4096; free a",
       "grant a@f; grant b@g; wait c 1; grant c@f" },
+    { "a grant that nobody has heard of when its agent goes is made anew",
+      "agent f - 1 1; agent g - 2 1; ask a x all 1; gone g; ask a x all 1; agent g - 2 1; ask b y 2 1",
+      "grant a@g; grant a@f; grant b@g" },
+    { "one that was heard of: where the supervisor holds it counts",
+      "agent f - 1 1; agent g - 1 1; ask a x 1 1; gone f; ask a x 1 1; held a x 1 1 f; ask b y 1 1; agent f - 1 1; ask "
+      "c z "
+      "1 1; free a",
+      "grant a@f; grant a@g; grant a@f; grant b@g; wait c 2; grant c@f" },
     { "none is left", "agent f - 1 1; agent g - 1 1; gone f; gone g; ask a x 1 1; agent g - 1 1",
       "wait a agent; grant a@g" },
     { "a session's agent has gone: attempts of its run go to the other",
