@@ -126,10 +126,7 @@ class Agents(AgentHouse):
 
     def test_one_is_killed_and_the_other_goes_on(self):
         self.serve_with("one", "two", cpus="0.2")
-        self.assertEqual(len(self.hosts), 3)
-        job = self.job(flow(*(shell(n, **{"depends-on": []}) for n in "abcd"), *(shell(n, **{"depends-on": []}) for n in "ef")),
-                       **{n: self.waits(n) for n in "abcdef"})
-        run = self.submit(job, "--env", "dev")
+        run = self.submit(self.side_by_side(*"abcdef"), "--env", "dev")
         self.begun(*"abcd")
         nodes = self.nodes(run)
         of_one, of_two = ([n for n in "abcd" if nodes[n] == node] for node in ("one", "two"))
@@ -160,31 +157,39 @@ class Agents(AgentHouse):
     def lived(self, name):
         return (self.shared / f"{name}.alive").stat().st_mtime
 
-    def away(self, name, leave, come_back):
-        """Two runs are at the agent as it leaves: one that is run again at once, and one that waits until its lease is over for sure."""
-        self.serve_with("one")
-        job = lambda name, **top: self.job(flow(shell(name), **top), name=f"job-{name}", **{name: self.marked(name)})
-        again = self.submit(job("again", **{"on-lost": "rerun"}), "--env", "dev")
-        waits = self.submit(job("waits", lease="10s"), "--env", "dev")
-        self.begun("again", "waits")
+    def test_two_of_three_are_away(self):
+        """One stands still, one is cut off. Two runs are at each: one that is run again at once, and one that waits until its lease is over for sure."""
+        self.serve("", "--no-agent")
+        job = lambda name, **top: self.job(flow(shell(name), **top), name=name, **{name: self.marked(name)})
+        runs = {}
+        for agent in ("still", "cut"):
+            self.join_one(agent, "0.2")
+            runs[f"{agent}-again"] = self.submit(job(f"{agent}-again", **{"on-lost": "rerun"}), "--env", "dev")
+            runs[f"{agent}-waits"] = self.submit(job(f"{agent}-waits", lease="10s"), "--env", "dev")
+            self.begun(f"{agent}-again", f"{agent}-waits")
         self.join_one("two")
-        leave("one")
-        self.wait_for(lambda: self.state(again) == "succeeded", "it is run again at the other", self.hub, limit=90)
-        self.assertEqual(self.attempts(again), [("again", 1, "lost", "one"), ("again", 2, "succeeded", "two")])
-        self.wait_for(lambda: self.lived("again") > self.begins("again")[2], "it ran beside the first one", self.hub)
-        self.assertEqual(set(self.begins("waits")), {1})
-        self.wait_for(lambda: self.state(waits) == "succeeded", "its lease is over", self.hub, limit=180)
-        self.assertEqual(self.attempts(waits), [("waits", 1, "lost", "one"), ("waits", 2, "succeeded", "two")])
-        self.assertLess(self.lived("waits"), self.begins("waits")[2])  # its guard has ended it before
-        come_back("one")
-        self.wait_for(lambda: self.hub.log().count("agent/one is here") > 1 and not self.left_of("one"), "nothing of it runs any more", self.hub, limit=90)
-        for run, name in ((again, "again"), (waits, "waits")):
+        self.stand_still("still")
+        self.cut_off("cut")
+        for agent in ("still", "cut"):
+            name = f"{agent}-again"
+            self.wait_for(lambda: self.state(runs[name]) == "succeeded", f"{name} is run again at the other", self.hub, limit=90)
+            self.assertEqual(self.attempts(runs[name]), [(name, 1, "lost", agent), (name, 2, "succeeded", "two")])
+            self.wait_for(lambda: self.lived(name) > self.begins(name)[2], "it ran beside the first one", self.hub)
+            self.assertEqual(set(self.begins(f"{agent}-waits")), {1})
+        for agent in ("still", "cut"):
+            name = f"{agent}-waits"
+            self.wait_for(lambda: self.state(runs[name]) == "succeeded", f"the lease of {name} is over", self.hub, limit=180)
+            self.assertEqual(self.attempts(runs[name]), [(name, 1, "lost", agent), (name, 2, "succeeded", "two")])
+            self.assertLess(self.lived(name), self.begins(name)[2])  # its guard has ended it before
+        self.stand_still("still", False)
+        self.cut_off("cut", False)
+        for agent in ("still", "cut"):
+            self.wait_for(lambda: self.hub.log().count(f"agent/{agent} is here") > 1 and not self.left_of(agent), f"nothing of {agent} runs any more", self.hub, limit=90)
+        for name, run in runs.items():
             code, out = self.attach(run)
             events = self.checked(out)
-            self.assertEqual((code, [(e["attempt"], e["state"]) for e in events.find("attempt.ended")]), (0, [(1, "lost"), (2, "succeeded")]), self.logs())
+            self.assertEqual((code, [(e["attempt"], e["state"]) for e in events.find("attempt.ended")]), (0, [(1, "lost"), (2, "succeeded")]), name + self.logs())
             self.assertEqual([e["text"] for e in events.find("output") if e["attempt"] == 2], ["2"])
-        third = self.submit(self.job(flow(shell("after")), name="job-after", after="echo after\n"), "--env", "dev")
-        self.assertEqual(self.attach(third)[0], 0, self.logs())
 
     def left_of(self, name):
         """Commands of actions that run on that host."""
@@ -197,12 +202,6 @@ class Agents(AgentHouse):
             except OSError:
                 pass
         return found
-
-    def test_one_stands_still(self):
-        self.away("one", self.stand_still, lambda name: self.stand_still(name, False))
-
-    def test_one_is_cut_off(self):
-        self.away("one", self.cut_off, lambda name: self.cut_off(name, False))
 
     def test_a_result_that_comes_too_late(self):
         """The first attempt succeeds while its agent is cut off, and another one has been started meanwhile: its word is not taken."""
