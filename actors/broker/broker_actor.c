@@ -394,7 +394,7 @@ static void done (void *state)
 
     drop_wishes (self);
     while (self->agents)
-        drop_agent (self, self->agents);
+        drop_agent (self, self->agents); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     ama_timer_destroy (&self->start);
     ama_timer_destroy (&self->complete);
     ama_timer_destroy (&self->sweep);
