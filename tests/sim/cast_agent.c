@@ -200,6 +200,23 @@ static void begin (self_t *self, const ama_attempt_start_t *start)
         end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_now_ms (self->ctx));
 }
 
+/* It died with its guard, when no agent was there: its tape is found, and nobody knows how it ended. */
+static bool tell_lost (self_t *self, const ama_attempt_start_t *start)
+{
+    ama_attempt_status_t status = { .attempt = start->attempt,
+                                    .run = start->run,
+                                    .state = AMA_ATTEMPT_STATE_LOST,
+                                    .cause = (char *) "node-lost",
+                                    .exit = -1 };
+    cast_attempt_t *attempt = find_attempt (self->world, start->attempt);
+
+    if (!attempt || attempt->ended || attempt->agent != self->agent->index || !ama_id_is_zero (start->session))
+        return false;
+    attempt->incarnation = self->agent->incarnation;
+    ama_statuses_attempt (self->statuses, &status);
+    return true;
+}
+
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
 {
     self_t *self = state;
@@ -208,7 +225,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (knows_attempt (self, start->attempt))
+    if (knows_attempt (self, start->attempt) || tell_lost (self, start))
         return 0;
     check_start (self->world, start);
     begin (self, start);
