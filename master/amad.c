@@ -41,7 +41,7 @@ static const char usage[] =
     "  --config FILE      options, see docs/reference/amad.yaml.md (AMA_CONFIG)\n"
     "  --data-dir DIR     journal, reports and socket lie here (AMA_DATA_DIR)\n"
     "  --log-level LEVEL  error, warn, info, debug or trace (AMA_LOG_LEVEL)\n"
-    "  --no-agent         start none: one joins by itself (ama-agent.service)\n"
+    "  --no-agent         start none: agents join by themselves (ama-agent.service)\n"
     "  --actor NAME       be this actor of the amad at ENDPOINT: depot, fetcher, planner, resolver, broker or "
     "reporter\n"
     "  --connect ENDPOINT tcp://HOST:PORT\n"

@@ -1,7 +1,7 @@
-/* broker_actor.c - leases for the supervisor, and the life of the local agent
+/* broker_actor.c - leases for the supervisor, who is there to run what is leased, and the life of the local agent
  *
  * Asked by the supervisor and by agents, on its actor's own loop. Holds nothing durable: after a restart the supervisor asks again for what it
- * held, and the agent says hello. The agent is meant to outlive this process, so before one is started its lock file is looked at; one that
+ * held, and the agents say hello. The local one is meant to outlive this process, so before one is started its lock file is looked at; one that
  * lives already comes by itself. Its death is seen through its pidfd: then another is started, whose hello says what it knows.
  */
 #include "actors/broker/broker_actor.h"
@@ -29,6 +29,22 @@ enum { RESTART_MIN_MS = 100, RESTART_MAX_MS = 10000, LOOK_AGAIN_MS = 1000, TRIES
 
 enum { SWEEP_MS = 100000 }; /* the supervisor asks again every 30 s for what it holds and wants */
 
+/* In which agents that lived before this process say hello to it: they try every 5 s at the latest, and silence ends their old connection within 15 s. */
+enum { COMPLETE_MS = 30000 };
+
+typedef struct broker broker_t;
+
+/* An agent that is there. */
+typedef struct {
+    UT_hash_handle hh;
+    char name[AMA_NAME_MAX];
+    broker_t *broker;
+    bool near;            /* of this machine */
+    uint64_t incarnation; /* as it said */
+    int pidfd;            /* of the one that is watched, or -1 */
+    ama_watch_t *death;
+} agent_t;
+
 /* Who waits for a lease. */
 typedef struct wish {
     UT_hash_handle hh;
@@ -36,22 +52,26 @@ typedef struct wish {
     ama_waiter_t waiter;
 } wish_t;
 
-typedef struct {
+struct broker {
     ama_ctx_t *ctx;
     char **agent_argv, **agent_env; /* owned, NULL if not given; likewise below */
     char *agent_lock, *agent_log;
     ama_broker_core_t *core;
     ama_broker_limits_t own; /* of this machine */
     wish_t *wishes;
-    char agent[AMA_NAME_MAX]; /* name of the agent that said hello, "" while there is none */
-    int pidfd;                /* of it, -1 */
-    ama_watch_t *death;
-    ama_timer_t *start;
+    agent_t *agents;
+    ama_timer_t *start, *complete, *sweep;
     int64_t backoff_ms;
-    unsigned tries;       /* starts since the last hello */
-    uint64_t incarnation; /* of the agent, as it said */
-    ama_timer_t *sweep;
-} broker_t;
+    unsigned tries; /* starts since the last hello */
+};
+
+static agent_t *find_agent (broker_t *self, const char *name)
+{
+    agent_t *agent;
+
+    HASH_FIND_STR (self->agents, name, agent);
+    return agent;
+}
 
 /* ---- effects ---- */
 
@@ -64,7 +84,8 @@ static void answer (broker_t *self, ama_id_t lease, const ama_broker_effect_t *e
         return;
     if (effect->kind == AMA_BROKER_GRANT) {
         ama_lease_granted_t granted = *effect->granted;
-        granted.incarnation = self->incarnation;
+        const agent_t *agent = find_agent (self, granted.agent);
+        granted.incarnation = agent ? agent->incarnation : 0;
         AMA_FAILPOINT (broker, granted);
         (void) ama_reply (self->ctx, &wish->waiter, AMA_MSG_LEASE_GRANTED, &granted);
     }
@@ -127,7 +148,7 @@ static void start_agent (void *arg)
     ama_err_t err = { 0 };
     ama_child_t *child;
 
-    if (!self->agent_argv || self->agent[0])
+    if (!self->agent_argv || self->agents)
         return;
     if (agent_lives (self)) {
         ama_timer_after (self->start, LOOK_AGAIN_MS);
@@ -145,42 +166,87 @@ static void start_agent (void *arg)
     start_later (self);
 }
 
-static void agent_gone (broker_t *self, ama_agent_change_t change)
+static void unwatch (agent_t *agent)
 {
+    ama_watch_destroy (&agent->death);
+    if (agent->pidfd >= 0)
+        (void) close (agent->pidfd);
+    agent->pidfd = -1;
+}
+
+static void drop_agent (broker_t *self, agent_t *agent)
+{
+    unwatch (agent);
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    HASH_DEL (self->agents, agent);
+    free (agent);
+}
+
+/* The others go on. */
+static void agent_gone (agent_t *agent)
+{
+    broker_t *self = agent->broker;
     char name[AMA_NAME_MAX];
 
     AMA_FAILPOINT (broker, agent_gone);
-    memcpy (name, self->agent, sizeof name);
-    self->agent[0] = '\0';
-    ama_watch_destroy (&self->death);
-    if (self->pidfd >= 0)
-        (void) close (self->pidfd);
-    self->pidfd = -1;
-    ama_broker_core_agent (self->core, NULL, NULL);
-    tell_change (self, name, change, NULL);
+    memcpy (name, agent->name, sizeof name);
+    drop_agent (self, agent);
+    tell_change (self, name, AMA_AGENT_CHANGE_LOST, NULL);
+    ama_broker_core_agent_gone (self->core, name);
     start_agent (self);
 }
 
 static void on_death (int fd, short events, void *arg)
 {
-    broker_t *self = arg;
+    agent_t *agent = arg;
 
     (void) fd;
     (void) events;
-    ama_log (AMA_LOG_WARN, "broker", "%s died", self->agent);
-    agent_gone (self, AMA_AGENT_CHANGE_LOST);
+    ama_log (AMA_LOG_WARN, "broker", "%s died", agent->name);
+    agent_gone (agent);
 }
 
 /* ---- messages ---- */
 
-/* There is one agent at a time; that of amad itself is local. An agent of another machine says no process id. */
+/* An agent of this machine says its process id; there is one of these, for it is given all that this machine has to lease. */
 static int is_welcome (const broker_t *self, const char *name, const ama_lease_agent_hello_t *hello, ama_err_t *err)
 {
+    const agent_t *agent;
+
     if (self->agent_argv && !hello->pid)
-        return ama_err_set (err, AMA_E_ROLE, "amad has an agent of its own here; with --no-agent another may join");
-    if (self->agent[0] && strcmp (self->agent, name) != 0)
-        return ama_err_set (err, AMA_E_EXISTS, "%s has joined already, and one agent is all that is used", self->agent);
+        return ama_err_set (err, AMA_E_ROLE, "amad has an agent of its own here; with --no-agent others may join");
+    for (agent = self->agents; agent; agent = agent->hh.next) {
+        if (agent->near && hello->pid && strcmp (agent->name, name) != 0)
+            return ama_err_set (err, AMA_E_EXISTS, "%s has joined already, and one agent of this machine is enough",
+                                agent->name);
+    }
+    if (!ama_broker_core_has_room (self->core, name))
+        return ama_err_set (err, AMA_E_BUSY, "there are %d agents already", AMA_BROKER_AGENTS_MAX);
     return hello->cpus > 0 && hello->cpus < 1e6 ? 0 : ama_err_set (err, AMA_E_INVALID, "an agent without cpus");
+}
+
+static agent_t *agent_of (broker_t *self, const char *name)
+{
+    agent_t *agent = find_agent (self, name);
+
+    if (!agent) {
+        agent = ama_calloc (1, sizeof *agent);
+        (void) snprintf (agent->name, sizeof agent->name, "%s", name);
+        agent->broker = self;
+        agent->pidfd = -1;
+        HASH_ADD_STR (self->agents, name, agent);
+    }
+    return agent;
+}
+
+static void watch (agent_t *agent, pid_t pid)
+{
+    unwatch (agent);
+    if (!agent->broker->agent_argv || pid <= 1)
+        return;
+    agent->pidfd = pidfd_open (pid, 0);
+    if (agent->pidfd >= 0)
+        agent->death = ama_watch_new (agent->broker->ctx, agent->pidfd, POLLIN, on_death, agent);
 }
 
 static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
@@ -190,30 +256,26 @@ static int on_hello (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     const ama_lease_agent_welcome_t welcome = { 0 };
     const ama_broker_limits_t far = { hello->cpus, hello->memory };
     ama_waiter_t waiter = ama_waiter (envelope);
-    bool news = !self->agent[0] || self->incarnation != hello->incarnation;
+    agent_t *agent;
+    bool news;
     int rc = is_welcome (self, envelope->src, hello, err);
 
     if (rc < 0)
         return rc;
     AMA_FAILPOINT (broker, hello);
-    ama_watch_destroy (&self->death);
-    if (self->pidfd >= 0)
-        (void) close (self->pidfd);
-    self->pidfd = -1;
-    if (self->agent_argv && hello->pid > 1) {
-        self->pidfd = pidfd_open ((pid_t) hello->pid, 0);
-        if (self->pidfd >= 0)
-            self->death = ama_watch_new (ctx, self->pidfd, POLLIN, on_death, self);
-    }
-    (void) snprintf (self->agent, sizeof self->agent, "%s", envelope->src);
-    self->incarnation = hello->incarnation;
+    agent = find_agent (self, envelope->src);
+    news = !agent || agent->incarnation != hello->incarnation;
+    agent = agent_of (self, envelope->src);
+    agent->near = hello->pid != 0;
+    agent->incarnation = hello->incarnation;
+    watch (agent, (pid_t) hello->pid);
     self->tries = 0;
     self->backoff_ms = RESTART_MIN_MS;
     ama_timer_cancel (self->start);
-    ama_log (news ? AMA_LOG_INFO : AMA_LOG_DEBUG, "broker", "%s is here and holds %zu", self->agent, hello->n_held);
-    tell_change (self, self->agent, AMA_AGENT_CHANGE_UP, hello);
+    ama_log (news ? AMA_LOG_INFO : AMA_LOG_DEBUG, "broker", "%s is here and holds %zu", agent->name, hello->n_held);
+    tell_change (self, agent->name, AMA_AGENT_CHANGE_UP, hello);
     (void) ama_reply (ctx, &waiter, AMA_MSG_LEASE_AGENT_WELCOME, &welcome);
-    ama_broker_core_agent (self->core, self->agent, hello->pid ? &self->own : &far);
+    ama_broker_core_agent_up (self->core, agent->name, agent->near ? &self->own : &far);
     return 0;
 }
 
@@ -276,8 +338,8 @@ static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
         drop_wishes (self);
         ama_broker_core_forget_wishes (self->core);
     }
-    else if (strcmp (name, self->agent) == 0)
-        agent_gone (self, AMA_AGENT_CHANGE_LOST);
+    else if (find_agent (self, name))
+        agent_gone (find_agent (self, name));
 }
 
 /* Leases that nobody has asked for again for so long are held by nobody. */
@@ -289,27 +351,33 @@ static void on_sweep (void *arg)
     ama_timer_after (self->sweep, SWEEP_MS);
 }
 
+static void on_complete (void *arg)
+{
+    ama_broker_core_complete (((broker_t *) arg)->core);
+}
+
 /* ---- life ---- */
 
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     broker_t *self = state;
     const ama_broker_conf_t *conf = config;
-    const ama_broker_limits_t unknown = { 1e6, UINT64_MAX };
 
     (void) err;
     *self = (broker_t){ .ctx = ctx,
-                        .pidfd = -1,
                         .backoff_ms = RESTART_MIN_MS,
                         .agent_argv = ama_strv_copy (conf->agent_argv),
                         .agent_env = ama_strv_copy (conf->agent_env),
                         .agent_lock = conf->agent_lock ? ama_strdup (conf->agent_lock) : NULL,
                         .agent_log = conf->agent_log ? ama_strdup (conf->agent_log) : NULL };
     self->own = (ama_broker_limits_t){ conf->cpus, conf->memory };
-    self->core = ama_broker_core_new (conf->agent_joins ? &unknown : &self->own, perform, self);
+    self->core = ama_broker_core_new (conf->agent_joins ? NULL : &self->own, perform, self);
     self->start = ama_timer_new (ctx, start_agent, self);
     self->sweep = ama_timer_new (ctx, on_sweep, self);
+    self->complete = ama_timer_new (ctx, on_complete, self);
     ama_timer_after (self->sweep, SWEEP_MS);
+    if (conf->agent_joins)
+        ama_timer_after (self->complete, COMPLETE_MS);
     if (self->agent_argv)
         ama_timer_after (self->start, 0);
     return 0;
@@ -325,10 +393,10 @@ static void done (void *state)
     broker_t *self = state;
 
     drop_wishes (self);
-    ama_watch_destroy (&self->death);
-    if (self->core && self->pidfd >= 0)
-        (void) close (self->pidfd);
+    while (self->agents)
+        drop_agent (self, self->agents); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     ama_timer_destroy (&self->start);
+    ama_timer_destroy (&self->complete);
     ama_timer_destroy (&self->sweep);
     ama_broker_core_destroy (&self->core);
     ama_strv_free (self->agent_argv);

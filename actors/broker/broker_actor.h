@@ -1,15 +1,16 @@
-/* broker_actor.h - the broker as an actor: leases of this machine, and the local agent that runs what is leased */
+/* broker_actor.h - the broker as an actor: leases of all agents that are there, and the life of the local one */
 #ifndef AMA_BROKER_ACTOR_H
 #define AMA_BROKER_ACTOR_H
 
 #include "actors/runtime/ama_actor.h"
 
 typedef struct {
-    double cpus;     /* for leases of this machine */
+    double cpus;     /* of this machine, for leases at its agent */
     uint64_t memory; /* bytes, likewise */
-    const char *const
-        *agent_argv;  /* NULL-terminated; NULL: the agent is an actor of this or another process and comes by itself */
-    bool agent_joins; /* it may be one of another machine: until it has come nobody knows what there is to lease */
+    const char *const *
+        agent_argv; /* of the local agent, then the only one; NULL-terminated. NULL: agents are actors of this or another process and come by themselves */
+    bool
+        agent_joins; /* they may be of other machines, and any number: until they have come nobody knows what there is to lease */
     const char *const *agent_env; /* NULL: this process' own */
     const char *agent_lock;       /* file the agent holds with flock while it lives */
     const char *agent_log;        /* its stderr is appended here */

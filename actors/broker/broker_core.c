@@ -1,44 +1,14 @@
-/* broker_core.c - leases of one machine: capacity, turns, reasons for waiting. No I/O. */
-#include "actors/broker/broker_core.h"
+/* broker_core.c - leases at all agents: turns, reasons for waiting. No I/O. */
+#include "actors/broker/broker_in.h"
 
-#include "messages/ama_envelope.h"
+#include "actors/base/ama_str.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-#include <uthash.h>
-
-enum { AHEAD_EXACT = 10, TEXT_ROOM = 256, GIVEN_BACK_MAX = 100000 };
-
-/* cpus are counted in thousandths, so that many small leases add up exactly */
-typedef int64_t millis_t;
-
-typedef struct lease {
-    UT_hash_handle hh;
-    struct lease *prev, *next; /* in the run's queue while it waits */
-    ama_id_t id;
-    ama_id_t run;
-    millis_t cpus;
-    uint64_t memory;
-    bool session;
-    bool all_cpus;
-    bool granted;
-    bool renewed;         /* asked for or granted since the last sweep */
-    char told[TEXT_ROOM]; /* the last reason for waiting */
-} lease_t;
-
-typedef struct run {
-    UT_hash_handle hh;
-    struct run *prev, *next; /* in the order of turns while it has wishes */
-    ama_id_t id;
-    lease_t *queue;
-    size_t leases; /* granted and wished for */
-    millis_t session_cpus, attempt_cpus;
-    uint64_t session_memory, attempt_memory;
-} run_t;
+enum { GIVEN_BACK_MAX = 100000 };
 
 /* A lease that was given back. */
 typedef struct {
@@ -48,31 +18,32 @@ typedef struct {
 } given_back_t;
 
 struct ama_broker_core {
-    millis_t cpus, used_cpus;
-    uint64_t memory, used_memory;
-    millis_t attempt_cpus; /* of all runs, sessions left out */
-    uint64_t attempt_memory;
-    lease_t *leases;
+    broker_agent_t *agents;
+    broker_agent_t own; /* until an agent has come: what its machine will have; known if that is known */
+    bool complete;      /* who has not come yet is not waited for */
+    broker_lease_t *leases;
     given_back_t *given_back; /* the one of longest ago first */
-    run_t *runs;
-    run_t *turns;   /* runs with wishes; the first one is next */
-    size_t holders; /* runs that hold something */
-    char agent[AMA_NAME_MAX];
+    broker_run_t *runs;
+    broker_run_t *turns; /* runs with wishes; the first one is next */
+    size_t holders;      /* runs that hold something */
     ama_broker_effect_fn *perform;
     void *arg;
 };
 
-static void set_limits (ama_broker_core_t *core, const ama_broker_limits_t *limits)
+static void set_limits (broker_agent_t *agent, const ama_broker_limits_t *limits)
 {
-    core->cpus = (millis_t) (limits->cpus * 1000 + 0.5);
-    core->memory = limits->memory;
+    agent->known = true;
+    agent->cpus = broker_millis (limits->cpus);
+    agent->memory = limits->memory;
 }
 
-ama_broker_core_t *ama_broker_core_new (const ama_broker_limits_t *limits, ama_broker_effect_fn *perform, void *arg)
+ama_broker_core_t *ama_broker_core_new (const ama_broker_limits_t *own, ama_broker_effect_fn *perform, void *arg)
 {
     ama_broker_core_t *core = ama_calloc (1, sizeof *core);
 
-    set_limits (core, limits);
+    if (own)
+        set_limits (&core->own, own);
+    core->complete = own != NULL;
     core->perform = perform;
     core->arg = arg;
     return core;
@@ -85,11 +56,18 @@ static void forget_given_back (ama_broker_core_t *core, given_back_t *given_back
     free (given_back);
 }
 
+static void forget_agent (ama_broker_core_t *core, broker_agent_t *agent)
+{
+    /* utlist: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    DL_DELETE (core->agents, agent);
+    free (agent);
+}
+
 void ama_broker_core_destroy (ama_broker_core_t **core_p)
 {
     ama_broker_core_t *core = *core_p;
-    lease_t *lease, *next_lease;
-    run_t *run, *next_run;
+    broker_lease_t *lease, *next_lease;
+    broker_run_t *run, *next_run;
 
     if (!core)
         return;
@@ -103,65 +81,53 @@ void ama_broker_core_destroy (ama_broker_core_t **core_p)
     {
         /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         HASH_DEL (core->runs, run);
+        free (run->shares);
         free (run);
     }
+    while (core->agents)
+        forget_agent (core, core->agents);
     while (core->given_back)
         forget_given_back (core, core->given_back); /* uthash: NOLINT(clang-analyzer-unix.Malloc) */
     free (core);
     *core_p = NULL;
 }
 
-/* ---- what is used ---- */
+/* ---- agents ---- */
 
-static millis_t larger (millis_t a, millis_t b)
+static broker_agent_t *agent_of (ama_broker_core_t *core, const char *name)
 {
-    return a > b ? a : b;
+    broker_agent_t *agent = broker_agent_named (core->agents, name);
+
+    if (!agent) {
+        agent = ama_calloc (1, sizeof *agent);
+        (void) snprintf (agent->name, sizeof agent->name, "%s", name);
+        DL_APPEND (core->agents, agent);
+    }
+    return agent;
 }
 
-static uint64_t larger_size (uint64_t a, uint64_t b)
+static void take (ama_broker_core_t *core, broker_run_t *run, broker_lease_t *lease, broker_agent_t *agent)
 {
-    return a > b ? a : b;
+    core->holders += run->n_shares == 0;
+    broker_take (run, lease, agent);
+    lease->renewed = true;
 }
 
-/* Adds (sign 1) or takes away (sign -1) a granted lease of the run. */
-static void account (ama_broker_core_t *core, run_t *run, const lease_t *lease, int sign)
+static void give (ama_broker_core_t *core, broker_run_t *run, broker_lease_t *lease)
 {
-    bool held = run->session_cpus || run->attempt_cpus;
+    broker_agent_t *agent = lease->agent;
 
-    core->used_cpus -= larger (run->session_cpus, run->attempt_cpus);
-    core->used_memory -= larger_size (run->session_memory, run->attempt_memory);
-    core->attempt_cpus += lease->session ? 0 : sign * lease->cpus;
-    core->attempt_memory += lease->session ? 0 : (uint64_t) sign * lease->memory;
-    *(lease->session ? &run->session_cpus : &run->attempt_cpus) += sign * lease->cpus;
-    *(lease->session ? &run->session_memory : &run->attempt_memory) += (uint64_t) sign * lease->memory;
-    core->used_cpus += larger (run->session_cpus, run->attempt_cpus);
-    core->used_memory += larger_size (run->session_memory, run->attempt_memory);
-    core->holders = core->holders - held + (run->session_cpus || run->attempt_cpus);
-}
-
-static bool fits (const ama_broker_core_t *core, const run_t *run, const lease_t *lease)
-{
-    millis_t session = run->session_cpus + (lease->session ? lease->cpus : 0);
-    millis_t attempts = run->attempt_cpus + (lease->session ? 0 : lease->cpus);
-    uint64_t session_memory = run->session_memory + (lease->session ? lease->memory : 0);
-    uint64_t attempt_memory = run->attempt_memory + (lease->session ? 0 : lease->memory);
-    millis_t cpus = larger (session, attempts) - larger (run->session_cpus, run->attempt_cpus);
-    uint64_t memory =
-        larger_size (session_memory, attempt_memory) - larger_size (run->session_memory, run->attempt_memory);
-
-    if ((cpus == 0 || core->used_cpus + cpus <= core->cpus)
-        && (memory == 0 || core->used_memory + memory <= core->memory))
-        return true;
-    /* Two runs that hold sessions, each waiting for the other's to end, would wait for ever: their attempts overlook sessions. */
-    return !lease->session && run->session_cpus && core->attempt_cpus + lease->cpus <= core->cpus
-           && core->attempt_memory + lease->memory <= core->memory;
+    broker_give (run, lease);
+    core->holders -= run->n_shares == 0;
+    if (!agent->known && !agent->leases)
+        forget_agent (core, agent);
 }
 
 /* ---- runs and their turns ---- */
 
-static run_t *run_of (ama_broker_core_t *core, ama_id_t id)
+static broker_run_t *run_of (ama_broker_core_t *core, ama_id_t id)
 {
-    run_t *run;
+    broker_run_t *run;
 
     HASH_FIND (hh, core->runs, &id, sizeof id, run);
     if (!run) {
@@ -172,87 +138,70 @@ static run_t *run_of (ama_broker_core_t *core, ama_id_t id)
     return run;
 }
 
-static void wish (ama_broker_core_t *core, run_t *run, lease_t *lease)
+static void wish (ama_broker_core_t *core, broker_run_t *run, broker_lease_t *lease)
 {
     if (!run->queue)
         DL_APPEND (core->turns, run);
     DL_APPEND (run->queue, lease);
 }
 
-static void unwish (ama_broker_core_t *core, run_t *run, lease_t *lease)
+static void unwish (ama_broker_core_t *core, broker_run_t *run, broker_lease_t *lease)
 {
     DL_DELETE (run->queue, lease);
     if (!run->queue)
         DL_DELETE (core->turns, run);
 }
 
-static void forget (ama_broker_core_t *core, run_t *run, lease_t *lease)
+static void forget (ama_broker_core_t *core, broker_run_t *run, broker_lease_t *lease)
 {
-    if (lease->granted)
-        account (core, run, lease, -1);
+    if (lease->agent)
+        give (core, run, lease);
     else
         unwish (core, run, lease);
     HASH_DEL (core->leases, lease);
     free (lease);
     if (--run->leases == 0) {
         HASH_DEL (core->runs, run);
+        free (run->shares);
         free (run);
     }
 }
 
 /* ---- effects ---- */
 
-static void tell_grant (ama_broker_core_t *core, const lease_t *lease)
+static void tell_grant (ama_broker_core_t *core, const broker_lease_t *lease)
 {
     ama_lease_granted_t granted = {
-        .lease = lease->id, .agent = core->agent, .cpus = (double) lease->cpus / 1000, .memory = lease->memory
+        .lease = lease->id, .agent = lease->agent->name, .cpus = (double) lease->cpus / 1000, .memory = lease->memory
     };
 
     core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_GRANT, .lease = lease->id, .granted = &granted },
                    core->arg);
 }
 
-static void size_text (uint64_t bytes, char *buf, size_t size)
+static bool is_possible_here (const ama_broker_core_t *core, const broker_lease_t *lease, bool *ret_any)
 {
-    if (bytes >= 1ULL << 30 && bytes % (1ULL << 30) == 0)
-        (void) snprintf (buf, size, "%" PRIu64 "g", bytes >> 30);
-    else
-        (void) snprintf (buf, size, "%" PRIu64 "m", bytes >> 20);
-}
+    const broker_agent_t *agent;
+    bool possible = false;
 
-static void cpus_text (millis_t cpus, char *buf, size_t size)
-{
-    (void) snprintf (buf, size, "%g cpu%s", (double) cpus / 1000, cpus == 1000 ? "" : "s");
-}
-
-static void ahead_text (size_t ahead, char *buf, size_t size)
-{
-    size_t round = AHEAD_EXACT;
-
-    while (round * 10 < ahead)
-        round *= 10;
-    if (ahead <= AHEAD_EXACT)
-        (void) snprintf (buf, size, "%zu run%s ahead", ahead, ahead == 1 ? "" : "s");
-    else
-        (void) snprintf (buf, size, "more than %zu runs ahead", round);
+    *ret_any = false;
+    DL_FOREACH (core->agents, agent)
+    {
+        *ret_any |= agent->here;
+        possible |= agent->here && broker_could (agent, lease);
+    }
+    return possible;
 }
 
 /* Says why the run's first wish waits, if that has changed. ahead: other runs that hold something or wait before it. */
-static void tell_wait (ama_broker_core_t *core, const run_t *run, size_t ahead)
+static void tell_wait (ama_broker_core_t *core, const broker_run_t *run, size_t ahead)
 {
-    lease_t *lease = run->queue;
+    broker_lease_t *lease = run->queue;
     ama_lease_waiting_t waiting = { .lease = lease->id, .run = run->id };
-    char text[TEXT_ROOM], cpus[40], memory[40], before[64];
+    char text[BROKER_TEXT_ROOM];
+    bool any, possible = is_possible_here (core, lease, &any);
 
-    cpus_text (lease->cpus, cpus, sizeof cpus);
-    size_text (lease->memory, memory, sizeof memory);
-    ahead_text (ahead, before, sizeof before);
-    if (!core->agent[0])
-        (void) snprintf (text, sizeof text, "waiting for the agent to start");
-    else if (ahead)
-        (void) snprintf (text, sizeof text, "waiting for %s and %s: %s", cpus, memory, before);
-    else
-        (void) snprintf (text, sizeof text, "waiting for %s and %s: used by this run's other actions", cpus, memory);
+    broker_text_wait (lease, any, possible, ahead, text);
     if (strcmp (text, lease->told) == 0)
         return;
     memcpy (lease->told, text, sizeof text);
@@ -263,23 +212,42 @@ static void tell_wait (ama_broker_core_t *core, const run_t *run, size_t ahead)
 
 /* ---- turns ---- */
 
-/* The first in turn, or a run that holds a session: what the first waits for may be the end of that session. */
-static run_t *next_served (const ama_broker_core_t *core)
+/* Who waits keeps the agents that could do it from those whose turn comes later: it would never find one of them free. */
+static void keep (ama_broker_core_t *core, const broker_lease_t *lease)
 {
-    run_t *run;
+    broker_agent_t *agent;
 
+    DL_FOREACH (core->agents, agent)
+    {
+        agent->kept |= broker_could (agent, lease);
+    }
+}
+
+/* The first in turn for which there is room, and where. */
+static broker_run_t *next_served (ama_broker_core_t *core, broker_agent_t **ret_agent)
+{
+    broker_agent_t *agent;
+    broker_run_t *run;
+
+    DL_FOREACH (core->agents, agent)
+    {
+        agent->kept = false;
+    }
     DL_FOREACH (core->turns, run)
     {
-        if ((run == core->turns || run->session_cpus) && fits (core, run, run->queue))
+        *ret_agent = broker_choose (core->agents, run, run->queue);
+        if (*ret_agent)
             return run;
+        keep (core, run->queue);
     }
     return NULL;
 }
 
 static bool grant_next (ama_broker_core_t *core)
 {
-    run_t *run = core->agent[0] ? next_served (core) : NULL;
-    lease_t *lease;
+    broker_agent_t *agent;
+    broker_run_t *run = next_served (core, &agent);
+    broker_lease_t *lease;
 
     if (!run)
         return false;
@@ -289,56 +257,94 @@ static bool grant_next (ama_broker_core_t *core)
         DL_DELETE (core->turns, run);
         DL_APPEND (core->turns, run);
     }
-    lease->granted = lease->renewed = true;
-    account (core, run, lease, 1);
+    take (core, run, lease, agent);
     tell_grant (core, lease);
     return true;
+}
+
+static bool holds_where (const broker_run_t *run, const broker_lease_t *lease)
+{
+    for (size_t i = 0; i < run->n_shares; i++) {
+        if (broker_could (run->shares[i].agent, lease))
+            return true;
+    }
+    return false;
+}
+
+/* Other runs that hold something where the wish could be granted. */
+static size_t holders_ahead (const ama_broker_core_t *core, const broker_run_t *run)
+{
+    const broker_run_t *other;
+    size_t n = 0;
+
+    if (!core->agents || !core->agents->next)
+        return core->holders - (run->n_shares > 0);
+    for (other = core->runs; other; other = other->hh.next)
+        n += other != run && holds_where (other, run->queue);
+    return n;
 }
 
 static void settle (ama_broker_core_t *core)
 {
     size_t before = 0;
-    run_t *run;
+    broker_run_t *run;
 
     while (grant_next (core))
         ;
     DL_FOREACH (core->turns, run)
     {
-        bool holds = run->session_cpus || run->attempt_cpus;
-        tell_wait (core, run, core->holders - holds + before);
-        before += !holds;
+        tell_wait (core, run, holders_ahead (core, run) + before);
+        before += run->n_shares == 0;
     }
 }
 
-/* ---- events ---- */
+/* ---- what can never be ---- */
 
-static void refuse (ama_broker_core_t *core, ama_id_t lease, const char *what, const char *asked, const char *has)
+static void look_at (broker_best_t *best, const broker_agent_t *agent, const broker_lease_t *lease)
+{
+    if (!agent->known)
+        return;
+    best->n++;
+    best->cpus = agent->cpus > best->cpus ? agent->cpus : best->cpus;
+    best->memory = agent->memory > best->memory ? agent->memory : best->memory;
+    best->both |= broker_could (agent, lease);
+}
+
+static broker_best_t best_of (const ama_broker_core_t *core, const broker_lease_t *lease)
+{
+    const broker_agent_t *agent;
+    broker_best_t best = { 0 };
+
+    DL_FOREACH (core->agents, agent)
+    {
+        look_at (&best, agent, lease);
+    }
+    if (!best.n)
+        look_at (&best, &core->own, lease);
+    return best;
+}
+
+static void refuse (ama_broker_core_t *core, const broker_lease_t *lease, const broker_best_t *best)
 {
     ama_err_t error = { 0 };
 
-    (void) ama_err_set (&error, AMA_E_INVALID, "%s of %s asked for, this machine has %s to give", asked, what, has);
-    core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = lease, .error = &error }, core->arg);
+    broker_text_refusal (lease, best, &error);
+    core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = lease->id, .error = &error }, core->arg);
 }
 
 /* True if it was refused. */
-static bool refused (ama_broker_core_t *core, ama_id_t lease, double cpus, millis_t millis, uint64_t memory)
+static bool refused (ama_broker_core_t *core, const broker_lease_t *lease)
 {
-    char asked[40], has[40];
+    broker_best_t best = best_of (core, lease);
+    bool senseless = !lease->all_cpus && lease->cpus <= 0;
 
-    if (millis <= 0 || millis > core->cpus) {
-        (void) snprintf (asked, sizeof asked, "%g", cpus);
-        (void) snprintf (has, sizeof has, "%g", (double) core->cpus / 1000);
-        refuse (core, lease, "cpus", asked, has);
-        return true;
-    }
-    if (memory > core->memory) {
-        size_text (memory, asked, sizeof asked);
-        size_text (core->memory, has, sizeof has);
-        refuse (core, lease, "memory", asked, has);
-        return true;
-    }
-    return false;
+    if (!senseless && (best.both || !best.n || !core->complete))
+        return false;
+    refuse (core, lease, &best);
+    return true;
 }
+
+/* ---- events ---- */
 
 static given_back_t *find_given_back (const ama_broker_core_t *core, ama_id_t id)
 {
@@ -372,44 +378,63 @@ static void refuse_given_back (ama_broker_core_t *core, ama_id_t id)
     core->perform (&(ama_broker_effect_t){ .kind = AMA_BROKER_REFUSE, .lease = id, .error = &error }, core->arg);
 }
 
+/* agent: where the supervisor holds it, "" if it does not know of a grant. */
+static void request_again (ama_broker_core_t *core, broker_lease_t *lease, const char *agent)
+{
+    broker_run_t *run = run_of (core, lease->run);
+
+    lease->renewed = true;
+    if (*agent && (!lease->agent || strcmp (lease->agent->name, agent) != 0)) {
+        if (lease->agent)
+            give (core, run, lease);
+        else
+            unwish (core, run, lease);
+        take (core, run, lease, agent_of (core, agent));
+        tell_grant (core, lease);
+        settle (core);
+        return;
+    }
+    if (!*agent && lease->agent && !lease->agent->here) { /* nobody uses it there, or ever will */
+        give (core, run, lease);
+        lease->cpus = lease->all_cpus ? 0 : lease->cpus;
+        wish (core, run, lease);
+        settle (core);
+        return;
+    }
+    if (lease->agent)
+        tell_grant (core, lease);
+}
+
 void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t *request)
 {
     bool held = request->agent[0] != '\0';
-    millis_t cpus = request->all_cpus                          ? core->cpus
-                    : request->cpus > 0 && request->cpus < 1e6 ? (millis_t) (request->cpus * 1000 + 0.5)
-                                                               : 0;
-    lease_t *lease;
-    run_t *run;
+    broker_lease_t *lease, asked = { .id = request->lease,
+                                     .run = request->run,
+                                     .cpus = request->all_cpus && !held ? 0 : broker_millis (request->cpus),
+                                     .memory = request->memory,
+                                     .session = request->session,
+                                     .all_cpus = request->all_cpus,
+                                     .renewed = true };
+    broker_run_t *run;
 
     HASH_FIND (hh, core->leases, &request->lease, sizeof request->lease, lease);
     if (lease) {
-        lease->renewed = true;
-        if (lease->granted)
-            tell_grant (core, lease);
+        request_again (core, lease, request->agent);
         return;
     }
     if (find_given_back (core, request->lease)) {
         refuse_given_back (core, request->lease);
         return;
     }
-    if (!held && refused (core, request->lease, request->cpus, cpus, request->memory))
+    if (!held && refused (core, &asked))
         return;
     lease = ama_calloc (1, sizeof *lease);
-    *lease = (lease_t){
-        .id = request->lease,
-        .run = request->run,
-        .cpus = cpus,
-        .memory = request->memory,
-        .session = request->session,
-        .all_cpus = request->all_cpus,
-        .renewed = true,
-    };
+    *lease = asked;
     HASH_ADD (hh, core->leases, id, sizeof lease->id, lease);
     run = run_of (core, request->run);
     run->leases++;
     if (held) {
-        lease->granted = lease->renewed = true;
-        account (core, run, lease, 1);
+        take (core, run, lease, agent_of (core, request->agent));
         tell_grant (core, lease);
         return;
     }
@@ -419,7 +444,7 @@ void ama_broker_core_request (ama_broker_core_t *core, const ama_lease_request_t
 
 void ama_broker_core_release (ama_broker_core_t *core, ama_id_t id)
 {
-    lease_t *lease;
+    broker_lease_t *lease;
 
     remember_given_back (core, id);
     HASH_FIND (hh, core->leases, &id, sizeof id, lease);
@@ -429,36 +454,86 @@ void ama_broker_core_release (ama_broker_core_t *core, ama_id_t id)
     settle (core);
 }
 
-/* Wishes were made for another machine. */
+/* Of other agents than when they were made. */
 static void judge_again (ama_broker_core_t *core)
 {
-    lease_t *lease, *next;
+    broker_lease_t *lease, *next;
 
     HASH_ITER (hh, core->leases, lease, next)
     {
-        if (lease->granted)
-            continue;
-        if (lease->all_cpus)
-            lease->cpus = core->cpus;
-        if (refused (core, lease->id, (double) lease->cpus / 1000, lease->cpus, lease->memory))
+        if (!lease->agent && refused (core, lease))
             forget (core, run_of (core, lease->run), lease);
     }
 }
 
-void ama_broker_core_agent (ama_broker_core_t *core, const char *name, const ama_broker_limits_t *limits)
+/* Who is not there and has nothing makes room for others. */
+static bool is_forgettable (const broker_agent_t *agent)
 {
-    if (limits) {
-        set_limits (core, limits);
-        judge_again (core);
+    return !agent->here && !agent->leases;
+}
+
+bool ama_broker_core_has_room (const ama_broker_core_t *core, const char *name)
+{
+    const broker_agent_t *agent;
+    size_t n = 0;
+
+    DL_FOREACH (core->agents, agent)
+    {
+        if (strcmp (agent->name, name) == 0)
+            return true;
+        n += !is_forgettable (agent);
     }
-    (void) snprintf (core->agent, sizeof core->agent, "%s", name ? name : "");
+    return n < AMA_BROKER_AGENTS_MAX;
+}
+
+static void make_room (ama_broker_core_t *core)
+{
+    broker_agent_t *agent, *oldest = NULL;
+    size_t n = 0;
+
+    DL_FOREACH (core->agents, agent)
+    {
+        n++;
+        if (!oldest && is_forgettable (agent))
+            oldest = agent;
+    }
+    if (n >= AMA_BROKER_AGENTS_MAX && oldest)
+        forget_agent (core, oldest);
+}
+
+void ama_broker_core_agent_up (ama_broker_core_t *core, const char *name, const ama_broker_limits_t *limits)
+{
+    broker_agent_t *agent;
+
+    if (!broker_agent_named (core->agents, name))
+        make_room (core);
+    agent = agent_of (core, name);
+    set_limits (agent, limits);
+    agent->here = true;
+    judge_again (core);
     settle (core);
+}
+
+void ama_broker_core_agent_gone (ama_broker_core_t *core, const char *name)
+{
+    broker_agent_t *agent = broker_agent_named (core->agents, name);
+
+    if (!agent)
+        return;
+    agent->here = false;
+    settle (core);
+}
+
+void ama_broker_core_complete (ama_broker_core_t *core)
+{
+    core->complete = true;
+    judge_again (core);
 }
 
 void ama_broker_core_sweep (ama_broker_core_t *core)
 {
     given_back_t *given_back, *next_given_back;
-    lease_t *lease, *next;
+    broker_lease_t *lease, *next;
 
     HASH_ITER (hh, core->given_back, given_back, next_given_back)
     {
@@ -479,21 +554,21 @@ void ama_broker_core_sweep (ama_broker_core_t *core)
 
 size_t ama_broker_core_held (const ama_broker_core_t *core)
 {
-    const lease_t *lease;
+    const broker_lease_t *lease;
     size_t n = 0;
 
     for (lease = core->leases; lease; lease = lease->hh.next)
-        n += lease->granted;
+        n += lease->agent != NULL;
     return n;
 }
 
 void ama_broker_core_forget_wishes (ama_broker_core_t *core)
 {
-    lease_t *lease, *next;
+    broker_lease_t *lease, *next;
 
     HASH_ITER (hh, core->leases, lease, next)
     {
-        if (!lease->granted)
+        if (!lease->agent)
             forget (core, run_of (core, lease->run), lease);
     }
 }

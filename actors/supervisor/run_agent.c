@@ -210,6 +210,9 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
     run_session_t *session = &run->session;
 
     run_agent_heard (run, agent, change->incarnation);
+    run_agent_is_away (run, agent, false);
+    if (session->agent == agent)
+        run_session_heard (run);
     for (size_t i = 0; i < run->open.n; i++) {
         run_action_t *action = &run->actions[run->open.items[i]];
         if (action->agent != agent)
@@ -233,6 +236,9 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
 
 static void agent_lost (ama_run_core_t *run, const char *agent, ama_run_now_t now)
 {
+    run_agent_is_away (run, agent, true);
+    if (run->session.agent == agent)
+        run_session_silent (run, now);
     for (size_t i = 0; i < run->open.n; i++) {
         if (run->actions[run->open.items[i]].agent == agent)
             run_attempt_silent (run, run->open.items[i], false, now);
@@ -244,6 +250,7 @@ static void agent_dead (ama_run_core_t *run, const char *agent, ama_run_now_t no
 {
     run_session_t *session = &run->session;
 
+    run_agent_is_away (run, agent, true);
     if (session->agent == agent && (session->state == RUN_SESSION_OPENING || session->state == RUN_SESSION_READY))
         run_session_end (run, AMA_SESSION_STATE_LOST, "the agent died", 0, true, now);
     for (size_t i = 0; i < run->open.n;) {
@@ -322,6 +329,9 @@ static void resume_running (ama_run_core_t *run, ama_run_now_t now)
 {
     run_session_t *session = &run->session;
 
+    for (size_t i = 0; i < run->n_agents; i++)
+        run->agents[i]->away = true;
+    run_session_silent (run, now);
     for (size_t i = 0; i < run->open.n; i++) {
         run_action_t *action = &run->actions[run->open.items[i]];
         action->doubt = RUN_DOUBT_RESTART;

@@ -33,6 +33,23 @@ void run_agent_heard (ama_run_core_t *run, const char *name, uint64_t incarnatio
     }
 }
 
+void run_agent_is_away (ama_run_core_t *run, const char *name, bool away)
+{
+    for (size_t i = 0; i < run->n_agents; i++) {
+        if (strcmp (run->agents[i]->name, name) == 0)
+            run->agents[i]->away = away;
+    }
+}
+
+bool run_agent_away (const ama_run_core_t *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_agents; i++) {
+        if (strcmp (run->agents[i]->name, name) == 0)
+            return run->agents[i]->away;
+    }
+    return false;
+}
+
 uint64_t run_agent_incarnation (const ama_run_core_t *run, const char *name)
 {
     for (size_t i = 0; i < run->n_agents; i++) {
@@ -175,6 +192,7 @@ static int apply_session_opened (ama_run_core_t *run, const ama_journal_session_
     session->memory = body->memory;
     session->serial++;
     session->since_ms = now.mono_ms;
+    session->silent_ms = INT64_MAX;
     session->doubt = RUN_DOUBT_NONE;
     return 0;
 }

@@ -301,6 +301,9 @@ void ama_run_core_leased (ama_run_core_t *run, ama_id_t lease, const ama_lease_g
     if (granted) {
         (void) run_agent_name (run, granted->agent);
         run_agent_heard (run, granted->agent, granted->incarnation);
+        if (ama_run_core_wants_lease (run,
+                                      lease)) /* of what is held already it is granted while its agent is away, too */
+            run_agent_is_away (run, granted->agent, false);
     }
     if (!ama_id_is_zero (run->session.asked_lease) && ama_id_equal (run->session.asked_lease, lease)) {
         session_leased (run, lease, granted, error, now);
@@ -416,6 +419,8 @@ static void session_timer (ama_run_core_t *run, const run_timer_t *timer, ama_ru
     if (timer->kind == RUN_TIMER_SESSION_AGAIN && session->state == RUN_SESSION_FAILED
         && ama_id_is_zero (session->asked_lease) && run->stop == AMA_RUN_STOP_UNSPECIFIED)
         run_session_ask (run);
+    else if (timer->kind == RUN_TIMER_SESSION_SILENT)
+        run_session_silent_timer (run, now);
     else if (timer->kind == RUN_TIMER_SESSION_DOUBT && session->doubt == RUN_DOUBT_NOT_HELD
              && session->state == RUN_SESSION_READY)
         run_session_end (run, AMA_SESSION_STATE_LOST, "the agent does not know the session", 0, false, now);
@@ -437,6 +442,7 @@ void ama_run_core_tick (ama_run_core_t *run, ama_run_now_t now)
             break;
         case RUN_TIMER_SESSION_AGAIN:
         case RUN_TIMER_SESSION_DOUBT:
+        case RUN_TIMER_SESSION_SILENT:
             session_timer (run, &timer, now);
             break;
         default:

@@ -185,6 +185,8 @@ void run_attempt_start (ama_run_core_t *run, uint32_t index, ama_id_t lease, con
     };
 
     run_emit (run, AMA_MSG_JOURNAL_ATTEMPT_STARTED, &started, now);
+    if (run_agent_away (run, agent))
+        run_attempt_silent (run, index, false, now);
     if (*agent)
         run_effect (run, &(ama_run_effect_t){
                              .kind = AMA_RUN_START, .action = index, .id = started.attempt, .agent = action->agent });
@@ -374,6 +376,7 @@ void run_stop_all (ama_run_core_t *run, ama_run_now_t now)
 {
     for (size_t i = 0; i < run->open.n; i++)
         run_attempt_stop (run, run->open.items[i], false, run->force, now);
+    run_give_up_unknown (run, now);
     for (uint32_t i = 0; i < run->plan->n_actions; i++) {
         const run_action_t *action = &run->actions[i];
         if (action->active && action->state < AMA_ACTION_STATE_SUCCEEDED && action->state != AMA_ACTION_STATE_RUNNING)

@@ -62,9 +62,10 @@ typedef struct {
 /* restart: decided by an earlier process of ours, which may or may not have told the agent. not held: the agent does not know it. */
 typedef enum { RUN_DOUBT_NONE, RUN_DOUBT_RESTART, RUN_DOUBT_NOT_HELD } run_doubt_t;
 
-/* incarnation: the newest that was heard of, 0 for unknown; volatile. */
+/* Volatile, but for its name. incarnation: the newest that was heard of, 0 for unknown. away: it has gone, or nothing was heard of it since a restart. */
 typedef struct {
     uint64_t incarnation;
+    bool away;
     char name[];
 } run_agent_t;
 
@@ -93,7 +94,8 @@ typedef struct {
     bool unknown;    /* its agent is not heard of */
     int64_t lost_ms; /* when it will be taken for lost then, monotonic; INT64_MAX: not without proof */
     /* volatile */
-    bool silent; /* its agent has gone, or has not come yet */
+    bool silent;       /* its agent has gone, or has not come yet */
+    int64_t silent_ms; /* since then */
     ama_id_t asked_lease;
     int64_t since_ms; /* start of the open attempt, monotonic */
     bool taken;
@@ -126,6 +128,7 @@ typedef struct {
     /* volatile */
     ama_id_t asked_lease;
     int64_t since_ms;
+    int64_t silent_ms; /* since when nothing is heard of its agent; INT64_MAX while it is there */
     run_doubt_t doubt;
 } run_session_t;
 
@@ -178,6 +181,8 @@ int run_apply (ama_run_core_t *run, uint16_t type, const void *body, ama_run_now
 const char *run_agent_name (ama_run_core_t *run, const char *name); /* interned; "" for NULL */
 void run_agent_heard (ama_run_core_t *run, const char *name, uint64_t incarnation);
 uint64_t run_agent_incarnation (const ama_run_core_t *run, const char *name); /* 0: not known */
+void run_agent_is_away (ama_run_core_t *run, const char *name, bool away);
+bool run_agent_away (const ama_run_core_t *run, const char *name);
 void run_set_free (run_set_t **set);
 
 /* ---- run_dag.c ---- */
@@ -232,6 +237,12 @@ void run_silent_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 void run_lease_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 /* After a restart. */
 void run_resume_unknown (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+/* The agent of the session has gone, or is there. */
+void run_session_silent (ama_run_core_t *run, ama_run_now_t now);
+void run_session_heard (ama_run_core_t *run);
+void run_session_silent_timer (ama_run_core_t *run, ama_run_now_t now);
+/* By force: what is not heard of is not waited for. */
+void run_give_up_unknown (ama_run_core_t *run, ama_run_now_t now);
 /* What is said of it, for a person. */
 void run_text_unknown (const ama_run_core_t *run, uint32_t action, ama_str_t *out);
 

@@ -10,17 +10,18 @@
 #include <stdint.h>
 
 typedef enum {
-    RUN_TIMER_BACKOFF,       /* an action may be tried again                          */
-    RUN_TIMER_ATTEMPT,       /* an attempt's own timeout                              */
-    RUN_TIMER_STOP,          /* a cancel has not been obeyed: say it again            */
-    RUN_TIMER_DOUBT,         /* the agent does not know the attempt: lost by now      */
-    RUN_TIMER_SILENT,        /* its agent has not been heard of: unknown by now       */
-    RUN_TIMER_LEASE,         /* nor within the lease: lost by now                     */
-    RUN_TIMER_SESSION_LOST,  /* the session is lost, its attempt did not say so       */
-    RUN_TIMER_SESSION_AGAIN, /* try to open a session again                           */
-    RUN_TIMER_SESSION_DOUBT, /* the agent does not know the session: lost by now      */
-    RUN_TIMER_RUN,           /* the run's timeout                                     */
-    RUN_TIMER_QUEUE,         /* the queue timeout                                     */
+    RUN_TIMER_BACKOFF,        /* an action may be tried again                          */
+    RUN_TIMER_ATTEMPT,        /* an attempt's own timeout                              */
+    RUN_TIMER_STOP,           /* a cancel has not been obeyed: say it again            */
+    RUN_TIMER_DOUBT,          /* the agent does not know the attempt: lost by now      */
+    RUN_TIMER_SILENT,         /* its agent has not been heard of: unknown by now       */
+    RUN_TIMER_LEASE,          /* nor within the lease: lost by now                     */
+    RUN_TIMER_SESSION_LOST,   /* the session is lost, its attempt did not say so       */
+    RUN_TIMER_SESSION_AGAIN,  /* try to open a session again                           */
+    RUN_TIMER_SESSION_DOUBT,  /* the agent does not know the session: lost by now      */
+    RUN_TIMER_SESSION_SILENT, /* its agent has not been heard of                      */
+    RUN_TIMER_RUN,            /* the run's timeout                                     */
+    RUN_TIMER_QUEUE,          /* the queue timeout                                     */
 } run_timer_kind_t;
 
 typedef struct {

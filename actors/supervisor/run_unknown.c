@@ -2,7 +2,7 @@
  *
  * Such an attempt is unknown: it may run, and may have ended. Its guard ends it when nobody has extended its lease for that long; so another one starts after the
  * lease and a grace, and earlier only with proof: the agent is back and says so (run_agent.c), or the job accepts two beside each other. Attempts in a Spark
- * session have no lease: only proof counts. Same thread and rules as run_core.c.
+ * session have no lease: only proof counts, or that the job accepts it; then the session is given up as well. Same thread and rules as run_core.c.
  */
 #include "actors/supervisor/run_state.h"
 
@@ -15,10 +15,10 @@ static int64_t lease_ms (const ama_run_core_t *run)
 
 static int64_t lost_at (const ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
-    if (run->actions[index].spark)
-        return INT64_MAX;
     if (run->plan->on_lost == AMA_ON_LOST_RERUN)
         return now.mono_ms;
+    if (run->actions[index].spark)
+        return INT64_MAX;
     return lease_ms (run) < 0 ? INT64_MAX : now.mono_ms + lease_ms (run) + RUN_GRACE_MS;
 }
 
@@ -55,16 +55,45 @@ static void emit (ama_run_core_t *run, uint32_t index, bool unknown, ama_run_now
     run_emit (run, AMA_MSG_JOURNAL_ATTEMPT_UNKNOWN, &body, now);
 }
 
+static void give_up (ama_run_core_t *run, uint32_t index, const char *why, ama_run_now_t now)
+{
+    ama_id_t lease = run->actions[index].lease;
+
+    run_attempt_lose (run, index, "node-lost", why, AMA_ATTEMPT_STATE_LOST, true, now);
+    if (!ama_id_is_zero (lease))
+        run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_UNLEASE, .id = lease });
+}
+
+static void become_unknown (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    emit (run, index, true, now);
+    if (run->force)
+        give_up (run, index, "its agent is not heard of", now);
+}
+
+void run_give_up_unknown (ama_run_core_t *run, ama_run_now_t now)
+{
+    for (size_t i = 0; i < run->open.n && run->force;) {
+        if (run->actions[run->open.items[i]].unknown)
+            give_up (run, run->open.items[i], "its agent is not heard of",
+                     now); /* another one takes its place in the list */
+        else
+            i++;
+    }
+}
+
 void run_attempt_silent (ama_run_core_t *run, uint32_t index, bool at_once, ama_run_now_t now)
 {
     run_action_t *action = &run->actions[index];
     bool before = action->silent;
 
     action->silent = true;
+    if (!before)
+        action->silent_ms = now.mono_ms;
     if (action->unknown)
         return;
     if (at_once)
-        emit (run, index, true, now);
+        become_unknown (run, index, now);
     else if (!before)
         add_timer (run, RUN_TIMER_SILENT, index, now.mono_ms + RUN_SILENT_MS);
 }
@@ -78,23 +107,61 @@ void run_attempt_heard (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 
 void run_silent_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
-    if (run->actions[index].silent && !run->actions[index].unknown)
-        emit (run, index, true, now);
+    const run_action_t *action = &run->actions[index];
+
+    /* it may have been there meanwhile */
+    if (action->silent && !action->unknown && now.mono_ms - action->silent_ms >= RUN_SILENT_MS)
+        become_unknown (run, index, now);
 }
 
 void run_lease_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
     const run_action_t *action = &run->actions[index];
-    ama_id_t lease = action->lease;
 
     if (!action->unknown || now.mono_ms < action->lost_ms)
         return;
-    run_attempt_lose (run, index, "node-lost",
-                      run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
-                                                              : "its agent is not heard of, and its lease has run out",
-                      AMA_ATTEMPT_STATE_LOST, true, now);
+    give_up (run, index,
+             run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
+                                                     : "its agent is not heard of, and its lease has run out",
+             now);
+}
+
+void run_session_silent (ama_run_core_t *run, ama_run_now_t now)
+{
+    run_session_t *session = &run->session;
+
+    if ((session->state != RUN_SESSION_OPENING && session->state != RUN_SESSION_READY)
+        || session->silent_ms != INT64_MAX)
+        return;
+    session->silent_ms = now.mono_ms;
+    run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_SILENT_MS,
+                                                 .kind = RUN_TIMER_SESSION_SILENT,
+                                                 .serial = session->serial });
+}
+
+void run_session_heard (ama_run_core_t *run)
+{
+    run->session.silent_ms = INT64_MAX;
+}
+
+/* Nothing has run yet in one that opens. What one that is ready has is waited for, unless the job says otherwise; its attempts become unknown by themselves. */
+void run_session_silent_timer (ama_run_core_t *run, ama_run_now_t now)
+{
+    run_session_t *session = &run->session;
+    ama_journal_session_changed_t changed = { .session = session->id,
+                                              .state = AMA_SESSION_STATE_LOST,
+                                              .detail = (char *) "its agent is not heard of",
+                                              .retry_in_ms = -1 };
+    ama_id_t lease = session->lease;
+
+    if (session->silent_ms == INT64_MAX || now.mono_ms - session->silent_ms < RUN_SILENT_MS
+        || (session->state != RUN_SESSION_OPENING
+            && (session->state != RUN_SESSION_READY || run->plan->on_lost != AMA_ON_LOST_RERUN)))
+        return;
+    run_emit (run, AMA_MSG_JOURNAL_SESSION_CHANGED, &changed, now);
     if (!ama_id_is_zero (lease))
         run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_UNLEASE, .id = lease });
+    run_session_retry_line (run);
 }
 
 /* An agent that has joined since has extended its leases, and will say so within the grace. */

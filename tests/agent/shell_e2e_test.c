@@ -186,6 +186,20 @@ static void unknown_runner (void **state)
 
 /* ---- output ---- */
 
+/* Such a start comes again when its agent died before it had answered: what that one has told of the attempt stands, and is not counted here. */
+static void a_session_of_an_agent_that_died (void **state)
+{
+    ama_attempt_start_t *start = harness_prepare (harness, "spark-scala", "x.scala");
+    const ama_attempt_status_t *end;
+
+    (void) state;
+    start->session.b[0] = 7;
+    end = harness_end (harness, harness_start (harness, start));
+    assert_int_equal (end->state, AMA_ATTEMPT_STATE_ERRORED);
+    assert_string_equal (end->cause, "session-lost");
+    assert_false (end->has_events);
+}
+
 static void output_bytes (void **state)
 {
     static const struct {
@@ -499,6 +513,7 @@ int main (void)
         cmocka_unit_test (syntax_error),
         cmocka_unit_test (script_that_can_not_be_read),
         cmocka_unit_test (unknown_runner),
+        cmocka_unit_test (a_session_of_an_agent_that_died),
         cmocka_unit_test (output_bytes),
         cmocka_unit_test (streams_are_told_apart),
         cmocka_unit_test (output_as_it_appears),

@@ -59,9 +59,10 @@ void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_run
     world->seed = seed;
     world->random = seed * 7919 + 1;
     world->n_runs = n_runs;
-    world->incarnation = 1;
     for (unsigned i = 0; i < CAST_READERS; i++)
         world->readers[i] = (cast_reader_t){ .world = world, .index = i };
+    for (unsigned i = 0; i < CAST_AGENTS; i++)
+        world->agents[i] = (cast_agent_t){ .world = world, .index = i, .incarnation = 1 };
     for (size_t i = 0; i < n_runs; i++) {
         (void) snprintf (world->runs[i].token, sizeof world->runs[i].token, "token-%zu", i);
         world->runs[i].repo = (unsigned) (cast_random (world) % CAST_REPOS);

@@ -19,6 +19,7 @@
 #define CAST_ATTEMPTS 4096
 #define CAST_SESSIONS 512
 #define CAST_READERS  4
+#define CAST_AGENTS   3
 #define CAST_EVENTS   1024
 #define CAST_REPOS    6
 #define CAST_COMMIT   41 /* bytes of a commit's name with its end */
@@ -27,11 +28,13 @@
 typedef struct {
     ama_id_t id, run, session;
     char action[65];
-    uint64_t incarnation; /* of the agent that knows it */
+    unsigned agent;       /* index of the one that was given it */
+    uint64_t incarnation; /* of the process of it that knows it */
     bool running;         /* until it ends or dies in a crash of its agent */
     bool ending;          /* its output is on its way */
     bool ended;           /* written down */
     bool acked;           /* its end */
+    bool uncounted;       /* an earlier agent may have told of it */
     int64_t end_at_ms;
     ama_attempt_state_t outcome;
     const char *cause;
@@ -43,7 +46,8 @@ typedef struct {
 
 typedef struct {
     ama_id_t id, run;
-    uint64_t incarnation; /* of the agent that knows it */
+    unsigned agent;
+    uint64_t incarnation;
     bool open, ready;
     int64_t ready_at_ms;
 } cast_session_t;
@@ -75,12 +79,19 @@ typedef struct {
     } runs[CAST_RUNS];
 } cast_reader_t;
 
+/* An agent's machine. */
+typedef struct {
+    cast_world_t *world;
+    unsigned index;
+    uint64_t incarnation; /* of its process */
+    const char *ends;     /* its file; NULL: memory only */
+} cast_agent_t;
+
 struct cast_world {
     ama_sim_t *sim;
     uint64_t random;
     uint64_t seed;
     unsigned versions[CAST_REPOS]; /* pushes to main so far */
-    uint64_t incarnation;          /* of the agent */
     bool calm;                     /* no more failures of the stand-ins' own */
     cast_run_t runs[CAST_RUNS];
     size_t n_runs;
@@ -89,13 +100,14 @@ struct cast_world {
     cast_session_t sessions[CAST_SESSIONS];
     size_t n_sessions;
     cast_reader_t readers[CAST_READERS];
+    cast_agent_t agents[CAST_AGENTS];
     const char *cache; /* folder of fetcher and resolver; exists */
-    const char *ends;  /* file of the agent; NULL: memory only */
     ama_str_t broken;  /* promises that were broken; empty if all is well */
     FILE *history;     /* what happened, a JSON object a line, for check.py; NULL: nobody reads it */
 };
 
-extern const ama_actor_def_t cast_agent, cast_client;
+extern const ama_actor_def_t cast_client;
+extern const ama_actor_def_t cast_agent; /* its config: a pointer to its cast_agent_t */
 extern const ama_actor_def_t cast_fetcher, cast_resolver,
     cast_reporter;                        /* cast_plain.c: where the real ones are of no interest */
 extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_reader_t */
@@ -103,8 +115,8 @@ extern const ama_actor_def_t cast_reader; /* its config: a pointer to its cast_r
 void cast_init (cast_world_t *world, ama_sim_t *sim, uint64_t seed, size_t n_runs);
 void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
-/* The agent's process dies: sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
-void cast_agent_crashed (cast_world_t *world);
+/* The agent's process dies: its sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
+void cast_agent_crashed (cast_agent_t *agent);
 /* The programs that actors start; arg is the world. For ama_sim_conf_t. */
 int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);
 /* Somebody moves a branch. */

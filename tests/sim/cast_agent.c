@@ -1,4 +1,4 @@
-/* cast_agent.c - the stand-in of the agent: attempts and sessions that take their time
+/* cast_agent.c - the stand-in of an agent: attempts and sessions that take their time
  *
  * What speaks to others is the real agent's: agent/status.h tells ends until they are acknowledged, and keeps them in its file; agent/poster.h posts output. What is
  * played here are the processes, and what the real agent_actor.c remembers of them. An attempt's end is noted when it is in the file.
@@ -24,6 +24,7 @@
 typedef struct {
     ama_ctx_t *ctx;
     cast_world_t *world;
+    cast_agent_t *agent;
     ama_timer_t *timer, *hello;
     int64_t pause_ms; /* before the next hello, 0 for the first */
     ama_statuses_t *statuses;
@@ -52,18 +53,21 @@ static bool knows_attempt (self_t *self, ama_id_t id)
 {
     const cast_attempt_t *attempt = find_attempt (self->world, id);
 
-    return ama_statuses_repeat (self->statuses, id) || (attempt && attempt->incarnation == self->world->incarnation);
+    return ama_statuses_repeat (self->statuses, id)
+           || (attempt && attempt->agent == self->agent->index && attempt->incarnation == self->agent->incarnation);
 }
 
 static bool knows_session (self_t *self, ama_id_t id)
 {
     const cast_session_t *session = find_session (self->world, id);
 
-    return ama_statuses_repeat (self->statuses, id) || (session && session->incarnation == self->world->incarnation);
+    return ama_statuses_repeat (self->statuses, id)
+           || (session && session->agent == self->agent->index && session->incarnation == self->agent->incarnation);
 }
 
-static cast_attempt_t *attempt_of (cast_world_t *world, ama_id_t id)
+static cast_attempt_t *attempt_of (self_t *self, ama_id_t id)
 {
+    cast_world_t *world = self->world;
     cast_attempt_t *attempt = find_attempt (world, id);
 
     if (!attempt && world->n_attempts == CAST_ATTEMPTS) {
@@ -72,12 +76,15 @@ static cast_attempt_t *attempt_of (cast_world_t *world, ama_id_t id)
     }
     if (!attempt)
         attempt = &world->attempts[world->n_attempts++];
-    *attempt = (cast_attempt_t){ .id = id, .incarnation = world->incarnation };
+    else if (attempt->agent != self->agent->index)
+        cast_break (world, "agents %u and %u are told of the same attempt", attempt->agent, self->agent->index);
+    *attempt = (cast_attempt_t){ .id = id, .agent = self->agent->index, .incarnation = self->agent->incarnation };
     return attempt;
 }
 
-static cast_session_t *session_of (cast_world_t *world, ama_id_t id)
+static cast_session_t *session_of (self_t *self, ama_id_t id)
 {
+    cast_world_t *world = self->world;
     cast_session_t *session = find_session (world, id);
 
     if (!session && world->n_sessions == CAST_SESSIONS) {
@@ -86,25 +93,29 @@ static cast_session_t *session_of (cast_world_t *world, ama_id_t id)
     }
     if (!session)
         session = &world->sessions[world->n_sessions++];
-    *session = (cast_session_t){ .id = id, .incarnation = world->incarnation };
+    else if (session->agent != self->agent->index)
+        cast_break (world, "agents %u and %u are told of the same session", session->agent, self->agent->index);
+    *session = (cast_session_t){ .id = id, .agent = self->agent->index, .incarnation = self->agent->incarnation };
     return session;
 }
 
-void cast_agent_crashed (cast_world_t *world)
+void cast_agent_crashed (cast_agent_t *agent)
 {
-    cast_note (world, "agent_died", " ");
-    world->incarnation++;
+    cast_world_t *world = agent->world;
+
+    cast_note (world, "agent_died", ",\"agent\":%u", agent->index);
+    agent->incarnation++;
     for (size_t i = 0; i < world->n_attempts; i++) {
         cast_attempt_t *attempt = &world->attempts[i];
-        if (!attempt->running && !attempt->ending)
+        if (attempt->agent != agent->index || (!attempt->running && !attempt->ending))
             continue;
         if (!ama_id_is_zero (attempt->session) || cast_chance (world, 25)) /* no guard, or it died, too */
             attempt->running = attempt->ending = false;
         else
-            attempt->incarnation = world->incarnation;
+            attempt->incarnation = agent->incarnation;
     }
     for (size_t i = 0; i < world->n_sessions; i++)
-        world->sessions[i].open = false;
+        world->sessions[i].open &= world->sessions[i].agent != agent->index;
 }
 
 /* ---- attempts ---- */
@@ -122,20 +133,21 @@ static void end_attempt (cast_attempt_t *attempt, ama_attempt_state_t outcome, c
 
 static void tell_outcome (self_t *self, cast_attempt_t *attempt)
 {
-    char text[AMA_ID_TEXT];
+    char text[AMA_ID_TEXT], lines[40];
     ama_attempt_status_t status = { .attempt = attempt->id,
                                     .run = attempt->run,
                                     .state = attempt->outcome,
                                     .cause = (char *) attempt->cause,
                                     .exit = -1,
-                                    .has_events = true,
-                                    .events = ama_feed_last (attempt->feed) };
+                                    .has_events = !attempt->uncounted,
+                                    .events = attempt->uncounted ? 0 : ama_feed_last (attempt->feed) };
 
     attempt->ending = false;
     attempt->ended = true;
-    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\",\"lines\":%llu",
+    (void) snprintf (lines, sizeof lines, ",\"lines\":%llu", (unsigned long long) attempt->lines);
+    cast_note (self->world, "ended", ",\"attempt\":\"%s\",\"state\":\"%s\",\"cause\":\"%s\"%s",
                ama_id_text (attempt->id, text), ama_attempt_state_name (attempt->outcome), attempt->cause,
-               (unsigned long long) attempt->lines);
+               attempt->uncounted ? "" : lines);
     ama_statuses_attempt (self->statuses, &status);
     ama_feed_close (&attempt->feed);
 }
@@ -157,7 +169,7 @@ static void check_start (cast_world_t *world, const ama_attempt_start_t *start)
 static void begin (self_t *self, const ama_attempt_start_t *start)
 {
     cast_world_t *world = self->world;
-    cast_attempt_t *attempt = attempt_of (world, start->attempt);
+    cast_attempt_t *attempt = attempt_of (self, start->attempt);
     const cast_session_t *session = find_session (world, start->session);
     ama_attempt_status_t running = {
         .attempt = start->attempt, .run = start->run, .state = AMA_ATTEMPT_STATE_RUNNING, .exit = -1
@@ -166,6 +178,9 @@ static void begin (self_t *self, const ama_attempt_start_t *start)
 
     if (!attempt)
         return;
+    if (session && session->agent != self->agent->index)
+        cast_break (world, "%s is started at agent %u, its session is at %u", start->action, self->agent->index,
+                    session->agent);
     attempt->run = start->run;
     attempt->session = start->session;
     attempt->no = start->no;
@@ -174,12 +189,32 @@ static void begin (self_t *self, const ama_attempt_start_t *start)
     (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
     attempt->poster = ama_poster_new (self->ctx);
     attempt->feed = ama_feed_new (attempt->poster, start->run, start->attempt, NULL, NULL);
-    cast_note (world, "started", ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\",\"snapshot\":\"%s\"",
+    cast_note (world, "started",
+               ",\"run\":\"%s\",\"action\":\"%s\",\"no\":%u,\"attempt\":\"%s\",\"snapshot\":\"%s\",\"agent\":%u",
                ama_id_text (start->run, run_text), start->action, start->no, ama_id_text (start->attempt, text),
-               start->snapshot);
+               start->snapshot, self->agent->index);
     ama_statuses_attempt (self->statuses, &running);
+    attempt->uncounted =
+        !ama_id_is_zero (start->session) && (!session || session->incarnation != self->agent->incarnation);
     if (!ama_id_is_zero (start->session) && (!session || !session->open))
         end_attempt (attempt, AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_now_ms (self->ctx));
+}
+
+/* It died with its guard, when no agent was there: its tape is found, and nobody knows how it ended. */
+static bool tell_lost (self_t *self, const ama_attempt_start_t *start)
+{
+    ama_attempt_status_t status = { .attempt = start->attempt,
+                                    .run = start->run,
+                                    .state = AMA_ATTEMPT_STATE_LOST,
+                                    .cause = (char *) "node-lost",
+                                    .exit = -1 };
+    cast_attempt_t *attempt = find_attempt (self->world, start->attempt);
+
+    if (!attempt || attempt->ended || attempt->agent != self->agent->index || !ama_id_is_zero (start->session))
+        return false;
+    attempt->incarnation = self->agent->incarnation;
+    ama_statuses_attempt (self->statuses, &status);
+    return true;
 }
 
 static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
@@ -190,7 +225,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (knows_attempt (self, start->attempt))
+    if (knows_attempt (self, start->attempt) || tell_lost (self, start))
         return 0;
     check_start (self->world, start);
     begin (self, start);
@@ -209,9 +244,9 @@ static void tell_not_running (self_t *self, const ama_attempt_cancel_t *cancel)
     cast_attempt_t *attempt = find_attempt (self->world, cancel->attempt);
 
     if (attempt)
-        attempt->incarnation = self->world->incarnation;
+        attempt->incarnation = self->agent->incarnation;
     else
-        (void) attempt_of (self->world, cancel->attempt);
+        (void) attempt_of (self, cancel->attempt);
     ama_statuses_attempt (self->statuses, &status);
 }
 
@@ -303,6 +338,8 @@ static void tend_attempts (self_t *self, int64_t now)
 
     for (size_t i = 0; i < world->n_attempts; i++) {
         cast_attempt_t *attempt = &world->attempts[i];
+        if (attempt->agent != self->agent->index)
+            continue;
         print (self, attempt);
         if (attempt->running && now >= attempt->end_at_ms)
             finish (world, attempt, now);
@@ -332,7 +369,7 @@ static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *e
 
     (void) err;
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
-    if (knows_session (self, open->session) || !(session = session_of (self->world, open->session)))
+    if (knows_session (self, open->session) || !(session = session_of (self, open->session)))
         return 0;
     session->run = open->run;
     session->open = true;
@@ -364,8 +401,7 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     (void) err;
     if (session && session->open)
         session_over (self, session, AMA_SESSION_STATE_CLOSED);
-    else if (!ama_statuses_repeat (self->statuses, close->session)
-             && (session = session_of (self->world, close->session)))
+    else if (!ama_statuses_repeat (self->statuses, close->session) && (session = session_of (self, close->session)))
         tell_session (self, session, AMA_SESSION_STATE_CLOSED);
     return 0;
 }
@@ -384,7 +420,7 @@ static void tend_sessions (self_t *self, int64_t now)
 
     for (size_t i = 0; i < world->n_sessions; i++) {
         cast_session_t *session = &world->sessions[i];
-        if (!session->open)
+        if (!session->open || session->agent != self->agent->index)
             continue;
         if (!session->ready && now >= session->ready_at_ms) {
             session->ready = true;
@@ -417,19 +453,19 @@ static void say_hello (self_t *self)
 {
     cast_world_t *world = self->world;
     ama_lease_held_t *held = ama_calloc (world->n_attempts + world->n_sessions, sizeof *held);
-    ama_lease_agent_hello_t hello = { .agent = (char *) "agent/local",
+    ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (self->ctx),
                                       .cpus = 2,
                                       .memory = 4ull << 30,
                                       .held = held,
-                                      .incarnation = world->incarnation };
+                                      .incarnation = self->agent->incarnation };
 
     for (size_t i = 0; i < world->n_attempts; i++) {
         const cast_attempt_t *attempt = &world->attempts[i];
-        if (attempt->running || attempt->ending)
+        if (attempt->agent == self->agent->index && (attempt->running || attempt->ending))
             held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     for (size_t i = 0; i < world->n_sessions; i++) {
-        if (world->sessions[i].open)
+        if (world->sessions[i].open && world->sessions[i].agent == self->agent->index)
             held[hello.n_held++] =
                 (ama_lease_held_t){ .id = world->sessions[i].id, .run = world->sessions[i].run, .session = true };
     }
@@ -461,15 +497,16 @@ static void on_hello_time (void *arg)
 static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
 {
     self_t *self = state;
-    cast_world_t *world = *(cast_world_t *const *) config;
+    cast_agent_t *agent = *(cast_agent_t *const *) config;
+    cast_world_t *world = agent->world;
 
-    *self = (self_t){ .ctx = ctx, .world = world };
+    *self = (self_t){ .ctx = ctx, .world = world, .agent = agent };
     self->timer = ama_timer_new (ctx, on_tick, self);
     self->hello = ama_timer_new (ctx, on_hello_time, self);
     for (size_t i = 0; i < world->n_attempts; i++)
-        if (world->attempts[i].running || world->attempts[i].ending)
+        if (world->attempts[i].agent == agent->index && (world->attempts[i].running || world->attempts[i].ending))
             take_over (self, &world->attempts[i]);
-    return ama_statuses_new (ctx, world->ends, &self->statuses, err);
+    return ama_statuses_new (ctx, agent->ends, &self->statuses, err);
 }
 
 static void done (void *state)
@@ -477,6 +514,8 @@ static void done (void *state)
     self_t *self = state;
 
     for (size_t i = 0; self->world && i < self->world->n_attempts; i++) {
+        if (self->world->attempts[i].agent != self->agent->index)
+            continue;
         self->world->attempts[i].feed = NULL;
         if (self->world->attempts[i].poster)
             ama_poster_destroy (&self->world->attempts[i].poster);
@@ -496,7 +535,7 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
     self->pause_ms = 0;
     say_hello (self);
     for (size_t i = 0; i < self->world->n_attempts; i++)
-        if (self->world->attempts[i].poster)
+        if (self->world->attempts[i].poster && self->world->attempts[i].agent == self->agent->index)
             ama_poster_joined (self->world->attempts[i].poster);
     ama_statuses_joined (self->statuses);
 }

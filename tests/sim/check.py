@@ -245,7 +245,8 @@ class Story:
         self.snapshots = {}                                     # attempt → snapshot that it runs from
         self.agent = {}                                         # attempt → (run, action, no)
         self.began = {}                                         # attempt → deaths of its agent before it
-        self.deaths = 0
+        self.at = {}                                            # attempt → its agent
+        self.deaths = collections.Counter()                     # of each agent
         self.ends = {}                                          # attempt → state, as its agent wrote it down
         self.lines = {}                                         # attempt → lines of output that its agent had at its end
         self.died = set()                                       # attempts whose agent died after their end
@@ -280,14 +281,17 @@ class Story:
             if (run, action) == key:
                 need("P4", self.ends.get(attempt) != "succeeded", f"{key} starts again, and its agent has its success on disk")
         began, attempt = self.began.get(note["attempt"]), note["attempt"]
-        need("P13", began is None or (began < self.deaths and attempt not in self.ends), f"attempt {attempt} starts twice")
-        self.began[attempt] = self.deaths
+        at = self.at.setdefault(attempt, note.get("agent", 0))
+        need("P5", at == note.get("agent", 0), f"attempt {attempt} is started at two agents")
+        need("P13", began is None or (began < self.deaths[at] and attempt not in self.ends), f"attempt {attempt} starts twice")
+        self.began[attempt] = self.deaths[at]
         self.agent[note["attempt"]] = (*key, note["no"])
         self.snapshots[note["attempt"]] = note.get("snapshot", "")
 
-    def on_agent_died(self, _):
-        self.deaths += 1
-        self.died |= set(self.ends)
+    def on_agent_died(self, note):
+        agent = note.get("agent", 0)
+        self.deaths[agent] += 1
+        self.died |= {a for a in self.ends if self.at.get(a, 0) == agent}
 
     def on_ended(self, note):
         need("P13", note["attempt"] not in self.ends, f"attempt {note['attempt']} ends twice at its agent")

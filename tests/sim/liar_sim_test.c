@@ -23,6 +23,7 @@ typedef struct {
     cast_world_t world;
     ama_sim_t *sim;
     cast_world_t *config;
+    cast_agent_t *agent;
     lie_t lie;
     uint64_t lies, acks;
 } story_t;
@@ -190,6 +191,7 @@ static void tell (lie_t lie, uint64_t seed, const char *cache, const char *what,
 
     story->sim = ama_sim_new (&conf);
     story->config = &story->world;
+    story->agent = &story->world.agents[0];
     story->lie = lie;
     cast_init (&story->world, story->sim, seed, 4);
     story->world.cache = cache;
@@ -199,7 +201,7 @@ static void tell (lie_t lie, uint64_t seed, const char *cache, const char *what,
     start (story, &cast_reporter, &story->config);
     start (story, &ama_broker_def, &broker);
     start (story, &ama_supervisor_def, &supervisor);
-    start (story, &cast_agent, &story->config);
+    start (story, &cast_agent, &story->agent);
     start (story, &liar_def, &story);
     start (story, &cast_client, &story->config);
     for (int64_t now = STEP_MS; now < LONG_MS && !all_ended (story); now += STEP_MS)

@@ -1,4 +1,4 @@
-/* run_sim.c - all actors, the agent played with its own parts, among stand-ins: one seed, one story; checks of what must hold whatever happens
+/* run_sim.c - all actors, one to three agents played with their own parts, among stand-ins: one seed, one story; checks of what must hold whatever happens
  *
  *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
@@ -37,7 +37,7 @@ typedef enum {
     BROKER,
     REPORTER,
     AGENT,
-    FETCHER,
+    FETCHER = AGENT + CAST_AGENTS,
     PLANNER,
     RESOLVER,
     CLIENT,
@@ -55,6 +55,9 @@ typedef struct {
     ama_resolver_conf_t resolver;
     cast_world_t *config; /* what the stand-ins are given */
     cast_reader_t *readers[CAST_READERS];
+    cast_agent_t *agents[CAST_AGENTS];
+    unsigned n_agents; /* one to three */
+    char ends[CAST_AGENTS][32];
     struct {
         char name[AMA_NAME_MAX];
         const ama_actor_def_t *def;
@@ -86,13 +89,13 @@ static void start (story_t *story, part_t which)
 /* Its process is gone; what it gave to the kernel is not. */
 static void end (story_t *story, part_t which, int64_t away_ms)
 {
-    if (story->parts[which].back_ms)
+    if (story->parts[which].back_ms || !story->parts[which].def)
         return;
     disk_freeze (true);
     ama_sim_crash (story->sim, story->parts[which].name, 1 + away_ms / 10);
     disk_freeze (false);
-    if (which == AGENT)
-        cast_agent_crashed (&story->world);
+    if (which >= AGENT && which < FETCHER)
+        cast_agent_crashed (story->agents[which - AGENT]);
     story->parts[which].back_ms = ama_sim_now_ms (story->sim) + away_ms;
 }
 
@@ -123,13 +126,23 @@ static void cut (story_t *story, const char *disk, int64_t away_ms)
     story->cuts++;
 }
 
+/* Any but the supervisor; the agents take turns as one. */
+static part_t any_part (story_t *story, uint64_t number)
+{
+    part_t which = (part_t) (BROKER + number % (PARTS - BROKER - (CAST_AGENTS - 1)));
+
+    if (which > AGENT)
+        return which + CAST_AGENTS - 1;
+    return which < AGENT ? which : AGENT + (part_t) (cast_random (&story->world) % story->n_agents);
+}
+
 static void crash (story_t *story)
 {
     enum { AMAD, AMAD_POWER, REPORTER_POWER, ONE };
     cast_world_t *world = &story->world;
     uint64_t what = cast_random (world) % 14;
     int64_t away_ms = 50 + (int64_t) (cast_random (world) % 1500);
-    part_t which = what >= ONE ? (part_t) (BROKER + (what - ONE) % (PARTS - BROKER)) : SUPERVISOR;
+    part_t which = what >= ONE ? any_part (story, what - ONE) : SUPERVISOR;
 
     story->crashes++;
     cast_note (world, what == AMAD_POWER || what == REPORTER_POWER ? "cut" : "crash", ",\"who\":\"%s\"",
@@ -154,6 +167,8 @@ static void revive (story_t *story)
     int64_t now = ama_sim_now_ms (story->sim);
 
     for (part_t i = 0; i < PARTS; i++) {
+        if (!story->parts[i].def)
+            continue;
         if (story->parts[i].back_ms && now >= story->parts[i].back_ms)
             start (story, i);
         else if (!story->parts[i].back_ms && !ama_sim_state (story->sim, story->parts[i].name)) {
@@ -269,7 +284,6 @@ static void make_cache (story_t *story)
     if (!jar || fputs ("jar\n", jar) < 0 || fclose (jar) != 0)
         cast_break (&story->world, "%s can not be written", path);
     story->world.cache = story->cache;
-    story->world.ends = "/proc/self/cwd/ends";
 }
 
 /* Who is there, and where. */
@@ -277,6 +291,7 @@ static void set_up (story_t *story, uint64_t seed)
 {
     bool together = seed % 2;
 
+    story->n_agents = 1 + (unsigned) (seed / 3 % CAST_AGENTS);
     (void) snprintf (story->amad_disk, sizeof story->amad_disk, "%s/amad", story->folder);
     (void) snprintf (story->reporter_disk, sizeof story->reporter_disk, "%s/%s", story->folder,
                      together ? "amad" : "reporter");
@@ -284,7 +299,7 @@ static void set_up (story_t *story, uint64_t seed)
     (void) mkdir (story->amad_disk, 0700);
     (void) mkdir (story->reporter_disk, 0700);
     story->supervisor = (ama_supervisor_conf_t){ .data_dir = story->amad_disk, .max_active = seed % 7 == 0 ? 2 : 0 };
-    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30 };
+    story->broker = (ama_broker_conf_t){ .cpus = 2, .memory = 4ull << 30, .agent_joins = story->n_agents > 1 };
     story->reporter = (ama_reporter_conf_t){ .dir = story->reports };
     story->fetcher = (ama_fetcher_conf_t){ .cache_dir = story->cache, .helper = "helper" };
     story->resolver =
@@ -294,7 +309,13 @@ static void set_up (story_t *story, uint64_t seed)
     add_part (story, SUPERVISOR, &ama_supervisor_def, NULL, &story->supervisor);
     add_part (story, BROKER, &ama_broker_def, NULL, &story->broker);
     add_part (story, REPORTER, &ama_reporter_def, NULL, &story->reporter);
-    add_part (story, AGENT, &cast_agent, NULL, &story->config);
+    for (unsigned i = 0; i < story->n_agents; i++) {
+        static const char *const names[CAST_AGENTS] = { "agent/local", "agent/two", "agent/three" };
+        (void) snprintf (story->ends[i], sizeof story->ends[i], "/proc/self/cwd/ends%u", i);
+        story->agents[i] = &story->world.agents[i];
+        story->agents[i]->ends = story->ends[i];
+        add_part (story, AGENT + i, &cast_agent, names[i], &story->agents[i]);
+    }
     add_part (story, FETCHER, &ama_fetcher_def, NULL, &story->fetcher);
     add_part (story, PLANNER, &ama_planner_def, NULL, NULL);
     add_part (story, RESOLVER, &ama_resolver_def, NULL, &story->resolver);
@@ -333,7 +354,8 @@ static int tell (uint64_t seed, bool traced, FILE *history)
     cast_note (&story->world, "story", ",\"seed\":%llu,\"readers\":%d", (unsigned long long) seed, CAST_READERS);
     set_up (story, seed);
     for (part_t i = 0; i < PARTS; i++)
-        start (story, i);
+        if (story->parts[i].def)
+            start (story, i);
     storm (story);
     calm (story);
     for (size_t i = 0; i < story->world.n_runs; i++)

@@ -453,6 +453,7 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     attempt->work = work;
     work->attempt = attempt;
     work->session = ama_session_find (attempt->agent, attempt->session);
+    attempt->uncounted = !work->session; /* it may have been told of by the agent that died with it */
     if (!work->session || !ama_session_is_ready (work->session))
         return ama_err_set (err, AMA_E_UNREACHABLE, "the Spark session is not there any more");
     rc = ama_read_beneath (attempt->snapshot, attempt->file, SOURCE_MAX, &work->source, &size, err);

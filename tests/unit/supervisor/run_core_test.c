@@ -190,6 +190,50 @@ static const case_t cases[] = {
       BEGIN "plan a:; lease; ready; lost; +15000; +10000000; up a session; ok a",
       "fetch; plan; lease session all; open; start a1; a1 unknown; a1 known; a1 succeeded; a succeeded; run "
       "succeeded 0; close; done" },
+    { "agent is gone, twice for a moment", BEGIN "plan rerun,a; lease; lost; +14999; up a; lost; +14999; up a; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "agent is gone: by force it is not waited for", BEGIN "plan lease=-1,a,b; lease; lost; +15000; cancel; force",
+      "fetch; plan; lease a; start a1; a1 unknown; stop a1; b cancelled; stop a1 force; a1 lost(node-lost); a errored; "
+      "unlease; run cancelled 4; done" },
+    { "agent is gone, after the force", BEGIN "plan lease=-1,a; lease; force; lost; +5000; +5000; +5000",
+      "fetch; plan; lease a; start a1; stop a1 force; stop a1 force; stop a1 force; a1 unknown; a1 lost(node-lost); a "
+      "errored; unlease; run cancelled 4; done" },
+    { "one of two agents is gone: the other's attempt goes on",
+      BEGIN "plan lease=20000,a<,b<; lease; at far; lease; lost; +15000; at local; up a; ok a; +80000; lease; ok b",
+      "fetch; plan; lease a; lease b; start a1; start@far b1; b1 unknown; a1 succeeded; a succeeded; unlease; b1 "
+      "lost(node-lost) free 0; unlease; lease b; start b2; b2 succeeded; b succeeded; unlease; run succeeded 0; done" },
+    { "the job accepts two beside each other: at once at the other, and the first one's word is late",
+      BEGIN "plan rerun,a; at far; lease; lost; +15000; at local; lease; at far; up; at local; ok a",
+      "fetch; plan; lease a; start@far a1; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
+      "succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "an agent that came, with other attempts, is not the one that is waited for",
+      BEGIN "plan a; at far; lease; taken a; at local; up; +10000; at far; ok a",
+      "fetch; plan; lease a; start@far a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "spark: the agent is gone before the next action: that is unknown, too",
+      BEGIN "plan a:,b:; lease; ready; lost; ok a; +14999; +1; up session; running b; ok b",
+      "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; start b1; b1 unknown; b1 known; b1 "
+      "succeeded; b succeeded; run succeeded 0; close; done" },
+    { "spark: the agent is gone while the session opens: another is opened elsewhere, as often as it takes",
+      BEGIN "plan a:*1; at far; lease; lost; +15000; at local; lease; ready; ok a",
+      "fetch; plan; lease session all; open@far; unlease; lease session all; open; start a1; a1 succeeded; a "
+      "succeeded; "
+      "run succeeded 0; close; done" },
+    { "spark: the job accepts two beside each other: another session elsewhere",
+      BEGIN "plan rerun,a:,b:; at far; lease; ready; lost; +15000; at local; lease; ready; ok a; ok b",
+      "fetch; plan; lease session all; open@far; start@far a1; unlease; a1 unknown; a1 lost(node-lost) free 0; lease "
+      "session all; open; start a2; a2 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; run succeeded 0; "
+      "close; done" },
+    { "spark: gone for a moment, the session stays",
+      BEGIN "plan rerun,a:; lease; ready; lost; +14999; up a session; +100000; ok a",
+      "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "spark: restart, the agent does not come: another session elsewhere",
+      BEGIN "plan rerun,a:; at far; lease; ready; restart; +15000; at local; lease; ready; ok a",
+      "fetch; plan; lease session all; open@far; start@far a1; retake; unlease; a1 unknown; a1 lost(node-lost) free 0; "
+      "lease session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "restart: a session that was opening at an agent that does not come",
+      BEGIN "plan a:; at far; lease; restart; +15000; at local; lease; ready; ok a",
+      "fetch; plan; lease session all; open@far; retake; open@far; unlease; lease session all; open; start a1; a1 "
+      "succeeded; a succeeded; run succeeded 0; close; done" },
     { "restart: the lease of a lost agent goes on",
       BEGIN "plan a; lease; lost; +15000; +1000000; restart; +859999; +1; lease; ok a",
       "fetch; plan; lease a; start a1; a1 unknown; retake; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "

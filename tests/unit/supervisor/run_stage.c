@@ -2,9 +2,9 @@
  *
  * In:  submit · activate · fetched · fetch-error CODE · plan SPEC · refused · resolved [A] · resolve-error [A] CODE · lease · lease-error ·
  *      running A · ok A · fail A [ERROR] · syntax A · end A STATE CAUSE · refuse-start A CODE · ready · session-failed · session-lost ·
- *      up [A…] · lost · dead · agent N (its incarnation) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
+ *      up [A…] · lost · dead · agent N (its incarnation) · at NAME (another agent, in what follows) · cancel · force · +MS (time passes, timers fire) · restart · no-reuse
  * SPEC: see run_spec.c.
- * Out: fetch · plan · resolve [A] · lease A · lease session CPUS|all · retake · unlease · open · close · start A1 · stop A1 [timeout] [force] ·
+ * Out: fetch · plan · resolve [A] · lease A · lease session CPUS|all · retake · unlease · open · close · start A1 · stop A1 [timeout] [force] · (open, start and stop at another agent: open@NAME …)
  *      drop · done, and of the events: A1 STATE(CAUSE) [retry|free DELAY] · A STATE [(cause)] · run STATE EXIT
  */
 #include "tests/unit/supervisor/run_stage.h"
@@ -95,27 +95,20 @@ static void note_report (const ama_report_event_t *event, void *arg)
 {
     ama_str_t text = { 0 };
 
+    char attempt[16] = "";
+    const char *const parts[][3] = {
+        { " ", event->phase, "" },    { " ", event->action, "" },
+        { "#", attempt, "" },         { " ", event->status, "" },
+        { " ", event->state, "" },    { " [", event->detail && *event->detail ? event->detail : NULL, "]" },
+        { " \"", event->text, "\"" }, { " <", event->cause, ">" },
+        { " ", event->repo, "" },     { " ", event->ref, "" },
+    };
+
+    (void) snprintf (attempt, sizeof attempt, "%u", event->attempt);
     ama_str_puts (&text, ama_event_type_name (event->type));
-    if (event->phase)
-        ama_str_printf (&text, " %s", event->phase);
-    if (event->action)
-        ama_str_printf (&text, " %s", event->action);
-    if (event->has_attempt)
-        ama_str_printf (&text, "#%u", event->attempt);
-    if (event->status)
-        ama_str_printf (&text, " %s", event->status);
-    if (event->state)
-        ama_str_printf (&text, " %s", event->state);
-    if (event->detail && *event->detail)
-        ama_str_printf (&text, " [%s]", event->detail);
-    if (event->text)
-        ama_str_printf (&text, " \"%s\"", event->text);
-    if (event->cause)
-        ama_str_printf (&text, " <%s>", event->cause);
-    if (event->repo)
-        ama_str_printf (&text, " %s", event->repo);
-    if (event->ref)
-        ama_str_printf (&text, " %s", event->ref);
+    for (size_t i = 0; i < ARRAY_SIZE (parts); i++)
+        if (parts[i][1] && (parts[i][1] != attempt || event->has_attempt))
+            ama_str_printf (&text, "%s%s%s", parts[i][0], parts[i][1], parts[i][2]);
     if (event->commit)
         ama_str_printf (&text, "@%s%s", event->commit, event->has_dirty ? event->dirty ? " dirty" : " clean" : "");
     note (arg, "%s", text.data);
@@ -161,26 +154,35 @@ static void on_lease (stage_t *stage, const ama_run_effect_t *effect)
     stage->asked[stage->n_asked++] = effect->id;
     if (effect->session)
         stage->session_lease = effect->id;
-    if (effect->session && effect->all_cpus)
-        note (&stage->log, "lease session all");
-    else if (effect->session)
+    if (effect->session && !effect->all_cpus)
         note (&stage->log, "lease session %g", effect->cpus);
     else
-        note (&stage->log, "lease %s", action_name (stage, effect->action));
+        note (&stage->log, "lease %s", effect->session ? "session all" : action_name (stage, effect->action));
+}
+
+static const char *at_agent (const ama_run_effect_t *effect)
+{
+    static char at[40];
+
+    (void) snprintf (at, sizeof at, "@%.32s", effect->agent);
+    return strcmp (effect->agent, "local") == 0 ? "" : at;
 }
 
 static void on_effect (ama_run_core_t *run, const ama_run_effect_t *effect, void *arg)
 {
+    static const char *const plain[] = {
+        [AMA_RUN_FETCH] = "fetch", [AMA_RUN_PLAN] = "plan", [AMA_RUN_DROP_ASKS] = "drop", [AMA_RUN_DONE] = "done"
+    };
     stage_t *stage = arg;
     ama_str_t *log = &stage->log;
 
     (void) run;
     switch (effect->kind) {
     case AMA_RUN_FETCH:
-        note (log, "fetch");
-        break;
     case AMA_RUN_PLAN:
-        note (log, "plan");
+    case AMA_RUN_DROP_ASKS:
+    case AMA_RUN_DONE:
+        note (log, "%s", plain[effect->kind]);
         break;
     case AMA_RUN_RESOLVE:
         if (effect->action == AMA_RUN_SHARED)
@@ -197,7 +199,7 @@ static void on_effect (ama_run_core_t *run, const ama_run_effect_t *effect, void
         break;
     case AMA_RUN_SESSION_OPEN:
         stage->session = effect->id;
-        note (log, "open");
+        note (log, "open%s", at_agent (effect));
         break;
     case AMA_RUN_SESSION_CLOSE:
         if (!ama_id_is_zero (effect->lease))
@@ -205,20 +207,15 @@ static void on_effect (ama_run_core_t *run, const ama_run_effect_t *effect, void
         note (log, "close");
         break;
     case AMA_RUN_START:
-        note (log, "start %s%zu", action_name (stage, effect->action), attempts_of (stage, effect->action));
+        note (log, "start%s %s%zu", at_agent (effect), action_name (stage, effect->action),
+              attempts_of (stage, effect->action));
         break;
     case AMA_RUN_STOP:
-        note (log, "stop %s%zu%s%s", action_name (stage, effect->action), attempts_of (stage, effect->action),
-              effect->timed_out ? " timeout" : "", effect->force ? " force" : "");
+        note (log, "stop%s %s%zu%s%s", at_agent (effect), action_name (stage, effect->action),
+              attempts_of (stage, effect->action), effect->timed_out ? " timeout" : "", effect->force ? " force" : "");
         break;
     case AMA_RUN_WAKE_AT:
         stage->wake_ms = effect->when_ms;
-        break;
-    case AMA_RUN_DROP_ASKS:
-        note (log, "drop");
-        break;
-    case AMA_RUN_DONE:
-        note (log, "done");
         break;
     }
 }
@@ -334,7 +331,7 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
 {
     ama_lease_held_t held[SPEC_MAX];
     ama_lease_agent_changed_t body = {
-        .agent = (char *) "local", .change = change, .held = held, .incarnation = stage->incarnation
+        .agent = stage->agent, .change = change, .held = held, .incarnation = stage->incarnation
     };
     char *save = NULL;
 
@@ -354,7 +351,7 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
 static void step_lease (stage_t *stage, const char *error)
 {
     ama_lease_granted_t granted = {
-        .agent = (char *) "local", .cpus = 0.1, .memory = 128u << 20, .incarnation = stage->incarnation
+        .agent = stage->agent, .cpus = 0.1, .memory = 128u << 20, .incarnation = stage->incarnation
     };
     ama_err_t err = { 0 };
     ama_id_t lease;
@@ -504,6 +501,8 @@ void stage_step (stage_t *stage, const char *step)
         ama_run_core_renew (stage->run);
     else if (strcmp (copy, "agent") == 0)
         stage->incarnation = (uint64_t) atoi (arg);
+    else if (strcmp (copy, "at") == 0)
+        (void) snprintf (stage->agent, sizeof stage->agent, "%s", arg);
     else if (strcmp (copy, "no-reuse") == 0)
         stage->no_reuse = true;
     else if (strcmp (copy, "cancel") == 0 || strcmp (copy, "force") == 0)
@@ -547,6 +546,7 @@ void stage_init (stage_t *stage)
         .port = { .event = on_event, .effect = on_effect, .new_id = new_id, .may_reuse = may_reuse },
         .now = { 1000000, 2000000 },
         .wake_ms = INT64_MAX,
+        .agent = "local",
     };
     stage->port.arg = stage;
     stage->run = ama_run_core_new (make_id (777777), &stage->port);

@@ -34,6 +34,7 @@ typedef struct {
     size_t held;      /* leases granted and not given back */
     bool no_reuse;
     uint64_t incarnation; /* of the agent, 0: it does not say */
+    char agent[32];       /* of which steps speak; local at first */
     bool quiet;           /* no log, no reports */
 } stage_t;
 
