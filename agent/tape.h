@@ -31,6 +31,7 @@ typedef enum {
     AMA_TAPE_END,    /* its end was heard of: ama_tape_end_t */
     AMA_TAPE_NOTE,   /* a warning for its beginning */
     AMA_TAPE_SECRET, /* is masked from here on; only on a veiled tape */
+    AMA_TAPE_OWN,    /* the runner's, or the session's */
 } ama_tape_kind_t;
 
 typedef struct {
