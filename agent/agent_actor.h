@@ -39,8 +39,10 @@ typedef struct {
     const char *credentials_dir;     /* files ENV@NAME, as systemd makes them; NULL: none */
     const char *const *secrets_exec; /* the words of a program that prints the secret whose name it reads; NULL: none */
     bool far;                        /* of another machine than the hub */
-    bool depot;       /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
-    bool own_process; /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
+    bool depot; /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
+    const bool *
+        leaves; /* looked at when it is stopped: true, and what runs goes on under its guards for the next agent. NULL: no */
+    bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
     int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */
     uint64_t output_quota; /* bytes of output one attempt may report; 0: 1 GiB */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,10 @@ static const char usage[] =
     "                     and with 0: never)\n"
     "  --idle-ms N        ends when the hub has been away so long and nothing runs (3600000)\n"
     "  --depot            snapshots and jars come from the depot (over tcp: always)\n"
-    "  --log-level LEVEL  error warn info debug trace (info)\n";
+    "  --log-level LEVEL  error warn info debug trace (info)\n"
+    "SIGTERM: it ends, and its actions go on for the next agent of that folder, or until their leases are over. "
+    "SIGINT: it\n"
+    "ends its actions first.\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
 {
@@ -229,9 +233,23 @@ static int lock (const char *dir)
     return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
 }
 
+/* SIGTERM comes before another agent; SIGINT before none. */
+static void on_signal (ama_node_t *node, int signal, void *arg)
+{
+    *(bool *) arg = signal == SIGTERM;
+    ama_node_stop (node);
+}
+
 static int run (const options_t *options, const ama_node_curve_t *curve, ama_notify_t *notify)
 {
-    ama_node_conf_t conf = { .connect = options->connect, .curve = curve, .handle_signals = true, .notify = notify };
+    bool leaves = false;
+    ama_agent_conf_t agent = options->conf;
+    ama_node_conf_t conf = { .connect = options->connect,
+                             .curve = curve,
+                             .handle_signals = true,
+                             .on_signal = on_signal,
+                             .arg = &leaves,
+                             .notify = notify };
     char name[AMA_NAME_MAX];
     ama_err_t err = { 0 };
     ama_node_t *node = ama_node_new (&conf, &err);
@@ -242,7 +260,8 @@ static int run (const options_t *options, const ama_node_curve_t *curve, ama_not
         ama_log_err ("agent", &err, "can not start");
         return EXIT_TROUBLE;
     }
-    rc = ama_node_run_here (node, &ama_agent_def, name, &options->conf, &err);
+    agent.leaves = &leaves;
+    rc = ama_node_run_here (node, &ama_agent_def, name, &agent, &err);
     if (rc < 0)
         ama_log_err ("agent", &err, "ended");
     ama_node_destroy (&node, 1000);
