@@ -44,6 +44,7 @@ void ama_session_kill (ama_session_t *session, const char *reason);
 
 /* By the session, to each of its attempts: it can be used; it has ended. */
 void ama_scala_session_back (ama_attempt_t *attempt);
-void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
+void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause,
+                             const char *reason); /* cause: session-lost, oom, node-lost */
 
 #endif

@@ -90,7 +90,7 @@ def step(i: Int): Int = {{
         for i in range(KILLS):
             self.wait(lambda: marks.exists() and f"begin{i} " in marks.read_text(), 120)
             [java] = self.java()
-            old = self.kill_agent()
+            old = self.kill_agent(signal.SIGTERM if i % 3 == 1 else signal.SIGKILL)
             if i % 3 == 0:
                 (self.shared / f"go{i}").touch()
                 self.wait(lambda: f"end{i} " in marks.read_text() or self.agents() not in ([], [old]))
@@ -135,6 +135,34 @@ def step(i: Int): Int = {{
                 self.assertEqual([e["status"] for e in events.find("statement.ended", action="a")], ["ok", "error"])
                 self.wait(lambda: not self.java())
         self.assertIsNone(daemon.poll())
+
+    def test_a_lease_ends_a_session_nobody_cares_for(self):
+        marks = self.shared / "marks"
+        beat = f"""\
+println("up")
+var n = 0
+while (n < 3 || !new java.io.File("{self.shared}/go").exists) {{
+  n += 1
+  val w = new java.io.FileWriter("{marks}", true); w.write(ProcessHandle.current.pid + " " + System.currentTimeMillis + "\\n"); w.close()
+  Thread.sleep(20)
+}}
+"""
+        daemon = self.amad()
+        run = self.submit(self.job([scala("a")], {"a.scala": beat}, lease="10s"))
+        self.wait(lambda: marks.exists(), 120)
+        self.kill(daemon)
+        begun = time.monotonic()
+        self.wait(lambda: not self.java())
+        self.assertLess(time.monotonic() - begun, 30)
+        (self.shared / "go").touch()
+        self.amad()
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        text, err = self.finish(follower, 180)
+        events = self.checked(text)
+        self.assertEqual([e["state"] for e in events.find("attempt.ended")], ["lost", "succeeded"], err)
+        beats = [line.split() for line in marks.read_text().splitlines()]
+        self.assertEqual(len({pid for pid, _ in beats}), 2)
+        self.assertEqual(beats, sorted(beats, key=lambda b: int(b[1])))
 
     def test_a_jvm_that_dies_with_the_agent(self):
         repo = self.job([scala("a"), scala("b")], {

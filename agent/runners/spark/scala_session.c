@@ -207,7 +207,10 @@ static void lose_alone (work_t *work, ama_attempt_state_t state, const char *cau
 
 static void lose_with_session (work_t *work)
 {
-    tell_lost (work, AMA_ATTEMPT_STATE_ERRORED, work->lost_cause, work->lost_cause, work->lost_reason);
+    bool lost = strcmp (work->lost_cause, "node-lost") == 0; /* its lease was over */
+
+    tell_lost (work, lost ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED, work->lost_cause,
+               lost ? "lost" : work->lost_cause, work->lost_reason);
 }
 
 static void on_part (void *arg)

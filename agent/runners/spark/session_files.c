@@ -216,9 +216,9 @@ static const struct {
     const char *name;
     size_t at;
 } parts[] = { { "folder", offsetof (ama_session_files_t, folder) },
-             { "log", offsetof (ama_session_files_t, log) },
-             { "sockets", offsetof (ama_session_files_t, sockets) },
-             { "note", offsetof (ama_session_files_t, note) } };
+              { "log", offsetof (ama_session_files_t, log) },
+              { "sockets", offsetof (ama_session_files_t, sockets) },
+              { "note", offsetof (ama_session_files_t, note) } };
 
 json_t *ama_session_files_keep (const ama_session_files_t *files)
 {
