@@ -482,6 +482,14 @@ static void on_connection (void)
     say (AMA_WARD_STATE, fds, (size_t) n);
 }
 
+/* Nobody else would reap it. */
+static void leave (void)
+{
+    if (ward.pid > 0)
+        (void) waitpid (ward.pid, NULL, 0);
+    exit (0);
+}
+
 static void on_timer (void)
 {
     uint64_t count;
@@ -489,7 +497,7 @@ static void on_timer (void)
     if (read (ward.timer, &count, sizeof count) < 0)
         return;
     if (ward.end.flags & AMA_WARD_HAS_ENDED)
-        exit (0); /* nobody came to ask */
+        leave (); /* nobody came to ask */
     ward.end.flags |= AMA_WARD_LEASE_OVER;
     end_child ();
 }
@@ -559,5 +567,5 @@ int main (int argc, char **argv)
         if (fds[0].revents)
             on_connection ();
     }
-    return 0;
+    leave ();
 }
