@@ -46,6 +46,7 @@ typedef struct ama_agent {
     int64_t parted_ms;  /* when it went, 0 while it is there */
     uint64_t oom_kills; /* of this machine, when last looked at */
     bool stopping;
+    bool letting_go; /* it ends, and what runs goes on for the next agent */
 } ama_agent_t;
 
 /* PATH, LANG, TZ: what every child of the agent has; and the mark of those that end with the agent. */

@@ -463,8 +463,12 @@ static void stop (ama_ctx_t *ctx, void *state)
     ama_agent_t *agent = state;
     ama_attempt_t *attempt, *spare;
 
-    (void) ctx;
     agent->stopping = true;
+    if (agent->conf.leaves && *agent->conf.leaves && agent->conf.own_process) {
+        agent->letting_go = true;
+        ama_exit (ctx, 0, "stopped; what runs goes on under its guards");
+        return;
+    }
     HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         ama_attempt_cancel (attempt, false, true);
@@ -489,8 +493,11 @@ static void done (void *state)
 {
     ama_agent_t *agent = state;
 
-    while (agent->attempts)
+    while (agent->attempts) {
+        if (agent->letting_go)
+            agent->attempts->ward = NULL; /* it is seen off with the others */
         ama_attempt_drop (agent->attempts);
+    }
     while (agent->sessions)
         ama_session_drop (agent->sessions);
     ama_gather_destroy (&agent->gather);

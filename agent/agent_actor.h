@@ -40,8 +40,10 @@ typedef struct {
     const char *const *secrets_exec; /* the words of a program that prints the secret whose name it reads; NULL: none */
     bool far;                        /* of another machine than the hub */
     bool depot; /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
-    uint64_t cache_bytes;  /* of these files; 0: any number */
-    int64_t cache_age_ms;  /* since they were last used; 0: any */
+    uint64_t cache_bytes; /* of these files; 0: any number */
+    int64_t cache_age_ms; /* since they were last used; 0: any */
+    const bool *
+        leaves; /* looked at when it is stopped: true, and what runs goes on under its guards for the next agent. NULL: no */
     bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */
     int64_t orphan_ms;     /* exits when the hub has been away so long and nothing is held; 0: never */
     int64_t idle_ms;       /* exits when the hub has been away so long and nothing runs; 0: never */

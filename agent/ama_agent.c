@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,10 @@ static const char usage[] =
     "  --depot            snapshots and jars come from the depot (over tcp: always)\n"
     "  --cache-age TIME   those that no run has used for so long are removed (30d; 0s: never)\n"
     "  --cache-size SIZE  how much of them stays; the longest unused goes first (any)\n"
-    "  --log-level LEVEL  error warn info debug trace (info)\n";
+    "  --log-level LEVEL  error warn info debug trace (info)\n"
+    "SIGTERM: it ends, and its actions go on for the next agent of that folder, or until their leases are over. "
+    "SIGINT: it\n"
+    "ends its actions first.\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
 {
@@ -251,9 +255,23 @@ static int lock (const char *dir)
     return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
 }
 
+/* SIGTERM comes before another agent; SIGINT before none. */
+static void on_signal (ama_node_t *node, int signal, void *arg)
+{
+    *(bool *) arg = signal == SIGTERM;
+    ama_node_stop (node);
+}
+
 static int run (const options_t *options, const ama_node_curve_t *curve, ama_notify_t *notify)
 {
-    ama_node_conf_t conf = { .connect = options->connect, .curve = curve, .handle_signals = true, .notify = notify };
+    bool leaves = false;
+    ama_agent_conf_t agent = options->conf;
+    ama_node_conf_t conf = { .connect = options->connect,
+                             .curve = curve,
+                             .handle_signals = true,
+                             .on_signal = on_signal,
+                             .arg = &leaves,
+                             .notify = notify };
     char name[AMA_NAME_MAX];
     ama_err_t err = { 0 };
     ama_node_t *node = ama_node_new (&conf, &err);
@@ -264,7 +282,8 @@ static int run (const options_t *options, const ama_node_curve_t *curve, ama_not
         ama_log_err ("agent", &err, "can not start");
         return EXIT_TROUBLE;
     }
-    rc = ama_node_run_here (node, &ama_agent_def, name, &options->conf, &err);
+    agent.leaves = &leaves;
+    rc = ama_node_run_here (node, &ama_agent_def, name, &agent, &err);
     if (rc < 0)
         ama_log_err ("agent", &err, "ended");
     ama_node_destroy (&node, 1000);

@@ -5,6 +5,9 @@
  * knows the true end, loses no byte and finds every process. It outlives the agent: another one connects and goes on. When nobody renews the lease, it
  * ends the attempt. No libraries of ours; it has to work when all else failed.
  *
+ * usage: ama-ward relay FIFO: what comes out of the named pipe goes to standard output until its writers have gone. It is the program of an attempt whose
+ * work is done elsewhere, in a Spark session.
+ *
  * What every action has to do without (sandbox_filter.h) the ward gives up itself, once: its children inherit that. It needs none of it.
  */
 #include "agent/sandbox_filter.h"
@@ -32,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LISTEN = 0, LINGER_MS = 3600000, AGAIN_MS = 10, NO_LEASE = -1 };
+enum { LISTEN = 0, LINGER_MS = 3600000, AGAIN_MS = 10, NO_LEASE = -1, RELAY_BYTES = 64 << 10 };
 
 static struct {
     int conn, signals, timer;
@@ -479,6 +482,14 @@ static void on_connection (void)
     say (AMA_WARD_STATE, fds, (size_t) n);
 }
 
+/* Nobody else would reap it. */
+static void leave (void)
+{
+    if (ward.pid > 0)
+        (void) waitpid (ward.pid, NULL, 0);
+    exit (0);
+}
+
 static void on_timer (void)
 {
     uint64_t count;
@@ -486,7 +497,7 @@ static void on_timer (void)
     if (read (ward.timer, &count, sizeof count) < 0)
         return;
     if (ward.end.flags & AMA_WARD_HAS_ENDED)
-        exit (0); /* nobody came to ask */
+        leave (); /* nobody came to ask */
     ward.end.flags |= AMA_WARD_LEASE_OVER;
     end_child ();
 }
@@ -509,11 +520,24 @@ static int confine (const char *word)
     return ama_sandbox_give_up (strcmp (word, "calls") == 0);
 }
 
+/* From pipe to pipe within the kernel: whoever is killed, no byte is in between. */
+static int relay (const char *path)
+{
+    int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = -1;
+
+    while (fd >= 0 && ((n = splice (fd, NULL, 1, NULL, RELAY_BYTES, 0)) > 0 || (n < 0 && errno == EINTR)))
+        ;
+    return n == 0 ? 0 : 1;
+}
+
 int main (int argc, char **argv)
 {
     struct signalfd_siginfo info;
     sigset_t all;
 
+    if (argc == 3 && strcmp (argv[1], "relay") == 0)
+        _exit (relay (argv[2])); /* its end is looked at: nothing else is to have a say in it */
     (void) setsid ();
     (void) sigfillset (&all);
     (void) sigprocmask (SIG_SETMASK, &all, NULL);
@@ -522,7 +546,7 @@ int main (int argc, char **argv)
     ward.timer = timerfd_create (CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (argc < 2 || ward.signals < 0 || ward.timer < 0 || fcntl (LISTEN, F_SETFL, O_NONBLOCK) < 0
         || confine (argv[1]) != 0) {
-        (void) fputs ("usage: ama-ward none|rights|calls FOLDER < SOCKET\n", stderr);
+        (void) fputs ("usage: ama-ward none|rights|calls FOLDER < SOCKET, or ama-ward relay FIFO\n", stderr);
         return 2;
     }
     on_connection (); /* the agent has connected before it started us */
@@ -543,5 +567,5 @@ int main (int argc, char **argv)
         if (fds[0].revents)
             on_connection ();
     }
-    return 0;
+    leave ();
 }

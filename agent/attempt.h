@@ -33,6 +33,10 @@ typedef struct ama_runner {
      * this trace token: sets *ret_port, which is called for what is on the tape and for what comes then. */
     int (*restore) (ama_attempt_t *attempt, const ama_attempt_start_t *start, const char *token,
                     ama_ward_port_t *ret_port, ama_err_t *err);
+    /* What it has put on the tape (AMA_TAPE_OWN), in its place. The attempt may not end inside, nor inside resume. May be NULL. */
+    void (*recall) (ama_attempt_t *attempt, const char *bytes, size_t size);
+    /* The tape has been played: what was under way goes on. May be NULL. */
+    void (*resume) (ama_attempt_t *attempt);
 } ama_runner_t;
 
 struct ama_attempt {

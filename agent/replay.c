@@ -10,6 +10,7 @@
 
 #include "actors/base/ama_log.h"
 #include "agent/sandbox.h"
+#include "agent/session.h"
 #include "agent/speech.h"
 #include "agent/ward_spawn.h"
 #include "messages/ama_types.h"
@@ -31,6 +32,8 @@ typedef struct {
     char token[40];
     ama_id_t mark;
     int64_t started_ms;
+    uint32_t what; /* ama_kept_t */
+    uint32_t pad;
     ama_voice_pass_t pass;
 } head_t;
 
@@ -42,15 +45,16 @@ struct ama_replay {
     ama_timer_t *play;
     ama_ward_port_t port;
     bool ready, alive, asked, playing, let_go, ended, unmaskable;
+    bool cancelled, timed_out;
     ama_tape_end_t end;
     int64_t lease_ms;
     pid_t pid;
     uint64_t start_time;
 };
 
-static int64_t lease_of (const ama_attempt_start_t *start)
+int64_t ama_replay_lease (int64_t lease_ms)
 {
-    return start->lease_ms ? start->lease_ms : LEASE_MS;
+    return lease_ms ? lease_ms : LEASE_MS;
 }
 
 void ama_attempt_note (ama_attempt_t *attempt, ama_tape_kind_t kind, const void *bytes, size_t size)
@@ -85,6 +89,7 @@ int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, co
         ama_ward_veil (attempt->ward);
         note_secret (value, size, attempt);
     }
+    ama_sessions_learn (agent, run, value, size);
     return 0;
 }
 
@@ -101,19 +106,27 @@ static void take_secret (const char *value, size_t size, void *arg)
 
 /* ---- recording ---- */
 
+void ama_replay_head (const ama_agent_t *agent, ama_kept_t what, ama_id_t mark, int64_t started_ms,
+                      const ama_voice_pass_t *pass, ama_str_t *out)
+{
+    head_t head = { .mark = mark, .started_ms = started_ms, .what = (uint32_t) what };
+
+    memcpy (head.boot, agent->boot, sizeof head.boot);
+    memcpy (head.token, agent->trace_token, sizeof agent->trace_token);
+    if (pass)
+        head.pass = *pass;
+    ama_str_add (out, &head, sizeof head);
+}
+
 /* On the file the first record comes last: before that nobody would go on with it, and then it is known what to mask. */
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated)
 {
-    head_t head = { .mark = attempt->mark, .started_ms = attempt->started_ms };
     ama_str_t bytes = { 0 };
 
     if (!attempt->ward || !attempt->agent->conf.own_process)
         return;
-    if (attempt->voice)
-        head.pass = *ama_voice_pass (attempt->voice);
-    memcpy (head.boot, attempt->agent->boot, sizeof head.boot);
-    memcpy (head.token, attempt->agent->trace_token, sizeof attempt->agent->trace_token);
-    ama_str_add (&bytes, &head, sizeof head);
+    ama_replay_head (attempt->agent, AMA_KEPT_ATTEMPT, attempt->mark, attempt->started_ms,
+                     attempt->voice ? ama_voice_pass (attempt->voice) : NULL, &bytes);
     ama_attempt_start_encode (start, &bytes);
     if (!ama_masker_is_empty (ama_vault_masker (attempt->vault)))
         ama_ward_veil (attempt->ward);
@@ -123,7 +136,7 @@ void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *star
         ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
     ama_tape_show (ama_ward_tape (attempt->ward), AMA_TAPE_START, 0, bytes.data, bytes.size);
     ama_str_done (&bytes);
-    ama_ward_lease (attempt->ward, lease_of (start), true);
+    ama_ward_lease (attempt->ward, ama_replay_lease (start->lease_ms), true);
 }
 
 /* ---- playing ---- */
@@ -169,6 +182,10 @@ static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
     case AMA_TAPE_GONE:
         replay->let_go = true;
         break;
+    case AMA_TAPE_OWN:
+        if (attempt->runner->recall)
+            attempt->runner->recall (attempt, record->bytes, record->size);
+        break;
     case AMA_TAPE_NOTE:
         ama_attempt_warn (attempt, 0, record->bytes);
         break;
@@ -195,8 +212,13 @@ static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
     }
 }
 
+/* Nobody watches it any more: what it may still do in a session ends with the session. */
 static void lose (ama_attempt_t *attempt, const char *message)
 {
+    ama_session_t *session = ama_session_find (attempt->agent, attempt->session);
+
+    if (session)
+        ama_session_kill (session, "one of its attempts could not be gone on with");
     ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
                                                 .cause = "node-lost",
                                                 .exit = -1,
@@ -216,6 +238,10 @@ static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
         was->port.on_exit (&was->end.end, was->end.trouble, was->end.lease_over, was->port.arg);
         return;
     }
+    if (was->cancelled && !attempt->cancelled) {
+        attempt->cancelled = true;
+        attempt->timed_out = was->timed_out;
+    }
     if (!was->alive || !was->let_go || was->unmaskable) {
         ama_ward_kill_if (was->pid, was->start_time);
         ama_leftovers_hunt (attempt->mark);
@@ -227,6 +253,8 @@ static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
     ama_ward_lease (attempt->ward, was->lease_ms, false);
     ama_statuses_attempt (attempt->agent->statuses, &running);
     ama_attempt_play (attempt, AMA_TAPE_START);
+    if (attempt->runner->resume)
+        attempt->runner->resume (attempt);
     if (attempt->cancelled)
         ama_attempt_cancel (attempt, attempt->timed_out, false);
     ama_ward_listen (attempt->ward);
@@ -241,6 +269,9 @@ static void play (void *arg)
     if (replay->alive && ama_ward_complete (attempt->ward) < 0)
         replay->alive = false;
     replay->playing = true;
+    replay->cancelled = attempt->cancelled; /* asked meanwhile: after all that is on the tape */
+    replay->timed_out = attempt->timed_out;
+    attempt->cancelled = attempt->timed_out = false;
     while (!replay->ended && !replay->unmaskable && ama_tape_next (ama_ward_tape (attempt->ward), &record))
         play_record (replay, &record);
     was = *replay;
@@ -293,16 +324,15 @@ static void ask (void *arg)
 
 /* ---- those of an earlier agent ---- */
 
-static bool read_head (ama_ward_t *ward, head_t *ret_head, ama_attempt_start_t *ret_start)
+static bool read_head (ama_ward_t *ward, head_t *ret_head, ama_tape_record_t *ret_record)
 {
-    ama_tape_record_t record;
-
-    if (!ama_tape_first (ama_ward_tape (ward), &record) || record.size < sizeof *ret_head)
+    if (!ama_tape_first (ama_ward_tape (ward), ret_record) || ret_record->size < sizeof *ret_head)
         return false;
-    memcpy (ret_head, record.bytes, sizeof *ret_head);
+    memcpy (ret_head, ret_record->bytes, sizeof *ret_head);
     ret_head->token[sizeof ret_head->token - 1] = ret_head->boot[sizeof ret_head->boot - 1] = '\0';
-    return ama_attempt_start_decode (record.bytes + sizeof *ret_head, record.size - sizeof *ret_head, ret_start, NULL)
-           == 0;
+    ret_record->bytes += sizeof *ret_head;
+    ret_record->size -= sizeof *ret_head;
+    return true;
 }
 
 static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head, const ama_attempt_start_t *start,
@@ -314,7 +344,7 @@ static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head,
 
     ama_speech_restore (attempt, &head->pass);
     replay->attempt = attempt;
-    replay->lease_ms = lease_of (start);
+    replay->lease_ms = ama_replay_lease (start->lease_ms);
     replay->again = ama_timer_new (agent->ctx, ask, replay);
     replay->play = ama_timer_new (agent->ctx, play, replay);
     if (runner->restore (attempt, start, head->token, &replay->port, &err) < 0) {
@@ -344,25 +374,37 @@ static void tell_lost (ama_agent_t *agent, const ama_attempt_start_t *start, con
     ama_statuses_attempt (agent->statuses, &status);
 }
 
-static void on_found (ama_ward_t *ward, void *arg)
+static void on_found_attempt (ama_agent_t *agent, ama_ward_t *ward, const head_t *head, const ama_tape_record_t *record)
 {
-    ama_agent_t *agent = arg;
     ama_attempt_start_t start;
     const ama_runner_t *runner;
-    head_t head;
 
-    if (!read_head (ward, &head, &start))
+    if (ama_attempt_start_decode (record->bytes, record->size, &start, NULL) < 0)
         return;
     runner = ama_agent_runner (start.runner);
     if (ama_statuses_has_end (agent->statuses, start.attempt) || ama_agent_remembers (agent, start.attempt))
         ama_log (AMA_LOG_DEBUG, "agent", "%s ended before the agent did", start.action);
-    else if (strncmp (head.boot, agent->boot, sizeof head.boot) != 0)
+    else if (strncmp (head->boot, agent->boot, sizeof head->boot) != 0)
         tell_lost (agent, &start, "the machine was started anew");
     else if (!runner || !runner->restore)
         tell_lost (agent, &start, "this agent does not know its runner");
     else
-        take_over (agent, ward, &head, &start, runner);
+        take_over (agent, ward, head, &start, runner);
     ama_attempt_start_done (&start);
+}
+
+static void on_found (ama_ward_t *ward, void *arg)
+{
+    ama_agent_t *agent = arg;
+    ama_tape_record_t record;
+    head_t head;
+
+    if (!read_head (ward, &head, &record))
+        return;
+    if (head.what == AMA_KEPT_ATTEMPT)
+        on_found_attempt (agent, ward, &head, &record);
+    else if (strncmp (head.boot, agent->boot, sizeof head.boot) == 0)
+        ama_session_take_over (agent, ward, head.mark, head.started_ms, record.bytes);
 }
 
 /* ---- life ---- */

@@ -3,11 +3,18 @@
 #define AMA_AGENT_REPLAY_H
 
 #include "agent/attempt.h"
+#include "agent/voice.h"
 
 typedef struct ama_replay ama_replay_t;
 
 /* The attempt begins: what is needed to go on with it is recorded. From now on its child outlives the agent. */
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated);
+/* The first record of a tape: what earlier agents' programs are known by, and who may speak (NULL: nobody). Adds to out; the owner's own bytes follow. */
+typedef enum { AMA_KEPT_ATTEMPT = 1, AMA_KEPT_SESSION } ama_kept_t;
+void ama_replay_head (const ama_agent_t *agent, ama_kept_t what, ama_id_t mark, int64_t started_ms,
+                      const ama_voice_pass_t *pass, ama_str_t *out);
+/* What is extended while the agent hears its hub: that of a message, or the default. */
+int64_t ama_replay_lease (int64_t lease_ms);
 /* A secret of a run: is masked in all that the run says from now on, and is on no disk. As ama_masker_add. */
 int ama_attempts_learn (ama_agent_t *agent, ama_id_t run, ama_vault_t *vault, const char *value, size_t size,
                         ama_err_t *err);

@@ -14,6 +14,10 @@ ama_session_t *ama_session_find (const ama_agent_t *agent, ama_id_t id);
 void ama_session_close (ama_session_t *session);
 /* At once, without any message: the agent ends. */
 void ama_session_drop (ama_session_t *session);
+/* One of an earlier agent, with what it has recorded of it (replay.h); the ward is taken unless that is of no use. */
+void ama_session_take_over (ama_agent_t *agent, ama_ward_t *ward, ama_id_t id, int64_t begun_ms, const char *kept);
+/* As ama_attempts_learn, for the sessions of the run. */
+void ama_sessions_learn (ama_agent_t *agent, ama_id_t run, const char *value, size_t size);
 
 /* Every session of the agent, whether it is open, opening or ending; returns how many there are. */
 size_t ama_session_list (const ama_agent_t *agent,
@@ -23,18 +27,24 @@ size_t ama_session_list (const ama_agent_t *agent,
 
 extern const ama_runner_t ama_scala_runner;
 
-bool ama_session_is_ready (const ama_session_t *session);
-/* The kernel's first connection: control requests go here. Borrowed; gone when the session ends, before its attempts are told. */
+/* It is ready, or was, and will be when its guard has said how things stand. */
+bool ama_session_is_usable (const ama_session_t *session);
+/* The kernel's first connection: control requests go here. Borrowed; gone when the session ends, before its attempts are told. NULL: ama_scala_session_back
+ * follows, or ama_scala_session_lost. */
 ama_jupyter_t *ama_session_control (ama_session_t *session);
-/* Where another connection's sockets may lie; returns owned. */
-char *ama_session_prefix (ama_session_t *session);
+/* No answer comes any more to what was asked there with this argument. */
+void ama_session_forget (ama_session_t *session, const void *arg);
+/* Where an attempt's sockets lie; returns owned. */
+char *ama_session_prefix (ama_session_t *session, ama_id_t attempt);
 /* Which paths the sandbox does not open for its actions although the run names them; NULL: none such. */
 const char *ama_session_note (const ama_session_t *session);
 const char *ama_session_key (const ama_session_t *session);
 /* The JVM does not obey: it is killed, and the session is lost for this reason. */
 void ama_session_kill (ama_session_t *session, const char *reason);
 
-/* By the session, to each of its attempts: it has ended. */
-void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
+/* By the session, to each of its attempts: it can be used; it has ended. */
+void ama_scala_session_back (ama_attempt_t *attempt);
+void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause,
+                             const char *reason); /* cause: session-lost, oom, node-lost */
 
 #endif

@@ -32,6 +32,7 @@ typedef enum {
     AMA_TAPE_NOTE,   /* a warning for its beginning */
     AMA_TAPE_SECRET, /* is masked from here on; only on a veiled tape */
     AMA_TAPE_VOICE,  /* what its program said by then was heard: flags of speech.c */
+    AMA_TAPE_OWN,    /* the runner's, or the session's */
 } ama_tape_kind_t;
 
 typedef struct {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
@@ -113,8 +114,9 @@ static bool read_channel (channel_t *channel)
 {
     ama_ward_t *ward = channel->ward;
     char buf[READ_BYTES];
-    ssize_t n =
-        ama_tape_take (ward->tape, channel->number, ama_now_ms (ward->wards->ctx), channel->fd, buf, sizeof buf);
+    ssize_t n = ward->port.off_tape ? read (channel->fd, buf, sizeof buf)
+                                    : ama_tape_take (ward->tape, channel->number, ama_now_ms (ward->wards->ctx),
+                                                     channel->fd, buf, sizeof buf);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -335,6 +337,24 @@ void ward_on_process_end (int fd, short revents, void *arg)
 
 /* ---- start ---- */
 
+/* The read end of a pipe that holds all of it, or -1. */
+static int filled_pipe (const void *bytes, size_t size)
+{
+    int ends[2];
+    bool fits;
+
+    if (pipe2 (ends, O_CLOEXEC) < 0)
+        return -1;
+    fits = size <= PIPE_ROOM || fcntl (ends[1], F_SETPIPE_SZ, (int) (size < INT_MAX ? size : INT_MAX)) >= 0;
+    fits = fits && fcntl (ends[1], F_SETFL, O_NONBLOCK) == 0 && write (ends[1], bytes, size) == (ssize_t) size;
+    (void) close (ends[1]);
+    if (fits)
+        return ends[0];
+    (void) close (ends[0]);
+    errno = E2BIG;
+    return -1;
+}
+
 static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, ama_err_t *err)
 {
     int ends[2];
@@ -348,7 +368,9 @@ static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, a
         fds[AMA_WARD_CHILD + i] = ward->channels[i].fd = ends[0];
         (void) fcntl (ends[0], F_SETFL, O_NONBLOCK);
     }
-    if (!spec->gated)
+    if (spec->input)
+        fds[0] = filled_pipe (spec->input, spec->input_size);
+    else if (!spec->gated)
         fds[0] = open ("/dev/null", O_RDONLY | O_CLOEXEC);
     else if (pipe2 (ends, O_CLOEXEC) == 0) {
         fds[0] = ends[0];

@@ -32,8 +32,10 @@ typedef struct {
     const char *const *argv; /* argv[0] is a path; NULL-terminated, like env */
     const char *const *env;
     const char *cwd;
-    int pass;                     /* what its descriptor 5 is; borrowed; -1: nothing */
-    bool gated;                   /* its stdin stays open for ama_ward_let_go; else it is empty */
+    int pass;          /* what its descriptor 5 is; borrowed; -1: nothing */
+    bool gated;        /* its stdin stays open for ama_ward_let_go; else it is empty, */
+    const void *input; /* or this, all of it: at most what a pipe takes (1 MiB). NULL: empty */
+    size_t input_size;
     int64_t grace_ms;             /* between SIGTERM and SIGKILL */
     ama_confine_handed_t confine; /* its descriptors are borrowed until on_started */
 } ama_ward_spec_t;
@@ -44,6 +46,7 @@ typedef struct {
     void (*on_output) (int channel, const char *bytes, size_t size, void *arg);
     /* trouble: an errno, it could not be started; -1, its guard died, and it with it. lease_over: nobody extended its lease. The ward stays until ama_ward_release. */
     void (*on_exit) (const ama_child_end_t *end, int trouble, bool lease_over, void *arg);
+    bool off_tape; /* what it writes is not recorded: the next agent has what comes to it alone */
     void *arg;
 } ama_ward_port_t;
 

@@ -15,6 +15,7 @@ enum {
     CLEAR_TRIES = 8,
     DRAIN_READS = 16,
     READ_BYTES = 64 << 10,
+    PIPE_ROOM = 64 << 10, /* that a pipe has unasked */
     LAST_WAIT_MS = 1000
 };
 

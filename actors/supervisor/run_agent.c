@@ -245,25 +245,23 @@ static void agent_lost (ama_run_core_t *run, const char *agent, ama_run_now_t no
     }
 }
 
-/* It can not be started again. */
+/* It can not be started again; guards of its attempts may be there. */
 static void agent_dead (ama_run_core_t *run, const char *agent, ama_run_now_t now)
 {
     run_session_t *session = &run->session;
+    bool used = false;
 
     run_agent_is_away (run, agent, true);
-    if (session->agent == agent && (session->state == RUN_SESSION_OPENING || session->state == RUN_SESSION_READY))
-        run_session_end (run, AMA_SESSION_STATE_LOST, "the agent died", 0, true, now);
-    for (size_t i = 0; i < run->open.n;) {
-        uint32_t index = run->open.items[i];
-        if (run->actions[index].agent == agent && !run->actions[index].spark) {
-            run_attempt_silent (run, index, true, now); /* its guard may be there */
-            i++;
-        }
-        else if (run->actions[index].agent == agent)
-            run_attempt_lose (run, index, "node-lost", "the agent died", AMA_ATTEMPT_STATE_LOST, true, now);
-        else
-            i++;
+    for (size_t i = 0; i < run->open.n; i++) {
+        const run_action_t *action = &run->actions[run->open.items[i]];
+        if (action->agent != agent)
+            continue;
+        used |= ama_id_equal (action->session, session->id);
+        run_attempt_silent (run, run->open.items[i], true, now);
     }
+    if (session->agent == agent && !used
+        && (session->state == RUN_SESSION_OPENING || session->state == RUN_SESSION_READY))
+        run_session_end (run, AMA_SESSION_STATE_LOST, "the agent died", 0, true, now);
 }
 
 void ama_run_core_agent (ama_run_core_t *run, const ama_lease_agent_changed_t *change, ama_run_now_t now)

@@ -312,6 +312,7 @@ bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t id, ama_atte
         .cpus = session->cpus,
         .memory = session->memory,
         .snapshot = run->source.snapshot,
+        .lease_ms = run->plan->lease_ms,
     };
     ret_body->paths = own_paths (run, &ret_body->n_paths);
     return true;

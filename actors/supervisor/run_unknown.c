@@ -1,8 +1,8 @@
 /* run_unknown.c - attempts whose agent is not heard of
  *
  * Such an attempt is unknown: it may run, and may have ended. Its guard ends it when nobody has extended its lease for that long; so another one starts after the
- * lease and a grace, and earlier only with proof: the agent is back and says so (run_agent.c), or the job accepts two beside each other. Attempts in a Spark
- * session have no lease: only proof counts, or that the job accepts it; then the session is given up as well. Same thread and rules as run_core.c.
+ * lease and a grace, and earlier only with proof: the agent is back and says so (run_agent.c), or the job accepts two beside each other. A Spark session has the same
+ * lease, and is lost with the first of its attempts whose time is over, or, if the job accepts it, as soon as it is silent. Same thread and rules as run_core.c.
  */
 #include "actors/supervisor/run_state.h"
 
@@ -13,12 +13,10 @@ static int64_t lease_ms (const ama_run_core_t *run)
     return run->plan->lease_ms ? run->plan->lease_ms : RUN_LEASE_MS;
 }
 
-static int64_t lost_at (const ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+static int64_t lost_at (const ama_run_core_t *run, ama_run_now_t now)
 {
     if (run->plan->on_lost == AMA_ON_LOST_RERUN)
         return now.mono_ms;
-    if (run->actions[index].spark)
-        return INT64_MAX;
     return lease_ms (run) < 0 ? INT64_MAX : now.mono_ms + lease_ms (run) + RUN_GRACE_MS;
 }
 
@@ -40,7 +38,7 @@ int run_apply_unknown (ama_run_core_t *run, const ama_journal_attempt_unknown_t 
     if (ama_id_is_zero (action->attempt) || !ama_id_equal (action->attempt, body->attempt))
         return AMA_E_INTEGRITY;
     action->unknown = body->unknown;
-    action->lost_ms = lost_at (run, body->action, now);
+    action->lost_ms = lost_at (run, now);
     if (action->unknown && action->lost_ms != INT64_MAX)
         add_timer (run, RUN_TIMER_LEASE, body->action, action->lost_ms);
     return 0;
@@ -120,6 +118,8 @@ void run_lease_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 
     if (!action->unknown || now.mono_ms < action->lost_ms)
         return;
+    if (action->spark && ama_id_equal (action->session, run->session.id) && run->session.state == RUN_SESSION_READY)
+        run_session_end (run, AMA_SESSION_STATE_LOST, "its agent is not heard of", 0, false, now);
     give_up (run, index,
              run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
                                                      : "its agent is not heard of, and its lease has run out",

@@ -386,7 +386,7 @@ void harness_destroy (harness_t **harness)
     pid_t pid = (*harness)->agent_pid;
 
     if ((*harness)->conf.process && pid > 0) {
-        (void) kill (pid, SIGTERM);
+        (void) kill (pid, SIGINT);
         (void) waitpid (pid, NULL, 0);
     }
     if ((*harness)->node)

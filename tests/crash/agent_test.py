@@ -81,7 +81,7 @@ class Agent(Agents, DaemonHouse):
         follower = self.start("attach", run, "--report-format", "ndjson")
         self.wait(lambda: marks.exists() and marks.read_text().count("begin") == ACTIONS)
         for i in range(KILLS):
-            old = self.kill_agent()
+            old = self.kill_agent(signal.SIGTERM if i % 3 == 2 else signal.SIGKILL)
             if i % 2:
                 self.kill(daemon)
                 daemon = self.amad()

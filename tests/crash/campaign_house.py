@@ -202,7 +202,7 @@ class House:
             for pid, command in left:
                 if command.split(" ")[0].endswith("/ama-agent") and pid not in asked:
                     asked.add(pid)
-                    os.kill(pid, signal.SIGTERM)
+                    os.kill(pid, signal.SIGINT)
             self.look()                 # who stands is told to go on
             if time.monotonic() > until:
                 raise Broken(f"P9: processes were left: {left}")

@@ -231,7 +231,7 @@ class Native(DaemonHouse):
                 d.wait(20)
             for pid, command in self.processes():
                 if "ama-agent" in command:
-                    os.kill(pid, signal.SIGTERM)
+                    os.kill(pid, signal.SIGINT)
             self.wait(lambda: subprocess.run(["umount", self.data], capture_output=True).returncode == 0)
 
     def fill(self, filler):

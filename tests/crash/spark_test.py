@@ -2,16 +2,21 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import sys
+import time
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "tools")]
+from agent_test import Agents  # noqa: E402
 from spark_house import SparkHouse, scala  # noqa: E402
 
+KILLS = int(os.environ.get("AMA_AGENT_KILLS", "5"))
 
-class SparkCrash(SparkHouse):
+
+class SparkCrash(Agents, SparkHouse):
     def test_killed_jvm_is_a_lost_session_then_a_new_one(self):
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(5)\n",
@@ -51,19 +56,129 @@ class SparkCrash(SparkHouse):
         self.assertEqual((events[-1]["state"], run.returncode), ("errored", 5), err)
         self.assertEqual(self.processes(), [])
 
-    def test_killed_agent_takes_its_session_along(self):
+    def kill(self, daemon):
+        daemon.kill()
+        daemon.wait(10)
+
+    def java(self):
+        return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/java")]
+
+    def submit(self, repo):
+        return self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
+
+    def test_a_session_outlives_its_agents(self):
+        """Each statement is under way when the agent is killed; some end while there is none. All of it ran once, in one process, and is told once."""
+        marks, said = self.shared / "marks", self.shared / "said"
+        helpers = f"""\
+def mark(what: String): Unit = {{ val w = new java.io.FileWriter("{marks}", true); w.write(what + " " + ProcessHandle.current.pid + "\\n"); w.close() }}
+def say(what: String): Unit = {{ println(what); val w = new java.io.FileWriter("{said}", true); w.write(what + "\\n"); w.close() }}
+def step(i: Int): Int = {{
+  mark("begin" + i)
+  var n = 0
+  while (!new java.io.File("{self.shared}/go" + i).exists) {{ n += 1; say(s"step $i says $n"); Thread.sleep(10 + n % 5) }}
+  (1 to 300).foreach(k => say(s"step $i ends with " + k.toString * 20))
+  mark("end" + i)
+  i * i
+}}
+"""
+        repo = self.job([scala("a", retry={"attempts": 1}), scala("b", retry={"attempts": 1})], {
+            "a.scala": "val n = spark.range(7)\n",
+            "b.scala": helpers + "".join(f"step({i})\n" for i in range(KILLS)) + 'println(AmaContext.getDataFrame("a", "n").count)\n'})
+        daemon = self.amad()
+        run = self.submit(repo)
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        for i in range(KILLS):
+            self.wait(lambda: marks.exists() and f"begin{i} " in marks.read_text(), 120)
+            [java] = self.java()
+            old = self.kill_agent(signal.SIGTERM if i % 3 == 1 else signal.SIGKILL)
+            if i % 3 == 0:
+                (self.shared / f"go{i}").touch()
+                self.wait(lambda: f"end{i} " in marks.read_text() or self.agents() not in ([], [old]))
+            if i % 2:
+                self.kill(daemon)
+                daemon = self.amad()
+            self.another_agent(old)
+            time.sleep(random.random() * 0.4)  # it goes on at any moment of the new agent
+            (self.shared / f"go{i}").touch()
+        text, err = self.finish(follower, 120)
+        events = self.checked(text)
+        self.assertEqual(follower.returncode, 0, err)
+        self.assertEqual([line.split() for line in marks.read_text().splitlines()],
+                         [[f"{what}{i}", str(java)] for i in range(KILLS) for what in ("begin", "end")])
+        out = [e["text"] for e in events.find("output", action="b", stream="stdout")]
+        self.assertEqual(out[-1], "7")
+        self.assertEqual("".join(line + "\n" for line in out[:-1]), said.read_text())
+        ended = events.find("statement.ended", action="b")
+        self.assertEqual([e["status"] for e in ended], ["ok"] * (KILLS + 4))
+        self.assertEqual(len(events.find("statement.started", action="b")), KILLS + 4)
+        self.assertEqual([e.get("value") for e in ended[3:-1]], [f"res{i}: Int = {i * i}" for i in range(KILLS)])
+        self.assertEqual([(e["action"], e["attempt"], e["state"]) for e in events.find("attempt.ended")], [("a", 1, "succeeded"), ("b", 1, "succeeded")])
+        self.assertEqual(len(events.find("gap")), 0)
+        self.assertEqual(len(events.find("phase.ended", phase="session", status="ok")), 1)
+        self.wait(lambda: not self.java())
+
+    def test_an_agent_that_comes_back_ends_what_it_is_asked_to(self):
+        """Cancel and timeout, also of a loop that never waits, under the second agent."""
+        never = "println(\"up\")\nwhile (true) {}\n"
+        daemon = self.amad()
+        for how, more in (("cancelled", {}), ("timed_out", {"timeout": "25s"})):
+            with self.subTest(how):
+                run = self.submit(self.job([scala("a", retry={"attempts": 1}, **more)], {"a.scala": never}, name=how))
+                follower = self.start("attach", run, "--report-format", "ndjson")
+                head = self.wait_for_line(follower, '"text":"up')
+                self.another_agent(self.kill_agent())
+                if not more:
+                    self.ama("cancel", run)
+                tail, err = self.finish(follower, 120)
+                events = self.checked(head + tail)
+                self.assertEqual([e["state"] for e in events.find("attempt.ended")], [how], err)
+                self.assertEqual([e["status"] for e in events.find("statement.ended", action="a")], ["ok", "error"])
+                self.wait(lambda: not self.java())
+        self.assertIsNone(daemon.poll())
+
+    def test_a_lease_ends_a_session_nobody_cares_for(self):
+        marks = self.shared / "marks"
+        beat = f"""\
+println("up")
+var n = 0
+while (n < 3 || !new java.io.File("{self.shared}/go").exists) {{
+  n += 1
+  val w = new java.io.FileWriter("{marks}", true); w.write(ProcessHandle.current.pid + " " + System.currentTimeMillis + "\\n"); w.close()
+  Thread.sleep(20)
+}}
+"""
+        daemon = self.amad()
+        run = self.submit(self.job([scala("a")], {"a.scala": beat}, lease="10s"))
+        self.wait(lambda: marks.exists(), 120)
+        self.kill(daemon)
+        begun = time.monotonic()
+        self.wait(lambda: not self.java())
+        self.assertLess(time.monotonic() - begun, 30)
+        (self.shared / "go").touch()
+        self.amad()
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        text, err = self.finish(follower, 180)
+        events = self.checked(text)
+        self.assertEqual([e["state"] for e in events.find("attempt.ended")], ["lost", "succeeded"], err)
+        beats = [line.split() for line in marks.read_text().splitlines()]
+        self.assertEqual(len({pid for pid, _ in beats}), 2)
+        self.assertEqual(beats, sorted(beats, key=lambda b: int(b[1])))
+
+    def test_a_jvm_that_dies_with_the_agent(self):
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(5)\n",
-            "b.scala": "println(\"up\")\nThread.sleep(if (new java.io.File(env.workingDir, \"go\").exists) 0 else 600000)\n"})
+            "b.scala": f"println(\"up \" + n.count)\nThread.sleep(if (new java.io.File(\"{self.shared}/go\").exists) 0 else 600000)\n".replace("n.count", "6 * 7")})
         self.amad()
-        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        head = self.wait_for_line(follower, '"text":"up')
-        (self.folder / "work" / "go").touch()
-        self.kill_programs("/ama-agent")
+        follower = self.start("attach", self.submit(repo), "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up 42')
+        (self.shared / "go").touch()
+        [java] = self.java()
+        old = self.kill_agent()
+        os.kill(java, signal.SIGKILL)
+        self.another_agent(old)
         tail, err = self.finish(follower, 180)
         events = self.checked(head + tail)
-        self.assertEqual(events.find("attempt.ended", action="b")[0]["state"], "lost", err)
+        self.assertEqual([(e["state"], e.get("cause")) for e in events.find("attempt.ended", action="b")][0], ("errored", "session-lost"), err)
         self.assertEqual(follower.returncode, 0, events[-20:])
 
     def test_killed_amad_in_the_middle_of_a_spark_run(self):

@@ -113,7 +113,7 @@ class House(unittest.TestCase):
         agents = [p for p in left if "ama-agent" in p[1]]
         for pid, _ in agents:  # an agent outlives its amad by design; here nobody comes back for it
             try:
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGINT)
             except ProcessLookupError:
                 pass
         while (left := self.processes()) and time.monotonic() < deadline:

@@ -1,6 +1,7 @@
 """Secrets of a Spark session and its actions: configuration, Spark properties, executor environment; shown nowhere, on success and failure."""
 import json
 import os
+import signal
 import unittest
 
 from canary import Canaries
@@ -17,6 +18,18 @@ CANARIES = Canaries(
 
 class SparkSecrets(SecretsHouse):
     def test_only_the_actions_see_them(self):
+        self.tell_and_look(lambda: None)
+
+    def test_nor_others_when_the_agent_is_killed(self):
+        """The next one masks what the session and its attempt were given, which it was never told, and which is on no disk."""
+        self.tell_and_look(self.kill_agent)
+
+    def kill_agent(self):
+        [agent] = [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
+        os.kill(agent, signal.SIGKILL)
+        self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
+
+    def tell_and_look(self, meanwhile):
         for name in ("spark", "executor", "db"):
             self.secret(f"dev/{name}", CANARIES[name])
         os.mkfifo(self.shared / "gate")
@@ -35,6 +48,8 @@ class SparkSecrets(SecretsHouse):
             new ProcessBuilder("sh", "-c", "echo inherited $AMA_CONF_DB_PASSWORD; echo $CANARY >&2").inheritIO().start().waitFor()
             println("ready")
             scala.io.Source.fromFile("{self.shared}/gate").mkString
+            new ProcessBuilder("sh", "-c", "echo behind $AMA_CONF_DB_PASSWORD").inheritIO().start().waitFor()
+            println(s"after $all")
             """
         fails = """
             val own = env.configuration("own")
@@ -57,6 +72,7 @@ class SparkSecrets(SecretsHouse):
         told = self.wait_for_line(following, "ready", 500)
         self.assertEqual(CANARIES.in_processes("cmdline"), [])
         self.assertEqual({command for _, command in CANARIES.in_processes("environ")}, {"java"})
+        meanwhile()
         (self.shared / "gate").write_text("go")
         rest, _ = self.finish(following, 300)
         done = self.ama("attach", run, "--report-format", "ndjson")
@@ -71,6 +87,9 @@ class SparkSecrets(SecretsHouse):
         self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "refused for *** and ***")
         log = next((self.data / "agent/runs").glob("*/session-*/kernel.log")).read_text()
         self.assertIn("inherited ***\n", log)
+        self.assertIn("behind ***\n", log)
+        self.assertEqual([e["text"] for e in events.find("output", action="sees") if e["text"].startswith("after")], ["after List(***, ***, ***, ***)"])
+        self.assertEqual(len(events.find("attempt.ended", action="sees")), 1)
         self.assertEqual(CANARIES.in_files(self.folder, *self.hidden(), self.shared / "seen"), [])
 
 

@@ -107,6 +107,35 @@ class Service(DaemonHouse):
         self.until("STOPPING=1")
         self.assertEqual(agent.returncode, 0)
 
+    def test_an_agent_is_started_anew_or_ended(self):
+        """SIGTERM: its actions go on, and the next one has them. SIGINT: they end first."""
+        (self.data / "agent").mkdir(parents=True)
+        command = ("--connect", f"ipc://{self.data}/run/hub.sock", "--dir", self.data / "agent", "--sandbox-write", self.shared)
+        agent = self.start(*command, program="ama-agent")
+        self.amad("--no-agent")
+        go, never = self.shared / "go", self.shared / "never"
+        os.mkfifo(go)
+        os.mkfifo(never)
+        run = self.submit(self.job(flow(shell("a", retry={"attempts": 1}), shell("b", retry={"attempts": 1})),
+                                   a=f"echo up\ncat {go}\n", b=f"echo on\nread -r x <>{never}\n"))
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(follower, '"text":"up"')
+        agent.send_signal(signal.SIGTERM)
+        self.finish(agent)
+        self.assertEqual(agent.returncode, 0)
+        self.assertTrue([p for p in self.processes() if str(go) in p[1]])
+        agent = self.start(*command, program="ama-agent")
+        go.write_text("gone\n")
+        head += self.wait_for_line(follower, '"text":"on"')
+        agent.send_signal(signal.SIGINT)
+        self.finish(agent)
+        self.assertEqual((agent.returncode, [p for p in self.processes() if "ama-ward" in p[1] or "b.sh" in p[1]]), (0, []))
+        agent = self.start(*command, program="ama-agent")
+        events = self.checked(head + self.finish(follower)[0])
+        self.assertEqual([(e["action"], e["state"]) for e in events.find("attempt.ended")], [("a", "succeeded"), ("b", "errored")])
+        agent.send_signal(signal.SIGINT)
+        self.finish(agent)
+
     def test_what_went_wrong_is_its_status(self):
         self.amad()
         self.env["NOTIFY_SOCKET"] = str(self.folder / "notify")

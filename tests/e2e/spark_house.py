@@ -13,9 +13,9 @@ def shell(name, **more):
 
 
 class SparkHouse(House):
-    def job(self, actions, sources, spark="", **top):
+    def job(self, actions, sources, spark="", name="job", **top):
         env = {"env/default/job.yml": f"master: local[2]\noutputRootPath: {self.folder}/out\nworkingDir: {self.folder}/work\n"
                                       "configuration: { limit: 40 }\n",
                "env/default/spark-defaults.conf": spark}
         maki = json.dumps({"job-name": "job", "flow": actions, **top})
-        return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}})
+        return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}}, name)

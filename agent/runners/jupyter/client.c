@@ -1,9 +1,7 @@
 /* client.c - a Jupyter connection's client side, in the actor's loop
  *
  * Used by the Spark session and its runner. A request may find its socket not connected yet; it then waits in a queue that a timer tries
- * again. A kernel that has bound its sockets may still not know of our subscription, so kernel_info is asked until it answers *and* iopub
- * speaks. A statement has ended when its reply and its idle status are both there, in whatever order. Messages that are malformed or
- * badly signed are dropped, and counted in the log at debug.
+ * again. Messages that are malformed or badly signed are dropped, and counted in the log at debug.
  */
 #include "agent/runners/jupyter/client.h"
 
@@ -16,12 +14,11 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define NUDGE_MS   50 /* between kernel_info requests while not ready */
-#define RETRY_MS   5  /* between tries of what could not be sent */
+#define RETRY_MS   5 /* between tries of what could not be sent */
 #define BEAT_MS    5000
 #define SILENCE_MS 60000
 
-typedef enum { SHELL, IOPUB, CONTROL, HEARTBEAT, SOCKETS } socket_t;
+typedef enum { SHELL, CONTROL, HEARTBEAT, SOCKETS } socket_t;
 
 typedef struct request {
     char id[AMA_JUPYTER_ID];
@@ -32,10 +29,7 @@ typedef struct request {
     ama_timer_t *timer; /* deadline, or NULL */
     ama_jupyter_fn *fn;
     void *arg;
-    /* of a statement */
-    bool statement, idle;
     json_t *reply;
-    ama_jupyter_said_fn *said;
     struct request *prev, *next; /* in unsent */
     UT_hash_handle hh;           /* in requests, by id */
 } request_t;
@@ -47,11 +41,8 @@ struct ama_jupyter {
     unsigned serial;
     ama_sock_t *socks[SOCKETS];
     request_t *requests, *unsent;
-    ama_timer_t *retry, *nudge, *beat;
-    bool answered, heard, beaten;
+    ama_timer_t *retry, *beat;
     int64_t echo_ms; /* last echo of the heartbeat, 0: none yet */
-    void (*ready) (void *arg);
-    void *ready_arg;
 };
 
 /* ---- sending ---- */
@@ -93,15 +84,19 @@ static void on_retry (void *arg)
         ama_timer_after (client->retry, RETRY_MS);
 }
 
-static request_t *new_request (ama_jupyter_t *client, socket_t socket, const char *type, json_t *metadata,
-                               json_t *content)
+/* id NULL: one of our own. */
+static request_t *new_request (ama_jupyter_t *client, socket_t socket, const char *id, const char *type,
+                               json_t *metadata, json_t *content)
 {
     request_t *request = ama_calloc (1, sizeof *request);
     char date[32];
 
     request->client = client;
     request->socket = socket;
-    (void) snprintf (request->id, sizeof request->id, "%s_%u", client->session, ++client->serial);
+    if (id)
+        (void) snprintf (request->id, sizeof request->id, "%s", id);
+    else
+        (void) snprintf (request->id, sizeof request->id, "%s_%u", client->session, ++client->serial);
     ama_jupyter_pack (&(ama_jupyter_outgoing_t){ .key = client->conf.key,
                                                  .session = client->session,
                                                  .id = request->id,
@@ -161,47 +156,8 @@ static void on_answer (ama_sock_t *sock, const ama_frame_t *frames, size_t n_fra
     request = find (client, message.parent);
     if (request && !request->reply && ama_str_ends (message.type, "_reply")) {
         request->reply = json_incref (message.content);
-        if (!request->statement || request->idle)
-            finish (request, NULL);
+        finish (request, NULL);
     }
-    ama_jupyter_message_done (&message);
-}
-
-static void become_ready (ama_jupyter_t *client)
-{
-    void (*fn) (void *arg) = client->ready;
-
-    if (!client->answered || !client->heard || !fn)
-        return;
-    client->ready = NULL;
-    ama_timer_cancel (client->nudge);
-    fn (client->ready_arg);
-}
-
-static void on_said (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames, void *arg)
-{
-    ama_jupyter_t *client = arg;
-    ama_jupyter_message_t message;
-    ama_err_t err;
-    request_t *request;
-
-    (void) sock;
-    if (ama_jupyter_unpack (frames, n_frames, client->conf.key, &message, &err) < 0) {
-        ama_log (AMA_LOG_DEBUG, "jupyter", "a message was dropped: %s", err.text);
-        return;
-    }
-    client->heard = true;
-    request = find (client, message.parent);
-    if (!request || !request->statement)
-        become_ready (client);
-    else if (strcmp (message.type, "status") == 0) {
-        if (strcmp (ama_jupyter_string (message.content, "execution_state"), "idle") == 0)
-            request->idle = true;
-        if (request->idle && request->reply)
-            finish (request, NULL);
-    }
-    else if (request->said)
-        request->said (message.type, message.content, request->arg);
     ama_jupyter_message_done (&message);
 }
 
@@ -227,42 +183,6 @@ static void on_beat (void *arg)
     ama_timer_after (client->beat, BEAT_MS);
 }
 
-/* ---- readiness ---- */
-
-static void on_info (const json_t *content, const ama_err_t *err, void *arg)
-{
-    ama_jupyter_t *client = arg;
-
-    if (!content || err)
-        return;
-    client->answered = true;
-    become_ready (client);
-}
-
-static void on_nudge (void *arg)
-{
-    ama_jupyter_t *client = arg;
-    request_t *request;
-
-    if (!client->ready)
-        return;
-    ama_timer_after (client->nudge, NUDGE_MS);
-    for (request = client->unsent; request; request = request->next)
-        if (request->socket == SHELL)
-            return; /* the last one has not even left */
-    request = new_request (client, SHELL, "kernel_info_request", NULL, NULL);
-    request->fn = on_info;
-    request->arg = client;
-    send_request (request);
-}
-
-void ama_jupyter_when_ready (ama_jupyter_t *client, void (*fn) (void *arg), void *arg)
-{
-    client->ready = fn;
-    client->ready_arg = arg;
-    on_nudge (client);
-}
-
 /* ---- requests ---- */
 
 static void on_deadline (void *arg)
@@ -277,7 +197,7 @@ static void on_deadline (void *arg)
 void ama_jupyter_control (ama_jupyter_t *client, const char *type, json_t *content, int64_t timeout_ms,
                           ama_jupyter_fn *fn, void *arg)
 {
-    request_t *request = new_request (client, CONTROL, type, NULL, content);
+    request_t *request = new_request (client, CONTROL, NULL, type, NULL, content);
 
     request->fn = fn;
     request->arg = arg;
@@ -288,23 +208,19 @@ void ama_jupyter_control (ama_jupyter_t *client, const char *type, json_t *conte
     send_request (request);
 }
 
-void ama_jupyter_execute (ama_jupyter_t *client, const char *code, json_t *metadata, ama_jupyter_said_fn *said,
-                          ama_jupyter_fn *fn, void *arg)
+void ama_jupyter_forget (ama_jupyter_t *client, const void *arg)
+{
+    for (request_t *request = client->requests; request; request = request->hh.next)
+        if (request->arg == arg)
+            request->fn = NULL;
+}
+
+void ama_jupyter_execute (ama_jupyter_t *client, const char *id, const char *code, json_t *metadata)
 {
     json_t *content = json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", code, "silent", 0, "store_history", 0,
                                  "user_expressions", "allow_stdin", 0, "stop_on_error", 1);
-    request_t *request = new_request (client, SHELL, "execute_request", metadata, content);
 
-    request->statement = true;
-    request->said = said;
-    request->fn = fn;
-    request->arg = arg;
-    send_request (request);
-}
-
-void ama_jupyter_pause (ama_jupyter_t *client, bool pause)
-{
-    ama_sock_pause (client->socks[IOPUB], pause);
+    send_request (new_request (client, SHELL, id, "execute_request", metadata, content));
 }
 
 /* ---- life ---- */
@@ -316,7 +232,6 @@ static int connect_all (ama_jupyter_t *client, ama_err_t *err)
         int port;
         void (*fn) (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames, void *arg);
     } table[SOCKETS] = { [SHELL] = { AMA_SOCK_DEALER, 1, on_answer },
-                         [IOPUB] = { AMA_SOCK_SUB, 2, on_said },
                          [CONTROL] = { AMA_SOCK_DEALER, 4, on_answer },
                          [HEARTBEAT] = { AMA_SOCK_REQ, 5, on_echo } };
 
@@ -350,7 +265,6 @@ ama_jupyter_t *ama_jupyter_new (ama_ctx_t *ctx, const ama_jupyter_conf_t *conf, 
     randombytes_buf (bytes, sizeof bytes);
     (void) sodium_bin2hex (client->session, sizeof client->session, bytes, sizeof bytes);
     client->retry = ama_timer_new (ctx, on_retry, client);
-    client->nudge = ama_timer_new (ctx, on_nudge, client);
     client->beat = ama_timer_new (ctx, on_beat, client);
     if (connect_all (client, err) < 0)
         ama_jupyter_destroy (&client);
@@ -372,7 +286,6 @@ void ama_jupyter_destroy (ama_jupyter_t **client)
     for (int i = 0; i < SOCKETS; i++)
         ama_sock_destroy (&gone->socks[i]);
     ama_timer_destroy (&gone->retry);
-    ama_timer_destroy (&gone->nudge);
     ama_timer_destroy (&gone->beat);
     free ((char *) gone->conf.prefix);
     free ((char *) gone->conf.key);

@@ -11,11 +11,14 @@
 # AMA_JIT                        quick: for jobs of minutes; full: for hours. Default: quick if the master is local
 # AMA_JVM_OPTS                   more options for the JVM
 # AMA_RUN, AMA_ENV_JSON          run id and environment document of connections that do not bring their own
+# AMA_KERNEL_LOG                 what it says goes to the end of this file
 # JPY_PARENT_PID                 the kernel ends when this process does
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 connection=${1:?usage: kernel.sh CONNECTION_FILE}
 exec {input}<&0 </dev/null                              # the kernel's alone
+[ -z "${AMA_KERNEL_LOG:-}" ] || exec >>"$AMA_KERNEL_LOG" 2>&1
+unset AMA_KERNEL_LOG
 . "$here/common.sh"
 : "${AMA_KERNEL_JAR:?is not set: see build.sh}"
 

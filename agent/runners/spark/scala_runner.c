@@ -2,49 +2,23 @@
  *
  * Used by attempt.c, on the agent's thread.
  *
- *     open a scope ─▶ connect, wait until it is heard ─┐
- *                                                      ├─▶ statement … statement ─▶ close the scope (and publish) ─▶ end
- *                                       split the file ┘
+ *     open a scope ─▶ connect ─┐
+ *                              ├─▶ statement … statement ─▶ close the scope (and publish) ─▶ end
+ *               split the file ┘
  *
  * A syntax error anywhere ends the attempt before its first statement. The first statement that fails ends it. A cancel interrupts the
  * statement, then stops its thread by force, then kills the JVM, each after the grace. Between two steps a cancel just ends the attempt.
  */
+#include "agent/runners/spark/scala_work.h"
+
 #include "actors/base/ama_failpoint.h"
 #include "agent/open_beneath.h"
-#include "agent/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SOURCE_MAX 4194304
-#define ASK_MS     120000 /* for each control request: the JVM may be busy */
-
-typedef enum { OPENING, CONNECTING, RUNNING, CLOSING } step_t;
-
-typedef struct {
-    ama_attempt_t *attempt;
-    ama_session_t *session; /* NULL when it is lost */
-    step_t step;
-    char scope[AMA_ID_TEXT];
-    char *prefix; /* of the scope's sockets */
-    char *source;
-    json_t *env;
-    bool opened, connected;
-    unsigned pending; /* control requests that will still be answered */
-    ama_jupyter_t *client;
-    json_t *statements; /* NULL: not split yet */
-    size_t next;
-    bool executing;
-    int64_t begun_ms;
-    char *value; /* of the statement under way */
-    ama_timer_t *timer;
-    int stage; /* of the cancel: 1 interrupted, 2 by force */
-    /* the outcome, kept until the scope is closed */
-    ama_attempt_state_t state;
-    char *cause, *error, *message, *file;
-    uint32_t line;
-} work_t;
 
 static uint32_t number (const json_t *object, const char *name)
 {
@@ -59,7 +33,7 @@ static bool is_ok (const json_t *content)
 
 /* ---- the end ---- */
 
-static void end (work_t *work)
+void scala_end (work_t *work)
 {
     ama_attempt_end (work->attempt, &(ama_outcome_t){ .state = work->state,
                                                       .cause = work->cause,
@@ -70,51 +44,30 @@ static void end (work_t *work)
                                                       .line = work->line });
 }
 
-static void set_text (char **to, const char *text)
+void scala_settle (work_t *work)
 {
-    free (*to);
-    *to = ama_strdup (text ? text : "");
-}
-
-static void on_closed (const json_t *content, const ama_err_t *err, void *arg);
-
-/* On the session's connection, with work as the callback's argument: the attempt stays until all of these are answered. */
-static void ask (work_t *work, const char *type, json_t *content, ama_jupyter_fn *fn)
-{
-    work->pending++;
-    ama_jupyter_control (ama_session_control (work->session), type, content, ASK_MS, fn, work);
-}
-
-/* When the outcome is known: the scope is closed, then the attempt ends. */
-static void settle (work_t *work)
-{
-    if (work->step != CLOSING || work->pending)
+    if (work->step != CLOSING || scala_waits (work) || scala_playing (work) || work->over)
         return;
-    if (work->opened && work->session) {
-        work->opened = false;
-        ask (work, "ama_close_request",
-             json_pack ("{s:s, s:b}", "scope", work->scope, "publish", work->state == AMA_ATTEMPT_STATE_SUCCEEDED),
-             on_closed);
+    if (work->opened && work->session)
+        scala_want (work, ASK_CLOSE);
+    else {
+        work->over = true;
+        ama_timer_after (work->soon, 0);
     }
-    else
-        end (work);
 }
 
-static void on_closed (const json_t *content, const ama_err_t *err, void *arg)
+static void on_closed (work_t *work, const json_t *content)
 {
-    work_t *work = arg;
-
-    work->pending--;
+    work->opened = false;
     if (!is_ok (content) && work->state == AMA_ATTEMPT_STATE_SUCCEEDED) {
         work->state = AMA_ATTEMPT_STATE_ERRORED;
-        set_text (&work->cause, "error");
-        set_text (&work->error, "publish");
-        set_text (&work->message, err ? err->text : ama_jupyter_string (content, "evalue"));
+        scala_set_text (&work->cause, "error");
+        scala_set_text (&work->error, "publish");
+        scala_set_text (&work->message, ama_jupyter_string (content, "evalue"));
     }
-    settle (work);
+    scala_settle (work);
 }
 
-/* The attempt may be gone when this returns. */
 static void finish (work_t *work, ama_attempt_state_t state, const char *cause, const char *error, const char *message,
                     const char *file, uint32_t line)
 {
@@ -122,14 +75,19 @@ static void finish (work_t *work, ama_attempt_state_t state, const char *cause, 
         return;
     work->step = CLOSING;
     work->state = state;
-    set_text (&work->cause, cause);
-    set_text (&work->error, error);
-    set_text (&work->message, message);
-    set_text (&work->file, file);
+    scala_set_text (&work->cause, cause);
+    scala_set_text (&work->error, error);
+    scala_set_text (&work->message, message);
+    scala_set_text (&work->file, file);
     work->line = line;
     if (work->timer)
         ama_timer_cancel (work->timer);
-    settle (work);
+    scala_settle (work);
+}
+
+void scala_finish (work_t *work, const ama_outcome_t *outcome)
+{
+    finish (work, outcome->state, outcome->cause, outcome->error, outcome->message, outcome->file, outcome->line);
 }
 
 static void finish_stopped (work_t *work)
@@ -138,10 +96,10 @@ static void finish_stopped (work_t *work)
 }
 
 /* A control request was not answered, or not well. */
-static void finish_trouble (work_t *work, const json_t *content, const ama_err_t *err)
+static void finish_trouble (work_t *work, const json_t *content)
 {
-    finish (work, AMA_ATTEMPT_STATE_ERRORED, "session-lost", err ? "kernel" : ama_jupyter_string (content, "ename"),
-            err ? err->text : ama_jupyter_string (content, "evalue"), work->attempt->file, 0);
+    finish (work, AMA_ATTEMPT_STATE_ERRORED, "session-lost", ama_jupyter_string (content, "ename"),
+            ama_jupyter_string (content, "evalue"), work->attempt->file, 0);
 }
 
 /* ---- statements ---- */
@@ -198,7 +156,7 @@ static void on_failed_statement (work_t *work, const json_t *reply)
     event.frames = frames;
     event.status = (char *) "error";
     event.has_ms = true;
-    event.ms = ama_now_ms (work->attempt->agent->ctx) - work->begun_ms;
+    event.ms = ama_replay_now (work->attempt) - work->begun_ms;
     event.error_name = (char *) name;
     event.error_message = (char *) text;
     ama_attempt_post (work->attempt, &event);
@@ -211,14 +169,34 @@ static void on_failed_statement (work_t *work, const json_t *reply)
             event.n_frames ? frames[0].line : event.line);
 }
 
+void scala_fail (work_t *work, const ama_outcome_t *outcome)
+{
+    ama_report_event_t event = { 0 };
+
+    if (work->step == CLOSING) {
+        scala_settle (work);
+        return;
+    }
+    if (work->executing) {
+        ama_attempt_flush (work->attempt);
+        event = statement_event (work, AMA_EVENT_TYPE_STATEMENT_ENDED);
+        event.status = (char *) "error";
+        event.has_ms = true;
+        event.ms = ama_replay_now (work->attempt) - work->begun_ms;
+        event.error_name = (char *) outcome->error;
+        event.error_message = (char *) outcome->message;
+        ama_attempt_post (work->attempt, &event);
+        work->executing = false;
+    }
+    finish (work, outcome->state, outcome->cause, outcome->error, outcome->message, outcome->file, event.line);
+}
+
 static void run_next (work_t *work);
 
-static void on_reply (const json_t *reply, const ama_err_t *err, void *arg)
+static void on_reply (work_t *work, const json_t *reply)
 {
-    work_t *work = arg;
     ama_report_event_t event;
 
-    (void) err;
     work->executing = false;
     if (work->timer)
         ama_timer_cancel (work->timer);
@@ -231,7 +209,7 @@ static void on_reply (const json_t *reply, const ama_err_t *err, void *arg)
     event = statement_event (work, AMA_EVENT_TYPE_STATEMENT_ENDED);
     event.status = (char *) "ok";
     event.has_ms = true;
-    event.ms = ama_now_ms (work->attempt->agent->ctx) - work->begun_ms;
+    event.ms = ama_replay_now (work->attempt) - work->begun_ms;
     event.value = work->value && work->value[0] ? work->value : NULL;
     ama_attempt_post (work->attempt, &event);
     work->next++;
@@ -248,6 +226,8 @@ static void on_progress (work_t *work, const json_t *content)
     size_t i, over = 0, count = json_array_size (stages);
     char detail[64];
 
+    if (scala_playing (work))
+        return;
     json_array_foreach (stages, i, stage)
     {
         done += number (stage, "done");
@@ -258,20 +238,47 @@ static void on_progress (work_t *work, const json_t *content)
     ama_attempt_progress (work->attempt, number (statement, "line"), done, total, detail);
 }
 
-static void on_said (const char *type, const json_t *content, void *arg)
+/* The id of the request of the statement that is under way, which is the same whoever sends it. */
+static const char *statement_id (const work_t *work, char buf[32])
+{
+    (void) snprintf (buf, 32, "statement-%zu", work->next + 1);
+    return buf;
+}
+
+void scala_said (const ama_jupyter_message_t *message, void *arg)
 {
     work_t *work = arg;
+    const char *type = message->type;
+    char id[32];
 
+    if (!work->executing || strcmp (message->parent, statement_id (work, id)) != 0)
+        return;
     if (strcmp (type, "stream") == 0) {
-        const json_t *text = json_object_get (content, "text");
-        int channel = strcmp (ama_jupyter_string (content, "name"), "stderr") == 0 ? 2 : 1;
+        const json_t *text = json_object_get (message->content, "text");
+        int channel = strcmp (ama_jupyter_string (message->content, "name"), "stderr") == 0 ? 2 : 1;
         if (json_string_length (text))
             ama_attempt_output (work->attempt, channel, json_string_value (text), json_string_length (text));
     }
     else if (strcmp (type, "execute_result") == 0)
-        set_text (&work->value, ama_jupyter_string (json_object_get (content, "data"), "text/plain"));
+        scala_set_text (&work->value, ama_jupyter_string (json_object_get (message->content, "data"), "text/plain"));
     else if (strcmp (type, "ama_progress") == 0)
-        on_progress (work, content);
+        on_progress (work, message->content);
+    else if (strcmp (type, "execute_reply") == 0)
+        on_reply (work, message->content);
+}
+
+void scala_send_statement (work_t *work)
+{
+    const json_t *statement = json_array_get (work->statements, work->next);
+    char id[32];
+
+    if (!work->executing || !work->client || scala_playing (work))
+        return;
+    AMA_FAILPOINT (session, statement);
+    ama_jupyter_execute (work->client, statement_id (work, id), ama_jupyter_string (statement, "code"),
+                         json_pack ("{s:{s:s, s:i, s:i, s:i, s:i}}", "ama", "file", work->attempt->file, "line",
+                                    (int) number (statement, "line"), "end_line", (int) number (statement, "end_line"),
+                                    "column", (int) number (statement, "column"), "serial", (int) work->next + 1));
 }
 
 static void run_next (work_t *work)
@@ -289,64 +296,23 @@ static void run_next (work_t *work)
     }
     event = statement_event (work, AMA_EVENT_TYPE_STATEMENT_STARTED);
     ama_attempt_post (work->attempt, &event);
-    set_text (&work->value, "");
-    work->begun_ms = ama_now_ms (work->attempt->agent->ctx);
+    scala_set_text (&work->value, "");
+    work->begun_ms = ama_replay_now (work->attempt);
     work->executing = true;
-    AMA_FAILPOINT (session, statement);
-    ama_jupyter_execute (work->client, event.text,
-                         json_pack ("{s:{s:s, s:i, s:i, s:i}}", "ama", "file", work->attempt->file, "line",
-                                    (int) event.line, "end_line", (int) event.end_line, "column",
-                                    (int) number (statement, "column")),
-                         on_said, on_reply, work);
+    scala_send_statement (work);
 }
 
 /* ---- the beginning ---- */
 
 static void go_on (work_t *work)
 {
-    if (work->step == CLOSING)
+    if (work->step != OPENING)
         return;
     if (work->attempt->cancelled)
         finish_stopped (work);
-    else if (work->connected && work->statements) {
+    else if (work->opened && work->statements && !scala_wants (work, ASK_JARS)) {
         work->step = RUNNING;
         run_next (work);
-    }
-}
-
-static void on_connected (void *arg)
-{
-    work_t *work = arg;
-
-    work->connected = true;
-    go_on (work);
-}
-
-/* Only now that its sockets are bound: a connection tried before would be tried again after some 50 ms. */
-static int connect_scope (work_t *work, ama_err_t *err)
-{
-    ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = ama_session_key (work->session) };
-
-    work->client = ama_jupyter_new (work->attempt->agent->ctx, &conf, err);
-    return work->client ? 0 : err->code;
-}
-
-static void on_opened (const json_t *content, const ama_err_t *err, void *arg)
-{
-    work_t *work = arg;
-    ama_err_t trouble;
-
-    work->pending--;
-    work->opened = is_ok (content);
-    if (work->step == CLOSING) /* it ended meanwhile */
-        settle (work);
-    else if (!work->opened)
-        finish_trouble (work, content, err);
-    else if (connect_scope (work, &trouble) < 0)
-        finish_trouble (work, NULL, &trouble);
-    else {
-        work->step = CONNECTING;
-        ama_jupyter_when_ready (work->client, on_connected, work);
     }
 }
 
@@ -372,18 +338,12 @@ static void post_syntax_error (work_t *work, uint32_t line, const char *message)
     free (event.text);
 }
 
-static void on_split (const json_t *content, const ama_err_t *err, void *arg)
+static void on_split (work_t *work, const json_t *content)
 {
-    work_t *work = arg;
     uint32_t line = number (content, "line");
 
-    work->pending--;
-    if (work->step == CLOSING) {
-        settle (work);
-        return;
-    }
-    if (err) {
-        finish_trouble (work, content, err);
+    if (strcmp (ama_jupyter_string (content, "ename"), "kernel") == 0) {
+        finish_trouble (work, content);
         return;
     }
     if (!is_ok (content)) {
@@ -397,54 +357,25 @@ static void on_split (const json_t *content, const ama_err_t *err, void *arg)
     go_on (work);
 }
 
-static void open_scope (work_t *work)
+void scala_answered (work_t *work, ask_kind_t kind, const json_t *content)
 {
-    json_t *connection;
-    char run[AMA_ID_TEXT];
-
-    work->prefix = ama_session_prefix (work->session);
-    connection = ama_jupyter_connection (work->prefix, ama_session_key (work->session));
-    ask (work, "ama_open_request",
-         json_pack ("{s:o, s:s, s:s, s:s, s:O}", "connection", connection, "scope", work->scope, "action",
-                    work->attempt->action, "run", ama_id_text (work->attempt->run, run), "env", work->env),
-         on_opened);
-}
-
-static void on_jars (const json_t *content, const ama_err_t *err, void *arg)
-{
-    work_t *work = arg;
-
-    work->pending--;
-    if (work->step == CLOSING)
-        settle (work);
+    if (kind == ASK_CLOSE)
+        on_closed (work, content);
+    else if (kind == ASK_OPEN) {
+        work->opened = is_ok (content);
+        scala_connect (work);
+    }
+    if (work->step == CLOSING) /* it ended meanwhile */
+        scala_settle (work);
+    else if (kind == ASK_SPLIT)
+        on_split (work, content);
     else if (!is_ok (content))
-        finish_trouble (work, content, err);
-}
-
-static void add_jars (work_t *work, const ama_attempt_start_t *start)
-{
-    json_t *paths = json_array ();
-
-    for (size_t i = 0; i < start->n_jars; i++)
-        (void) json_array_append_new (paths, json_string (start->jars[i]));
-    if (start->n_jars)
-        ask (work, "ama_jar_request", json_pack ("{s:o}", "paths", paths), on_jars);
+        finish_trouble (work, content);
     else
-        json_decref (paths);
+        go_on (work);
 }
 
-static json_t *environment_of (const ama_attempt_start_t *start)
-{
-    ama_str_t text = { 0 };
-    json_t *json;
-
-    ama_folder_env_json (start, &text);
-    json = json_loads (text.data, 0, NULL);
-    ama_str_done (&text);
-    return json ? json : json_object ();
-}
-
-static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+int scala_load (ama_attempt_t *attempt, ama_err_t *err)
 {
     work_t *work = ama_calloc (1, sizeof *work);
     size_t size;
@@ -452,26 +383,20 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
 
     attempt->work = work;
     work->attempt = attempt;
-    work->session = ama_session_find (attempt->agent, attempt->session);
-    attempt->uncounted = !work->session; /* it may have been told of by the agent that died with it */
-    if (!work->session || !ama_session_is_ready (work->session))
-        return ama_err_set (err, AMA_E_UNREACHABLE, "the Spark session is not there any more");
     rc = ama_read_beneath (attempt->snapshot, attempt->file, SOURCE_MAX, &work->source, &size, err);
-    if (rc < 0)
-        return rc;
-    if (strlen (work->source) != size || !ama_utf8_valid (work->source, size))
-        return ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
-    if (ama_session_note (work->session))
-        attempt->note = ama_strdup (ama_session_note (work->session));
-    (void) ama_id_text (attempt->id, work->scope);
-    work->env = environment_of (message);
-    add_jars (work, message);
-    open_scope (work);
-    ask (work, "ama_split_request", json_pack ("{s:s, s:s}", "code", work->source, "file", attempt->file), on_split);
-    return 0;
+    if (rc == 0 && (strlen (work->source) != size || !ama_utf8_valid (work->source, size)))
+        rc = ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
+    return rc;
 }
 
-/* ---- cancel, loss ---- */
+static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    int rc = scala_load (attempt, err);
+
+    return rc < 0 ? rc : scala_join (attempt, message, err);
+}
+
+/* ---- cancel ---- */
 
 static void interrupt (work_t *work, bool force)
 {
@@ -492,11 +417,11 @@ static void on_timer (void *arg)
         ama_session_kill (work->session, "a statement could not be stopped, so the Spark driver was killed");
 }
 
-static void cancel (ama_attempt_t *attempt, bool force)
+void scala_cancel (ama_attempt_t *attempt, bool force)
 {
     work_t *work = attempt->work;
 
-    if (work->step == RUNNING && work->executing) {
+    if (work->step == RUNNING && work->executing && work->client) {
         if (!work->timer)
             work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
         if (force || !work->stage)
@@ -504,37 +429,12 @@ static void cancel (ama_attempt_t *attempt, bool force)
     }
 }
 
-void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason)
-{
-    work_t *work = attempt->work;
-    ama_report_event_t event = { 0 };
-
-    work->pending = 0; /* who would have answered is gone */
-    work->session = NULL;
-    ama_jupyter_destroy (&work->client);
-    if (work->step == CLOSING) {
-        settle (work);
-        return;
-    }
-    if (work->executing) {
-        ama_attempt_flush (attempt);
-        event = statement_event (work, AMA_EVENT_TYPE_STATEMENT_ENDED);
-        event.status = (char *) "error";
-        event.has_ms = true;
-        event.ms = ama_now_ms (attempt->agent->ctx) - work->begun_ms;
-        event.error_name = (char *) cause;
-        event.error_message = (char *) reason;
-        ama_attempt_post (attempt, &event);
-    }
-    finish (work, AMA_ATTEMPT_STATE_ERRORED, cause, cause, reason, attempt->file, event.line);
-}
-
 static void pause_output (ama_attempt_t *attempt, bool pause)
 {
     work_t *work = attempt->work;
 
-    if (work->client)
-        ama_jupyter_pause (work->client, pause);
+    if (work->relaying && attempt->ward)
+        ama_ward_pause (attempt->ward, pause);
 }
 
 static void done (ama_attempt_t *attempt)
@@ -543,11 +443,9 @@ static void done (ama_attempt_t *attempt)
 
     if (!work)
         return;
-    ama_jupyter_destroy (&work->client);
+    scala_leave (work);
     ama_timer_destroy (&work->timer);
     json_decref (work->statements);
-    json_decref (work->env);
-    free (work->prefix);
     free (work->source);
     free (work->value);
     free (work->cause);
@@ -561,7 +459,10 @@ static void done (ama_attempt_t *attempt)
 const ama_runner_t ama_scala_runner = {
     .name = "spark-scala",
     .start = start,
-    .cancel = cancel,
+    .cancel = scala_cancel,
     .pause = pause_output,
     .done = done,
+    .restore = scala_restore,
+    .recall = scala_recall,
+    .resume = scala_resume,
 };

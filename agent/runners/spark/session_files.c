@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,45 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     return rc;
 }
 
+/* ---- for the next agent ---- */
+
+static const struct {
+    const char *name;
+    size_t at;
+} parts[] = { { "folder", offsetof (ama_session_files_t, folder) },
+              { "log", offsetof (ama_session_files_t, log) },
+              { "sockets", offsetof (ama_session_files_t, sockets) },
+              { "note", offsetof (ama_session_files_t, note) } };
+
+json_t *ama_session_files_keep (const ama_session_files_t *files)
+{
+    json_t *json = json_object ();
+
+    for (size_t i = 0; i < ARRAY_SIZE (parts); i++) {
+        const char *text = *(char *const *) (const void *) ((const char *) files + parts[i].at);
+        if (text)
+            (void) json_object_set_new (json, parts[i].name, json_string (text));
+    }
+    (void) json_object_set (json, "jars", files->jars);
+    return json;
+}
+
+void ama_session_files_back (ama_session_files_t *files, const json_t *json)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (parts); i++) {
+        const char *text = json_string_value (json_object_get (json, parts[i].name));
+        if (text)
+            *(char **) (void *) ((char *) files + parts[i].at) = ama_strdup (text);
+    }
+    files->jars = json_incref (json_object_get (json, "jars"));
+}
+
+void ama_session_files_leave (ama_session_files_t *files)
+{
+    free (files->sockets);
+    files->sockets = NULL;
+}
+
 static void remove_sockets (const char *folder)
 {
     char *pattern = join (folder, "*");
@@ -265,13 +305,20 @@ int ama_session_take_installed (ama_session_files_t *files, const char *said, am
     return 0;
 }
 
-int ama_session_write_connection (const ama_session_files_t *files, const char *prefix, const char *key, ama_err_t *err)
+char *ama_session_files_prefix (const ama_session_files_t *files, const char *name)
 {
+    return join (files->sockets, name);
+}
+
+int ama_session_write_connection (const ama_session_files_t *files, const char *key, ama_err_t *err)
+{
+    char *prefix = ama_session_files_prefix (files, "0");
     json_t *json = ama_jupyter_connection (prefix, key);
     char *text = json_dumps (json, JSON_COMPACT);
     int rc = ama_folder_write (files->folder, "connection.json", text, strlen (text), err);
 
     free (text);
+    free (prefix);
     json_decref (json);
     return rc;
 }
@@ -279,15 +326,14 @@ int ama_session_write_connection (const ama_session_files_t *files, const char *
 void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t *agent, ama_id_t session,
                              ama_env_t *env)
 {
-    char id[AMA_ID_TEXT], memory[32], parent[16];
+    char id[AMA_ID_TEXT], memory[32];
 
     for (size_t i = 0; i < files->extra.count; i++) {
         char *name = ama_strndup (files->extra.items[i], strcspn (files->extra.items[i], "="));
         ama_env_set (env, name, files->extra.items[i] + strlen (name) + 1);
         free (name);
     }
-    ama_agent_base_env (agent, env, true);
-    (void) snprintf (parent, sizeof parent, "%d", (int) getpid ());
+    ama_agent_base_env (agent, env, false);
     if (files->memory) {
         (void) snprintf (memory, sizeof memory, "%llum", (unsigned long long) (files->memory >> 20));
         ama_env_set (env, "AMA_DRIVER_MEMORY", memory);
@@ -301,7 +347,6 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
     ama_env_set (env, "AMA_SPARK_SECRETS", files->spark_secrets ? "stdin" : NULL);
-    ama_env_set (env, "JPY_PARENT_PID", parent);
 }
 
 /* ---- the end ---- */

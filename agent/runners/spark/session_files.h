@@ -37,8 +37,15 @@ void ama_session_files_done (ama_session_files_t *files);
 /* What install.sh has said on its standard output. 0 or AMA_E_CHILD. */
 int ama_session_take_installed (ama_session_files_t *files, const char *said, ama_err_t *err);
 
-int ama_session_write_connection (const ama_session_files_t *files, const char *prefix, const char *key,
-                                  ama_err_t *err);
+/* What the next agent needs of it, and back; both are the caller's. */
+json_t *ama_session_files_keep (const ama_session_files_t *files);
+void ama_session_files_back (ama_session_files_t *files, const json_t *json);
+/* The sockets are not to be removed. */
+void ama_session_files_leave (ama_session_files_t *files);
+
+/* Where a connection's sockets lie; the kernel's first one is "0". Returns owned. */
+char *ama_session_files_prefix (const ama_session_files_t *files, const char *name);
+int ama_session_write_connection (const ama_session_files_t *files, const char *key, ama_err_t *err);
 void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t *agent, ama_id_t session,
                              ama_env_t *env);
 

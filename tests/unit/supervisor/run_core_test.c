@@ -143,9 +143,11 @@ static const case_t cases[] = {
       "errored); lease e; start e1; e1 succeeded; e succeeded; unlease; run rescued 3; done" },
     { "spark: session does not fit", BEGIN "plan a:; lease-error",
       "fetch; plan; lease session all; a errored; run errored 5; done" },
-    { "spark: agent dies", BEGIN "plan a:,b:; lease; ready; dead; lease; ready; ok a; ok b",
-      "fetch; plan; lease session all; open; start a1; a1 lost(node-lost) free 0; lease session all; open; start a2; "
-      "a2 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; run succeeded 0; close; done" },
+    { "spark: agent dies: session and attempt may live until their lease is over",
+      BEGIN "plan a:,b:; lease; ready; dead; +1859999; +1; lease; ready; ok a; ok b",
+      "fetch; plan; lease session all; open; start a1; a1 unknown; unlease; a1 lost(node-lost) free 0; lease session "
+      "all; open; start a2; a2 succeeded; a succeeded; start b1; b1 succeeded; b succeeded; run succeeded 0; close; "
+      "done" },
     { "spark: agent dies while the session opens", BEGIN "plan a:*2; lease; dead; +1000; lease; ready; ok a",
       "fetch; plan; lease session all; open; lease session all; open; start a1; a1 succeeded; a succeeded; run "
       "succeeded 0; close; done" },
@@ -186,8 +188,12 @@ static const case_t cases[] = {
       "fetch; plan; lease a; start a1; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
       "succeeded; "
       "a succeeded; unlease; run succeeded 0; done" },
-    { "agent is gone: a session's attempt has no lease",
-      BEGIN "plan a:; lease; ready; lost; +15000; +10000000; up a session; ok a",
+    { "agent is gone: a session's attempt is waited for no longer than the lease",
+      BEGIN "plan lease=20000,a:*1; lease; ready; lost; +15000; +79999; +1; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; a1 unknown; unlease; a1 lost(node-lost) free 0; lease session "
+      "all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "agent is gone for long and comes back with its session",
+      BEGIN "plan a:; lease; ready; lost; +15000; +1000000; up a session; +10000000; ok a",
       "fetch; plan; lease session all; open; start a1; a1 unknown; a1 known; a1 succeeded; a succeeded; run "
       "succeeded 0; close; done" },
     { "agent is gone, twice for a moment", BEGIN "plan rerun,a; lease; lost; +14999; up a; lost; +14999; up a; ok a",

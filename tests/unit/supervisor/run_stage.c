@@ -341,11 +341,11 @@ static void step_agent (stage_t *stage, ama_agent_change_t change, char *names)
         one->id = stage->session;
         assert_true (one->session || stage_attempt (stage, name, &one->id));
     }
-    if (change == AMA_AGENT_CHANGE_DEAD && stage->session_held) { /* attempts may live under their guards */
-        stage->session_held = false;
-        stage->held--;
-    }
     ama_run_core_agent (stage->run, &body, stage->now);
+    if (change == AMA_AGENT_CHANGE_DEAD && !ama_run_core_holds (stage->run, stage->session)) {
+        stage->held -= stage->session_held; /* else it may live under its guard */
+        stage->session_held = false;
+    }
 }
 
 static void step_lease (stage_t *stage, const char *error)

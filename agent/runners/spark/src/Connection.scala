@@ -41,8 +41,8 @@ trait Requests {
   def input(line: String): Unit
 }
 
-/** The five sockets of one Jupyter connection, bound; signed messages in, signed messages out. */
-final class Connection(info: ConnectionInfo, scope: String, requests: Requests) {
+/** The five sockets of one Jupyter connection, bound; signed messages in, signed messages out. The journal has what iopub and shell say. */
+final class Connection(info: ConnectionInfo, scope: String, journal: Option[Journal], requests: Requests) {
   private val codec   = new Codec(info.key)
   private val servers = ArrayBuffer.empty[Server]
   private var refused = 0
@@ -71,11 +71,21 @@ final class Connection(info: ConnectionInfo, scope: String, requests: Requests) 
     codec.pack(Seq(topic), "iopub_welcome", Json.Empty, Json.obj("subscription" -> new String(topic, UTF_8)))))
   bound(new Echo(info.address("hb")))
 
-  def start(): Unit = servers.foreach(_.start())
-  def close(): Unit = servers.foreach(_.close())
+  def start(): Unit = {
+    journal.foreach(_.start())
+    servers.foreach(_.start())
+  }
 
-  def replyShell(to: Message, kind: String, content: JsonNode): Unit =
-    shell.send(codec.pack(to.route, kind, to.rawHeader, content))
+  def close(): Unit = {
+    journal.foreach(_.close(System.nanoTime + 1000000000L))
+    servers.foreach(_.close())
+  }
+
+  def replyShell(to: Message, kind: String, content: JsonNode): Unit = {
+    val message = codec.pack(to.route, kind, to.rawHeader, content)
+    journal.foreach(_.add(message.drop(to.route.length)))
+    shell.send(message)
+  }
 
   def replyControl(to: Message, kind: String, content: JsonNode): Unit =
     control.send(codec.pack(to.route, kind, to.rawHeader, content))
@@ -83,6 +93,9 @@ final class Connection(info: ConnectionInfo, scope: String, requests: Requests) 
   def askInput(of: Message, prompt: String): Unit =
     stdin.send(codec.pack(of.route, "input_request", of.rawHeader, Json.obj("prompt" -> prompt, "password" -> false)))
 
-  def publish(kind: String, content: JsonNode, parent: Array[Byte], mayDrop: Boolean = false): Unit =
-    iopub.send(codec.pack(Seq(s"kernel.$scope.$kind".getBytes(UTF_8)), kind, parent, content), mayDrop)
+  def publish(kind: String, content: JsonNode, parent: Array[Byte], mayDrop: Boolean = false): Unit = {
+    val message = codec.pack(Seq(s"kernel.$scope.$kind".getBytes(UTF_8)), kind, parent, content)
+    journal.foreach(_.add(message.tail, mayDrop))
+    iopub.send(message, mayDrop)
+  }
 }

@@ -1,6 +1,7 @@
 package org.amaterasu.kernel
 
 import java.io.File
+import java.nio.file.Path
 import java.util.concurrent.{CompletableFuture, CompletionException, ExecutionException}
 import scala.jdk.CollectionConverters._
 import com.fasterxml.jackson.databind.JsonNode
@@ -27,7 +28,8 @@ final class Control(host: Host) {
     if (!scope.matches(Control.Scope)) throw new IllegalArgumentException(s"scope '$scope' is not of the form ${Control.Scope}")
     val environment = if (c.path("env").isObject) Environment(c.path("env")) else host.options.environment
     val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment)
-    host.open(ConnectionInfo(c.path("connection")), attempt)
+    val journal     = Option(c.path("journal").asText("")).filter(_.nonEmpty).map(file => new Journal(Path.of(file), scope))
+    host.open(ConnectionInfo(c.path("connection")), attempt, journal)
     Json.ok()
   }
 
@@ -44,8 +46,8 @@ final class Control(host: Host) {
 
   private def close(c: JsonNode, from: Kernel): Answer = {
     val closed = host.close(c.path("scope").asText(from.attempt.scope), publish = c.path("publish").asBoolean(false))
-    val handed = closed.handed.toSeq.map { case (name, h) => Json.obj("name" -> name, "kind" -> h.kind) }
-    Answer(Json.ok("published" -> handed), () => closed.kernel.disconnect())
+    val handed = closed.handed.map { case (name, kind) => Json.obj("name" -> name, "kind" -> kind) }
+    Answer(Json.ok("published" -> handed), () => closed.kernel.foreach(_.disconnect()))
   }
 
   private def addJars(c: JsonNode): ObjectNode = {

@@ -10,8 +10,8 @@ import scala.jdk.CollectionConverters._
 import scala.util.Using
 import org.apache.spark.sql.SparkSession
 
-/** An attempt that has ended, and what it left. Its connection is still there, for the answer. */
-final case class Closed(kernel: Kernel, handed: SortedMap[String, Handed])
+/** An attempt that has ended, and name and kind of what it left. Its connection is still there, for the answer. */
+final case class Closed(kernel: Option[Kernel], handed: Seq[(String, String)])
 
 /** The process: one Spark session, one class folder, and any number of kernels. The first kernel is the process's own: with its end the
   * process ends. Thread-safe. */
@@ -27,23 +27,33 @@ final class Host(val options: Options) {
   private val kernels      = new ConcurrentHashMap[String, Kernel]
   private val interpreters = new AtomicInteger
   private val leaving      = new AtomicBoolean
+  private val ends         = new ConcurrentHashMap[String, CompletableFuture[Closed]]
   private var spare        = Option.empty[CompletableFuture[Interpreter]]
 
   /** Bound at once; Spark and the first interpreter follow side by side. */
   def start(connection: ConnectionInfo): Unit = {
-    add(connection, Attempt(Host.Main, Host.Main, options.run, options.environment))
+    add(connection, Attempt(Host.Main, Host.Main, options.run, options.environment), None)
     Log(s"bound ${Options.sinceStart} ms after the start of the process")
     Runtime.getRuntime.addShutdownHook(new Thread(() => atExit()))
     session.start()
     prepareSpare()
   }
 
-  def open(connection: ConnectionInfo, attempt: Attempt): Unit = add(connection, attempt).claimNow()
+  /** One with a journal may be asked for again: by a client that does not know what became of the one before it. */
+  def open(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Unit = add(connection, attempt, journal).claimNow()
 
-  private def add(connection: ConnectionInfo, attempt: Attempt): Kernel = synchronized {
+  private def add(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Kernel = synchronized {
     if (leaving.get) throw new IllegalStateException("the kernel is shutting down")
-    if (kernels.containsKey(attempt.scope)) throw new IllegalArgumentException(s"scope '${attempt.scope}' is open already")
-    lazy val kernel: Kernel = new Kernel(this, connection, attempt, () => claim(kernel))
+    Option(kernels.get(attempt.scope)) match {
+      case Some(open) if open.isJournaled && journal.isDefined => open
+      case Some(_) => throw new IllegalArgumentException(s"scope '${attempt.scope}' is open already")
+      case None    => create(connection, attempt, journal)
+    }
+  }
+
+  private def create(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Kernel = {
+    lazy val kernel: Kernel = new Kernel(this, connection, attempt, journal, () => claim(kernel))
+    ends.remove(attempt.scope)
     kernels.put(attempt.scope, kernel)
     try kernel.start()
     catch { case e: Throwable => kernels.remove(attempt.scope); throw e }
@@ -115,9 +125,22 @@ final class Host(val options: Options) {
 
   // ---- the end
 
-  /** Ends an attempt. With `publish`, which is for attempts that succeeded, its values are handed over to later actions. */
+  /** Ends an attempt. With `publish`, which is for attempts that succeeded, its values are handed over to later actions. Who asks again is
+    * told the same. */
   def close(scope: String, publish: Boolean): Closed = {
     if (scope == Host.Main) throw new IllegalArgumentException("the first connection ends by a shutdown_request only")
+    val mine    = new CompletableFuture[Closed]
+    val earlier = if (kernels.containsKey(scope)) ends.putIfAbsent(scope, mine) else ends.get(scope)
+    if (earlier != null) Host.join(earlier)
+    else
+      try {
+        val closed = closeOnce(scope, publish)
+        mine.complete(closed.copy(kernel = None))
+        closed
+      } catch { case e: Throwable => ends.remove(scope, mine); mine.completeExceptionally(e); throw e }
+  }
+
+  private def closeOnce(scope: String, publish: Boolean): Closed = {
     val kernel = Option(kernels.get(scope)).getOrElse(throw new IllegalArgumentException(s"no open scope '$scope'"))
     if (publish && kernel.isBusy) throw new IllegalStateException(s"a statement of '$scope' is still running")
     val handed = if (publish) Handover.select(kernel.interpreter().definitions) else SortedMap.empty[String, Handed]
@@ -125,13 +148,13 @@ final class Host(val options: Options) {
     kernel.end()
     if (publish) handover.publish(kernel.attempt.action, handed)
     kernel.whenInterpreted(dispose(_, keepClasses = handed.nonEmpty))
-    Closed(kernel, handed)
+    Closed(Some(kernel), handed.toSeq.map { case (name, h) => name -> h.kind })
   }
 
   /** A connection's shutdown_request: the attempt ends, or with the first connection all. */
   def leave(kernel: Kernel): Unit =
     if (kernel.attempt.scope == Host.Main) exit()
-    else if (kernels.containsKey(kernel.attempt.scope)) close(kernel.attempt.scope, publish = false).kernel.disconnect()
+    else if (kernels.containsKey(kernel.attempt.scope)) close(kernel.attempt.scope, publish = false).kernel.foreach(_.disconnect())
 
   def exit(patience: Long = Host.Patience): Unit = if (leaving.compareAndSet(false, true)) {
     Threads.start("last-resort") { Thread.sleep(patience); Log("not ended in time: halting"); Runtime.getRuntime.halt(1) }

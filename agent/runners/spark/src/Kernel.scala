@@ -13,7 +13,7 @@ final case class Attempt(scope: String, action: String, run: String, environment
   *
   * Requests on the shell socket are done one after the other by one thread, which is also the one that runs the users' statements. Control
   * requests are answered at once on the socket's own thread; what must wait, waits elsewhere. `claim` gives the interpreter, once. */
-final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim: () => CompletableFuture[Interpreter]) extends Requests {
+final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journal: Option[Journal], claim: () => CompletableFuture[Interpreter]) extends Requests {
   import Kernel._
   private val scope        = attempt.scope
   private val tag          = s"$scope#${Serial.incrementAndGet}"      // names this kernel's job groups: a scope's name may come back
@@ -21,10 +21,11 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
   private lazy val claimed = claim()
   private val queue        = new LinkedBlockingQueue[Message](MaxWaiting)
   private val inputs       = new LinkedBlockingQueue[String](1)
-  private val connection   = new Connection(info, scope, this)
+  private val connection   = new Connection(info, scope, journal, this)
   @volatile private var parent  = Json.Empty
   @volatile private var closed  = false
   private var count             = 0
+  private var taken             = 0       // highest serial of a statement, guarded by lock
   private val thread            = Threads.make(s"$StatementThread$scope")(loop())
 
   /** The statement under way. An interrupt must hit it and nothing else, hence the lock. */
@@ -45,6 +46,7 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
   def interpreter(): Interpreter         = Host.join(claimed)
   def whenInterpreted(f: Interpreter => Unit): Unit = { claimed.thenAccept(f(_)); () }
   def isBusy: Boolean                    = running != null || !queue.isEmpty
+  def isJournaled: Boolean               = journal.isDefined
 
   private def publish(kind: String, content: JsonNode, parent: Array[Byte] = parent, mayDrop: Boolean = false): Unit =
     connection.publish(kind, content, parent, mayDrop)
@@ -53,7 +55,18 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, claim
 
   // ---- shell
 
-  def shell(request: Message): Unit = if (!queue.offer(request)) Log(s"$scope: ${request.kind} dropped: $MaxWaiting requests wait already")
+  def shell(request: Message): Unit =
+    if (!isRepeated(request) && !queue.offer(request)) Log(s"$scope: ${request.kind} dropped: $MaxWaiting requests wait already")
+
+  /** A client that does not know whether a statement of its file was sent by the one before it sends it again: metadata {"ama": {"serial"}},
+    * from 1. What became of it is in the journal. */
+  private def isRepeated(request: Message): Boolean = {
+    val serial = request.metadata.path("ama").path("serial").asInt
+    lock.synchronized {
+      if (serial > 0 && serial <= taken) true
+      else { taken = taken.max(serial); false }
+    }
+  }
 
   def input(line: String): Unit = inputs.offer(line)
 

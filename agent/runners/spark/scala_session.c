@@ -1,0 +1,501 @@
+/* scala_session.c - what ties an attempt to its Spark session: requests, the journal, loss, and the next agent
+ *
+ * Used by scala_runner.c and by the session, on the agent's thread.
+ *
+ * What the scope says comes as a journal (jupyter/journal.h) through a named pipe. The program under the attempt's guard does nothing but move it from there into the
+ * guard's pipe, and so onto the tape. Answers to control requests are put on the tape before anything follows from them. So another agent comes to the same state by
+ * playing it, and asks once more for what it has no answer to: every request may come twice (a statement by its serial). Nothing is sent while the tape is played.
+ *
+ * A session's end and that of the journal come in any order: it is told when both are there, so that the last words are heard.
+ */
+#include "agent/runners/spark/scala_work.h"
+
+#include "agent/secret_start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ASK_MS  120000 /* for each control request: the JVM may be busy */
+#define PART_MS 5000   /* between the two ends */
+
+enum { BEGUN = 'b', LOST = 'l' }; /* on the tape, beside the letters of requests */
+
+void scala_set_text (char **to, const char *text)
+{
+    free (*to);
+    *to = ama_strdup (text ? text : "");
+}
+
+bool scala_playing (const work_t *work)
+{
+    return ama_replay_playing (work->attempt);
+}
+
+static void note (work_t *work, char kind, const char *text)
+{
+    ama_str_t bytes = { 0 };
+
+    ama_str_putc (&bytes, kind);
+    ama_str_puts (&bytes, text);
+    ama_attempt_note (work->attempt, AMA_TAPE_OWN, bytes.data, bytes.size);
+    ama_str_done (&bytes);
+}
+
+static void note_json (work_t *work, char kind, const json_t *json)
+{
+    char *text = json_dumps (json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    note (work, kind, text ? text : "{}");
+    free (text);
+}
+
+/* ---- control requests ---- */
+
+static ask_t *ask_of (work_t *work, ask_kind_t kind)
+{
+    switch (kind) {
+    case ASK_JARS:
+        return &work->asks[0];
+    case ASK_OPEN:
+        return &work->asks[1];
+    case ASK_SPLIT:
+        return &work->asks[2];
+    default:
+        return &work->asks[3];
+    }
+}
+
+bool scala_wants (const work_t *work, ask_kind_t kind)
+{
+    for (size_t i = 0; i < ASKS; i++)
+        if (work->asks[i].wanted && work->asks[i].kind == kind)
+            return true;
+    return false;
+}
+
+bool scala_waits (const work_t *work)
+{
+    for (size_t i = 0; i < ASKS; i++)
+        if (work->asks[i].wanted)
+            return true;
+    return false;
+}
+
+static void forget_asks (work_t *work)
+{
+    for (size_t i = 0; i < ASKS; i++) {
+        if (work->session)
+            ama_session_forget (work->session, &work->asks[i]);
+        work->asks[i].wanted = work->asks[i].sent = false;
+    }
+}
+
+static void on_answer (const json_t *content, const ama_err_t *err, void *arg)
+{
+    ask_t *ask = arg;
+    json_t *own = err ? json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "kernel", "evalue", err->text)
+                      : json_deep_copy (content);
+
+    note_json (ask->work, (char) ask->kind, own);
+    ask->wanted = false;
+    scala_answered (ask->work, ask->kind, own);
+    json_decref (own);
+}
+
+/* Returns its type. */
+static const char *compose (const work_t *work, ask_kind_t kind, json_t **ret_content)
+{
+    char run[AMA_ID_TEXT];
+
+    switch (kind) {
+    case ASK_JARS:
+        *ret_content = json_pack ("{s:O}", "paths", work->jars);
+        return "ama_jar_request";
+    case ASK_OPEN:
+        *ret_content =
+            json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O}", "connection", ama_jupyter_connection (work->prefix, work->key),
+                       "journal", work->fifo, "scope", work->scope, "action", work->attempt->action, "run",
+                       ama_id_text (work->attempt->run, run), "env", work->env);
+        return "ama_open_request";
+    case ASK_SPLIT:
+        *ret_content = json_pack ("{s:s, s:s}", "code", work->source, "file", work->attempt->file);
+        return "ama_split_request";
+    default:
+        *ret_content =
+            json_pack ("{s:s, s:b}", "scope", work->scope, "publish", work->state == AMA_ATTEMPT_STATE_SUCCEEDED);
+        return "ama_close_request";
+    }
+}
+
+static void send_asks (work_t *work)
+{
+    ama_jupyter_t *control = work->session && !scala_playing (work) ? ama_session_control (work->session) : NULL;
+
+    for (size_t i = 0; control && i < ASKS; i++) {
+        ask_t *ask = &work->asks[i];
+        json_t *content;
+        const char *type;
+
+        if (!ask->wanted || ask->sent)
+            continue;
+        ask->sent = true;
+        type = compose (work, ask->kind, &content);
+        ama_jupyter_control (control, type, content, ASK_MS, on_answer, ask);
+    }
+}
+
+void scala_want (work_t *work, ask_kind_t kind)
+{
+    *ask_of (work, kind) = (ask_t){ .work = work, .kind = kind, .wanted = true };
+    send_asks (work);
+}
+
+/* Only when its sockets are bound: a connection tried before would be tried again after some 50 ms. */
+void scala_connect (work_t *work)
+{
+    ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = work->key };
+
+    if (work->opened && !work->client && work->session && !scala_playing (work))
+        work->client = ama_jupyter_new (work->attempt->agent->ctx, &conf, NULL);
+}
+
+/* ---- loss ---- */
+
+static void drop_session (work_t *work)
+{
+    forget_asks (work);
+    ama_jupyter_destroy (&work->client);
+    work->session = NULL;
+    work->opened = false;
+}
+
+static void lose (work_t *work, const json_t *json)
+{
+    drop_session (work);
+    scala_fail (work,
+                &(ama_outcome_t){ .state = (ama_attempt_state_t) json_integer_value (json_object_get (json, "state")),
+                                  .cause = ama_jupyter_string (json, "cause"),
+                                  .error = ama_jupyter_string (json, "error"),
+                                  .message = ama_jupyter_string (json, "message"),
+                                  .file = work->attempt->file });
+}
+
+static void tell_lost (work_t *work, ama_attempt_state_t state, const char *cause, const char *error,
+                       const char *message)
+{
+    json_t *json =
+        json_pack ("{s:i, s:s, s:s, s:s}", "state", (int) state, "cause", cause, "error", error, "message", message);
+
+    if (work->step != CLOSING)
+        note_json (work, LOST, json);
+    lose (work, json);
+    json_decref (json);
+}
+
+/* Its end without that of the session: nothing that it does can be followed any more. */
+static void lose_alone (work_t *work, ama_attempt_state_t state, const char *cause, const char *error,
+                        const char *message)
+{
+    if (work->session)
+        ama_session_kill (work->session, "an attempt in it could not be followed any more");
+    tell_lost (work, state, cause, error, message);
+}
+
+static void lose_with_session (work_t *work)
+{
+    bool lost = strcmp (work->lost_cause, "node-lost") == 0; /* its lease was over */
+
+    tell_lost (work, lost ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED, work->lost_cause,
+               lost ? "lost" : work->lost_cause, work->lost_reason);
+}
+
+static void on_part (void *arg)
+{
+    work_t *work = arg;
+
+    if (work->step == CLOSING)
+        return;
+    if (work->lost_cause)
+        lose_with_session (work);
+    else
+        lose_alone (work, AMA_ATTEMPT_STATE_ERRORED, "session-lost", "kernel", "the kernel says nothing more");
+}
+
+static void note_session_end (work_t *work, const char *cause, const char *reason)
+{
+    drop_session (work);
+    if (!work->lost_cause) {
+        scala_set_text (&work->lost_cause, cause);
+        scala_set_text (&work->lost_reason, reason);
+    }
+    if (work->attempt->replay)
+        return; /* when its tape has been played */
+    if (work->step == CLOSING)
+        scala_settle (work);
+    else if (work->relaying)
+        ama_timer_after (work->part, PART_MS);
+    else
+        lose_with_session (work);
+}
+
+void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason)
+{
+    note_session_end (attempt->work, cause, reason);
+}
+
+/* ---- the journal ---- */
+
+static void on_bytes (int channel, const char *bytes, size_t size, void *arg)
+{
+    work_t *work = arg;
+    ama_err_t err;
+
+    if (channel == 1 && work->journal && ama_journal_feed (work->journal, bytes, size, &err) < 0
+        && work->step != CLOSING)
+        lose_alone (work, AMA_ATTEMPT_STATE_ERRORED, "session-lost", "kernel", err.text);
+}
+
+static void on_relayed (const ama_child_end_t *how, int trouble, bool lease_over, void *arg)
+{
+    work_t *work = arg;
+
+    work->relaying = false;
+    if (work->step == CLOSING)
+        return;
+    if (work->lost_cause)
+        lose_with_session (work);
+    else if (lease_over)
+        lose_alone (work, AMA_ATTEMPT_STATE_LOST, "node-lost", "lost",
+                    "its lease ran out: nobody was there who could extend it");
+    else if (trouble || how->code != 0)
+        lose_alone (work, AMA_ATTEMPT_STATE_ERRORED, "killed", "guard", "its guard died");
+    else
+        ama_timer_after (work->part, PART_MS);
+}
+
+/* ---- the beginning ---- */
+
+/* Noted first, as what is on the tape before is not of this runner. */
+static void begin (work_t *work, const char *key)
+{
+    work->key = ama_strdup (key);
+    work->journal = ama_journal_new (key, scala_said, work);
+    note (work, BEGUN, key);
+    if (json_array_size (work->jars))
+        scala_want (work, ASK_JARS);
+    scala_want (work, ASK_OPEN);
+    scala_want (work, ASK_SPLIT);
+}
+
+static void go_live (work_t *work);
+
+static void on_soon (void *arg)
+{
+    work_t *work = arg;
+
+    if (work->over)
+        scala_end (work);
+    else if (scala_playing (work))
+        return;
+    else if (!work->key && !work->restored && work->session)
+        begin (work, ama_session_key (work->session));
+    else
+        go_live (work);
+}
+
+static json_t *environment_of (const ama_attempt_start_t *start)
+{
+    ama_str_t text = { 0 };
+    json_t *json;
+
+    ama_folder_env_json (start, &text);
+    json = json_loads (text.data, 0, NULL);
+    ama_str_done (&text);
+    return json ? json : json_object ();
+}
+
+static void prepare (work_t *work, const ama_attempt_start_t *message)
+{
+    ama_ctx_t *ctx = work->attempt->agent->ctx;
+
+    work->soon = ama_timer_new (ctx, on_soon, work);
+    work->part = ama_timer_new (ctx, on_part, work);
+    (void) ama_id_text (work->attempt->id, work->scope);
+    work->env = environment_of (message);
+    work->jars = json_array ();
+    for (size_t i = 0; i < message->n_jars; i++)
+        (void) json_array_append_new (work->jars, json_string (message->jars[i]));
+}
+
+static void join_session (work_t *work, ama_session_t *session)
+{
+    ama_str_t fifo = { 0 };
+
+    work->session = session;
+    work->prefix = ama_session_prefix (session, work->attempt->id);
+    ama_str_printf (&fifo, "%s-j", work->prefix);
+    work->fifo = ama_str_take (&fifo);
+}
+
+static int start_relay (work_t *work, ama_err_t *err)
+{
+    ama_attempt_t *attempt = work->attempt;
+    const ama_agent_conf_t *conf = &attempt->agent->conf;
+    char mark[64], id[AMA_ID_TEXT];
+    const char *argv[] = { conf->ward, "relay", work->fifo, NULL }, *env[] = { mark, NULL };
+    const ama_ward_spec_t spec = {
+        .argv = argv, .env = env, .cwd = "/", .pass = -1, .grace_ms = conf->grace_ms, .confine = { .ruleset = -1 }
+    };
+    const ama_ward_port_t port = { .on_output = on_bytes, .on_exit = on_relayed, .arg = work };
+
+    if (mkfifo (work->fifo, 0600) < 0)
+        return ama_err_set (err, AMA_E_IO, "%s: %s", work->fifo, strerror (errno));
+    (void) snprintf (mark, sizeof mark, AMA_MARK "=%s", ama_id_text (attempt->mark, id));
+    attempt->ward = ama_ward_start (attempt->agent->wards, &spec, &port, err);
+    if (!attempt->ward)
+        return err->code;
+    work->relaying = true;
+    ama_ward_listen (attempt->ward);
+    return 0;
+}
+
+int scala_join (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    work_t *work = attempt->work;
+    ama_session_t *session = ama_session_find (attempt->agent, attempt->session);
+    int rc;
+
+    attempt->uncounted = !session; /* it may have been told of by the agent that died with it */
+    if (!session || !ama_session_is_usable (session))
+        return ama_err_set (err, AMA_E_UNREACHABLE, "the Spark session is not there any more");
+    prepare (work, message);
+    join_session (work, session);
+    if (ama_session_note (session))
+        attempt->note = ama_strdup (ama_session_note (session));
+    rc = start_relay (work, err);
+    if (rc == 0)
+        ama_timer_after (work->soon, 0); /* when the tape has begun */
+    return rc;
+}
+
+/* ---- the next agent ---- */
+
+int scala_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, const char *token,
+                   ama_ward_port_t *ret_port, ama_err_t *err)
+{
+    int rc = scala_load (attempt, err);
+    work_t *work = attempt->work;
+
+    (void) token;
+    prepare (work, message);
+    work->restored = work->relaying = true;
+    work->secret = ama_secret_start_wanted (&message->environment, message->settings, message->n_settings);
+    *ret_port = (ama_ward_port_t){ .on_output = on_bytes, .on_exit = on_relayed, .arg = work };
+    return rc;
+}
+
+void scala_recall (ama_attempt_t *attempt, const char *bytes, size_t size)
+{
+    work_t *work = attempt->work;
+    json_t *json;
+
+    if (!size)
+        return;
+    if (bytes[0] == BEGUN) {
+        if (!work->key)
+            begin (work, bytes + 1);
+        return;
+    }
+    json = json_loads (bytes + 1, JSON_DECODE_ANY, NULL);
+    if (json && bytes[0] == LOST)
+        lose (work, json);
+    else if (json) {
+        ask_of (work, (ask_kind_t) bytes[0])->wanted = false;
+        scala_answered (work, (ask_kind_t) bytes[0], json);
+    }
+    json_decref (json);
+}
+
+void scala_resume (ama_attempt_t *attempt)
+{
+    work_t *work = attempt->work;
+    ama_session_t *session = ama_session_find (attempt->agent, attempt->session);
+
+    if (session && ama_session_is_usable (session) && !work->lost_cause)
+        join_session (work, session);
+    else if (!work->lost_cause) {
+        scala_set_text (&work->lost_cause, "session-lost");
+        scala_set_text (&work->lost_reason, "its Spark session has not outlived the agent");
+    }
+    ama_timer_after (work->soon, 0);
+}
+
+/* Nobody knows any more what it was to be given. */
+static void give_back (work_t *work)
+{
+    forget_asks (work);
+    work->opened = true; /* it may be */
+    scala_finish (work, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
+                                          .cause = "node-lost",
+                                          .error = "lost",
+                                          .message = "the agent died before it began",
+                                          .file = work->attempt->file });
+}
+
+/* What has no answer is asked for (again). */
+static void go_live (work_t *work)
+{
+    if (!work->session) {
+        if (work->lost_cause)
+            note_session_end (work, work->lost_cause, work->lost_reason);
+        return;
+    }
+    if (!ama_session_control (work->session))
+        return; /* it will say when */
+    if (work->step != CLOSING && (!work->key || (work->secret && scala_wants (work, ASK_OPEN)))) {
+        give_back (work);
+        return;
+    }
+    scala_connect (work);
+    send_asks (work);
+    scala_send_statement (work);
+    if (work->attempt->cancelled)
+        scala_cancel (work->attempt, false);
+    if (!work->relaying && work->step != CLOSING)
+        ama_timer_after (work->part, PART_MS);
+    scala_settle (work);
+}
+
+void ama_scala_session_back (ama_attempt_t *attempt)
+{
+    work_t *work = attempt->work;
+
+    if (!attempt->replay && work->session)
+        ama_timer_after (work->soon, 0);
+}
+
+/* ---- the end ---- */
+
+void scala_leave (work_t *work)
+{
+    if (work->fifo && !work->attempt->agent->letting_go)
+        (void) unlink (work->fifo);
+    forget_asks (work);
+    ama_jupyter_destroy (&work->client);
+    ama_journal_destroy (&work->journal);
+    if (work->soon)
+        ama_timer_destroy (&work->soon);
+    if (work->part)
+        ama_timer_destroy (&work->part);
+    json_decref (work->env);
+    json_decref (work->jars);
+    free (work->prefix);
+    free (work->fifo);
+    free (work->key);
+    free (work->lost_cause);
+    free (work->lost_reason);
+}
