@@ -24,7 +24,7 @@ static _Atomic (ama_crash_work_t *) places[PLACES];
 static _Thread_local int my_place = -1;
 static _Thread_local bool has_stack;
 /* A stack that overflowed is a crash, too. */
-static _Thread_local char my_stack[STACK];
+static _Thread_local _Alignas(64) char my_stack[STACK];
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static ama_parking_t *parking;
