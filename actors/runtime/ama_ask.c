@@ -278,7 +278,7 @@ static void grant (ama_asked_t *ask)
 {
     ama_control_credit_t credit = { .bytes = ask->owed };
 
-    if (ask->held || ask->owed < (ask->window + 3) / 4)
+    if (ask->held || (ask->owed < (ask->window + 3) / 4 && ask->owed < AMA_GRANT_BYTES))
         return;
     ask->owed = 0;
     send_about (ask->ctx, ask->dst, ask->id, AMA_MSG_CONTROL_CREDIT, &credit);
