@@ -83,7 +83,7 @@ void *ama_ctx_decode (ama_ctx_t *ctx, const ama_message_info_t *info, const void
 #define AMA_CLOCKS_MS 5000
 
 /* A reader grants again when it has handled so much, or a quarter of its window if that is less. */
-#define AMA_GRANT_BYTES (16 << 10)
+#define AMA_GRANT_BYTES (32 << 10)
 
 /* All streams of an actor together may have about so much under way, whatever windows their readers have; but each the smaller figure, which is more
  * than a reader may keep for itself. */

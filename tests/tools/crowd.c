@@ -224,7 +224,7 @@ static int be_junk (const char *endpoint, int64_t how_long_s)
         void *peer = peers[(x >> 8) % PEERS];
         size_t size;
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        size = x % 50 == 0 ? sizeof junk : (x >> 20) % 3000;
+        size = x % 2000 == 0 ? sizeof junk : x % 50 == 0 ? sizeof junk / 16 : (x >> 20) % 3000;
         frames += zmq_send (peer, junk + size % 77, size - size % 77, ZMQ_DONTWAIT | (x % 3 ? ZMQ_SNDMORE : 0)) >= 0;
     }
     (void) printf ("said %" PRIu64 "\n", frames);
