@@ -543,5 +543,8 @@ int main (int argc, char **argv)
         if (fds[0].revents)
             on_connection ();
     }
+    /* it was kept for its number; left to the agent it would stay there for as long as that lives */
+    if (ward.pid > 0)
+        (void) waitpid (ward.pid, NULL, WNOHANG);
     return 0;
 }
