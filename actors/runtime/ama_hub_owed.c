@@ -23,6 +23,7 @@ struct ama_owed {
 static void drop (ama_hub_t *hub, ama_owed_t *owed)
 {
     hub->owed_bytes -= owed->size;
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     HASH_DEL (hub->owed, owed);
     free (owed);
 }
