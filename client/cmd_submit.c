@@ -39,7 +39,7 @@ static void on_accepted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const v
     (void) envelope;
     if (client->ending)
         return;
-    if (err && (err->code == AMA_E_UNREACHABLE || err->code == AMA_E_TIMEOUT)
+    if (err && (err->code == AMA_E_UNREACHABLE || err->code == AMA_E_TIMEOUT || err->code == AMA_E_BUSY)
         && ama_now_ms (ctx) < client->submit_until_ms) {
         /* accepted or not, nobody knows; with the same token it is one run in any case */
         if (!client->again)

@@ -2,6 +2,7 @@
  *
  * Without any configuration it serves its own user on this machine, over an ipc socket in a folder only that user may enter.
  */
+#include "actors/base/ama_crash.h"
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
@@ -388,6 +389,21 @@ static int check_placement (const ama_amad_conf_t *conf, ama_err_t *err)
     return rc;
 }
 
+/* What an actor's process dies of is its own affair: a file for each. */
+static int watch_crashes (const ama_paths_t *paths, const char *actor, ama_err_t *err)
+{
+    ama_str_t file = { 0 };
+    int rc;
+
+    ama_str_printf (&file, "%s/crashes", paths->state);
+    rc = ama_paths_mkdir (file.data, err);
+    ama_str_printf (&file, "/amad%s%s", actor ? "." : "", actor ? actor : "");
+    if (rc == 0)
+        rc = ama_crash_watch (file.data, err);
+    ama_str_done (&file);
+    return rc;
+}
+
 /* Runs until a signal or a fatal actor. 0, or negative; *ret_served: it had started. */
 static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, const options_t *options, ama_notify_t *notify,
                   bool *ret_served, ama_err_t *err)
@@ -412,6 +428,8 @@ static int serve (const ama_paths_t *paths, const ama_amad_conf_t *conf, const o
         rc = ama_paths_make (paths, err);
     if (rc == 0)
         rc = ama_system_claim (paths->state, &journal, &node_conf.epoch, err);
+    if (rc == 0)
+        rc = watch_crashes (paths, NULL, err);
     if (rc == 0 && far && (rc = open_door (&door, paths, err)) == 0) {
         node_conf.curve = &door.curve;
         allow_many_files ();
@@ -457,6 +475,8 @@ static int host (const ama_paths_t *paths, const ama_amad_conf_t *conf, const op
     }
     if (rc == 0)
         rc = ama_paths_make (paths, err);
+    if (rc == 0)
+        rc = watch_crashes (paths, options->actor, err);
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
         rc = err->code;
     if (rc == 0)

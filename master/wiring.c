@@ -51,6 +51,7 @@ struct ama_system {
     ama_system_conf_t conf;
     double cpus;
     uint64_t memory;
+    char *fetch_crashes, *resolve_crashes;
     char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *ward, *helper, *amad;
     char cpus_text[32], memory_text[32], pid_text[16];
     const char **agent_argv;
@@ -92,6 +93,8 @@ static void name_parts (ama_system_t *system, const ama_system_conf_t *conf)
         .conf = *conf,
         .cpus = conf->cpus > 0 ? conf->cpus : this_machines_cpus (),
         .memory = conf->memory ? conf->memory : this_machines_memory (),
+        .fetch_crashes = below (conf->state_dir, "crashes/fetch-helper"),
+        .resolve_crashes = below (conf->state_dir, "crashes/resolver-child"),
         .reports = below (conf->state_dir, "reports"),
         .agent_dir = below (conf->state_dir, "agent"),
         .agent_lock = below (conf->state_dir, "agent/agent.lock"),
@@ -112,9 +115,9 @@ void ama_system_destroy (ama_system_t **system_p)
 
     if (!system)
         return;
-    char *all[] = { system->reports, system->agent_dir, system->agent_lock, system->agent_log,
-                    system->runners, system->resolver,  system->agent,      system->guard,
-                    system->ward,    system->helper,    system->amad };
+    char *all[] = { system->reports,  system->agent_dir,     system->agent_lock,     system->agent_log, system->runners,
+                    system->resolver, system->agent,         system->guard,          system->ward,      system->helper,
+                    system->amad,     system->fetch_crashes, system->resolve_crashes };
 
     *system_p = NULL;
     for (size_t i = 0; i < ARRAY_SIZE (all); i++)
@@ -141,6 +144,7 @@ static void fill_fetcher (ama_system_t *system)
         .cache_dir = conf->cache_dir,
         .keep = keep_limits (conf),
         .helper = system->helper,
+        .crashes = system->fetch_crashes,
         .home = conf->home,
         .ssh_key = conf->ssh_key,
         .known_hosts = conf->known_hosts,
@@ -160,6 +164,7 @@ static void fill_resolver (ama_system_t *system)
         .depot = conf->depot,
         .cache_dir = conf->cache_dir,
         .scripts_dir = system->resolver,
+        .crashes = system->resolve_crashes,
         .path = conf->path,
         .java_home = conf->java_home,
         .credentials_file = conf->credentials_file,

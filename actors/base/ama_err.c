@@ -11,7 +11,7 @@ static const char *const names[] = {
     "AMA_E_AUTH",      "AMA_E_ROLE",   "AMA_E_DECODE",  "AMA_E_UNSUPPORTED", "AMA_E_UNREACHABLE", "AMA_E_TIMEOUT",
     "AMA_E_NOT_FOUND", "AMA_E_EXISTS", "AMA_E_BUSY",    "AMA_E_CANCELLED",   "AMA_E_NOSPACE",     "AMA_E_INTEGRITY",
     "AMA_E_REPLAY",    "AMA_E_STALE",  "AMA_E_INVALID", "AMA_E_IO",          "AMA_E_CHILD",       "AMA_E_FATAL",
-    "AMA_E_USAGE",     "AMA_E_AGAIN",
+    "AMA_E_USAGE",     "AMA_E_AGAIN",  "AMA_E_PARKED",
 };
 
 int ama_err_set (ama_err_t *err, int code, const char *format, ...)

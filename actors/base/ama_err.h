@@ -36,6 +36,7 @@ typedef enum {
     AMA_E_FATAL = -23,       /* the actor can not go on; its parent decides */
     AMA_E_USAGE = -24,       /* wrong option or operand */
     AMA_E_AGAIN = -25,       /* no credit now; a writable callback will follow */
+    AMA_E_PARKED = -26,      /* who handles it died of it again and again; it is left alone for a while */
 } ama_code_t;
 
 #define AMA_ERR_TEXT_MAX 1024

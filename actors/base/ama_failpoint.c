@@ -11,12 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NOTHING, KILL, STOP, SLEEP };
+enum { NOTHING, KILL, STOP, SLEEP, CRASH };
 
 typedef struct {
     int act;
     long sleep_ms;
-    unsigned at; /* the time that counts, from 1 */
+    char over[64]; /* of crash */
+    unsigned at;   /* the time that counts, from 1 */
     atomic_uint reached;
 } order_t;
 
@@ -60,6 +61,10 @@ static void read_order (char *text)
         order->act = STOP;
     else if (strncmp (what, "sleep=", 6) == 0 && (order->sleep_ms = strtol (what + 6, &end, 10)) > 0 && !*end)
         order->act = SLEEP;
+    else if (strncmp (what, "crash=", 6) == 0 && what[6] && strlen (what + 6) < sizeof order->over) {
+        order->act = CRASH;
+        (void) snprintf (order->over, sizeof order->over, "%s", what + 6);
+    }
     else
         refuse (whole);
 }
@@ -92,11 +97,16 @@ static int claim (const char *name)
     return 1;
 }
 
-void ama_failpoint_reach (int point)
+void ama_failpoint_reach (int point, const char *over)
 {
     order_t *order = &orders[point];
 
     (void) pthread_once (&once, read_orders);
+    if (order->act == CRASH) {
+        if (strstr (over, order->over))
+            (void) raise (SIGSEGV);
+        return;
+    }
     if (order->act == NOTHING || atomic_fetch_add (&order->reached, 1) + 1 != order->at || !claim (names[point]))
         return;
     if (order->act == SLEEP)

@@ -5,6 +5,7 @@
  *   AMA_FAILPOINT="journal.before_commit:kill@3;agent.after_exit:stop"   what happens where, and at which time that this
  *                 process gets there (the first). kill: SIGKILL. stop: SIGSTOP; somebody else sends SIGCONT. sleep=MS: the
  *                 thread waits. At most once in a process.
+ *                 crash=TEXT: at places that name what they are over, a fault each time when that holds TEXT: an input that kills.
  *   AMA_FAILPOINT_DIR=DIR   before it happens a file DIR/NAME is made, with the pid; where there is one, nothing happens. So
  *                 an order is carried out by one of all the processes that inherit it.
  *
@@ -49,7 +50,8 @@
     X (amad, fetch, ordered)  /* the helper has its order */                                                           \
     X (amad, fetch, answered) /* the helper's answer came */                                                           \
     X (amad, fetch, child_ended)                                                                                       \
-    X (amad, plan, made) /* before the answer */                                                                       \
+    X (amad, plan, begun) /* nothing was read */                                                                       \
+    X (amad, plan, made)  /* before the answer */                                                                      \
     X (amad, resolve, asked)                                                                                           \
     X (amad, resolve, child_ended)                                                                                     \
     X (amad, resolve, stored) /* or found; before the answer */                                                        \
@@ -85,14 +87,16 @@
 #define AMA_FAILPOINT_ENUMERATOR(program, group, name) AMA_FAILPOINT_##group##_##name,
 enum { AMA_FAILPOINT_LIST (AMA_FAILPOINT_ENUMERATOR) AMA_FAILPOINT_COUNT };
 
-/* The process is here. */
-void ama_failpoint_reach (int point);
+/* The process is here; over: an input, or "". */
+void ama_failpoint_reach (int point, const char *over);
 /* "GROUP.NAME PROGRAM" for each, a line each, to stdout. */
 void ama_failpoint_print (void);
 
-#define AMA_FAILPOINT(group, name) ama_failpoint_reach (AMA_FAILPOINT_##group##_##name)
+#define AMA_FAILPOINT(group, name)             ama_failpoint_reach (AMA_FAILPOINT_##group##_##name, "")
+#define AMA_FAILPOINT_OVER(group, name, input) ama_failpoint_reach (AMA_FAILPOINT_##group##_##name, input)
 #else
-#define AMA_FAILPOINT(group, name) ((void) 0)
+#define AMA_FAILPOINT(group, name)             ((void) 0)
+#define AMA_FAILPOINT_OVER(group, name, input) ((void) 0)
 #endif
 
 #endif

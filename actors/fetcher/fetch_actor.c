@@ -11,6 +11,7 @@
 
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_parking.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
 #include "actors/runtime/ama_child.h"
@@ -35,7 +36,10 @@ typedef struct helper {
     fetcher_t *fetcher;
     ama_child_t *child;
     ama_fetch_job_id_t job; /* 0: idle */
-    bool leaving;           /* gets no more orders */
+    ama_digest_t input;     /* of its order; what: for a person */
+    char *what;
+    bool leaving;     /* gets no more orders */
+    bool wanted_dead; /* its deadline passed, or nobody waits */
     unsigned orders;
     ama_str_t line; /* of its output, so far */
 } helper_t;
@@ -59,6 +63,7 @@ struct fetcher {
     ama_str_t snapshots;      /* what the path of every snapshot begins with */
     ama_stock_t *stock;       /* NULL: all have this disk */
     ama_keep_t *keep;         /* NULL: snapshots stay */
+    ama_parking_t *parking;   /* orders that helpers died of */
     told_t *told;             /* answers whose trees are on their way to the depot */
     ama_fetch_job_id_t *dead; /* jobs whose helper could not be started, told to the core at the end of the turn */
     size_t n_dead;
@@ -102,6 +107,7 @@ static void on_outcome (helper_t *helper, const ama_fetch_report_t *report)
     ama_fetch_job_id_t job = helper->job;
 
     AMA_FAILPOINT (fetch, answered);
+    (void) ama_parking_survived (self->parking, &helper->input);
     helper->job = 0;
     helper->orders++;
     if (report->last || helper->orders >= ORDERS_PER_HELPER)
@@ -154,6 +160,27 @@ static void on_output (ama_child_t *child, int channel, const char *bytes, size_
         helper_end (helper);
 }
 
+/* It ended with an order in its hands. False: that order is to be left alone, and who waits for it was told. Not one that ended by itself, however badly:
+ * a library that is missing is nothing that a repository does. */
+static bool may_try_again (const helper_t *helper, const ama_child_end_t *end)
+{
+    fetcher_t *self = helper->fetcher;
+    ama_fetch_report_t parked = { .kind = AMA_FETCH_FAILED };
+    ama_err_t err = { 0 };
+    ama_str_t how = { 0 };
+
+    ama_str_printf (&how, "%s: %s %d", helper->what, end->signal ? "signal" : "exit code",
+                    end->signal ? end->signal : end->code);
+    ama_log (AMA_LOG_WARN, component, "%s", how.data);
+    if (end->signal)
+        parked.code = ama_parking_crashed (self->parking, &helper->input, how.data, ama_wall_now_ms (self->ctx), &err);
+    parked.text = err.text;
+    if (parked.code < 0)
+        ama_fetch_core_child_done (self->core, helper->job, &parked, ama_now_ms (self->ctx));
+    ama_str_done (&how);
+    return parked.code == 0;
+}
+
 static void on_end (ama_child_t *child, const ama_child_end_t *end, void *arg)
 {
     helper_t *helper = arg;
@@ -162,11 +189,11 @@ static void on_end (ama_child_t *child, const ama_child_end_t *end, void *arg)
 
     (void) child;
     AMA_FAILPOINT (fetch, child_ended);
-    if (job)
-        ama_log (AMA_LOG_DEBUG, component, "a helper ended without an answer: code %d, signal %d", end->code,
-                 end->signal);
     DL_DELETE (self->helpers, helper);
+    if (job && !helper->wanted_dead && !may_try_again (helper, end))
+        job = 0;
     ama_str_done (&helper->line);
+    free (helper->what);
     free (helper);
     if (job)
         ama_fetch_core_child_done (self->core, job, NULL, ama_now_ms (self->ctx));
@@ -222,6 +249,33 @@ static void tell_dead (void *arg)
     free (jobs);
 }
 
+static ama_digest_t digest_of (const ama_fetch_order_t *order)
+{
+    const char *const texts[] = { order->url, order->ref, order->commit, order->worktree ? "as it lies" : "" };
+    ama_digest_state_t state;
+
+    ama_digest_start (&state);
+    for (size_t i = 0; i < ARRAY_SIZE (texts); i++)
+        ama_digest_add (&state, texts[i], strlen (texts[i]) + 1);
+    return ama_digest_end (&state);
+}
+
+/* Without the password that an address may have. */
+static char *name_of (const ama_fetch_order_t *order)
+{
+    ama_fetch_url_t url = { 0 };
+    ama_str_t name = { 0 };
+
+    ama_str_puts (&name, "the fetch helper over ");
+    if (ama_fetch_url_parse (order->url, strlen (order->url), &url, NULL) == 0)
+        ama_str_escape (&name, url.normal, strlen (url.normal), 100);
+    if (order->ref[0])
+        ama_str_putc (&name, ' ');
+    ama_str_escape (&name, order->ref, strlen (order->ref), 60);
+    ama_fetch_url_done (&url);
+    return ama_str_take (&name);
+}
+
 static void start_child (fetcher_t *self, const ama_fetch_effect_t *effect)
 {
     helper_t *helper = helper_idle (self);
@@ -233,6 +287,9 @@ static void start_child (fetcher_t *self, const ama_fetch_effect_t *effect)
     ama_fetch_order_encode (effect->order, &self->settings, &line);
     if (helper && ama_child_write (helper->child, line.data, line.size) == 0) {
         helper->job = effect->job;
+        helper->input = digest_of (effect->order);
+        free (helper->what);
+        helper->what = name_of (effect->order);
         AMA_FAILPOINT (fetch, ordered);
     }
     else {
@@ -250,6 +307,7 @@ static void kill_child (fetcher_t *self, ama_fetch_job_id_t job)
 
     DL_FOREACH (self->helpers, helper)
     if (helper->job == job) {
+        helper->wanted_dead = true;
         helper_end (helper);
         return;
     }
@@ -375,8 +433,10 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         .credential = request->credential ? request->credential : (char *) "",
         .worktree = request->worktree,
     };
+    const ama_digest_t input = digest_of (&order);
+    int rc = ama_parking_check (self->parking, &input, ama_wall_now_ms (ctx), err);
 
-    return ama_fetch_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
+    return rc < 0 ? rc : ama_fetch_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
 }
 
 static int on_get (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
@@ -452,6 +512,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->settings.credential_helpers = ama_strv_copy (conf->credential_helpers);
     self->settings.local_paths = ama_strv_copy (conf->local_paths);
     self->program = ama_strdup (conf->helper);
+    self->parking = ama_parking_new (conf->crashes, ama_wall_now_ms (ctx));
     rc = check_texts (&self->settings, err);
     if (rc == 0)
         rc = ama_fetch_policy_init (&self->policy, conf->schemes, conf->hosts, conf->local_paths, err);
@@ -484,6 +545,7 @@ static void done (void *state)
     DL_FOREACH_SAFE (self->helpers, helper, next)
     {
         ama_str_done (&helper->line);
+        free (helper->what);
         free (helper);
     }
     ama_timer_destroy (&self->wake);
@@ -491,6 +553,7 @@ static void done (void *state)
     ama_fetch_policy_done (&self->policy);
     ama_fetch_settings_done (&self->settings);
     ama_str_done (&self->snapshots);
+    ama_parking_destroy (&self->parking);
     free (self->program);
     free (self->dead);
 }

@@ -14,7 +14,9 @@ typedef struct {
     bool depot; /* others have other disks: a snapshot is told by the digest of its tree, when the depot has it */
     ama_keep_limits_t keep; /* of the snapshots */
     const char *helper;     /* path of the program ama-fetch-helper */
-    const char *home;       /* with known_hosts not set, .ssh/known_hosts in here counts */
+    const char *
+        crashes; /* file: which orders helpers died of, see actors/base/ama_parking.h; NULL: forgotten with the actor */
+    const char *home; /* with known_hosts not set, .ssh/known_hosts in here counts */
     const char *ssh_key;
     const char *known_hosts;
     const char *credentials_file;

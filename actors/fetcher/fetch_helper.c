@@ -58,7 +58,7 @@ static int perform (ama_fetch_work_t *work, ama_err_t *err)
 {
     int rc = ama_fetch_url_parse (work->order.url, strlen (work->order.url), &work->url, err);
 
-    AMA_FAILPOINT (helper, ordered);
+    AMA_FAILPOINT_OVER (helper, ordered, work->order.url);
     if (rc == 0)
         rc = ama_fetch_fence_raise (work->settings.cache_dir, err);
     return rc < 0 ? rc : ama_fetch_order_perform (work, err);

@@ -5,6 +5,7 @@
  */
 #include "actors/planner/plan_actor.h"
 
+#include "actors/base/ama_crash.h"
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
@@ -12,6 +13,7 @@
 #include "messages/ama_types.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 typedef struct planner planner_t;
@@ -31,12 +33,42 @@ struct planner {
     waiting_t *waiting;
 };
 
-enum { PATIENCE_MS = 60000 }; /* then the supervisor has asked again */
+enum {
+    PATIENCE_MS = 60000, /* then the supervisor has asked again */
+    NAMED_MAX = 64
+};
+
+/* What killed its planner before, again and again, is refused: the same files, whichever run they are of. */
+static int build (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err)
+{
+    ama_plan_request_t same = *request;
+    ama_crash_work_t work;
+    ama_str_t what = { 0 }, input = { 0 };
+    int rc;
+
+    same.key = (ama_id_t){ 0 };
+    ama_plan_request_encode (&same, &input);
+    ama_str_puts (&what, "the planner over ");
+    ama_str_escape (&what, request->commit[0] ? request->commit : request->snapshot,
+                    strlen (request->commit[0] ? request->commit : request->snapshot), NAMED_MAX);
+    ama_str_puts (&what, ", environment ");
+    ama_str_escape (&what, request->env, strlen (request->env), NAMED_MAX);
+    rc = ama_crash_check (what.data, input.data, input.size, err);
+    if (rc == 0) {
+        ama_crash_begin (&work, what.data, input.data, input.size);
+        AMA_FAILPOINT_OVER (plan, begun, request->env);
+        rc = ama_plan_build (request, ret_reply, err);
+        ama_crash_end (&work);
+    }
+    ama_str_done (&what);
+    ama_str_done (&input);
+    return rc;
+}
 
 static int answer (ama_ctx_t *ctx, const ama_waiter_t *waiter, const ama_plan_request_t *request, ama_err_t *err)
 {
     ama_plan_reply_t reply;
-    int rc = ama_plan_build (request, &reply, err);
+    int rc = build (request, &reply, err);
 
     if (rc < 0)
         return rc;

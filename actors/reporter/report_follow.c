@@ -14,7 +14,9 @@
 
 enum {
     CHUNK = 128 * 1024, /* bytes of one batch, unless a single line is longer */
-    SLACK = 4096,       /* most lines that begin before the end of a chunk end within so much */
+    MANY = 64,          /* followers; of more, each gets */
+    CHUNK_OF_MANY = 32 * 1024,
+    SLACK = 4096, /* most lines that begin before the end of a chunk end within so much */
     ITEMS_MAX = 2048,
     IDLE_MS = 10000,      /* a reader that hears nothing for several times as long asks again */
     OWNER_MS = 10000,     /* the supervisor is restarted within */
@@ -110,11 +112,12 @@ static ama_report_read_t *pick_read (const ama_report_follower_t *follower)
     return read;
 }
 
-/* A read ends at a multiple of CHUNK in the file (or behind the line there), so that followers who went apart come together again. */
+/* A read ends at a multiple of its size in the file (or behind the line there), so that followers who went apart come together again. */
 static int read_batch (const ama_report_follower_t *follower, const ama_report_read_t **ret_read, ama_err_t *err)
 {
     ama_report_read_t *read = pick_read (follower);
-    size_t end = CHUNK - (size_t) (follower->offset % CHUNK);
+    size_t most = follower->run->reports->n_followers > MANY ? CHUNK_OF_MANY : CHUNK;
+    size_t end = most - (size_t) (follower->offset % most);
     uint64_t told = ama_report_file_told (follower->run->file);
     uint64_t left = told > follower->offset ? told - follower->offset : 0;
 

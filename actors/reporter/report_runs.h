@@ -9,7 +9,7 @@
 #include <uthash.h>
 
 #define AMA_REPORT_RUNS_MAX      1024 /* runs in memory beyond those that are followed, not yet synced, or wait */
-#define AMA_REPORT_FOLLOWERS_MAX 10000
+#define AMA_REPORT_FOLLOWERS_MAX 1000
 
 typedef struct ama_reports ama_reports_t;
 typedef struct ama_report_follower ama_report_follower_t;

@@ -9,8 +9,10 @@
 
 /* Strings are copied by init. Those marked * may be NULL. */
 typedef struct {
-    bool depot;              /* others have other disks: an answer comes when the depot has the files */
-    const char *cache_dir;   /* absolute; shared with other systems of the same user */
+    bool depot;            /* others have other disks: an answer comes when the depot has the files */
+    const char *cache_dir; /* absolute; shared with other systems of the same user */
+    const char *
+        crashes; /* * file: which sets children died of, see actors/base/ama_parking.h; NULL: forgotten with the actor */
     const char *scripts_dir; /* absolute; where resolve.sh lies: this folder, or its installed copy */
     /* Of the child's environment; *: as this process has it, as all the rest (proxies, certificate authorities, MAVEN_OPTS). */
     const char *java_home;

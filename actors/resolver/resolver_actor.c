@@ -8,6 +8,7 @@
 
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_parking.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/stock.h"
 #include "actors/resolver/resolve_core.h"
@@ -22,7 +23,11 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { STDERR_KEPT = 2048, ARGV_MAX = 6 };
+enum {
+    STDERR_KEPT = 2048,
+    ARGV_MAX = 6,
+    BY_SIGNAL = 128 /* what bash adds to the number of the signal that ended a program */
+};
 
 typedef struct resolver resolver_t;
 
@@ -31,6 +36,8 @@ typedef struct work {
     struct work *next;
     resolver_t *self;
     ama_resolve_job_id_t job;
+    ama_digest_t set;
+    bool wanted_dead;   /* its deadline passed, or nobody waits */
     ama_child_t *child; /* NULL once it is gone */
     ama_resolve_answer_t answer;
     ama_str_t said; /* the end of its stderr */
@@ -62,6 +69,7 @@ struct resolver {
     ama_stock_t *stock; /* NULL: all have this disk */
     told_t *told;
     ama_resolve_core_t *core;
+    ama_parking_t *parking; /* sets that children died of */
     ama_timer_t *wake;
     ama_worker_t *worker;
     ama_resolve_store_t *store;
@@ -233,6 +241,20 @@ static void explain_death (const work_t *work, const ama_child_end_t *end, ama_e
     ama_str_done (&text);
 }
 
+/* Not one that ended by itself, however badly: a missing java is nothing that a set of dependencies does. */
+static void count_death (const work_t *work, const ama_child_end_t *end, ama_err_t *err)
+{
+    resolver_t *self = work->self;
+    const ama_err_t why = *err;
+    ama_str_t how = { 0 };
+
+    if (work->wanted_dead || !(end->signal || end->code > BY_SIGNAL || work->answer.broken))
+        return;
+    ama_str_printf (&how, "the resolver's child: %s", why.text);
+    (void) ama_parking_crashed (self->parking, &work->set, how.data, ama_wall_now_ms (self->ctx), err);
+    ama_str_done (&how);
+}
+
 static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
 {
     work_t *work = arg;
@@ -245,6 +267,10 @@ static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
     AMA_FAILPOINT (resolve, child_ended);
     if (rc == AMA_E_CHILD)
         explain_death (work, end, &err);
+    if (rc == AMA_E_CHILD)
+        count_death (work, end, &err);
+    else
+        (void) ama_parking_survived (self->parking, &work->set);
     ama_resolve_core_child_done (self->core, work->job, rc < 0 ? &err : NULL, ama_now_ms (self->ctx));
     /* whether the answer was taken over or not: the job has no child any more */
     drop_work (work);
@@ -315,6 +341,7 @@ static void start_child (resolver_t *self, const ama_resolve_effect_t *effect)
 
     work->self = self;
     work->job = effect->job;
+    work->set = effect->order->set;
     LL_APPEND (self->works, work);
     if (spawn (work, effect->order, &work->err) < 0)
         ama_defer (self->ctx, on_not_started, work);
@@ -337,8 +364,10 @@ static void kill_child (resolver_t *self, ama_resolve_job_id_t job)
 {
     work_t *work = find_work (self, job);
 
-    if (work && work->child)
+    if (work && work->child) {
+        work->wanted_dead = true;
         ama_child_kill (work->child, true);
+    }
 }
 
 static void reply_to (resolver_t *self, const ama_waiter_t *waiter, const ama_resolve_reply_t *reply)
@@ -442,6 +471,11 @@ static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         ama_resolve_order_done (&order);
         return ama_reply (ctx, &asker.waiter, AMA_MSG_RESOLVE_REPLY, &none);
     }
+    rc = ama_parking_check (self->parking, &order.set, ama_wall_now_ms (ctx), err);
+    if (rc < 0) {
+        ama_resolve_order_done (&order);
+        return rc;
+    }
     return ama_resolve_core_ask (self->core, &order, &asker, ama_now_ms (ctx), err);
 }
 
@@ -499,6 +533,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     rules.total_ms = conf->total_ms ? conf->total_ms : rules.total_ms;
     rules.retry_ms = conf->retry_ms ? conf->retry_ms : rules.retry_ms;
     self->ctx = ctx;
+    self->parking = ama_parking_new (conf->crashes, ama_wall_now_ms (ctx));
     self->coursier_dir = join (conf->cache_dir, "/coursier");
     self->credentials_file = conf->credentials_file ? ama_strdup (conf->credentials_file) : NULL;
     self->hosts = ama_strv_copy (conf->hosts);
@@ -530,6 +565,7 @@ static void done (void *state)
     LL_FOREACH_SAFE (self->works, work, next)
     drop_work (work);
     ama_resolve_core_destroy (&self->core);
+    ama_parking_destroy (&self->parking);
     ama_resolve_store_destroy (&self->store);
     for (size_t i = 0; self->argv[i]; i++)
         free (self->argv[i]);

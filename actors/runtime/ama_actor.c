@@ -3,6 +3,7 @@
  * Called by the actor on its own thread, and by its port (ama_link.c or ama_sim.c) with what came in. Nothing here blocks.
  * Roles are checked here although the hub has checked them: a process trusts its own table, not another process.
  */
+#include "actors/base/ama_crash.h"
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_ctx.h"
 #include "messages/ama_types.h"
@@ -268,16 +269,25 @@ static void handle (ama_ctx_t *ctx, const ama_envelope_t *envelope, const ama_me
                     const void *bytes, size_t size)
 {
     ama_err_t err = { 0 };
-    void *body = ama_ctx_decode (ctx, info, bytes, size, &err);
+    ama_crash_work_t work;
+    void *body;
     int rc;
 
+    if (ama_crash_check (info->name, bytes, size, &err) < 0) {
+        turn_down (ctx, envelope, &err);
+        return;
+    }
+    ama_crash_begin (&work, info->name, bytes, size);
+    body = ama_ctx_decode (ctx, info, bytes, size, &err);
     if (!body) {
+        ama_crash_end (&work);
         err.code = AMA_E_DECODE;
         turn_down (ctx, envelope, &err);
         return;
     }
     rc = fn (ctx, ctx->state, envelope, body, &err);
     info->done (body);
+    ama_crash_end (&work);
     ama_loop_lap (ctx->loop, ctx->name, info->name);
     if (rc >= 0)
         return;

@@ -4,6 +4,7 @@
  * What goes wrong inside ama_ask is told at the end of the turn. Answers nobody waits for are dropped; a part of a stream
  * nobody waits for is answered with a cancel, so that its sender stops.
  */
+#include "actors/base/ama_crash.h"
 #include "actors/runtime/ama_ctx.h"
 #include "messages/ama_types.h"
 #include "messages/control.h"
@@ -277,7 +278,7 @@ static void grant (ama_asked_t *ask)
 {
     ama_control_credit_t credit = { .bytes = ask->owed };
 
-    if (ask->held || ask->owed < (ask->window + 3) / 4)
+    if (ask->held || (ask->owed < (ask->window + 3) / 4 && ask->owed < AMA_GRANT_BYTES))
         return;
     ask->owed = 0;
     send_about (ask->ctx, ask->dst, ask->id, AMA_MSG_CONTROL_CREDIT, &credit);
@@ -329,6 +330,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     ama_asked_t *ask = find (&ctx->asks, envelope->corr);
     bool more = envelope->flags & AMA_FLAG_MORE;
     const ama_message_info_t *info;
+    ama_crash_work_t work;
     ama_err_t err = { 0 };
     void *body;
 
@@ -348,8 +350,14 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
         return;
     }
     info = ama_message_info (envelope->type);
+    if (ama_crash_check (info->name, bytes, size, &err) < 0) {
+        finish_with (ask, err.code, err.text);
+        return;
+    }
+    ama_crash_begin (&work, info->name, bytes, size);
     body = ama_ctx_decode (ctx, info, bytes, size, &err);
     if (!body) {
+        ama_crash_end (&work);
         finish_with (ask, AMA_E_DECODE, err.text);
         return;
     }
@@ -358,6 +366,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     else
         finish (ask, envelope, body, NULL);
     info->done (body);
+    ama_crash_end (&work);
     ama_loop_lap (ctx->loop, ctx->name, info->name);
 }
 

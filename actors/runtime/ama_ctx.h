@@ -45,6 +45,7 @@ struct ama_ctx {
     size_t in_room;
     ama_asks_t asks;
     ama_stream_t *streams; /* list */
+    size_t n_streams;
     ama_child_t *children; /* list */
     int64_t clocks_ms;     /* by so much the clocks of those who ask may differ from ours */
     bool up;               /* between joined and parted */
@@ -80,6 +81,14 @@ void *ama_ctx_decode (ama_ctx_t *ctx, const ama_message_info_t *info, const void
 
 /* Between hosts; allowed for at both ends. */
 #define AMA_CLOCKS_MS 5000
+
+/* A reader grants again when it has handled so much, or a quarter of its window if that is less. */
+#define AMA_GRANT_BYTES (32 << 10)
+
+/* All streams of an actor together may have about so much under way, whatever windows their readers have; but each the smaller figure, which is more
+ * than a reader may keep for itself. */
+#define AMA_STREAMS_BYTES (32 << 20)
+#define AMA_STREAM_SHARE  (2 * AMA_GRANT_BYTES)
 
 /* What one part of a stream costs of its window: its bytes, and something for being a message at all. */
 #define AMA_PART_COST 128

@@ -98,6 +98,7 @@ static void on_tick (void *arg)
 
     ama_timer_after (hub->tick, TICK_MS);
     ama_hub_check_keys (hub);
+    ama_hub_forget_owed (hub, false);
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
         if (!member->remote || member->leaving)
             continue;
@@ -351,7 +352,7 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         ama_packet_stamp (&hub->in, envelope);
     }
     dst = find_receiver (hub, member, envelope);
-    switch (dst ? ama_hub_send (hub, dst, &hub->in, keeps) : AMA_HUB_GONE) {
+    switch (dst ? ama_hub_pass (hub, member, dst, envelope, keeps) : AMA_HUB_GONE) {
     case AMA_HUB_SENT:
         break;
     case AMA_HUB_FULL:
@@ -465,6 +466,7 @@ static void close_all (ama_hub_t *hub)
             ama_hub_say (hub, member, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
     while (hub->members.by_peer)
         ama_members_remove (&hub->members, hub->members.by_peer);
+    ama_hub_forget_owed (hub, true);
 }
 
 static void *serve (void *arg)

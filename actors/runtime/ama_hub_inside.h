@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+typedef struct ama_owed ama_owed_t;
+
 struct ama_hub {
     void *socket;
     ama_loop_t *loop;
@@ -20,6 +22,8 @@ struct ama_hub {
     const char *const *placed; /* actors that may join over ipc */
     ama_keys_watch_t allowed;  /* over tcp; file NULL: nobody */
     bool any_leaving;
+    ama_owed_t *owed; /* hash: large requests of clients without an answer */
+    size_t owed_bytes;
     ama_timer_t *tick, *retry, *probe;
     struct {
         uint64_t undecodable, refused, dropped, cut;
@@ -49,6 +53,14 @@ void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32
 void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text);
 /* Says no to a peer: in answer to a request, else as a tell. */
 void ama_hub_deny (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, int code, const char *text);
+
+/* ---- large requests of clients ---- */
+
+/* Passes the packet in `in` on from member to dst, as ama_hub_send; full also if so much waits for answers that a large one has no room. */
+ama_hub_sent_t ama_hub_pass (ama_hub_t *hub, const ama_member_t *member, ama_member_t *dst,
+                             const ama_envelope_t *envelope, bool keeps);
+/* all: the hub ends; else those of a while ago. */
+void ama_hub_forget_owed (ama_hub_t *hub, bool all);
 
 /* ---- over tcp ---- */
 

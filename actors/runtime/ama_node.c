@@ -11,6 +11,7 @@
 #include "actors/runtime/ama_wire.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -37,6 +38,9 @@ void ama_node_prepare (void)
         (void) sigdelset (&set, not_blocked[i]);
     BUG_ON (pthread_sigmask (SIG_BLOCK, &set, NULL) != 0);
     BUG_ON (sodium_init () < 0);
+    /* Left alone, malloc takes to keeping what large messages took. */
+    (void) mallopt (M_MMAP_THRESHOLD, 256 << 10);
+    (void) mallopt (M_TRIM_THRESHOLD, 1 << 20);
 }
 
 static void wake (ama_node_t *node)

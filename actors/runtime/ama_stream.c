@@ -1,7 +1,7 @@
 /* ama_stream.c - the sending side of a stream: parts as long as there is credit, then the answer
  *
  * On the actor's thread. Credit is in bytes: the window of the request, less what was sent, plus what the reader grants after it has
- * handled it. It may go below zero by one part. A stream is known by its reader's name and the number of the reader's ask.
+ * handled it. It may go below zero by one part. Of many streams each gets a share of what may be under way in all. A stream is known by its reader's name and the number of the reader's ask.
  */
 #include "actors/runtime/ama_ctx.h"
 #include "messages/ama_types.h"
@@ -40,6 +40,7 @@ static void take_out (ama_ctx_t *ctx, ama_stream_t *stream)
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
+    ctx->n_streams--;
 }
 
 static void forget (ama_stream_t *stream)
@@ -48,10 +49,20 @@ static void forget (ama_stream_t *stream)
     free (stream);
 }
 
+/* Many readers that stall at once must not be given all that they have windows for. */
+static bool has_credit (const ama_stream_t *stream)
+{
+    int64_t share = AMA_STREAMS_BYTES / (int64_t) stream->ctx->n_streams;
+
+    if (share < AMA_STREAM_SHARE)
+        share = AMA_STREAM_SHARE;
+    return stream->credit > 0 && stream->window - stream->credit < share;
+}
+
 static void writable_again (ama_stream_t *stream)
 {
     ama_timer_cancel (&stream->retry);
-    if (!stream->waits || stream->credit <= 0)
+    if (!stream->waits || !has_credit (stream))
         return;
     stream->waits = false;
     stream->on_writable (stream, stream->arg); /* may end it */
@@ -77,6 +88,7 @@ ama_stream_t *ama_stream_new (ama_ctx_t *ctx, const ama_envelope_t *request, ama
     /* a reader that uses a number twice gets two streams under one key, and only harms itself */
     stream->next = ctx->streams;
     ctx->streams = stream;
+    ctx->n_streams++;
     return stream;
 }
 
@@ -92,7 +104,7 @@ int ama_stream_send (ama_stream_t *stream, uint16_t type, const void *body)
     size_t size = 0;
     int rc;
 
-    if (stream->credit <= 0) {
+    if (!has_credit (stream)) {
         stream->waits = true;
         return AMA_E_AGAIN;
     }
@@ -177,6 +189,7 @@ void ama_streams_done (ama_ctx_t *ctx)
     while (ctx->streams) {
         ama_stream_t *stream = ctx->streams;
         ctx->streams = stream->next;
+        ctx->n_streams--;
         ama_timer_cancel (&stream->retry);
         free (stream);
     }

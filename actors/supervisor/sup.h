@@ -33,6 +33,7 @@ struct sup_run {
     ama_id_t id;
     ama_run_core_t *core;
     ama_run_port_t port;
+    size_t held_bytes; /* its part of sup->held_bytes */
     ama_timer_t *timer;
     uint32_t seq;             /* events so far */
     uint64_t told;            /* report events so far */
@@ -119,6 +120,7 @@ struct sup {
     ama_submit_rule_fn *may_submit;
     void *may_submit_arg;
     uint32_t n_active, max_active;
+    size_t held_bytes;   /* of runs that have not ended: what was submitted, and what a run costs in any case */
     uint32_t lease_asks; /* of all runs */
     sup_batch_t *open;
     sup_batch_t *flying; /* NULL when no commit is under way */
@@ -169,7 +171,7 @@ void sup_run_on_timer (void *arg);
 int sup_load (sup_t *sup, ama_err_t *err);
 void sup_resume (sup_t *sup);
 
-/* What the operator has not allowed is refused; false: answered so. */
+/* What the operator has not allowed is refused, and what there is no room for; false: answered so. */
 bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
 
 /* ---- sup_dialog.c: effects become messages ---- */

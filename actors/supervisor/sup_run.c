@@ -10,7 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One more is refused when so much is held: by what was submitted, and by what a run that waits for its turn costs. */
+enum { HELD_MAX = 32 << 20, RUN_BYTES = 4096 };
+
 /* ---- the port of a run core ---- */
+
+static void hold (sup_run_t *run, size_t submitted)
+{
+    run->held_bytes = RUN_BYTES + submitted;
+    run->sup->held_bytes += run->held_bytes;
+}
 
 static void count_news (const ama_report_event_t *event, void *arg)
 {
@@ -49,6 +58,8 @@ static void on_event (ama_run_core_t *core, uint16_t type, const void *body, ama
     ama_str_t bytes = { 0 };
 
     ama_message_info (type)->encode (body, &bytes);
+    if (type == AMA_MSG_JOURNAL_SUBMITTED)
+        hold (run, bytes.size);
     ama_journal_batch_event (run->sup->open->rows, run->id, ++run->seq, now.wall_ms, type, bytes.data, bytes.size);
     ama_str_done (&bytes);
     run->summary_changed |= changes_summary (type);
@@ -148,6 +159,7 @@ void sup_run_destroy (sup_run_t **run_p)
     unqueue (run);
     sup_asks_drop (run);
     run->sup->lease_asks -= run->lease_asks;
+    run->sup->held_bytes -= run->held_bytes;
     for (size_t i = 0; i < run->n_news; i++)
         ama_report_event_done (&run->news[i]);
     free (run->news);
@@ -211,6 +223,12 @@ bool sup_may_submit (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_
 
     if (rc < 0)
         (void) ama_refuse (sup->ctx, waiter, rc, "%s", err.text);
+    else if (sup->held_bytes >= HELD_MAX) {
+        rc = AMA_E_BUSY;
+        (void) ama_refuse (sup->ctx, waiter, rc,
+                           "%u runs have not ended, and no more can be kept in memory; try again when some have",
+                           HASH_COUNT (sup->runs));
+    }
     return rc == 0;
 }
 
@@ -257,6 +275,8 @@ static int load_event (const ama_journal_event_t *event, void *arg, ama_err_t *e
 
     now = (ama_run_now_t){ now.mono_ms - ago, event->wall_ms };
     run = run ? run : sup_run_new (sup, event->run);
+    if (event->type == AMA_MSG_JOURNAL_SUBMITTED)
+        hold (run, event->size);
     if (!info || event->seq != run->seq + 1)
         return ama_err_set (err, AMA_E_INTEGRITY, "journal: run %s: event %u is of an unknown kind or out of order",
                             ama_id_text (event->run, text), event->seq);

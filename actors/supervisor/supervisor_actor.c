@@ -27,7 +27,7 @@ static int on_submit (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelop
     ama_waiter_t waiter = ama_waiter (envelope);
 
     (void) ctx;
-    AMA_FAILPOINT (supervisor, submitted);
+    AMA_FAILPOINT_OVER (supervisor, submitted, submit->repo);
     if (!*submit->repo)
         return ama_err_set (err, AMA_E_INVALID, "a submit needs a repository");
     if (submit->worktree && *submit->ref)

@@ -7,7 +7,7 @@ import unittest
 
 SOURCE, BIN = pathlib.Path(os.environ["AMA_SOURCE_DIR"]), pathlib.Path(os.environ["AMA_BINARY_DIR"]) / "bin"
 PLACE = re.compile(r"\bX \((amad|agent|helper), (\w+), (\w+)\)")
-HOOK = re.compile(r"\bAMA_FAILPOINT \((\w+), (\w+)\)")
+HOOK = re.compile(r"\bAMA_FAILPOINT(?:_OVER)? \((\w+), (\w+)[,)]")
 
 
 class Absent(unittest.TestCase):

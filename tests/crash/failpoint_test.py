@@ -44,7 +44,7 @@ class Failpoint(unittest.TestCase):
         self.assertEqual(sorted(p.name for p in self.points.iterdir()), ["hub.registered", "journal.migrated"])
 
     def test_misunderstood_is_no_silence(self):
-        for order in ("journal.epoch", "nowhere.at_all:kill", "journal.epoch:die", "journal.epoch:kill@0", "journal.epoch:kill@x", "journal.epoch:sleep=0"):
+        for order in ("journal.epoch", "nowhere.at_all:kill", "journal.epoch:die", "journal.epoch:kill@0", "journal.epoch:kill@x", "journal.epoch:sleep=0", "plan.begun:crash="):
             self.assertEqual(self.amad(order), -signal.SIGABRT, order)
 
 

@@ -1,6 +1,7 @@
 /* cast.c - see cast.h: what all stand-ins share, and the client */
 #include "tests/sim/cast_part.h"
 
+#include "client/client.h"
 #include "messages/ama_types.h"
 
 #include <stdarg.h>
@@ -94,6 +95,8 @@ void cast_part_done (void *state)
 
 /* ---- client ---- */
 
+enum { AGAIN_MS = 300 }; /* as the real one, cmd_submit.c */
+
 typedef struct {
     cast_part_t *self;
     size_t run;
@@ -156,15 +159,15 @@ static void client_tick (void *arg)
             continue;
         /* also again for known ones: the same token is the same run */
         if (ama_id_is_zero (run->id) || cast_random (world) % 20 == 0)
-            self->busy[i] =
-                ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_SUBMIT, &submit, 1000, 0, on_accepted, &asked_of[i]);
+            self->busy[i] = ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_SUBMIT, &submit, AMA_CLIENT_ASK_MS, 0,
+                                     on_accepted, &asked_of[i]);
         else if (run->cancel_wanted && !run->cancelled && ama_now_ms (self->ctx) > run->cancel_at_ms) {
             cast_note (world, "cancel", ",\"run\":\"%s\"", ama_id_text (run->id, text));
-            self->busy[i] =
-                ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_CANCEL, &cancel, 1000, 0, on_cancelled, &asked_of[i]);
+            self->busy[i] = ama_ask (self->ctx, "supervisor", AMA_MSG_RUN_CANCEL, &cancel, AMA_CLIENT_ASK_MS, 0,
+                                     on_cancelled, &asked_of[i]);
         }
     }
-    ama_timer_after (self->timer, 100);
+    ama_timer_after (self->timer, AGAIN_MS);
 }
 
 static void client_joined (ama_ctx_t *ctx, void *state, uint64_t epoch)

@@ -330,14 +330,14 @@ static void set_up (story_t *story, uint64_t seed)
 /* 0 if the story ended well. */
 static int tell (uint64_t seed, bool traced, FILE *history)
 {
-    static const int64_t disks_ms[] = { 1, 20, 60 };
+    static const int64_t disks_ms[] = { 1, 20, 60, 300 };
     story_t *story = ama_calloc (1, sizeof *story);
     ama_sim_conf_t conf = { .seed = seed,
                             .loss = seed % 5 == 0 ? 0 : 0.05,
                             .duplicate = seed % 3 == 0 ? 0 : 0.05,
                             .delay_ms = (int64_t) (seed % 4) * 5,
                             .reorder = seed % 2,
-                            .work_ms = disks_ms[seed / 4 % 3],
+                            .work_ms = disks_ms[seed / 4 % 4],
                             .program = cast_program,
                             .trace = traced ? trace : NULL,
                             .arg = &story->world };
