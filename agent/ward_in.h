@@ -32,7 +32,8 @@ struct ama_ward {
     pid_t process;   /* of the ward, 0: not our child */
     ama_watch_t *watch, *death;
     ama_tape_t *tape;
-    bool busy; /* not in the pool */
+    bool busy;    /* not in the pool */
+    bool adopted; /* of an earlier agent: what it has lives on, whether or not it was heard of here yet */
     bool leaving, listening, paused, killing, exited, empty, over, lease_over;
     ama_ward_port_t port;
     pid_t pid;

@@ -169,6 +169,7 @@ void ama_ward_adopt (ama_ward_t *ward, const ama_ward_port_t *port, int64_t grac
     ward->port = *port;
     ward->grace_ms = grace_ms;
     ward->on_ready = on_ready;
+    ward->adopted = true;
     if (ward->conn < 0)
         ama_timer_after (ward->clearing, 0);
 }
@@ -263,7 +264,7 @@ ama_wards_t *ama_wards_new (ama_ctx_t *ctx, const char *folder, const ama_wards_
 static void see_off (ama_ward_t *ward)
 {
     struct pollfd look = { .fd = ward->pidfd, .events = POLLIN };
-    bool stays = ward->busy && !ward->leaving && ward->lease_ms != 0;
+    bool stays = ward->busy && !ward->leaving && (ward->lease_ms != 0 || ward->adopted);
     siginfo_t info;
 
     if (!stays)

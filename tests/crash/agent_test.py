@@ -106,6 +106,23 @@ class Agent(Agents, DaemonHouse):
                 self.assertEqual(hashlib.sha256(self.written(events, name, stream)).hexdigest(), hashlib.sha256(want).hexdigest(), f"{name} {stream}")
         self.assertEqual(len(events.find("gap")), 0)
 
+    def test_an_agent_that_is_restarted_before_it_has_looked_around(self):
+        marks, go = self.shared / "marks", self.shared / "go"
+        job = self.job(flow(shell("a", retry={"attempts": 1})), a=f"echo $AMA_ATTEMPT >> {marks}\nuntil test -e {go}; do sleep 0.02; done\necho done\n")
+        self.amad()
+        run = self.submit(job)
+        self.wait(lambda: marks.exists() and marks.read_text() == "1\n")
+        old = self.kill_agent()
+        for _ in range(4):
+            old = self.another_agent(old)
+            os.kill(old, signal.SIGTERM)
+        self.another_agent(old)
+        go.touch()
+        done = self.ama("attach", run, "--report-format", "ndjson", timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(marks.read_text(), "1\n")
+        self.assertEqual([e["text"] for e in self.checked(done.stdout).find("output")], ["done"])
+
     def beats(self, marks, attempt):
         return [int(line.split()[1]) for line in marks.read_text().splitlines() if line.split()[0] == attempt and len(line.split()) == 2]
 

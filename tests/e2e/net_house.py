@@ -70,7 +70,7 @@ class Host:
 
     def end(self):
         if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGINT)  # at a SIGTERM an agent would leave what runs to the next one
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:

@@ -47,7 +47,7 @@ class Protocol(house.Scoped):
             self.assertEqual(house.kernel.ask(kind)["status"], "error")
 
     def test_what_waits_behind_an_error_is_aborted(self):
-        first, second = self.a.send("1/0", "x"), self.a.send("val never = 1", "x")
+        first, second = self.a.send("{ Thread.sleep(1000); 1/0 }", "x"), self.a.send("val never = 1", "x")
         self.assertEqual([self.a.wait(first).status, self.a.wait(second).status], ["error", "aborted"])
         self.assertEqual(self.failed("never").ama["kind"], "compile")
 

@@ -391,9 +391,13 @@ int scala_load (ama_attempt_t *attempt, ama_err_t *err)
 
 static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
 {
-    int rc = scala_load (attempt, err);
+    ama_err_t unread = { 0 };
+    int rc = scala_load (attempt, &unread);
 
-    return rc < 0 ? rc : scala_join (attempt, message, err);
+    if (rc == 0
+        || !ama_session_find (attempt->agent, attempt->session)) /* that it is lost is told before a fault of ours */
+        return scala_join (attempt, message, err);
+    return ama_err_set (err, rc, "%s", unread.text);
 }
 
 /* ---- cancel ---- */
