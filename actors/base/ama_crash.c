@@ -134,15 +134,23 @@ static void claim_place (ama_crash_work_t *work)
     }
 }
 
+/* Whoever has given this thread one, as sanitizers do, takes it back at its end. */
+static void need_stack (void)
+{
+    stack_t given;
+
+    has_stack = true;
+    if (sigaltstack (NULL, &given) == 0 && given.ss_flags & SS_DISABLE)
+        (void) sigaltstack (&(stack_t){ .ss_sp = my_stack, .ss_size = sizeof my_stack }, NULL);
+}
+
 void ama_crash_begin (ama_crash_work_t *work, const char *what, const void *input, size_t size)
 {
     *work = (ama_crash_work_t){ .what = what, .input = input, .size = size };
     if (watching < 0)
         return;
-    if (!has_stack) {
-        has_stack = true;
-        (void) sigaltstack (&(stack_t){ .ss_sp = my_stack, .ss_size = sizeof my_stack }, NULL);
-    }
+    if (!has_stack)
+        need_stack ();
     work->since_ms = now_ms (CLOCK_MONOTONIC);
     if (my_place < 0) {
         claim_place (work);
