@@ -118,25 +118,46 @@ void ama_replay_head (const ama_agent_t *agent, ama_kept_t what, ama_id_t mark, 
     ama_str_add (out, &head, sizeof head);
 }
 
+typedef struct {
+    ama_tape_t *tape;
+    int64_t now_ms;
+} begun_t;
+
+static void tape_secret (const char *value, size_t size, void *arg)
+{
+    const begun_t *begun = arg;
+
+    ama_tape_note (begun->tape, AMA_TAPE_SECRET, begun->now_ms, value, size);
+}
+
 /* On the file the first record comes last: before that nobody would go on with it, and then it is known what to mask. */
+void ama_replay_begin (const ama_agent_t *agent, ama_ward_t *ward, ama_vault_t *vault, const ama_str_t *first,
+                       bool let_go, int64_t lease_ms)
+{
+    begun_t begun = { .tape = ama_ward_tape (ward), .now_ms = ama_now_ms (agent->ctx) };
+
+    if (!ama_masker_is_empty (ama_vault_masker (vault)))
+        ama_ward_veil (ward);
+    ama_tape_note (begun.tape, AMA_TAPE_START, begun.now_ms, first->data, first->size);
+    ama_vault_each (vault, tape_secret, &begun);
+    if (let_go)
+        ama_tape_note (begun.tape, AMA_TAPE_GONE, begun.now_ms, NULL, 0);
+    ama_tape_show (begun.tape, AMA_TAPE_START, 0, first->data, first->size);
+    ama_ward_lease (ward, lease_ms, true);
+}
+
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated)
 {
-    ama_str_t bytes = { 0 };
+    ama_str_t first = { 0 };
 
     if (!attempt->ward || !attempt->agent->conf.own_process)
         return;
     ama_replay_head (attempt->agent, AMA_KEPT_ATTEMPT, attempt->mark, attempt->started_ms,
-                     attempt->voice ? ama_voice_pass (attempt->voice) : NULL, &bytes);
-    ama_attempt_start_encode (start, &bytes);
-    if (!ama_masker_is_empty (ama_vault_masker (attempt->vault)))
-        ama_ward_veil (attempt->ward);
-    ama_attempt_note (attempt, AMA_TAPE_START, bytes.data, bytes.size);
-    ama_vault_each (attempt->vault, note_secret, attempt);
-    if (!gated)
-        ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
-    ama_tape_show (ama_ward_tape (attempt->ward), AMA_TAPE_START, 0, bytes.data, bytes.size);
-    ama_str_done (&bytes);
-    ama_ward_lease (attempt->ward, ama_replay_lease (start->lease_ms), true);
+                     attempt->voice ? ama_voice_pass (attempt->voice) : NULL, &first);
+    ama_attempt_start_encode (start, &first);
+    ama_replay_begin (attempt->agent, attempt->ward, attempt->vault, &first, !gated,
+                      ama_replay_lease (start->lease_ms));
+    ama_str_done (&first);
 }
 
 /* ---- playing ---- */
@@ -342,7 +363,8 @@ static void take_over (ama_agent_t *agent, ama_ward_t *ward, const head_t *head,
     ama_replay_t *replay = attempt->replay = ama_calloc (1, sizeof *replay);
     ama_err_t err = { 0 };
 
-    ama_speech_restore (attempt, &head->pass);
+    if (!ama_id_is_zero (head->pass.run))
+        ama_speech_restore (attempt, &head->pass);
     replay->attempt = attempt;
     replay->lease_ms = ama_replay_lease (start->lease_ms);
     replay->again = ama_timer_new (agent->ctx, ask, replay);

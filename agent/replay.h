@@ -13,6 +13,10 @@ void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *star
 typedef enum { AMA_KEPT_ATTEMPT = 1, AMA_KEPT_SESSION } ama_kept_t;
 void ama_replay_head (const ama_agent_t *agent, ama_kept_t what, ama_id_t mark, int64_t started_ms,
                       const ama_voice_pass_t *pass, ama_str_t *out);
+/* Begins the ward's tape with that, veiled if the vault has anything, which is recorded, too; let_go: what is guarded runs already. From now on it outlives the
+ * agent, for lease_ms after the last word of one. */
+void ama_replay_begin (const ama_agent_t *agent, ama_ward_t *ward, ama_vault_t *vault, const ama_str_t *first,
+                       bool let_go, int64_t lease_ms);
 /* What is extended while the agent hears its hub: that of a message, or the default. */
 int64_t ama_replay_lease (int64_t lease_ms);
 /* A secret of a run: is masked in all that the run says from now on, and is on no disk. As ama_masker_add. */

@@ -103,11 +103,6 @@ static int connect_kernel (ama_session_t *session, ama_err_t *err)
     return session->client ? 0 : AMA_E_INVALID;
 }
 
-static void note_secret (const char *value, size_t size, void *arg)
-{
-    note (arg, AMA_TAPE_SECRET, value, size);
-}
-
 /* What the next agent needs. From now on the kernel outlives this one. */
 static void record (ama_session_t *session)
 {
@@ -127,15 +122,10 @@ static void record (ama_session_t *session)
     text = json_dumps (json, JSON_COMPACT);
     ama_replay_head (agent, AMA_KEPT_SESSION, session->id, session->begun_ms, NULL, &bytes);
     ama_str_puts (&bytes, text);
-    if (!ama_masker_is_empty (ama_vault_masker (session->vault)))
-        ama_ward_veil (session->ward);
-    note (session, AMA_TAPE_START, bytes.data, bytes.size);
-    ama_vault_each (session->vault, note_secret, session);
-    ama_tape_show (ama_ward_tape (session->ward), AMA_TAPE_START, 0, bytes.data, bytes.size);
+    ama_replay_begin (agent, session->ward, session->vault, &bytes, false, session->lease_ms);
     ama_str_done (&bytes);
     free (text);
     json_decref (json);
-    ama_ward_lease (session->ward, session->lease_ms, true);
 }
 
 static void ask_for_spark (ama_session_t *session)
@@ -285,6 +275,6 @@ void ama_sessions_learn (ama_agent_t *agent, ama_id_t run, const char *value, si
             || session->state == ENDED)
             continue;
         ama_ward_veil (session->ward);
-        note_secret (value, size, session);
+        note (session, AMA_TAPE_SECRET, value, size);
     }
 }
