@@ -1,4 +1,4 @@
-/* sandbox.c - rules for Landlock; see sandbox.h. On the agent's thread, but for enter
+/* sandbox.c - rules for Landlock; see sandbox.h. On the agent's thread
  *
  * A rule is about an open file, not a name: what every action may touch is opened once, and only named files of /etc, which their tools replace,
  * are opened again when that folder has changed.
@@ -13,10 +13,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -322,16 +320,6 @@ void ama_confine_job_write (ama_confine_t *confine, const char *what, const char
     allow_job_path (confine, what, value, true, note);
 }
 
-/* On a thread that does nothing else than to start the child. */
-static int enter (void *arg)
-{
-    const ama_confine_t *confine = arg;
-
-    int rc = ama_sandbox_give_up (confine->sandbox->filter);
-
-    return !rc && confine->ruleset >= 0 && syscall (SYS_landlock_restrict_self, confine->ruleset, 0) < 0 ? errno : rc;
-}
-
 /* 0, and 1 if it is to be confined. */
 static int admit (const ama_confine_t *confine, ama_err_t *err)
 {
@@ -348,17 +336,6 @@ static int admit (const ama_confine_t *confine, ama_err_t *err)
     if (sandbox->groups && ama_sandbox_groups_prepare (sandbox->groups, err) < 0)
         return AMA_E_IO;
     return 1;
-}
-
-int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err)
-{
-    int rc = admit (confine, err);
-
-    if (rc <= 0)
-        return rc;
-    spec->enter = enter;
-    spec->enter_arg = confine;
-    return 0;
 }
 
 int ama_confine_hand (ama_confine_t *confine, ama_confine_handed_t *ret_handed, ama_err_t *err)
@@ -381,28 +358,4 @@ int ama_confine_hand (ama_confine_t *confine, ama_confine_handed_t *ret_handed, 
 const char *ama_sandbox_word (const ama_sandbox_t *sandbox)
 {
     return sandbox->level == AMA_SANDBOX_LEVEL_NONE ? "none" : sandbox->filter ? "calls" : "rights";
-}
-
-void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid)
-{
-    static const char adjust[] = "500";
-    struct rlimit none = { 0, 0 };
-    ama_str_t path = { 0 };
-    ama_err_t err = { 0 };
-    int fd;
-
-    if (sandbox->level == AMA_SANDBOX_LEVEL_NONE)
-        return;
-    if (sandbox->groups && ama_sandbox_groups_take (sandbox->groups, pid, &err) < 0) {
-        ama_log (AMA_LOG_ERROR, "agent", "an action is killed, it has no cgroup: %s", err.text);
-        (void) kill (pid, SIGKILL);
-    }
-    (void) prlimit (pid, RLIMIT_CORE, &none, NULL); /* ESRCH: it has ended already; likewise below */
-    ama_str_printf (&path, "/proc/%d/oom_score_adj", (int) pid);
-    fd = open (path.data, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void) !write (fd, adjust, sizeof adjust - 1);
-        (void) close (fd);
-    }
-    ama_str_done (&path);
 }

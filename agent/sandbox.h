@@ -53,7 +53,7 @@ void ama_confine_destroy (ama_confine_t **confine);
 
 /* A path of ours; NULL or one that is not there: nothing. */
 void ama_confine_read (ama_confine_t *confine, const char *path);
-/* Likewise, but one that can not be opened makes ama_confine_apply fail. */
+/* Likewise, but one that can not be opened makes ama_confine_hand fail. */
 void ama_confine_write (ama_confine_t *confine, const char *path);
 
 /* A path, or file: URI, that comes from the job; others (hdfs:, relative ones, empty) mean nothing here. A folder to be written is made if it is
@@ -61,11 +61,8 @@ void ama_confine_write (ama_confine_t *confine, const char *path);
 void ama_confine_job_read (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note);
 void ama_confine_job_write (ama_confine_t *confine, const char *what, const char *value, ama_str_t *note);
 
-/* Sets what the child needs to be started so. 0, AMA_E_IO, or AMA_E_UNSUPPORTED: the required level is not reached. confine must live until it is started. */
-int ama_confine_apply (ama_confine_t *confine, ama_child_spec_t *spec, ama_err_t *err);
-
-/* Likewise, for a child of a guard (ama_ward.c) that has given up what ama_sandbox_word says: it is to restrict itself by the ruleset, and to write "0" to each of the groups before it runs
- * anything. Borrowed, until the confine is destroyed, which must not be before the child runs. */
+/* For a child of a guard (ama_ward.c) that has given up what ama_sandbox_word says: it is to restrict itself by the ruleset, and to write "0" to each of the groups before it runs
+ * anything. Borrowed, until the confine is destroyed, which must not be before the child runs. 0, AMA_E_IO, or AMA_E_UNSUPPORTED: the required level is not reached. */
 typedef struct {
     int ruleset; /* -1: none */
     const int *groups;
@@ -74,8 +71,5 @@ typedef struct {
 int ama_confine_hand (ama_confine_t *confine, ama_confine_handed_t *ret_handed, ama_err_t *err);
 /* none; rights (no_new_privs, capabilities); calls (these, and system calls). */
 const char *ama_sandbox_word (const ama_sandbox_t *sandbox);
-
-/* Right after the start of one that was not handed on: its cgroup, no core dumps, and the first to be killed when memory runs out. What can not be bounded as promised is killed. */
-void ama_sandbox_settle (ama_sandbox_t *sandbox, pid_t pid);
 
 #endif

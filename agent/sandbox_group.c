@@ -258,20 +258,3 @@ void ama_sandbox_groups_let_go (ama_sandbox_groups_t *groups, unsigned number)
         if (at->number == number)
             at->held = false;
 }
-
-int ama_sandbox_groups_take (ama_sandbox_groups_t *groups, pid_t pid, ama_err_t *err)
-{
-    const group_t *used = use (groups);
-    int rc = 0;
-
-    for (size_t i = 0; i < groups->n_folders && rc == 0; i++) {
-        char *path = name_of (groups, i, used->number, "/cgroup.procs");
-        rc = write_number (path, (uint64_t) pid);
-        if (rc == ESRCH)
-            rc = 0;
-        if (rc)
-            (void) ama_err_set (err, AMA_E_IO, "%s: %s", path, strerror (rc));
-        free (path);
-    }
-    return rc ? AMA_E_IO : 0;
-}

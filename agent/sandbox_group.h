@@ -35,7 +35,4 @@ int ama_sandbox_groups_hand (ama_sandbox_groups_t *groups, int *fds, size_t *ret
                              ama_err_t *err);
 void ama_sandbox_groups_let_go (ama_sandbox_groups_t *groups, unsigned number);
 
-/* Moves the child into it, at once after its start. 0, also if it has ended already, or AMA_E_IO. */
-int ama_sandbox_groups_take (ama_sandbox_groups_t *groups, pid_t pid, ama_err_t *err);
-
 #endif

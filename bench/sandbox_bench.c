@@ -5,11 +5,14 @@
 #include "actors/base/ama_str.h"
 #include "actors/runtime/ama_spawn.h"
 #include "agent/sandbox.h"
+#include "agent/sandbox_filter.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,12 +29,22 @@ static int64_t now_ns (void)
     return (int64_t) at.tv_sec * 1000000000 + at.tv_nsec;
 }
 
+/* As ama_ward.c and its child do, on a thread that does nothing else than to start the child. */
+static int enter (void *arg)
+{
+    const ama_confine_handed_t *handed = arg;
+    int rc = ama_sandbox_give_up (ama_sandbox_filter_works ());
+
+    return !rc && handed->ruleset >= 0 && syscall (SYS_landlock_restrict_self, handed->ruleset, 0) < 0 ? errno : rc;
+}
+
 /* Nanoseconds; negative if it did not work. */
 static int64_t once (ama_sandbox_t *sandbox, const char *dir, const char *output)
 {
     const char *const argv[] = { "/bin/bash", "-c", "echo x; exit", NULL };
     ama_str_t note = { 0 };
-    ama_child_spec_t spec = { 0 };
+    ama_confine_handed_t handed;
+    bool confined = ama_sandbox_level (sandbox) != AMA_SANDBOX_LEVEL_NONE;
     posix_spawn_file_actions_t actions;
     ama_confine_t *confine;
     int64_t begun, said = -1;
@@ -48,16 +61,15 @@ static int64_t once (ama_sandbox_t *sandbox, const char *dir, const char *output
     confine = ama_confine_new (sandbox);
     ama_confine_write (confine, dir);
     ama_confine_job_write (confine, "outputRootPath", output, &note);
-    if (ama_confine_apply (confine, &spec, NULL) == 0
+    if (ama_confine_hand (confine, &handed, NULL) == 0
         && ama_spawn (&(ama_spawn_t){ .argv = argv,
                                       .env = environ,
                                       .actions = &actions,
-                                      .enter = spec.enter,
-                                      .enter_arg = spec.enter_arg },
+                                      .enter = confined ? enter : NULL,
+                                      .enter_arg = &handed },
                       &pid)
                == 0) {
         ama_confine_destroy (&confine);
-        ama_sandbox_settle (sandbox, pid);
         (void) close (pipes[1]);
         pipes[1] = -1;
         if (read (pipes[0], &byte, 1) == 1)
