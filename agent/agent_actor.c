@@ -393,6 +393,11 @@ static int find_bash (ama_agent_t *agent, ama_err_t *err)
     return ama_err_set (err, AMA_E_NOT_FOUND, "no bash in %s", agent->conf.path);
 }
 
+const char *ama_agent_state_dir (const ama_agent_conf_t *conf)
+{
+    return conf->state_dir ? conf->state_dir : conf->dir;
+}
+
 static char *below (const char *dir, const char *name)
 {
     ama_str_t path = { 0 };

@@ -53,4 +53,7 @@ typedef struct {
         stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
 } ama_agent_conf_t;
 
+/* Where amad's state is, or that of an agent by itself. */
+const char *ama_agent_state_dir (const ama_agent_conf_t *conf);
+
 #endif

@@ -60,9 +60,8 @@ static const char usage[] =
     "  --cache-age TIME   those that no run has used for so long are removed (30d; 0s: never)\n"
     "  --cache-size SIZE  how much of them stays; the longest unused goes first (any)\n"
     "  --log-level LEVEL  error warn info debug trace (info)\n"
-    "SIGTERM: it ends, and its actions go on for the next agent of that folder, or until their leases are over. "
-    "SIGINT: it\n"
-    "ends its actions first.\n";
+    "SIGTERM: it ends, and its actions go on for the next agent of that folder, or until their leases\n"
+    "are over. SIGINT: it ends its actions first.\n";
 
 static int parse_number (const char *text, int64_t *ret_number)
 {
@@ -239,7 +238,7 @@ static void join_cache (const ama_agent_conf_t *conf)
 {
     ama_err_t err = { 0 };
 
-    if (ama_cache_join (conf->cache_dir, conf->state_dir ? conf->state_dir : conf->dir, &err) < 0)
+    if (ama_cache_join (conf->cache_dir, ama_agent_state_dir (conf), &err) < 0)
         ama_log (AMA_LOG_WARN, "agent", "%s", err.text);
 }
 

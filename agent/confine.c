@@ -12,7 +12,7 @@ ama_sandbox_t *ama_confine_sandbox (const ama_agent_conf_t *conf)
                                      conf->spark_home ? conf->spark_home : "", NULL };
     const ama_sandbox_conf_t sandbox = { .off = conf->no_sandbox,
                                          .required = conf->sandbox_required,
-                                         .state_dir = conf->state_dir ? conf->state_dir : conf->dir,
+                                         .state_dir = ama_agent_state_dir (conf),
                                          .cache_dir = conf->cache_dir,
                                          .home = conf->home,
                                          .path = conf->path,

@@ -49,12 +49,11 @@ ama_gather_t *ama_gather_new (ama_agent_t *agent)
         return NULL;
     gather = ama_calloc (1, sizeof *gather);
     gather->stock = ama_stock_new (agent->ctx, agent->conf.cache_dir);
-    gather->keep =
-        ama_keep_new (agent->ctx, agent->conf.cache_dir,
-                      &(ama_keep_limits_t){ .bytes = agent->conf.cache_bytes,
-                                            .age_ms = agent->conf.cache_age_ms,
-                                            .home = agent->conf.state_dir ? agent->conf.state_dir : agent->conf.dir },
-                      AMA_KEEP_TREES | AMA_KEEP_JARS, is_held, agent);
+    gather->keep = ama_keep_new (agent->ctx, agent->conf.cache_dir,
+                                 &(ama_keep_limits_t){ .bytes = agent->conf.cache_bytes,
+                                                       .age_ms = agent->conf.cache_age_ms,
+                                                       .home = ama_agent_state_dir (&agent->conf) },
+                                 AMA_KEEP_TREES | AMA_KEEP_JARS, is_held, agent);
     return gather;
 }
 

@@ -540,8 +540,3 @@ ama_tape_t *ama_ward_tape (ama_ward_t *ward)
 {
     return ward->tape;
 }
-
-pid_t ama_ward_pid (const ama_ward_t *ward)
-{
-    return ward->pid;
-}

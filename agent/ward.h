@@ -70,7 +70,6 @@ void ama_ward_release (ama_ward_t **ward);
 /* What comes from now on, and what came, is kept in memory alone, which the ward holds: a secret may be in it. The file keeps what is the attempt's. */
 void ama_ward_veil (ama_ward_t *ward);
 ama_tape_t *ama_ward_tape (ama_ward_t *ward);
-pid_t ama_ward_pid (const ama_ward_t *ward); /* 0: not known yet, or none */
 
 /* ---- those of an earlier agent ---- */
 

@@ -28,8 +28,8 @@ enum {
 
 typedef struct ama_parking ama_parking_t;
 
-/* Reads the file if there is one. Its folder is made at the first crash. Never fails: without a file there is no memory. Times are those of the wall. */
-/* file NULL: nothing outlives it. */
+/* Reads the file if there is one. Its folder is made at the first crash. Never fails: without a file there is no memory. file NULL: nothing outlives it. Times
+ * are those of the wall. */
 ama_parking_t *ama_parking_new (const char *file, int64_t wall_ms);
 void ama_parking_destroy (ama_parking_t **parking);
 

@@ -265,10 +265,10 @@ static void on_exit_ (ama_child_t *child, const ama_child_end_t *end, void *arg)
     (void) child;
     work->child = NULL;
     AMA_FAILPOINT (resolve, child_ended);
-    if (rc == AMA_E_CHILD)
+    if (rc == AMA_E_CHILD) {
         explain_death (work, end, &err);
-    if (rc == AMA_E_CHILD)
         count_death (work, end, &err);
+    }
     else
         (void) ama_parking_survived (self->parking, &work->set);
     ama_resolve_core_child_done (self->core, work->job, rc < 0 ? &err : NULL, ama_now_ms (self->ctx));

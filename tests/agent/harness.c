@@ -418,16 +418,6 @@ pid_t harness_agent_pid (const harness_t *harness)
     return harness->agent_pid;
 }
 
-void harness_hub_away (harness_t *harness)
-{
-    ama_node_destroy (&harness->node, 5000);
-}
-
-void harness_hub_back (harness_t *harness)
-{
-    start_hub (harness);
-}
-
 void harness_kill_agent (harness_t *harness)
 {
     assert_true (harness->conf.process);

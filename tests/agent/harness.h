@@ -73,9 +73,6 @@ unsigned harness_statuses (harness_t *harness, ama_id_t attempt, ama_attempt_sta
 unsigned harness_hellos (harness_t *harness);
 void harness_wait_hellos (harness_t *harness, unsigned count);
 size_t harness_last_held (harness_t *harness); /* things in the last hello */
-/* The hub with all stand-ins goes away and comes back with a higher epoch; what they have heard is kept. */
-void harness_hub_away (harness_t *harness);
-void harness_hub_back (harness_t *harness);
 /* The program ama-agent, killed and started again. */
 void harness_kill_agent (harness_t *harness);
 void harness_start_agent (harness_t *harness);

@@ -269,6 +269,19 @@ static char *blob_of (const scene_t *scene)
     return in (scene, name);
 }
 
+/* The fetcher, started anew, makes it again, and the planner has it. */
+static void comes_again (scene_t *scene)
+{
+    scene->kept = false;
+    ama_sim_crash (scene->sim, "fetcher", 0);
+    start (scene, &fetcher);
+    run (scene, 20000);
+    assert_true (scene->kept);
+    want (the_planner (scene), scene->tree, 0);
+    run (scene, 20000);
+    assert_int_equal (scene->code, 0);
+}
+
 /* What the depot has is not what it was: nothing of it is used, and the next offer mends it. */
 static void test_damaged (void **state)
 {
@@ -289,14 +302,7 @@ static void test_damaged (void **state)
     run (&scene, 20000);
     assert_int_equal (scene.code, AMA_E_INTEGRITY);
     assert_false (ama_stock_has (the_planner (&scene)->stock, scene.tree));
-    scene.kept = false;
-    ama_sim_crash (scene.sim, "fetcher", 0);
-    start (&scene, &fetcher);
-    run (&scene, 20000);
-    assert_true (scene.kept);
-    want (the_planner (&scene), scene.tree, 0);
-    run (&scene, 20000);
-    assert_int_equal (scene.code, 0);
+    comes_again (&scene);
     free (blob);
     close_scene (&scene);
 }
@@ -340,14 +346,7 @@ static void test_removed (void **state)
     want (the_planner (&scene), scene.tree, 0);
     run (&scene, 20000);
     assert_int_equal (scene.code, AMA_E_NOT_FOUND);
-    scene.kept = false;
-    ama_sim_crash (scene.sim, "fetcher", 0);
-    start (&scene, &fetcher);
-    run (&scene, 20000);
-    assert_true (scene.kept);
-    want (the_planner (&scene), scene.tree, 0);
-    run (&scene, 20000);
-    assert_int_equal (scene.code, 0);
+    comes_again (&scene);
     /* that it was sent counts as use */
     assert_int_equal (utimensat (AT_FDCWD, blob, long_ago, 0), 0);
     trees = in (&scene, "planner/trees");
