@@ -8,16 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static run_agent_t *find_agent (const ama_run_core_t *run, const char *name)
+{
+    for (size_t i = 0; i < run->n_agents; i++) {
+        if (strcmp (run->agents[i]->name, name) == 0)
+            return run->agents[i];
+    }
+    return NULL;
+}
+
 const char *run_agent_name (ama_run_core_t *run, const char *name)
 {
     run_agent_t *agent;
 
     if (!name || !*name)
         return "";
-    for (size_t i = 0; i < run->n_agents; i++) {
-        if (strcmp (run->agents[i]->name, name) == 0)
-            return run->agents[i]->name;
-    }
+    agent = find_agent (run, name);
+    if (agent)
+        return agent->name;
     /* an array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
     run->agents = ama_realloc (run->agents, (run->n_agents + 1) * sizeof *run->agents);
     agent = run->agents[run->n_agents++] = ama_calloc (1, sizeof *agent + strlen (name) + 1);
@@ -27,36 +35,32 @@ const char *run_agent_name (ama_run_core_t *run, const char *name)
 
 void run_agent_heard (ama_run_core_t *run, const char *name, uint64_t incarnation)
 {
-    for (size_t i = 0; i < run->n_agents && incarnation; i++) {
-        if (strcmp (run->agents[i]->name, name) == 0)
-            run->agents[i]->incarnation = incarnation;
-    }
+    run_agent_t *agent = incarnation ? find_agent (run, name) : NULL;
+
+    if (agent)
+        agent->incarnation = incarnation;
 }
 
 void run_agent_is_away (ama_run_core_t *run, const char *name, bool away)
 {
-    for (size_t i = 0; i < run->n_agents; i++) {
-        if (strcmp (run->agents[i]->name, name) == 0)
-            run->agents[i]->away = away;
-    }
+    run_agent_t *agent = find_agent (run, name);
+
+    if (agent)
+        agent->away = away;
 }
 
 bool run_agent_away (const ama_run_core_t *run, const char *name)
 {
-    for (size_t i = 0; i < run->n_agents; i++) {
-        if (strcmp (run->agents[i]->name, name) == 0)
-            return run->agents[i]->away;
-    }
-    return false;
+    const run_agent_t *agent = find_agent (run, name);
+
+    return agent && agent->away;
 }
 
 uint64_t run_agent_incarnation (const ama_run_core_t *run, const char *name)
 {
-    for (size_t i = 0; i < run->n_agents; i++) {
-        if (strcmp (run->agents[i]->name, name) == 0)
-            return run->agents[i]->incarnation;
-    }
-    return 0;
+    const run_agent_t *agent = find_agent (run, name);
+
+    return agent ? agent->incarnation : 0;
 }
 
 void run_set_free (run_set_t **set)
