@@ -121,6 +121,19 @@ static inline int get_number (ama_mp_t *mp, const char *what, uint64_t max, uint
     return 0;
 }
 
+/* A number that has nine octets in most envelopes. */
+static inline int get_number_of_nine (ama_mp_t *mp, const char *what, uint64_t *ret_value, ama_err_t *err)
+{
+    uint64_t octets;
+
+    if (mp->end - mp->at < WIDE || *mp->at != 0xcf)
+        return get_number (mp, what, UINT64_MAX, ret_value, err);
+    memcpy (&octets, mp->at + 1, sizeof octets);
+    *ret_value = be64toh (octets);
+    mp->at += WIDE;
+    return 0;
+}
+
 static int get_wide (ama_mp_t *mp, const char *what, uint64_t *ret_value, ama_err_t *err)
 {
     uint64_t octets;
@@ -140,12 +153,13 @@ static bool is_name (const char *text, size_t size)
     /* letters, digits and . _ / @ - : one bit per character of ASCII */
     static const uint64_t allowed[4] = { 0x03ffe00000000000U, 0x07fffffe87ffffffU, 0, 0 };
 
-    for (size_t i = 0; i < size; i++) {
+    uint64_t all = 1;
+
+    for (size_t i = 0; i < size; i++) { /* to the end: names are short and good */
         uint8_t c = (uint8_t) text[i];
-        if (!(allowed[c >> 6] >> (c & 63) & 1U))
-            return false;
+        all &= allowed[c >> 6] >> (c & 63);
     }
-    return true;
+    return all;
 }
 
 static int get_name (ama_mp_t *mp, const char *what, char *ret_name, size_t room, ama_err_t *err)
@@ -174,10 +188,17 @@ static int get_name (ama_mp_t *mp, const char *what, char *ret_name, size_t room
 /* Magic, version and length. */
 static int get_start (ama_mp_t *mp, ama_err_t *err)
 {
+    static const uint8_t usual[] = { 0x90 | ITEMS, 0xcd, AMA_ENVELOPE_MAGIC >> 8, AMA_ENVELOPE_MAGIC & 0xff,
+                                     AMA_ENVELOPE_VERSION };
     uint64_t magic, version;
     uint32_t items;
-    int rc = ama_mp_get_array (mp, 1, UINT32_MAX, &items);
+    int rc;
 
+    if (ama_mp_left (mp) >= sizeof usual && memcmp (mp->at, usual, sizeof usual) == 0) {
+        mp->at += sizeof usual;
+        return 0;
+    }
+    rc = ama_mp_get_array (mp, 1, UINT32_MAX, &items);
     if (rc < 0)
         return ama_err_set (err, rc, "envelope: %s", mp->why);
     if (items < 2)
@@ -229,8 +250,8 @@ int ama_envelope_decode (const void *bytes, size_t size, ama_envelope_t *ret_env
         || (rc = get_number (&mp, "flags", UINT32_MAX, &flags, err)) < 0
         || (rc = get_name (&mp, "src", e->src, sizeof e->src, err)) < 0
         || (rc = get_name (&mp, "dst", e->dst, sizeof e->dst, err)) < 0
-        || (rc = get_number (&mp, "id", UINT64_MAX, &e->id, err)) < 0
-        || (rc = get_number (&mp, "corr", UINT64_MAX, &e->corr, err)) < 0
+        || (rc = get_number_of_nine (&mp, "id", &e->id, err)) < 0
+        || (rc = get_number_of_nine (&mp, "corr", &e->corr, err)) < 0
         || (rc = get_number (&mp, "epoch", UINT64_MAX, &e->epoch, err)) < 0
         || (rc = get_number (&mp, "role", ROLES - 1, &role, err)) < 0
         || (rc = get_name (&mp, "user", e->user, sizeof e->user, err)) < 0

@@ -331,7 +331,7 @@ void ama_asks_on_reply (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     bool more = envelope->flags & AMA_FLAG_MORE;
     const ama_message_info_t *info;
     ama_crash_work_t work;
-    ama_err_t err = { 0 };
+    ama_err_t err;
     void *body;
 
     if (!ask || ask->failed) {

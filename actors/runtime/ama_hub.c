@@ -158,7 +158,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
 {
     unsigned uid = 0;
     int pid = 0;
-    ama_from_t from = ama_packet_from (&hub->peer_frame);
+    ama_from_t from = ama_packet_from (hub->peer_frame);
     bool remote = from != AMA_FROM_THREAD;
     const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
     ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote, hub->placed)
@@ -176,7 +176,7 @@ static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *env
         ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
         return;
     }
-    if (from == AMA_FROM_PROCESS && (!ama_peer_process (&hub->in.envelope, &uid, &pid) || uid != geteuid ()))
+    if (from == AMA_FROM_PROCESS && (!ama_peer_process (&hub->in->envelope, &uid, &pid) || uid != geteuid ()))
         role = AMA_ROLE_NONE;
     if (role == AMA_ROLE_NONE) {
         ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
@@ -208,7 +208,7 @@ static void on_unknown (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *e
 
     if (envelope->type != AMA_MSG_CONTROL_HELLO || strcmp (envelope->dst, "hub") != 0)
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_WHO, 0, 0, NULL);
-    else if (ama_control_hello_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &hello, NULL) < 0)
+    else if (ama_control_hello_decode (zmq_msg_data (&hub->in->body), zmq_msg_size (&hub->in->body), &hello, NULL) < 0)
         ama_hub_deny (hub, peer, envelope, AMA_E_DECODE, "a hello that can not be read");
     else {
         on_hello (hub, peer, envelope, &hello);
@@ -226,12 +226,12 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
         remove_member (hub, member);
         break;
     case AMA_MSG_CONTROL_PING:
-        if (ama_control_ping_decode (zmq_msg_data (&hub->in.body), zmq_msg_size (&hub->in.body), &asked, NULL) < 0) {
+        if (ama_control_ping_decode (zmq_msg_data (&hub->in->body), zmq_msg_size (&hub->in->body), &asked, NULL) < 0) {
             ama_hub_refuse (hub, member, envelope, AMA_E_DECODE, "a ping that can not be read");
             break;
         }
         answer = (ama_control_pong_t){ .stamp = asked.stamp };
-        ama_hub_say (hub, member, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &answer);
+        ama_hub_answer (hub, member, AMA_MSG_CONTROL_PONG, envelope->id, &answer);
         break;
     default:
         ama_hub_refuse (hub, member, envelope, AMA_E_UNSUPPORTED, "the hub itself does not do that");
@@ -349,7 +349,7 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         envelope->role = member->role;
         memcpy (envelope->user, member->key_name, sizeof envelope->user);
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
-        ama_packet_stamp (&hub->in, envelope);
+        ama_packet_stamp (hub->in, envelope);
     }
     dst = find_receiver (hub, member, envelope);
     switch (dst ? ama_hub_pass (hub, member, dst, envelope, keeps) : AMA_HUB_GONE) {
@@ -388,9 +388,9 @@ static void on_garbage (ama_hub_t *hub, ama_peer_t peer, int code, const char *t
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
 }
 
-static void on_packet (ama_hub_t *hub, int received)
+static void on_packet (ama_hub_t *hub, int got)
 {
-    ama_peer_t peer = ama_peer_of (&hub->peer_frame);
+    ama_peer_t peer = ama_peer_of (hub->peer_frame);
     ama_envelope_t envelope;
     ama_member_t *member;
     ama_err_t err;
@@ -398,12 +398,12 @@ static void on_packet (ama_hub_t *hub, int received)
 
     if (peer && !ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
         return;
-    if (received < 0 || !peer) {
+    if (got < 0 || !peer) {
         on_garbage (hub, peer, AMA_E_DECODE, "a message has two frames, and its sender no identity of its own choice");
         return;
     }
-    rc = ama_envelope_decode (zmq_msg_data (&hub->in.envelope), zmq_msg_size (&hub->in.envelope), &envelope, &err);
-    if (rc == 0 && zmq_msg_size (&hub->in.body) > AMA_BODY_MAX)
+    rc = ama_envelope_decode (zmq_msg_data (&hub->in->envelope), zmq_msg_size (&hub->in->envelope), &envelope, &err);
+    if (rc == 0 && zmq_msg_size (&hub->in->body) > AMA_BODY_MAX)
         rc = ama_err_set (&err, AMA_E_LIMIT, "a body of more than %u bytes", AMA_BODY_MAX);
     if (rc < 0) {
         on_garbage (hub, peer, rc, err.text);
@@ -435,10 +435,14 @@ static bool on_readable (void *arg, int budget)
     ama_hub_t *hub = arg;
 
     while (budget > 0) {
-        int received, n = ama_burst_fill (&hub->burst, hub->socket, true);
+        ama_received_t *received;
+        int n = ama_burst_fill (&hub->burst, hub->socket, true);
         budget -= n;
-        while ((received = ama_burst_take (&hub->burst, &hub->in, &hub->peer_frame)) != 0)
-            on_packet (hub, received);
+        while ((received = ama_burst_take (&hub->burst))) {
+            hub->in = &received->packet;
+            hub->peer_frame = &received->peer;
+            on_packet (hub, received->got);
+        }
         if (n)
             continue;
         if (!hub->any_leaving)
@@ -531,9 +535,7 @@ static void free_hub (ama_hub_t *hub)
     if (hub->socket)
         (void) zmq_close (hub->socket);
     ama_loop_destroy (&hub->loop);
-    ama_packet_done (&hub->in);
     ama_packet_done (&hub->out);
-    (void) zmq_msg_close (&hub->peer_frame);
     ama_burst_done (&hub->burst);
     ama_str_done (&hub->body);
     ama_keys_done (&hub->allowed.keys);
@@ -565,9 +567,7 @@ ama_hub_t *ama_hub_new (void *zmq, const char *const *listen, const ama_hub_door
 
     hub->epoch = epoch;
     hub->placed = placed;
-    ama_packet_init (&hub->in);
     ama_packet_init (&hub->out);
-    (void) zmq_msg_init (&hub->peer_frame);
     ama_burst_init (&hub->burst);
     if (prepare (hub, zmq, listen, door, err) < 0) {
         free_hub (hub);

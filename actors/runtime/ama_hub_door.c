@@ -14,14 +14,14 @@ enum { ALARM_EVERY_MS = 60000 };
 
 const ama_key_t *ama_hub_key_of_sender (ama_hub_t *hub)
 {
-    const char *key = zmq_msg_gets (&hub->peer_frame, "User-Id");
+    const char *key = zmq_msg_gets (hub->peer_frame, "User-Id");
 
     return key && hub->allowed.file && !hub->allowed.broken ? ama_keys_find (&hub->allowed.keys, key) : NULL;
 }
 
 bool ama_hub_may_speak (ama_hub_t *hub, ama_peer_t peer)
 {
-    if (ama_packet_from (&hub->peer_frame) != AMA_FROM_TCP || ama_hub_key_of_sender (hub))
+    if (ama_packet_from (hub->peer_frame) != AMA_FROM_TCP || ama_hub_key_of_sender (hub))
         return true;
     ama_hub_check_keys (hub); /* the handler may have seen a new list before us */
     if (ama_hub_key_of_sender (hub))
@@ -30,7 +30,7 @@ bool ama_hub_may_speak (ama_hub_t *hub, ama_peer_t peer)
     if (!ama_members_is_barred (&hub->members, peer)) {
         ama_control_error_t body = { .code = AMA_E_AUTH, .text = "the key is not allowed here" };
         ama_log (AMA_LOG_WARN, "hub", "a peer at %s without an allowed key is not heard",
-                 zmq_msg_gets (&hub->peer_frame, "Peer-Address"));
+                 zmq_msg_gets (hub->peer_frame, "Peer-Address"));
         ama_members_bar (&hub->members, peer);
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
     }
@@ -77,7 +77,7 @@ void ama_hub_alarm (ama_hub_t *hub, ama_member_t *member)
     member->alarmed_ms = now_ms;
     ama_log (AMA_LOG_ERROR, "hub",
              "the key of %s is used by a second peer, at %s: it is refused; if it is not the same host, revoke the key",
-             member->key_name, zmq_msg_gets (&hub->peer_frame, "Peer-Address"));
+             member->key_name, zmq_msg_gets (hub->peer_frame, "Peer-Address"));
 }
 
 void ama_hub_know_key (ama_member_t *member, const ama_key_t *key)

@@ -28,8 +28,9 @@ struct ama_hub {
     struct {
         uint64_t undecodable, refused, dropped, cut;
     } count;
-    ama_packet_t in, out;
-    zmq_msg_t peer_frame; /* of the packet in `in` */
+    ama_packet_t *in;      /* what is being handled; it lies in burst */
+    zmq_msg_t *peer_frame; /* of it */
+    ama_packet_t out;
     ama_burst_t burst;
     ama_str_t body;
 };
@@ -46,6 +47,8 @@ void ama_hub_mark_leaving (ama_hub_t *hub, ama_member_t *member);
 
 /* A message of the hub's own; body NULL: an empty one. */
 void ama_hub_say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body);
+/* The reply to the request in `in`, whose frames are used for it: the memory of a frame then comes back to the thread that asked for it. */
+void ama_hub_answer (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint64_t corr, const void *body);
 /* To one that is no member, or not spoken to as one: without a number. */
 void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
                           const void *body);

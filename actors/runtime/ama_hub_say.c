@@ -97,13 +97,14 @@ void ama_hub_flush (void *arg)
 
 /* ---- the hub's own messages ---- */
 
-static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
+static void make_own (ama_hub_t *hub, ama_packet_t *packet, const char *dst, uint16_t type, uint32_t flags,
+                      uint64_t corr, const void *body)
 {
     ama_envelope_t envelope;
 
     ama_envelope_to (&envelope, dst, type, flags);
     memcpy (envelope.src, "hub", sizeof "hub");
-    envelope.id = ++hub->last_id;
+    envelope.id = flags & AMA_FLAG_REQUEST ? ++hub->last_id : 0;
     envelope.corr = corr;
     envelope.epoch = hub->epoch;
     envelope.role = AMA_ROLE_HUB;
@@ -112,20 +113,26 @@ static void make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t f
         ama_message_info (type)->encode (body, &hub->body);
     else
         ama_str_putc (&hub->body, (char) 0x80); /* a map without entries */
-    ama_packet_make (&hub->out, &envelope, &hub->body);
+    ama_packet_make (packet, &envelope, &hub->body);
 }
 
 void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
                           const void *body)
 {
-    make_own (hub, "", type, flags, corr, body);
+    make_own (hub, &hub->out, "", type, flags, corr, body);
     (void) put (hub, peer, &hub->out);
 }
 
 void ama_hub_say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
 {
-    make_own (hub, member->name, type, flags, corr, body);
+    make_own (hub, &hub->out, member->name, type, flags, corr, body);
     (void) ama_hub_send (hub, member, &hub->out, true);
+}
+
+void ama_hub_answer (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint64_t corr, const void *body)
+{
+    make_own (hub, hub->in, member->name, type, AMA_FLAG_REPLY, corr, body);
+    (void) ama_hub_send (hub, member, hub->in, true);
 }
 
 void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text)

@@ -56,7 +56,8 @@ struct ama_link {
     ama_watch_t *hub_watch;
     bool hub_ended;
     ama_backlog_t backlog;
-    ama_packet_t in, out;
+    ama_packet_t *in; /* what is being handled; it lies in burst */
+    ama_packet_t out;
     ama_burst_t burst;
 };
 
@@ -198,7 +199,7 @@ static void watch_process (ama_link_t *link)
     int pid;
 
     forget_process (link);
-    if (!ama_peer_process (&link->in.envelope, &uid, &pid) || pid <= 0 || (link->hub_pidfd = pidfd_open (pid, 0)) < 0)
+    if (!ama_peer_process (&link->in->envelope, &uid, &pid) || pid <= 0 || (link->hub_pidfd = pidfd_open (pid, 0)) < 0)
         return;
     link->hub_watch = ama_loop_watch (link->loop, link->hub_pidfd, POLLIN, on_hub_end, link);
 }
@@ -324,12 +325,13 @@ static bool is_next (ama_link_t *link, const ama_envelope_t *envelope)
 
 static void on_packet (ama_link_t *link)
 {
-    const void *body = zmq_msg_data (&link->in.body);
-    size_t size = zmq_msg_size (&link->in.body);
+    const void *body = zmq_msg_data (&link->in->body);
+    size_t size = zmq_msg_size (&link->in->body);
     ama_envelope_t envelope;
 
     link->heard_ms = ama_loop_turn_ms (link->loop);
-    if (ama_envelope_decode (zmq_msg_data (&link->in.envelope), zmq_msg_size (&link->in.envelope), &envelope, NULL) < 0)
+    if (ama_envelope_decode (zmq_msg_data (&link->in->envelope), zmq_msg_size (&link->in->envelope), &envelope, NULL)
+        < 0)
         return;
     if (is_next (link, &envelope) && !from_hub (link, &envelope, body, size) && link->state == UP)
         ama_ctx_deliver (link->ctx, &envelope, body, size);
@@ -340,12 +342,14 @@ static bool on_readable (void *arg, int budget)
     ama_link_t *link = arg;
 
     while (budget > 0) {
-        int received, n = ama_burst_fill (&link->burst, link->socket, false);
+        ama_received_t *received;
+        int n = ama_burst_fill (&link->burst, link->socket, false);
         if (!n)
             return false;
         budget -= n;
-        while ((received = ama_burst_take (&link->burst, &link->in, NULL)) != 0) {
-            if (received > 0)
+        while ((received = ama_burst_take (&link->burst))) {
+            link->in = &received->packet;
+            if (received->got > 0)
                 on_packet (link);
             if (link->ctx->exiting)
                 return true;
@@ -424,7 +428,6 @@ ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_
     link->remote = !ama_str_starts (endpoint, "inproc://");
     link->loop = loop;
     link->hub_pidfd = -1;
-    ama_packet_init (&link->in);
     ama_burst_init (&link->burst);
     ama_packet_init (&link->out);
     ama_timer_init (&link->tick, ama_loop_timers (loop), on_tick, link);
@@ -452,16 +455,20 @@ ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_
 static int join_inproc (ama_link_t *link, ama_err_t *err)
 {
     int64_t until_ms = now_ms (link) + INPROC_JOIN_MS;
+    ama_packet_t packet;
 
+    ama_packet_init (&packet);
+    link->in = &packet;
     greet (link);
-    while (link->state == GREETING && now_ms (link) < until_ms) {
+    while (link->state == GREETING && !link->ctx->exiting && now_ms (link) < until_ms) {
         zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLIN };
         (void) zmq_poll (&item, 1, until_ms - now_ms (link));
-        if (ama_packet_recv (&link->in, link->socket) > 0)
+        if (ama_packet_recv (&packet, link->socket) > 0)
             on_packet (link);
-        if (link->ctx->exiting)
-            return ama_err_set (err, link->ctx->exit_code, "%s", link->ctx->exit_text);
     }
+    ama_packet_done (&packet);
+    if (link->ctx->exiting)
+        return ama_err_set (err, link->ctx->exit_code, "%s", link->ctx->exit_text);
     if (link->state == AWAY)
         return ama_err_set (err, AMA_E_EXISTS, "an actor named %s has joined already", link->ctx->name);
     if (link->state != UP)
@@ -530,7 +537,6 @@ void ama_link_destroy (ama_link_t **link_p)
     *link_p = NULL;
     ama_link_close (link);
     ama_backlog_clear (&link->backlog);
-    ama_packet_done (&link->in);
     ama_burst_done (&link->burst);
     ama_packet_done (&link->out);
     free (link->endpoint);

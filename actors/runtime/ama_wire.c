@@ -148,8 +148,12 @@ static void free_taken (void *data, void *hint)
 void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope)
 {
     uint8_t bytes[AMA_ENVELOPE_MAX];
+    size_t size = ama_envelope_write (envelope, bytes);
 
-    fill (&packet->envelope, bytes, ama_envelope_write (envelope, bytes));
+    if (zmq_msg_size (&packet->envelope) == size)
+        memcpy (zmq_msg_data (&packet->envelope), bytes, size);
+    else
+        fill (&packet->envelope, bytes, size);
 }
 
 void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body)
@@ -255,18 +259,9 @@ int ama_burst_fill (ama_burst_t *burst, void *socket, bool is_router)
     return (int) burst->count;
 }
 
-int ama_burst_take (ama_burst_t *burst, ama_packet_t *packet, zmq_msg_t *peer)
+ama_received_t *ama_burst_take (ama_burst_t *burst)
 {
-    unsigned i = burst->next;
-
-    if (i == burst->count)
-        return 0;
-    burst->next++;
-    if (peer)
-        (void) zmq_msg_move (peer, &burst->items[i].peer);
-    (void) zmq_msg_move (&packet->envelope, &burst->items[i].packet.envelope);
-    (void) zmq_msg_move (&packet->body, &burst->items[i].packet.body);
-    return burst->items[i].got;
+    return burst->next < burst->count ? &burst->items[burst->next++] : NULL;
 }
 
 /* ---- backlog ---- */

@@ -31,7 +31,7 @@ void ama_packet_init (ama_packet_t *packet); /* empty frames */
 void ama_packet_done (ama_packet_t *packet);
 /* Bigger bodies are taken over without a copy (body is empty after), small ones copied (body stays). */
 void ama_packet_make (ama_packet_t *packet, const ama_envelope_t *envelope, ama_str_t *body);
-/* Replaces the envelope frame. */
+/* Another envelope, in the memory of the one before if both have the same size. */
 void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope);
 /* Another seq for the envelope frame, which must be one that was encoded or decoded. */
 void ama_packet_number (ama_packet_t *packet, uint64_t seq);
@@ -40,13 +40,15 @@ bool ama_packet_send (ama_packet_t *packet, void *socket);
 /* Never blocks. 1: a packet; 0: nothing there; -1: something that is not one came and was thrown away. frames of packet are
  * replaced. */
 int ama_packet_recv (ama_packet_t *packet, void *socket);
+typedef struct {
+    zmq_msg_t peer; /* the frame before the packet, if the socket is a ROUTER */
+    ama_packet_t packet;
+    int got; /* as ama_packet_recv: 1 or -1 */
+} ama_received_t;
+
 /* What was read from a socket in one go, to be handled one after the other. Two threads then meet less often at the queue between them. */
 typedef struct {
-    struct {
-        zmq_msg_t peer; /* the frame before the packet, if the socket is a ROUTER */
-        ama_packet_t packet;
-        int got;
-    } items[16];
+    ama_received_t items[16];
     unsigned count, next;
 } ama_burst_t;
 
@@ -55,8 +57,8 @@ void ama_burst_done (ama_burst_t *burst);
 /* Never blocks. Reads what is there, up to the room of the burst and to a mebibyte; burst must be used up. Returns how many came; only
  * when that is 0 has the socket nothing more, and will say so when it has. */
 int ama_burst_fill (ama_burst_t *burst, void *socket, bool is_router);
-/* The next of them, into packet and, for a ROUTER, peer. As ama_packet_recv; 0: they are used up. */
-int ama_burst_take (ama_burst_t *burst, ama_packet_t *packet, zmq_msg_t *peer);
+/* The next of them, or NULL: they are used up. It lies in burst, and stays there until the next call; the taker may take its frames. */
+ama_received_t *ama_burst_take (ama_burst_t *burst);
 
 /* Packets that could not be sent at once, in order. Zero-initialise. */
 typedef struct {
