@@ -3,6 +3,7 @@
  * Started by amad and meant to outlive it: a session of its own, no terminal, its attempts go on while the hub is away. The one
  * thread that matters is the main one, where the actor runs.
  */
+#include "actors/base/ama_lock.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/cache_user.h"
@@ -251,7 +252,7 @@ static int lock (const char *dir)
     if (snprintf (path, sizeof path, "%s/agent.lock", dir) >= (int) sizeof path)
         return -1;
     fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd < 0 ? -1 : flock (fd, LOCK_EX | LOCK_NB);
+    return fd < 0 ? -1 : ama_lock (fd, LOCK_EX);
 }
 
 /* SIGTERM comes before another agent; SIGINT before none. */

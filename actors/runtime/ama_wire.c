@@ -5,6 +5,7 @@
  */
 #include "actors/runtime/ama_wire.h"
 
+#include "actors/base/ama_lock.h"
 #include "actors/runtime/ama_keys.h"
 #include "actors/runtime/ama_zap.h"
 
@@ -376,7 +377,7 @@ int ama_ipc_claim (const char *path, int *ret_lock, ama_err_t *err)
     lock = open (lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0)
         return ama_err_set (err, AMA_E_IO, "%s: %s", lock_path, strerror (errno));
-    if (flock (lock, LOCK_EX | LOCK_NB) < 0) {
+    if (ama_lock (lock, LOCK_EX) < 0) {
         (void) close (lock);
         return ama_err_set (err, AMA_E_EXISTS, "another process listens on %s", path);
     }

@@ -1,11 +1,12 @@
 /* journal_files.c - lock and head of the journal
  *
- * The lock is a flock, so it ends with the process whatever way that ends; the pid in it is only for the message. The head is 80
+ * The lock is a flock (ama_lock.h), so it ends with the process whatever way that ends; the pid in it is only for the message. The head is 80
  * bytes: magic, number, hash, and the hash of these. It is written after the commit it speaks of, so a head that is ahead of the
  * journal means that the journal lost events.
  */
 #include "actors/supervisor/journal_files.h"
 
+#include "actors/base/ama_lock.h"
 #include "actors/base/ama_str.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ int journal_lock (const char *dir, ama_err_t *err)
 
     if (make_folder (dir, err) < 0 || (fd = open_in (dir, "lock", err)) < 0)
         return err ? err->code : AMA_E_IO;
-    if (flock (fd, LOCK_EX | LOCK_NB) == 0) {
+    if (ama_lock (fd, LOCK_EX) == 0) {
         int size = snprintf (pid, sizeof pid, "%ld\n", (long) getpid ());
         if (ftruncate (fd, 0) < 0 || pwrite (fd, pid, (size_t) size, 0) < 0) {
             /* only a courtesy to whoever finds it locked */
@@ -93,7 +94,7 @@ int journal_lock_reading (const char *dir, ama_err_t *err)
         (void) ama_err_set (err, AMA_E_IO, "%s: %s", path, strerror (errno));
         return -2;
     }
-    if (flock (fd, LOCK_SH | LOCK_NB) == 0)
+    if (ama_lock (fd, LOCK_SH) == 0)
         return fd;
     (void) is_taken (dir, fd, err);
     return -2;

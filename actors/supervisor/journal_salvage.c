@@ -4,6 +4,7 @@
  * their places, which another salvage finishes. Nothing of the old files is written to; they are renamed to *.damaged-N, the log with them.
  */
 #include "actors/base/ama_clock.h"
+#include "actors/base/ama_lock.h"
 #include "actors/supervisor/journal_replay.h"
 #include "messages/ama_message.h"
 #include "messages/ama_types.h"
@@ -419,7 +420,7 @@ static int lock_alone (fsck_t *fsck, const char *dir, ama_err_t *err)
 
     if (journal->lock_fd < 0)
         journal->lock_fd = journal_lock (dir, err);
-    else if (flock (journal->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    else if (ama_lock (journal->lock_fd, LOCK_EX) < 0)
         return ama_err_set (err, AMA_E_EXISTS, "%s is in use by another process", dir);
     return journal->lock_fd < 0 ? err->code : 0;
 }
