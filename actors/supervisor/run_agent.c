@@ -217,7 +217,7 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
         run_action_t *action = &run->actions[run->open.items[i]];
         if (action->agent != agent)
             continue;
-        action->silent = false;
+        run_attempt_there (run, run->open.items[i], now);
         if (held (change, action->attempt)) {
             action->taken = true;
             action->doubt = RUN_DOUBT_NONE;

@@ -96,9 +96,18 @@ void run_attempt_silent (ama_run_core_t *run, uint32_t index, bool at_once, ama_
         add_timer (run, RUN_TIMER_SILENT, index, now.mono_ms + RUN_SILENT_MS);
 }
 
+void run_attempt_there (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+
+    if (action->silent)
+        action->silent_ms = now.mono_ms;
+    action->silent = false;
+}
+
 void run_attempt_heard (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
-    run->actions[index].silent = false;
+    run_attempt_there (run, index, now);
     if (run->actions[index].unknown)
         emit (run, index, false, now);
 }
@@ -124,6 +133,18 @@ void run_lease_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
              run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
                                                      : "its agent is not heard of, and its lease has run out",
              now);
+}
+
+/* The end of an attempt, a success even, may be with an agent that is away. */
+void run_session_lost_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    const run_action_t *action = &run->actions[index];
+
+    if (action->silent || now.mono_ms - action->silent_ms < RUN_SESSION_LOST_MS)
+        add_timer (run, RUN_TIMER_SESSION_LOST, index, now.mono_ms + RUN_SESSION_LOST_MS);
+    else
+        run_attempt_lose (run, index, "session-lost", "the Spark session was lost", AMA_ATTEMPT_STATE_ERRORED, false,
+                          now);
 }
 
 void run_session_silent (ama_run_core_t *run, ama_run_now_t now)

@@ -131,9 +131,19 @@ static const case_t cases[] = {
       "fetch; plan; lease session all; open; start a1; unlease; a1 errored(session-lost) retry 0; lease session all; "
       "open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
     { "spark: session lost, the attempt says nothing",
-      BEGIN "plan a:*2; lease; ready; session-lost; +14999; +1; lease; ready; ok a",
+      BEGIN "plan a:*2; lease; ready; session-lost; +19999; +1; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 errored(session-lost) retry 0; lease "
       "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "spark: session lost, and the agent is gone before the attempt says so: its word is waited for",
+      BEGIN "plan a:*2; lease; ready; session-lost; lost; +20000; +100000; up; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 unknown; a1 succeeded; a succeeded; run succeeded "
+      "0; "
+      "done" },
+    { "spark: session lost, the agent is gone, comes back, and says nothing of the attempt",
+      BEGIN "plan a:*2; lease; ready; session-lost; lost; +19000; up a; +10000; +9999; +20001; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 unknown; a1 known; stop a1 force; a1 "
+      "errored(session-lost) retry 0; lease session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; "
+      "close; done" },
     { "spark: success on the way counts though the session is lost",
       BEGIN "plan a:*2; lease; ready; session-lost; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; a1 succeeded; a succeeded; run succeeded 0; done" },
