@@ -303,6 +303,9 @@ static const case_t cases[] = {
     { "another agent, and the start is still being asked", BEGIN "agent 1; plan a; lease; agent 2; up; +5000; ok a",
       "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
       "unlease; run succeeded 0; done" },
+    { "another agent does not hold it, and is gone before it has said more",
+      BEGIN "agent 1; plan a; lease; agent 2; up; lost; +5000; +10000; up; +4999; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
     { "another agent: the session is gone at once",
       BEGIN "agent 1; plan a:; lease; ready; agent 2; up; +5000; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 lost(node-lost) free 0; lease "
