@@ -229,6 +229,8 @@ void run_ask_sets (ama_run_core_t *run);
 
 /* ---- run_unknown.c: attempts whose agent is not heard of ---- */
 
+/* How long an attempt or a session goes on without word of its agent; -1: for ever. */
+int64_t run_lease_ms (const ama_run_core_t *run);
 int run_apply_unknown (ama_run_core_t *run, const ama_journal_attempt_unknown_t *body, ama_run_now_t now);
 /* The agent of this open attempt has gone. at_once: it is known that it does not come back by itself. */
 void run_attempt_silent (ama_run_core_t *run, uint32_t action, bool at_once, ama_run_now_t now);
