@@ -14,8 +14,12 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS 5000    /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS      5000    /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_STOP_AGAIN_MS 5000 /* a cancel is a tell: repeated until it is obeyed                      */
+/* From "the agent is up and does not hold it" to lost, if it says so again after a while: what it has written down of an end was said before that. Else it may be
+ * cut off, which the hub takes up to 15 s to find out. */
+#define RUN_DOUBT_MS      5000
+#define RUN_DOUBT_SAID_MS 3000
+#define RUN_DOUBT_MOST_MS 20000
 #define RUN_SILENT_MS     15000   /* an agent is not heard of: its attempts are unknown                  */
 #define RUN_LEASE_MS      1800000 /* of an attempt whose job does not say; agent/replay.c has it, too  */
 #define RUN_GRACE_MS      60000   /* beyond the lease, before another attempt starts                     */
@@ -104,6 +108,8 @@ typedef struct {
     bool stopping;
     bool timed_out; /* the stop was for its timeout */
     run_doubt_t doubt;
+    int64_t doubt_ms;       /* not held: since then */
+    int64_t doubt_heard_ms; /* … and when its agent last said so */
 } run_action_t;
 
 typedef enum {
@@ -252,6 +258,11 @@ void run_session_silent_timer (ama_run_core_t *run, ama_run_now_t now);
 void run_give_up_unknown (ama_run_core_t *run, ama_run_now_t now);
 /* What is said of it, for a person. */
 void run_text_unknown (const ama_run_core_t *run, uint32_t action, ama_str_t *out);
+
+/* ---- run_agent.c ---- */
+
+/* Its agent is up and does not hold it: is it lost by now? */
+void run_doubt_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 
 /* ---- run_body.c ---- */
 
