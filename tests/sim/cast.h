@@ -133,6 +133,8 @@ void cast_repo_url (unsigned repo, char *url, size_t size);
 /* Makes the snapshot of a commit in the cache, if it is not there. wanted: "" or NULL for what main is now. ret_commit: room for CAST_COMMIT bytes. */
 void cast_repo_fetch (cast_world_t *world, const char *url, const char *wanted, char *ret_commit, char *ret_snapshot,
                       size_t size);
+/* Its process dies: the real client begins anew, and is to read all once more. */
+void cast_reader_crashed (cast_reader_t *reader);
 /* The story is over: what the real client has written becomes history. */
 void cast_reader_over (cast_reader_t *reader);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

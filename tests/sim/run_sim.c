@@ -101,6 +101,8 @@ static void end (story_t *story, part_t which, int64_t away_ms)
     disk_freeze (false);
     if (which >= AGENT && which < FETCHER)
         cast_agent_crashed (story->agents[which - AGENT]);
+    if (which >= READER)
+        cast_reader_crashed (story->readers[which - READER]);
     story->parts[which].back_ms = ama_sim_now_ms (story->sim) + away_ms;
 }
 
