@@ -23,7 +23,7 @@ ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
 FREE = {("lost", "node-lost"), ("errored", "preempted")}
 FREE_MAX = 10
 LIVE_MS = 60000                      # from the last fault to the end of the last run
-SILENT_MS = 15000                    # of an agent: whether its attempts run is unknown
+SILENT_MS = 12000                    # an agent is not heard of for 15 s: before it is cut off its words may have been lost, or amad dead, for 3 of them
 GRACE_MS = 60000                     # beyond the lease
 OUTPUT_MS = 4000                     # an agent that is cut off for so long may miss the time for which its output is waited for (20 s), since it posts every 15 s
 
@@ -297,8 +297,7 @@ class Story:
     def may_be_given_up(self, attempt, at, forced=False):
         """Nobody could hear of it, and nobody need wait, or its time is over."""
         meant = self.commits.get(self.snapshots[attempt].rsplit("/", 1)[-1], {})
-        wait = 0 if forced or meant.get("rerun") else meant.get("lease_ms", 1800000) + GRACE_MS
-        return self.cut_off_ms(attempt, at) >= SILENT_MS + wait
+        return self.cut_off_ms(attempt, at) >= (SILENT_MS if forced or meant.get("rerun") else meant.get("lease_ms", 1800000) + GRACE_MS)
 
     def on_started(self, note):
         key = (note["run"], note["action"])
