@@ -15,7 +15,8 @@ typedef struct {
     ama_id_t id;
     uint64_t upto;
     uint64_t wanted;  /* that an attempt.ended waits for, 0 for none */
-    int64_t since_ms; /* while it is wanted: when the last one came */
+    int64_t since_ms; /* while it is wanted: when that end came, or a post of the source after it */
+    bool due;         /* that end is the run's next event: only what is kept counts as a post */
     UT_hash_handle hh;
 } source_t;
 
@@ -30,6 +31,7 @@ typedef struct parked {
     struct parked *prev, *next;
     ama_id_t source;
     uint64_t first;
+    int64_t came_ms;
     ama_str_t bytes; /* of the post, encoded */
 } parked_t;
 
@@ -296,16 +298,30 @@ static void add_parked (ama_report_core_t *core, parked_t *parked)
     core->parked_bytes += parked->bytes.size;
 }
 
-bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post)
+/* Its source lives. */
+static void hear (source_t *source, int64_t when_ms)
 {
+    if (source->wanted && when_ms > source->since_ms)
+        source->since_ms = when_ms;
+}
+
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms)
+{
+    source_t *source;
     parked_t *parked;
 
+    HASH_FIND (hh, core->sources, &post->source, sizeof post->source, source);
+    if (source && !source->due)
+        hear (source, now_ms);
     DL_FOREACH (core->parked, parked)
-    if (ama_id_equal (parked->source, post->source) && parked->first == post->first)
+    if (ama_id_equal (parked->source, post->source) && parked->first == post->first) {
+        parked->came_ms = now_ms;
         return true;
+    }
     parked = ama_calloc (1, sizeof *parked);
     parked->source = post->source;
     parked->first = post->first;
+    parked->came_ms = now_ms;
     ama_report_post_encode (post, &parked->bytes);
     if (core->parked_bytes + parked->bytes.size > PARKED_BYTES) {
         free_parked (parked);
@@ -314,6 +330,9 @@ bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *pos
     add_parked (core, parked);
     return true;
 }
+
+static uint64_t tell_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t came_ms, int64_t now_ms,
+                           ama_report_keep_fn *keep, void *arg, size_t *ret_late);
 
 static void tell_one (ama_report_core_t *core, parked_t *parked, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
 {
@@ -325,7 +344,7 @@ static void tell_one (ama_report_core_t *core, parked_t *parked, int64_t now_ms,
         return;
     }
     if (ama_id_equal (post.source, core->run) || ama_report_core_may_tell (core, &post)) {
-        (void) ama_report_core_post (core, &post, now_ms, keep, arg, &late);
+        (void) tell_post (core, &post, parked->came_ms, now_ms, keep, arg, &late);
         free_parked (parked);
     }
     else
@@ -372,23 +391,12 @@ static void want (source_t *of, const ama_report_event_t *ended, int64_t now_ms)
     of->since_ms = now_ms;
 }
 
-static bool has_begun (const ama_report_core_t *core, const ama_report_event_t *event)
-{
-    ama_str_t key = { 0 };
-    bool has;
-
-    begun_key (event->action, event->attempt, &key);
-    has = find_begun (core, &key) != NULL;
-    ama_str_done (&key);
-    return has;
-}
-
-/* The time runs for all that are on their way, so that many events of one dead agent do not wait one after the other. */
+/* The time runs for all that have come, whatever they come behind: a chain of attempts whose agent died with their last events waits once. */
 static void want_events (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms)
 {
     for (size_t i = 0; i < post->n_events; i++) {
         const ama_report_event_t *event = &post->events[i];
-        if (names_last (core, event) && has_begun (core, event))
+        if (names_last (core, event))
             want (source_of (core, event->source), event, now_ms);
     }
 }
@@ -416,6 +424,7 @@ static bool may_end (ama_report_core_t *core, const ama_report_event_t *ended, i
     source_t *of = source_of (core, ended->source);
 
     want (of, ended, now_ms);
+    of->due = true;
     if (of->upto < last_of (ended)) {
         if (!ended->events_gone && now_ms - of->since_ms < AMA_REPORT_WAIT_MS)
             return false;
@@ -438,27 +447,23 @@ static bool keep_next (ama_report_core_t *core, source_t *source, const ama_repo
 }
 
 /* Parks what waits, or tells what has waited. */
-static void settle (ama_report_core_t *core, source_t *source, const ama_report_post_t *post, bool progress,
-                    bool waited, int64_t now_ms, ama_report_keep_fn *keep, void *arg)
+static void settle (ama_report_core_t *core, source_t *source, const ama_report_post_t *post, bool waited,
+                    int64_t now_ms, ama_report_keep_fn *keep, void *arg)
 {
-    if (source->wanted && progress)
-        source->since_ms = now_ms;
     if (source->wanted && source->upto >= source->wanted) {
         source->wanted = 0;
         tell_parked (core, now_ms, keep, arg);
     }
     if (!ama_id_equal (source->id, core->run))
         return;
-    if (core->waits && source->upto < post->first + post->n_events - 1) {
-        want_events (core, post, now_ms);
-        (void) ama_report_core_park (core, post);
-    }
+    if (core->waits && source->upto < post->first + post->n_events - 1)
+        (void) ama_report_core_park (core, post, now_ms);
     else if (waited && !core->waits)
         tell_parked (core, now_ms, keep, arg);
 }
 
-uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms,
-                               ama_report_keep_fn *keep, void *arg, size_t *ret_late)
+static uint64_t tell_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t came_ms, int64_t now_ms,
+                           ama_report_keep_fn *keep, void *arg, size_t *ret_late)
 {
     bool waited = core->waits;
     source_t *source;
@@ -483,8 +488,16 @@ uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t 
         if (core->parked && post->events[i].type == AMA_EVENT_TYPE_ATTEMPT_STARTED)
             tell_parked (core, now_ms, keep, arg);
     }
-    settle (core, source, post, source->upto > before, waited, now_ms, keep, arg);
+    if (source->upto > before)
+        hear (source, came_ms);
+    settle (core, source, post, waited, now_ms, keep, arg);
     return source->upto;
+}
+
+uint64_t ama_report_core_post (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms,
+                               ama_report_keep_fn *keep, void *arg, size_t *ret_late)
+{
+    return tell_post (core, post, now_ms, now_ms, keep, arg, ret_late);
 }
 
 void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out)

@@ -8,7 +8,8 @@
  *  - nothing is kept after run.ended, so that every reader's stream ends with it
  *  - what an agent says of an attempt comes behind its attempt.started (ama_report_core_may_tell), and before its attempt.ended: that waits for the
  *    events up to the number that it names, and what the run says next waits behind it. They may be lost with their agent, so that after
- *    AMA_REPORT_WAIT_MS without one of them a gap event says how many are missing
+ *    AMA_REPORT_WAIT_MS without one of them a gap event says how many are missing. That time runs from when the end came, though others stand
+ *    before it in the stream; a post that is parked tells as well as one that is kept that its agent lives
  *
  * If what was handed to `keep` can not be written, the core is thrown away and made again from what was.
  */
@@ -48,7 +49,7 @@ bool ama_report_core_waits (const ama_report_core_t *core);
 bool ama_report_core_may_tell (const ama_report_core_t *core, const ama_report_post_t *post);
 /* A post that may not be told yet is kept (a copy) until that start is told, and told right behind it, before anything that the supervisor says next:
  * the run may be over by the time it is repeated. Nobody is promised anything: it is to be posted again until acknowledged. False: more than a mebibyte would wait. */
-bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post);
+bool ama_report_core_park (ama_report_core_t *core, const ama_report_post_t *post, int64_t now_ms);
 
 /* The unnumbered members of a progress event. */
 void ama_report_core_progress (const ama_report_core_t *core, const ama_report_event_t *event, ama_str_t *out);

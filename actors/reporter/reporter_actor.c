@@ -265,7 +265,7 @@ static int on_post (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope,
     /* a report begins with what the run says of itself, however slow that comes */
     if (envelope->role == AMA_ROLE_AGENT
         && !(ama_report_core_accepted (run->core) && ama_report_core_may_tell (run->core, post))) {
-        (void) ama_report_core_park (run->core, post);
+        (void) ama_report_core_park (run->core, post, ama_now_ms (ctx));
         return ama_err_set (err, AMA_E_BUSY, "the start of this attempt was not told yet");
     }
     upto = ama_report_core_post (run->core, post, ama_now_ms (ctx), keep_line, &lines, &late);

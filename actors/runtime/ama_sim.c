@@ -9,7 +9,7 @@
  */
 #include "actors/runtime/ama_sim.h"
 
-#include "actors/runtime/ama_ctx.h"
+#include "actors/runtime/ama_sim_in.h"
 #include "messages/ama_types.h"
 #include "messages/control.h"
 
@@ -18,48 +18,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#define FIRST_WALL_MS 1767225600000 /* a fixed day */
-
-enum { EPOCH = 1, DUMP_MAX = 400 };
-
-typedef struct actor {
-    struct actor *prev, *next; /* in the order of their first start */
-    ama_sim_t *sim;
-    uint32_t number;
-    char name[AMA_NAME_MAX];
-    ama_loop_t *loop;
-    ama_ctx_t *ctx;       /* NULL: not alive */
-    uint32_t incarnation; /* counts starts */
-    bool member;          /* the hub still believes in it */
-    int64_t
-        *last_ms; /* by number of the sender + 1 (0: the hub): when its last message arrives; order is kept per pair */
-    uint32_t n_last;
-} actor_t;
-
-typedef enum { DELIVER, JOIN, NOTICE } kind_t; /* NOTICE: the hub finds out that an actor is dead */
-
-typedef struct {
-    kind_t kind;
-    int64_t at_ms;
-    uint64_t order;
-    actor_t *src, *dst; /* src NULL: the hub */
-    uint32_t dst_incarnation;
-    bool dropped; /* it was in the buffers of a process that crashed */
-    ama_str_t envelope, body;
-} event_t;
-
-struct ama_sim {
-    ama_clock_t clock; /* first: the clock's functions find us by it */
-    ama_sim_conf_t conf;
-    int64_t now_ms;
-    uint64_t random;
-    actor_t *actors;
-    uint32_t n_actors;
-    event_t **heap;
-    size_t n_events, room;
-    uint64_t order, delivered;
-    uint64_t hub_id;
-};
+enum { DUMP_MAX = 400 };
 
 /* ---- time and chance ---- */
 
@@ -70,7 +29,7 @@ static int64_t sim_mono_us (const ama_clock_t *clock)
 
 static int64_t sim_wall_us (const ama_clock_t *clock)
 {
-    return (FIRST_WALL_MS + ((const ama_sim_t *) clock)->now_ms) * 1000;
+    return (SIM_FIRST_WALL_MS + ((const ama_sim_t *) clock)->now_ms) * 1000;
 }
 
 /* splitmix64 */
@@ -95,35 +54,35 @@ static int64_t random_delay (ama_sim_t *sim)
 
 /* ---- the heap of events ---- */
 
-static bool earlier (const event_t *a, const event_t *b)
+static bool earlier (const sim_event_t *a, const sim_event_t *b)
 {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
 }
 
 static void swap (ama_sim_t *sim, size_t i, size_t j)
 {
-    event_t *kept = sim->heap[i];
+    sim_event_t *kept = sim->heap[i];
 
     sim->heap[i] = sim->heap[j];
     sim->heap[j] = kept;
 }
 
-static void push (ama_sim_t *sim, event_t *event, int64_t at_ms)
+void sim_push (ama_sim_t *sim, sim_event_t *event, int64_t at_ms)
 {
     event->at_ms = at_ms;
     event->order = ++sim->order;
     if (sim->n_events == sim->room) {
         sim->room = sim->room ? sim->room * 2 : 64;
-        sim->heap = ama_realloc (sim->heap, sim->room * sizeof (event_t *));
+        sim->heap = ama_realloc (sim->heap, sim->room * sizeof (sim_event_t *));
     }
     sim->heap[sim->n_events++] = event;
     for (size_t i = sim->n_events - 1; i > 0 && earlier (sim->heap[i], sim->heap[(i - 1) / 2]); i = (i - 1) / 2)
         swap (sim, i, (i - 1) / 2);
 }
 
-static event_t *pop (ama_sim_t *sim)
+static sim_event_t *pop (ama_sim_t *sim)
 {
-    event_t *first = sim->heap[0];
+    sim_event_t *first = sim->heap[0];
 
     sim->heap[0] = sim->heap[--sim->n_events];
     for (size_t i = 0, child; (child = 2 * i + 1) < sim->n_events; i = child) {
@@ -136,7 +95,7 @@ static event_t *pop (ama_sim_t *sim)
     return first;
 }
 
-static void free_event (event_t *event)
+void sim_free_event (sim_event_t *event)
 {
     ama_str_done (&event->envelope);
     ama_str_done (&event->body);
@@ -171,7 +130,7 @@ static void trace (ama_sim_t *sim, const char *what, const ama_envelope_t *envel
     ama_str_done (&line);
 }
 
-static void trace_actor (ama_sim_t *sim, const char *what, const actor_t *actor)
+void sim_trace_actor (ama_sim_t *sim, const char *what, const sim_actor_t *actor)
 {
     char line[64 + AMA_NAME_MAX];
 
@@ -183,9 +142,9 @@ static void trace_actor (ama_sim_t *sim, const char *what, const actor_t *actor)
 
 /* ---- actors ---- */
 
-static actor_t *find (ama_sim_t *sim, const char *name)
+sim_actor_t *sim_find (ama_sim_t *sim, const char *name)
 {
-    actor_t *actor;
+    sim_actor_t *actor;
 
     DL_FOREACH (sim->actors, actor)
     if (strcmp (actor->name, name) == 0)
@@ -193,7 +152,7 @@ static actor_t *find (ama_sim_t *sim, const char *name)
     return NULL;
 }
 
-static int64_t *last_of_pair (ama_sim_t *sim, const actor_t *src, actor_t *dst)
+static int64_t *last_of_pair (ama_sim_t *sim, const sim_actor_t *src, sim_actor_t *dst)
 {
     if (dst->n_last < sim->n_actors + 1) {
         dst->last_ms = ama_realloc (dst->last_ms, (sim->n_actors + 1) * sizeof *dst->last_ms);
@@ -203,44 +162,50 @@ static int64_t *last_of_pair (ama_sim_t *sim, const actor_t *src, actor_t *dst)
     return &dst->last_ms[src ? src->number + 1 : 0];
 }
 
-static void send_event (ama_sim_t *sim, actor_t *src, actor_t *dst, const ama_envelope_t *envelope,
+void sim_send_event (ama_sim_t *sim, sim_event_t *event)
+{
+    int64_t at_ms = sim->now_ms + random_delay (sim), *last_ms = last_of_pair (sim, event->src, event->dst);
+
+    if (!sim->conf.reorder && at_ms < *last_ms)
+        at_ms = *last_ms;
+    *last_ms = at_ms > *last_ms ? at_ms : *last_ms;
+    sim_push (sim, event, at_ms);
+}
+
+static void send_event (ama_sim_t *sim, sim_actor_t *src, sim_actor_t *dst, const ama_envelope_t *envelope,
                         const ama_str_t *body)
 {
-    event_t *event = ama_calloc (1, sizeof *event);
-    int64_t at_ms = sim->now_ms + random_delay (sim), *last_ms = last_of_pair (sim, src, dst);
+    sim_event_t *event = ama_calloc (1, sizeof *event);
 
-    event->kind = DELIVER;
+    event->kind = SIM_DELIVER;
     event->src = src;
     event->dst = dst;
     event->dst_incarnation = dst->incarnation;
     ama_envelope_encode (envelope, &event->envelope);
     ama_str_add (&event->body, body->data, body->size);
-    if (!sim->conf.reorder && at_ms < *last_ms)
-        at_ms = *last_ms;
-    *last_ms = at_ms > *last_ms ? at_ms : *last_ms;
-    push (sim, event, at_ms);
+    sim_send_event (sim, event);
 }
 
-static void send_own (ama_sim_t *sim, actor_t *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
+static void send_own (ama_sim_t *sim, sim_actor_t *dst, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
 {
     ama_envelope_t envelope = { .type = type, .flags = flags, .src = "hub", .corr = corr, .role = AMA_ROLE_HUB };
     ama_str_t bytes = { 0 };
 
     envelope.id = ++sim->hub_id;
-    envelope.epoch = EPOCH;
+    envelope.epoch = SIM_EPOCH;
     (void) snprintf (envelope.dst, sizeof envelope.dst, "%s", dst->name);
     ama_message_info (type)->encode (body, &bytes);
     send_event (sim, NULL, dst, &envelope, &bytes);
     ama_str_done (&bytes);
 }
 
-static void tell_gone (ama_sim_t *sim, actor_t *gone)
+void sim_tell_gone (ama_sim_t *sim, sim_actor_t *gone)
 {
     ama_control_peer_gone_t body = { .name = gone->name };
-    actor_t *actor;
+    sim_actor_t *actor;
 
     gone->member = false;
-    trace_actor (sim, "gone", gone);
+    sim_trace_actor (sim, "gone", gone);
     DL_FOREACH (sim->actors, actor)
     if (actor->ctx && actor != gone) {
         /* after the last words of the one that is gone */
@@ -251,24 +216,24 @@ static void tell_gone (ama_sim_t *sim, actor_t *gone)
     }
 }
 
-static void end_actor (actor_t *actor, bool killed)
+static void end_actor (sim_actor_t *actor, bool killed)
 {
     actor->ctx->killed = killed;
     ama_ctx_destroy (&actor->ctx);
     ama_loop_destroy (&actor->loop);
 }
 
-static void see_off_if_over (ama_sim_t *sim, actor_t *actor)
+static void see_off_if_over (ama_sim_t *sim, sim_actor_t *actor)
 {
     if (!actor->ctx || !actor->ctx->exiting)
         return;
     end_actor (actor, false);
-    tell_gone (sim, actor);
+    sim_tell_gone (sim, actor);
 }
 
 /* ---- the port ---- */
 
-static void refuse (ama_sim_t *sim, actor_t *src, const ama_envelope_t *envelope, int code, const char *what)
+static void refuse (ama_sim_t *sim, sim_actor_t *src, const ama_envelope_t *envelope, int code, const char *what)
 {
     char text[64 + AMA_NAME_MAX];
     ama_control_error_t body = { .code = code, .text = text };
@@ -298,13 +263,13 @@ static bool ends_a_stream (const ama_envelope_t *envelope)
 
 static int sim_send (void *port, const ama_envelope_t *envelope, ama_str_t *body)
 {
-    actor_t *src = port;
+    sim_actor_t *src = port;
     ama_sim_t *sim = src->sim;
     const ama_message_info_t *info = ama_message_info (envelope->type);
-    actor_t *dst = find (sim, envelope->dst);
+    sim_actor_t *dst = sim_find (sim, envelope->dst);
     bool steady = of_a_stream (envelope) || ends_a_stream (envelope);
 
-    if (!src->ctx || src->ctx->killed)
+    if (!src->ctx || src->ctx->killed || src->parted)
         return AMA_E_UNREACHABLE;
     if (!(info->from_roles & 1u << src->ctx->role))
         refuse (sim, src, envelope, AMA_E_ROLE, "may not send this");
@@ -322,13 +287,13 @@ static int sim_send (void *port, const ama_envelope_t *envelope, ama_str_t *body
 
 static ama_id_t sim_new_id (void *port)
 {
-    ama_sim_t *sim = ((actor_t *) port)->sim;
+    ama_sim_t *sim = ((sim_actor_t *) port)->sim;
     uint64_t a = ama_sim_random (sim), b = ama_sim_random (sim);
     uint8_t bytes[10];
 
     memcpy (bytes, &a, 8);
     memcpy (bytes + 8, &b, 2);
-    return ama_id_make (FIRST_WALL_MS + sim->now_ms, bytes);
+    return ama_id_make (SIM_FIRST_WALL_MS + sim->now_ms, bytes);
 }
 
 static void *sim_zmq (void *port)
@@ -339,7 +304,7 @@ static void *sim_zmq (void *port)
 
 static int sim_program (void *port, ama_child_t *child, const void *input, size_t size)
 {
-    const actor_t *actor = port;
+    const sim_actor_t *actor = port;
     const ama_sim_conf_t *conf = &actor->sim->conf;
 
     return conf->program ? conf->program (child, actor->name, input, size, conf->arg) : AMA_E_UNSUPPORTED;
@@ -347,7 +312,7 @@ static int sim_program (void *port, ama_child_t *child, const void *input, size_
 
 static int64_t sim_work_ms (void *port)
 {
-    ama_sim_t *sim = ((actor_t *) port)->sim;
+    ama_sim_t *sim = ((sim_actor_t *) port)->sim;
 
     return sim->conf.work_ms > 1 ? 1 + (int64_t) (ama_sim_random (sim) % (uint64_t) sim->conf.work_ms) : 1;
 }
@@ -369,12 +334,13 @@ ama_sim_t *ama_sim_new (const ama_sim_conf_t *conf)
 void ama_sim_destroy (ama_sim_t **sim_p)
 {
     ama_sim_t *sim = *sim_p;
+    sim_event_t *held, *next;
 
     if (!sim)
         return;
     *sim_p = NULL;
     while (sim->actors) {
-        actor_t *actor = sim->actors;
+        sim_actor_t *actor = sim->actors;
         sim->actors = actor->next;
         if (actor->ctx)
             end_actor (actor, true);
@@ -382,15 +348,26 @@ void ama_sim_destroy (ama_sim_t **sim_p)
         free (actor);
     }
     while (sim->n_events)
-        free_event (pop (sim));
+        sim_free_event (pop (sim));
+    DL_FOREACH_SAFE (sim->held, held, next)
+    sim_free_event (held);
     free (sim->heap);
     free (sim);
 }
 
+void sim_join (ama_sim_t *sim, sim_actor_t *actor)
+{
+    sim_event_t *join = ama_calloc (1, sizeof *join);
+
+    join->kind = SIM_JOIN;
+    join->dst = actor;
+    join->dst_incarnation = actor->incarnation;
+    sim_push (sim, join, sim->now_ms);
+}
+
 int ama_sim_start (ama_sim_t *sim, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err)
 {
-    actor_t *actor = find (sim, name ? name : def->name);
-    event_t *join;
+    sim_actor_t *actor = sim_find (sim, name ? name : def->name);
     int rc;
 
     if (actor && actor->ctx)
@@ -403,46 +380,46 @@ int ama_sim_start (ama_sim_t *sim, const ama_actor_def_t *def, const char *name,
         DL_APPEND (sim->actors, actor);
     }
     if (actor->member) /* crashed, and nobody has noticed: its successor tells */
-        tell_gone (sim, actor);
+        sim_tell_gone (sim, actor);
     actor->incarnation++;
     actor->loop = ama_loop_new (&sim->clock, true);
     actor->ctx = ama_ctx_new (def, actor->name, actor->loop, &sim_port, actor);
-    actor->ctx->epoch = EPOCH;
-    actor->member = true;
-    trace_actor (sim, "start", actor);
+    actor->ctx->epoch = SIM_EPOCH;
+    actor->parted = actor->severed = actor->off != 0;
+    actor->member = !actor->off;
+    sim_trace_actor (sim, "start", actor);
     rc = def->init ? def->init (actor->ctx, actor->ctx->state, config, err) : 0;
     if (rc < 0) {
         end_actor (actor, false);
-        tell_gone (sim, actor);
+        sim_tell_gone (sim, actor);
         return rc;
     }
-    join = ama_calloc (1, sizeof *join);
-    join->kind = JOIN;
-    join->dst = actor;
-    join->dst_incarnation = actor->incarnation;
-    push (sim, join, sim->now_ms);
+    if (!actor->off)
+        sim_join (sim, actor);
     return 0;
 }
 
 void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms)
 {
-    actor_t *actor = find (sim, name);
-    event_t *notice;
+    sim_actor_t *actor = sim_find (sim, name);
+    sim_event_t *notice;
     int64_t cut_ms;
 
     if (!actor || !actor->ctx)
         return;
-    trace_actor (sim, "crash", actor);
+    sim_trace_actor (sim, "crash", actor);
     end_actor (actor, true);
     cut_ms = sim->now_ms + random_delay (sim);
     for (size_t i = 0; i < sim->n_events; i++)
         if (sim->heap[i]->src == actor && sim->heap[i]->at_ms > cut_ms)
             sim->heap[i]->dropped = true;
+    sim_drop_held (sim, actor, 0);
+    actor->severed = true;
     notice = ama_calloc (1, sizeof *notice);
-    notice->kind = NOTICE;
+    notice->kind = SIM_NOTICE;
     notice->dst = actor;
     notice->dst_incarnation = actor->incarnation;
-    push (sim, notice, sim->now_ms + (detect_ms > 0 ? detect_ms : 0));
+    sim_push (sim, notice, sim->now_ms + (detect_ms > 0 ? detect_ms : 0));
 }
 
 uint64_t ama_sim_said (const ama_sim_t *sim)
@@ -452,11 +429,13 @@ uint64_t ama_sim_said (const ama_sim_t *sim)
 
 void ama_sim_unsay (ama_sim_t *sim, const char *name, uint64_t since)
 {
-    const actor_t *actor = find (sim, name);
+    const sim_actor_t *actor = sim_find (sim, name);
 
     for (size_t i = 0; actor && i < sim->n_events; i++)
         if (sim->heap[i]->src == actor && sim->heap[i]->order > since)
             sim->heap[i]->dropped = true;
+    if (actor)
+        sim_drop_held (sim, actor, since);
 }
 
 void ama_sim_set_faults (ama_sim_t *sim, double loss, double duplicate)
@@ -477,16 +456,16 @@ uint64_t ama_sim_delivered (const ama_sim_t *sim)
 
 void *ama_sim_state (ama_sim_t *sim, const char *name)
 {
-    actor_t *actor = find (sim, name);
+    sim_actor_t *actor = sim_find (sim, name);
 
     return actor && actor->ctx ? actor->ctx->state : NULL;
 }
 
 /* ---- steps ---- */
 
-static void deliver (ama_sim_t *sim, event_t *event)
+static void deliver (ama_sim_t *sim, sim_event_t *event)
 {
-    actor_t *dst = event->dst;
+    sim_actor_t *dst = event->dst;
     ama_envelope_t envelope;
 
     BUG_ON (ama_envelope_decode (event->envelope.data, event->envelope.size, &envelope, NULL) < 0);
@@ -500,26 +479,32 @@ static void deliver (ama_sim_t *sim, event_t *event)
 }
 
 /* Returns the actor that was called back, or NULL. */
-static actor_t *step_event (ama_sim_t *sim)
+static sim_actor_t *step_event (ama_sim_t *sim)
 {
-    event_t *event = pop (sim);
-    actor_t *actor = event->dst;
+    sim_event_t *event = pop (sim);
+    sim_actor_t *actor = event->dst;
     bool same = actor->incarnation == event->dst_incarnation;
 
     sim->now_ms = event->at_ms > sim->now_ms ? event->at_ms : sim->now_ms;
-    if (event->kind == DELIVER)
+    if (event->kind == SIM_DELIVER && sim_holds (sim, event))
+        return actor;
+    if (event->kind == SIM_DELIVER)
         deliver (sim, event);
-    else if (event->kind == JOIN && same && actor->ctx)
-        ama_ctx_joined (actor->ctx, EPOCH);
-    else if (event->kind == NOTICE && same && actor->member && !actor->ctx)
-        tell_gone (sim, actor);
-    free_event (event);
+    else if (event->kind == SIM_JOIN && same && actor->ctx) {
+        actor->parted = false;
+        ama_ctx_joined (actor->ctx, SIM_EPOCH);
+    }
+    else if (event->kind == SIM_NOTICE_HUB || event->kind == SIM_NOTICE_OWN)
+        sim_notice_cut (sim, event);
+    else if (event->kind == SIM_NOTICE && same && actor->member && !actor->ctx)
+        sim_tell_gone (sim, actor);
+    sim_free_event (event);
     return actor;
 }
 
-static actor_t *earliest_timer (ama_sim_t *sim, int64_t *ret_at_ms)
+static sim_actor_t *earliest_timer (ama_sim_t *sim, int64_t *ret_at_ms)
 {
-    actor_t *actor, *found = NULL;
+    sim_actor_t *actor, *found = NULL;
 
     *ret_at_ms = INT64_MAX;
     DL_FOREACH (sim->actors, actor)
@@ -533,7 +518,7 @@ static actor_t *earliest_timer (ama_sim_t *sim, int64_t *ret_at_ms)
     return found;
 }
 
-static void end_step (ama_sim_t *sim, actor_t *actor)
+static void end_step (ama_sim_t *sim, sim_actor_t *actor)
 {
     if (!actor->ctx)
         return;
@@ -544,7 +529,7 @@ static void end_step (ama_sim_t *sim, actor_t *actor)
 /* Calls put off in init, or by other such calls. */
 static bool step_deferred (ama_sim_t *sim)
 {
-    actor_t *actor;
+    sim_actor_t *actor;
 
     DL_FOREACH (sim->actors, actor)
     if (actor->ctx && ama_loop_has_deferred (actor->loop)) {
@@ -557,7 +542,7 @@ static bool step_deferred (ama_sim_t *sim)
 static bool step (ama_sim_t *sim, int64_t until_ms)
 {
     int64_t timer_ms, event_ms = sim->n_events ? sim->heap[0]->at_ms : INT64_MAX;
-    actor_t *actor = earliest_timer (sim, &timer_ms);
+    sim_actor_t *actor = earliest_timer (sim, &timer_ms);
 
     if (step_deferred (sim))
         return true;

@@ -29,6 +29,10 @@ ama_sim_t *ama_sim_new (const ama_sim_conf_t *conf);
 int ama_sim_start (ama_sim_t *sim, const ama_actor_def_t *def, const char *name, const void *config, ama_err_t *err);
 /* As kill -9: state is dropped without stop; peers are told after detect_ms. Start it again with ama_sim_start. */
 void ama_sim_crash (ama_sim_t *sim, const char *name, int64_t detect_ms);
+/* It lives, and is cut off from all others: what is said to it and by it waits. hub_ms, own_ms: after which the hub and it find out, if that lasts so long; others are told
+ * that it is gone, and it that it is parted. Once it is back, what waited arrives, or, if either has found out, is lost, and it joins anew. */
+void ama_sim_cut_off (ama_sim_t *sim, const char *name, int64_t hub_ms, int64_t own_ms);
+void ama_sim_reconnect (ama_sim_t *sim, const char *name);
 /* What an actor has said since a moment (ama_sim_said) and nobody has heard yet is not said: it was dead by then. */
 uint64_t ama_sim_said (const ama_sim_t *sim);
 void ama_sim_unsay (ama_sim_t *sim, const char *name, uint64_t since);

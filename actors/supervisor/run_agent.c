@@ -163,6 +163,14 @@ static void repeat_start (ama_run_core_t *run, uint32_t index)
                          .kind = AMA_RUN_START, .action = index, .id = action->attempt, .agent = action->agent });
 }
 
+static void look_again (ama_run_core_t *run, uint32_t index, int64_t due_ms)
+{
+    run_timers_add (&run->timers, (run_timer_t){ .due_ms = due_ms,
+                                                 .kind = RUN_TIMER_DOUBT,
+                                                 .action = index,
+                                                 .serial = (uint32_t) run->actions[index].n_attempts });
+}
+
 static void not_held (ama_run_core_t *run, uint32_t index, uint64_t incarnation, ama_run_now_t now)
 {
     run_action_t *action = &run->actions[index];
@@ -173,14 +181,37 @@ static void not_held (ama_run_core_t *run, uint32_t index, uint64_t incarnation,
             repeat_start (run, index);
         return; /* it has it, or has just told its end: a process that lives loses nothing */
     }
-    if ((!other && !action->taken && action->doubt == RUN_DOUBT_NONE) || action->doubt == RUN_DOUBT_NOT_HELD)
+    if (!other && !action->taken && action->doubt == RUN_DOUBT_NONE)
         return;
+    action->doubt_heard_ms = now.mono_ms;
+    if (action->doubt == RUN_DOUBT_NOT_HELD) {
+        if (now.mono_ms - action->doubt_ms >= RUN_DOUBT_MS)
+            look_again (run, index, now.mono_ms);
+        return;
+    }
     /* its end may have been written down by the process that died, and be on its way from this one */
     action->doubt = RUN_DOUBT_NOT_HELD;
-    run_timers_add (&run->timers, (run_timer_t){ .due_ms = now.mono_ms + RUN_DOUBT_MS,
-                                                 .kind = RUN_TIMER_DOUBT,
-                                                 .action = index,
-                                                 .serial = (uint32_t) action->n_attempts });
+    action->doubt_ms = now.mono_ms;
+    look_again (run, index, now.mono_ms + RUN_DOUBT_MS);
+}
+
+void run_doubt_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+    int64_t due_ms =
+        action->doubt_ms
+        + (action->doubt_heard_ms - action->doubt_ms >= RUN_DOUBT_SAID_MS ? RUN_DOUBT_MS : RUN_DOUBT_MOST_MS);
+
+    if (action->silent)
+        action->doubt = RUN_DOUBT_RESTART; /* what it may have written down it tells when it is back */
+    else if (now.mono_ms < due_ms)
+        look_again (run, index, due_ms);
+    else
+        run_attempt_lose (run, index, "node-lost",
+                          run_agent_incarnation (run, action->agent) != action->incarnation
+                              ? "its agent died"
+                              : "its agent does not know the attempt",
+                          AMA_ATTEMPT_STATE_LOST, false, now);
 }
 
 static void session_not_held (ama_run_core_t *run, uint64_t incarnation, ama_run_now_t now)
@@ -217,7 +248,7 @@ static void agent_up (ama_run_core_t *run, const ama_lease_agent_changed_t *chan
         run_action_t *action = &run->actions[run->open.items[i]];
         if (action->agent != agent)
             continue;
-        action->silent = false;
+        run_attempt_there (run, run->open.items[i], now);
         if (held (change, action->attempt)) {
             action->taken = true;
             action->doubt = RUN_DOUBT_NONE;

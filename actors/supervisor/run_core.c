@@ -400,14 +400,9 @@ static void attempt_timer (ama_run_core_t *run, const run_timer_t *timer, ama_ru
     else if (timer->kind == RUN_TIMER_LEASE)
         run_lease_timer (run, timer->action, now);
     else if (timer->kind == RUN_TIMER_SESSION_LOST)
-        run_attempt_lose (run, timer->action, "session-lost", "the Spark session was lost", AMA_ATTEMPT_STATE_ERRORED,
-                          false, now);
+        run_session_lost_timer (run, timer->action, now);
     else if (timer->kind == RUN_TIMER_DOUBT && action->doubt == RUN_DOUBT_NOT_HELD)
-        run_attempt_lose (run, timer->action, "node-lost",
-                          run_agent_incarnation (run, action->agent) != action->incarnation
-                              ? "its agent died"
-                              : "its agent does not know the attempt",
-                          AMA_ATTEMPT_STATE_LOST, false, now);
+        run_doubt_timer (run, timer->action, now);
 }
 
 static void session_timer (ama_run_core_t *run, const run_timer_t *timer, ama_run_now_t now)

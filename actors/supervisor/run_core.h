@@ -87,6 +87,7 @@ typedef struct {
     bool timed_out;
     bool force;
     int64_t when_ms; /* monotonic */
+    int64_t gone_ms; /* session_close: without word of its agent for so long it has ended by itself; -1: never */
 } ama_run_effect_t;
 
 /* What a run needs from outside. */

@@ -455,15 +455,18 @@ void run_end (ama_run_core_t *run, ama_run_state_t state, int exit, const char *
 {
     run_session_t *session = &run->session;
     ama_journal_run_ended_t ended = { .state = state, .exit = exit, .cause = (char *) cause };
+    int64_t gone_ms;
 
     run_emit (run, AMA_MSG_JOURNAL_RUN_ENDED, &ended, now);
     unlease (run, &run->spare.id);
     unlease (run, &session->asked_lease);
+    gone_ms = run->plan ? run_lease_ms (run) : 0;
     if (session->state == RUN_SESSION_OPENING || session->state == RUN_SESSION_READY)
         run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_SESSION_CLOSE,
                                               .id = session->id,
                                               .lease = session->lease,
-                                              .agent = session->agent });
+                                              .agent = session->agent,
+                                              .gone_ms = gone_ms < 0 ? -1 : gone_ms + RUN_GRACE_MS });
     else
         unlease (run, &session->lease);
     run_effect (run, &(ama_run_effect_t){ .kind = AMA_RUN_DONE });

@@ -14,13 +14,18 @@
 #define RUN_DRIVER_MEMORY (1024ull << 20)
 #define RUN_SESSION_TRIES 3
 
-#define RUN_STOP_AGAIN_MS 5000    /* a cancel is a tell: repeated until it is obeyed                      */
-#define RUN_DOUBT_MS      5000    /* from "the agent is up and does not hold it" to lost                  */
+#define RUN_STOP_AGAIN_MS 5000 /* a cancel is a tell: repeated until it is obeyed                      */
+/* From "the agent is up and does not hold it" to lost, if it says so again after a while: what it has written down of an end was said before that. Else it may be
+ * cut off, which the hub takes up to 15 s to find out. */
+#define RUN_DOUBT_MS      5000
+#define RUN_DOUBT_SAID_MS 3000
+#define RUN_DOUBT_MOST_MS 20000
 #define RUN_SILENT_MS     15000   /* an agent is not heard of: its attempts are unknown                  */
 #define RUN_LEASE_MS      1800000 /* of an attempt whose job does not say; agent/replay.c has it, too  */
 #define RUN_GRACE_MS      60000   /* beyond the lease, before another attempt starts                     */
-/* The agent says what became of the attempts of a lost session: an end waits for its output, up to 10 s, and is repeated. */
-#define RUN_SESSION_LOST_MS  15000
+/* The agent says what became of the attempts of a lost session, while it is there: an end waits for its output, up to 10 s, and is repeated; and the hub
+ * takes up to 15 s to find out that it is not. */
+#define RUN_SESSION_LOST_MS  20000
 #define RUN_SESSION_DELAY_MS 1000 /* before a session is tried again; doubles                             */
 
 /* ---- lists of action indexes ---- */
@@ -95,7 +100,7 @@ typedef struct {
     int64_t lost_ms; /* when it will be taken for lost then, monotonic; INT64_MAX: not without proof */
     /* volatile */
     bool silent;       /* its agent has gone, or has not come yet */
-    int64_t silent_ms; /* since then */
+    int64_t silent_ms; /* since then, or since it is back */
     ama_id_t asked_lease;
     int64_t since_ms; /* start of the open attempt, monotonic */
     bool taken;
@@ -103,6 +108,8 @@ typedef struct {
     bool stopping;
     bool timed_out; /* the stop was for its timeout */
     run_doubt_t doubt;
+    int64_t doubt_ms;       /* not held: since then */
+    int64_t doubt_heard_ms; /* … and when its agent last said so */
 } run_action_t;
 
 typedef enum {
@@ -228,13 +235,19 @@ void run_ask_sets (ama_run_core_t *run);
 
 /* ---- run_unknown.c: attempts whose agent is not heard of ---- */
 
+/* How long an attempt or a session goes on without word of its agent; -1: for ever. */
+int64_t run_lease_ms (const ama_run_core_t *run);
 int run_apply_unknown (ama_run_core_t *run, const ama_journal_attempt_unknown_t *body, ama_run_now_t now);
 /* The agent of this open attempt has gone. at_once: it is known that it does not come back by itself. */
 void run_attempt_silent (ama_run_core_t *run, uint32_t action, bool at_once, ama_run_now_t now);
-/* It is there, and says something of the attempt. */
+/* It is there (again). */
+void run_attempt_there (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+/* … and says something of the attempt. */
 void run_attempt_heard (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 void run_silent_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 void run_lease_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
+/* Its session is lost, and nothing was said of it. */
+void run_session_lost_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 /* After a restart. */
 void run_resume_unknown (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 /* The agent of the session has gone, or is there. */
@@ -245,6 +258,11 @@ void run_session_silent_timer (ama_run_core_t *run, ama_run_now_t now);
 void run_give_up_unknown (ama_run_core_t *run, ama_run_now_t now);
 /* What is said of it, for a person. */
 void run_text_unknown (const ama_run_core_t *run, uint32_t action, ama_str_t *out);
+
+/* ---- run_agent.c ---- */
+
+/* Its agent is up and does not hold it: is it lost by now? */
+void run_doubt_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 
 /* ---- run_body.c ---- */
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static int64_t lease_ms (const ama_run_core_t *run)
+int64_t run_lease_ms (const ama_run_core_t *run)
 {
     return run->plan->lease_ms ? run->plan->lease_ms : RUN_LEASE_MS;
 }
@@ -17,7 +17,7 @@ static int64_t lost_at (const ama_run_core_t *run, ama_run_now_t now)
 {
     if (run->plan->on_lost == AMA_ON_LOST_RERUN)
         return now.mono_ms;
-    return lease_ms (run) < 0 ? INT64_MAX : now.mono_ms + lease_ms (run) + RUN_GRACE_MS;
+    return run_lease_ms (run) < 0 ? INT64_MAX : now.mono_ms + run_lease_ms (run) + RUN_GRACE_MS;
 }
 
 static void add_timer (ama_run_core_t *run, run_timer_kind_t kind, uint32_t index, int64_t due_ms)
@@ -96,9 +96,18 @@ void run_attempt_silent (ama_run_core_t *run, uint32_t index, bool at_once, ama_
         add_timer (run, RUN_TIMER_SILENT, index, now.mono_ms + RUN_SILENT_MS);
 }
 
+void run_attempt_there (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    run_action_t *action = &run->actions[index];
+
+    if (action->silent)
+        action->silent_ms = now.mono_ms;
+    action->silent = false;
+}
+
 void run_attempt_heard (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
-    run->actions[index].silent = false;
+    run_attempt_there (run, index, now);
     if (run->actions[index].unknown)
         emit (run, index, false, now);
 }
@@ -124,6 +133,18 @@ void run_lease_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
              run->plan->on_lost == AMA_ON_LOST_RERUN ? "its agent is not heard of"
                                                      : "its agent is not heard of, and its lease has run out",
              now);
+}
+
+/* The end of an attempt, a success even, may be with an agent that is away. */
+void run_session_lost_timer (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
+{
+    const run_action_t *action = &run->actions[index];
+
+    if (action->silent || now.mono_ms - action->silent_ms < RUN_SESSION_LOST_MS)
+        add_timer (run, RUN_TIMER_SESSION_LOST, index, now.mono_ms + RUN_SESSION_LOST_MS);
+    else
+        run_attempt_lose (run, index, "session-lost", "the Spark session was lost", AMA_ATTEMPT_STATE_ERRORED, false,
+                          now);
 }
 
 void run_session_silent (ama_run_core_t *run, ama_run_now_t now)
@@ -182,7 +203,7 @@ void run_resume_unknown (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 void run_text_unknown (const ama_run_core_t *run, uint32_t index, ama_str_t *out)
 {
     const run_action_t *action = &run->actions[index];
-    int64_t minutes = (lease_ms (run) + RUN_GRACE_MS + 59999) / 60000;
+    int64_t minutes = (run_lease_ms (run) + RUN_GRACE_MS + 59999) / 60000;
 
     ama_str_printf (out, "%s is not heard of; whether %s runs is unknown: ", action->agent,
                     run->plan->actions[index].name);

@@ -99,6 +99,8 @@ typedef struct sup_closing {
     struct sup_closing *prev, *next;
     ama_id_t id;
     ama_id_t lease;
+    int64_t gone_ms;  /* as of the effect */
+    int64_t heard_ms; /* when its agent last said that it is there */
     char agent[AMA_NAME_MAX];
 } sup_closing_t;
 
@@ -180,9 +182,11 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect);
 /* Tells the agent of a start that waits for its commit. */
 void sup_announce (sup_run_t *run, const ama_run_effect_t *effect);
 void sup_asks_drop (sup_run_t *run);
-void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent);
+/* gone_ms: as of the effect; 0 for one of no run, whose agent says again that it has it. */
+void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, int64_t gone_ms, const char *agent);
 /* True if it was one of that agent that was to end. */
 bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent);
+void sup_agent_there (sup_t *sup, const char *agent);
 void sup_agent_died (sup_t *sup, const char *agent);
 void sup_on_close_again (void *arg);
 void sup_on_release_again (void *arg);

@@ -19,6 +19,7 @@
 #define ASK_AGAIN_MS   30000
 #define START_AGAIN_MS 10000
 #define CLOSE_AGAIN_MS 5000
+#define CLOSE_TELL_MS  60000 /* an agent that is there says so every 30 s */
 /* A lease that is not known to be free yet keeps others waiting. */
 #define RELEASE_ANSWER_MS 2000
 #define RELEASE_AGAIN_MS  200
@@ -330,7 +331,7 @@ static void tell_close (sup_t *sup, const sup_closing_t *closing)
     (void) ama_tell (sup->ctx, closing->agent, AMA_MSG_ATTEMPT_SESSION_CLOSE, &body);
 }
 
-void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char *agent)
+void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, int64_t gone_ms, const char *agent)
 {
     sup_closing_t *closing;
 
@@ -338,13 +339,17 @@ void sup_close_session (sup_t *sup, ama_id_t session, ama_id_t lease, const char
     {
         if (!ama_id_equal (closing->id, session))
             continue;
-        if (ama_id_is_zero (closing->lease)) /* its agent told of it before what its run's end asks for was durable */
+        if (ama_id_is_zero (closing->lease)) { /* its agent told of it before what its run's end asks for was durable */
             closing->lease = lease;
+            closing->gone_ms = gone_ms;
+        }
         return;
     }
     closing = ama_calloc (1, sizeof *closing);
     closing->id = session;
     closing->lease = lease;
+    closing->gone_ms = gone_ms;
+    closing->heard_ms = ama_now_ms (sup->ctx);
     (void) snprintf (closing->agent, sizeof closing->agent, "%s", agent);
     DL_APPEND (sup->closing_sessions, closing);
     tell_close (sup, closing);
@@ -373,6 +378,17 @@ bool sup_session_closed (sup_t *sup, ama_id_t session, const char *agent)
     return false;
 }
 
+void sup_agent_there (sup_t *sup, const char *agent)
+{
+    sup_closing_t *closing;
+
+    DL_FOREACH (sup->closing_sessions, closing)
+    {
+        if (strcmp (closing->agent, agent) == 0)
+            closing->heard_ms = ama_now_ms (sup->ctx);
+    }
+}
+
 void sup_agent_died (sup_t *sup, const char *agent)
 {
     sup_closing_t *closing, *next;
@@ -397,10 +413,17 @@ void sup_on_renew (void *arg)
 void sup_on_close_again (void *arg)
 {
     sup_t *sup = arg;
-    sup_closing_t *closing;
+    sup_closing_t *closing, *next;
 
-    DL_FOREACH (sup->closing_sessions, closing)
-    tell_close (sup, closing);
+    /* to one that is away nothing is said, and what nobody has extended for long has ended: when the agent is back after all, it says what it holds */
+    DL_FOREACH_SAFE (sup->closing_sessions, closing, next)
+    {
+        int64_t silent_ms = ama_now_ms (sup->ctx) - closing->heard_ms;
+        if (silent_ms < CLOSE_TELL_MS)
+            tell_close (sup, closing);
+        else if (closing->gone_ms >= 0 && silent_ms >= closing->gone_ms)
+            closing_done (sup, closing);
+    }
     if (sup->closing_sessions)
         ama_timer_after (sup->close_again, CLOSE_AGAIN_MS);
 }
@@ -441,7 +464,7 @@ void sup_perform (sup_run_t *run, const ama_run_effect_t *effect)
         unlease (run, effect->id);
         break;
     case AMA_RUN_SESSION_CLOSE:
-        sup_close_session (run->sup, effect->id, effect->lease, effect->agent);
+        sup_close_session (run->sup, effect->id, effect->lease, effect->gone_ms, effect->agent);
         break;
     case AMA_RUN_STOP:
         stop_attempt (run, effect);

@@ -157,7 +157,7 @@ static int on_session (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelo
         if (over)
             (void) sup_session_closed (sup, status->session, envelope->src);
         else
-            sup_close_session (sup, status->session, none, envelope->src);
+            sup_close_session (sup, status->session, none, 0, envelope->src);
     }
     ack.name = ama_strdup (envelope->src);
     sup_step (sup, &ack);
@@ -176,7 +176,7 @@ static void end_unwanted (sup_t *sup, const ama_lease_agent_changed_t *change)
         if (run && ama_run_core_holds (run->core, held->id))
             continue;
         if (held->session)
-            sup_close_session (sup, held->id, none, change->agent);
+            sup_close_session (sup, held->id, none, 0, change->agent);
         else
             (void) ama_tell (sup->ctx, change->agent, AMA_MSG_ATTEMPT_CANCEL, &cancel);
     }
@@ -194,8 +194,10 @@ static int on_agent_changed (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     (void) err;
     HASH_ITER (hh, sup->runs, run, next)
     ama_run_core_agent (run->core, change, sup_now (sup));
-    if (change->change == AMA_AGENT_CHANGE_UP)
+    if (change->change == AMA_AGENT_CHANGE_UP) {
+        sup_agent_there (sup, change->agent);
         end_unwanted (sup, change);
+    }
     else if (change->change == AMA_AGENT_CHANGE_DEAD)
         sup_agent_died (sup, change->agent);
     return 0;

@@ -35,7 +35,10 @@ typedef struct {
     bool ended;           /* written down */
     bool acked;           /* its end */
     bool uncounted;       /* an earlier agent may have told of it */
-    int64_t end_at_ms;
+    int64_t begun_ms, end_at_ms;
+    int64_t lease_ms;   /* as it was told */
+    bool rerun;         /* its job says on-lost: rerun */
+    int64_t cut_off_ms; /* longest time that its agent was cut off, since it began */
     ama_attempt_state_t outcome;
     const char *cause;
     uint64_t lines, posted; /* of its output, and of these those that the reporter has acknowledged */
@@ -49,7 +52,7 @@ typedef struct {
     unsigned agent;
     uint64_t incarnation;
     bool open, ready;
-    int64_t ready_at_ms;
+    int64_t ready_at_ms, lease_ms;
 } cast_session_t;
 
 typedef struct {
@@ -85,6 +88,9 @@ typedef struct {
     unsigned index;
     uint64_t incarnation; /* of its process */
     const char *ends;     /* its file; NULL: memory only */
+    bool away;            /* nobody extends leases, since away_ms: it is dead, or parted from the hub */
+    bool off;             /* it is cut off, since off_ms */
+    int64_t away_ms, off_ms;
 } cast_agent_t;
 
 struct cast_world {
@@ -117,6 +123,8 @@ void cast_done (cast_world_t *world);
 uint64_t cast_random (cast_world_t *world); /* its own stream: does not depend on what actors do */
 /* The agent's process dies: its sessions are gone, attempts of their own go on under their guards, or die with these; what was written down stays. */
 void cast_agent_crashed (cast_agent_t *agent);
+/* It is cut off from the hub, or back. */
+void cast_agent_cut_off (cast_agent_t *agent, bool yes);
 /* The programs that actors start; arg is the world. For ama_sim_conf_t. */
 int cast_program (ama_child_t *child, const char *actor, const void *input, size_t size, void *arg);
 /* Somebody moves a branch. */
@@ -125,6 +133,8 @@ void cast_repo_url (unsigned repo, char *url, size_t size);
 /* Makes the snapshot of a commit in the cache, if it is not there. wanted: "" or NULL for what main is now. ret_commit: room for CAST_COMMIT bytes. */
 void cast_repo_fetch (cast_world_t *world, const char *url, const char *wanted, char *ret_commit, char *ret_snapshot,
                       size_t size);
+/* Its process dies: the real client begins anew, and is to read all once more. */
+void cast_reader_crashed (cast_reader_t *reader);
 /* The story is over: what the real client has written becomes history. */
 void cast_reader_over (cast_reader_t *reader);
 void cast_break (cast_world_t *world, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

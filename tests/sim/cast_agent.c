@@ -8,7 +8,6 @@
 #include "agent/poster.h"
 #include "agent/status.h"
 #include "messages/ama_types.h"
-#include "messages/attempt.h"
 #include "messages/lease.h"
 #include "messages/report.h"
 
@@ -27,6 +26,7 @@ typedef struct {
     cast_agent_t *agent;
     ama_timer_t *timer, *hello;
     int64_t pause_ms; /* before the next hello, 0 for the first */
+    bool parted;
     ama_statuses_t *statuses;
 } self_t;
 
@@ -105,6 +105,7 @@ void cast_agent_crashed (cast_agent_t *agent)
 
     cast_note (world, "agent_died", ",\"agent\":%u", agent->index);
     agent->incarnation++;
+    cast_agent_in_touch (agent, false);
     for (size_t i = 0; i < world->n_attempts; i++) {
         cast_attempt_t *attempt = &world->attempts[i];
         if (attempt->agent != agent->index || (!attempt->running && !attempt->ending))
@@ -152,20 +153,6 @@ static void tell_outcome (self_t *self, cast_attempt_t *attempt)
     ama_feed_close (&attempt->feed);
 }
 
-/* No attempt of an action that succeeded, none beside another. */
-static void check_start (cast_world_t *world, const ama_attempt_start_t *start)
-{
-    for (size_t i = 0; i < world->n_attempts; i++) {
-        const cast_attempt_t *other = &world->attempts[i];
-        if (!ama_id_equal (other->run, start->run) || strcmp (other->action, start->action) != 0)
-            continue;
-        if (other->ended && other->outcome == AMA_ATTEMPT_STATE_SUCCEEDED)
-            cast_break (world, "%s is started again after it succeeded", start->action);
-        if (other->running)
-            cast_break (world, "%s is started beside an attempt that runs", start->action);
-    }
-}
-
 static void begin (self_t *self, const ama_attempt_start_t *start)
 {
     cast_world_t *world = self->world;
@@ -185,6 +172,9 @@ static void begin (self_t *self, const ama_attempt_start_t *start)
     attempt->session = start->session;
     attempt->no = start->no;
     attempt->running = true;
+    attempt->begun_ms = ama_now_ms (self->ctx);
+    attempt->lease_ms = start->lease_ms;
+    attempt->rerun = cast_repo_reruns (start->snapshot);
     attempt->end_at_ms = ama_now_ms (self->ctx) + 1 + (int64_t) (cast_random (world) % 400);
     (void) snprintf (attempt->action, sizeof attempt->action, "%s", start->action);
     attempt->poster = ama_poster_new (self->ctx);
@@ -227,7 +217,7 @@ static int on_start (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     (void) ama_reply (ctx, &waiter, AMA_MSG_ATTEMPT_TAKEN, NULL);
     if (knows_attempt (self, start->attempt) || tell_lost (self, start))
         return 0;
-    check_start (self->world, start);
+    cast_check_start (self->world, start);
     begin (self, start);
     return 0;
 }
@@ -341,7 +331,9 @@ static void tend_attempts (self_t *self, int64_t now)
         if (attempt->agent != self->agent->index)
             continue;
         print (self, attempt);
-        if (attempt->running && now >= attempt->end_at_ms)
+        if (attempt->running && cast_lease_is_over (self->agent, attempt->lease_ms))
+            end_attempt (attempt, AMA_ATTEMPT_STATE_LOST, "node-lost", now);
+        else if (attempt->running && now >= attempt->end_at_ms)
             finish (world, attempt, now);
         if (attempt->ending && (ama_feed_sent (attempt->feed) || now >= attempt->end_at_ms + REPORT_WAIT_MS))
             tell_outcome (self, attempt);
@@ -372,6 +364,7 @@ static int on_session_open (ama_ctx_t *ctx, void *state, const ama_envelope_t *e
     if (knows_session (self, open->session) || !(session = session_of (self, open->session)))
         return 0;
     session->run = open->run;
+    session->lease_ms = open->lease_ms;
     session->open = true;
     session->ready_at_ms = ama_now_ms (ctx) + 1 + (int64_t) (cast_random (self->world) % 300);
     return 0;
@@ -422,7 +415,9 @@ static void tend_sessions (self_t *self, int64_t now)
         cast_session_t *session = &world->sessions[i];
         if (!session->open || session->agent != self->agent->index)
             continue;
-        if (!session->ready && now >= session->ready_at_ms) {
+        if (cast_lease_is_over (self->agent, session->lease_ms))
+            session_over (self, session, AMA_SESSION_STATE_LOST);
+        else if (!session->ready && now >= session->ready_at_ms) {
             session->ready = true;
             if (cast_chance (world, 10))
                 session_over (self, session, AMA_SESSION_STATE_FAILED);
@@ -484,7 +479,8 @@ static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const vo
     self->pause_ms = self->pause_ms ? 2 * self->pause_ms : HELLO_SOON_MS;
     if (self->pause_ms > HELLO_MS)
         self->pause_ms = HELLO_MS;
-    ama_timer_after (self->hello, err ? 200 : self->pause_ms);
+    if (!self->parted)
+        ama_timer_after (self->hello, err ? 200 : self->pause_ms);
 }
 
 static void on_hello_time (void *arg)
@@ -533,11 +529,22 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
     (void) epoch;
     ama_timer_after (self->timer, TICK_MS);
     self->pause_ms = 0;
+    self->parted = false;
+    cast_agent_in_touch (self->agent, true);
     say_hello (self);
     for (size_t i = 0; i < self->world->n_attempts; i++)
         if (self->world->attempts[i].poster && self->world->attempts[i].agent == self->agent->index)
             ama_poster_joined (self->world->attempts[i].poster);
     ama_statuses_joined (self->statuses);
+}
+
+static void parted (ama_ctx_t *ctx, void *state)
+{
+    self_t *self = state;
+
+    (void) ctx;
+    self->parted = true;
+    cast_agent_in_touch (self->agent, false);
 }
 
 static void peer_gone (ama_ctx_t *ctx, void *state, const char *name)
@@ -566,6 +573,7 @@ const ama_actor_def_t cast_agent = {
     .init = init,
     .done = done,
     .joined = joined,
+    .parted = parted,
     .peer_gone = peer_gone,
     .handlers = handlers,
 };

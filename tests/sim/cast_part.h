@@ -4,6 +4,8 @@
 
 #include "tests/sim/cast.h"
 
+#include "messages/attempt.h"
+
 typedef struct {
     ama_ctx_t *ctx;
     cast_world_t *world;
@@ -14,6 +16,14 @@ typedef struct {
 int cast_part_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err);
 void cast_part_done (void *state);
 bool cast_chance (cast_world_t *world, unsigned percent); /* never once the world is calm */
+
+/* cast_guard.c */
+void cast_agent_in_touch (cast_agent_t *agent, bool yes);
+bool cast_lease_is_over (const cast_agent_t *agent, int64_t lease_ms); /* the guard has ended what had that lease */
+void cast_check_start (cast_world_t *world, const ama_attempt_start_t *start);
+
+/* Does the job of a snapshot say on-lost: rerun? */
+bool cast_repo_reruns (const char *snapshot);
 
 /* A definition whose state is a cast_part_t; the rest are its handlers. */
 #define CAST_PART(def_name, logical, granted, ...)                                                                     \

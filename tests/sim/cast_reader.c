@@ -203,6 +203,12 @@ static void follow (following_t *one)
     one->follow = ama_follow_new (one->self->ctx, &conf);
 }
 
+void cast_reader_crashed (cast_reader_t *reader)
+{
+    for (size_t i = 0; reader->index == REAL && i < CAST_RUNS; i++)
+        reader->runs[i].ended = false;
+}
+
 void cast_reader_over (cast_reader_t *reader)
 {
     for (size_t i = 0; i < CAST_RUNS; i++) {
@@ -257,8 +263,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->ctx = ctx;
     self->reader = *(cast_reader_t *const *) config;
     self->timer = ama_timer_new (ctx, on_tick, self);
-    for (size_t i = 0; self->reader->index == REAL && i < CAST_RUNS; i++)
-        self->reader->runs[i].ended = false; /* it begins anew */
+    cast_reader_crashed (self->reader); /* or it gave up */
     return 0;
 }
 

@@ -28,7 +28,9 @@ typedef struct {
     meant_t actions[ACTIONS_MAX];
     int n;
     bool fail_fast, jars, one_cpu, bad;
-    bool backwards; /* actions stand before what they depend on */
+    bool rerun;       /* on-lost */
+    bool short_lease; /* its lease is the shortest that there is */
+    bool backwards;   /* actions stand before what they depend on */
 } draft_t;
 
 static uint64_t mix (uint64_t a, uint64_t b)
@@ -63,6 +65,8 @@ static void mean_all (draft_t *draft, uint64_t content)
     draft->one_cpu = mix (content, 95) % 2 == 0;
     draft->backwards = mix (content, 94) % 3 == 0;
     draft->bad = mix (content, 93) % 24 == 0;
+    draft->rerun = mix (content, 92) % 4 == 0;
+    draft->short_lease = mix (content, 91) % 2;
     for (int i = 0; i < n; i++) {
         uint64_t r = mix (content, (uint64_t) i + 1);
         meant_t *action = mean (draft, 'a', r);
@@ -98,8 +102,10 @@ static void note_draft (cast_world_t *world, const char *commit, const draft_t *
             ama_str_printf (&actions, "%s%d", k ? "," : "", action->depends[k]);
         ama_str_puts (&actions, "]}");
     }
-    cast_note (world, "commit", ",\"commit\":\"%s\",\"bad\":%s,\"fail_fast\":%s,\"actions\":[%s]", commit,
-               draft->bad ? "true" : "false", draft->fail_fast ? "true" : "false", actions.data);
+    cast_note (world, "commit",
+               ",\"commit\":\"%s\",\"bad\":%s,\"fail_fast\":%s,\"rerun\":%s,\"lease_ms\":%d,\"actions\":[%s]", commit,
+               draft->bad ? "true" : "false", draft->fail_fast ? "true" : "false", draft->rerun ? "true" : "false",
+               draft->short_lease ? 10000 : 1800000, actions.data);
     ama_str_done (&actions);
 }
 
@@ -157,8 +163,9 @@ static void say_ordinary (ama_str_t *out, const draft_t *draft, const meant_t *a
 
 static void say_maki (const draft_t *draft, ama_str_t *out)
 {
-    ama_str_printf (out, "job-name: %s\nfail-fast: %s\nflow:\n", draft->bad ? "[no, name]" : "job",
-                    draft->fail_fast ? "true" : "false");
+    ama_str_printf (out, "job-name: %s\nfail-fast: %s\n%s%sflow:\n", draft->bad ? "[no, name]" : "job",
+                    draft->fail_fast ? "true" : "false", draft->rerun ? "on-lost: rerun\n" : "",
+                    draft->short_lease ? "lease: 10s\n" : "");
     for (int i = 0; i < draft->n; i++) {
         const meant_t *action = &draft->actions[draft->backwards ? draft->n - 1 - i : i];
         if (action->error_of < 0)
@@ -217,6 +224,15 @@ static void name_commit (const cast_world_t *world, unsigned repo, unsigned vers
     (void) snprintf (ret_commit, CAST_COMMIT, "%016llx%04x%04x0000000000000000",
                      (unsigned long long) mix (world->seed, (uint64_t) repo << 32 | version), repo & 0xffff,
                      version & 0xffff);
+}
+
+bool cast_repo_reruns (const char *snapshot)
+{
+    const char *commit = strrchr (snapshot, '/');
+    draft_t draft;
+
+    mean_commit (commit ? commit + 1 : snapshot, &draft);
+    return draft.rerun;
 }
 
 /* The commit that was asked for, if there is one of that name. */

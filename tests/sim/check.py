@@ -9,6 +9,9 @@ P4  after a recorded success an action never starts again    P12 a report has no
 P5  one attempt's result at most is accepted                 P13 what comes twice or late changes nothing
 P11 a run is pinned to one commit, and does what that means
 P7  once the faults are over, every accepted run ends, within 60 s
+
+An agent that is cut off may have a success that nobody could hear of in time. Its attempt is given up when its lease and a grace are over, or, where the job says
+on-lost: rerun, once it has been silent for long; only then may the action start again, and only then may its output be missing (a gap says so).
 """
 import collections
 import datetime
@@ -20,6 +23,9 @@ ENDS = {"succeeded", "failed", "errored", "lost", "timed_out", "cancelled"}
 FREE = {("lost", "node-lost"), ("errored", "preempted")}
 FREE_MAX = 10
 LIVE_MS = 60000                      # from the last fault to the end of the last run
+SILENT_MS = 12000                    # an agent is not heard of for 15 s: before it is cut off its words may have been lost, or amad dead, for 3 of them
+GRACE_MS = 60000                     # beyond the lease
+OUTPUT_MS = 4000                     # an agent that is cut off for so long may miss the time for which its output is waited for (20 s), since it posts every 15 s
 
 
 START_MS = 1767225600000             # when each story begins
@@ -251,6 +257,8 @@ class Story:
         self.lines = {}                                         # attempt → lines of output that its agent had at its end
         self.died = set()                                       # attempts whose agent died after their end
         self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
+        self.cuts = collections.defaultdict(list)               # agent → [from, to or None] in which it was cut off
+        self.begun_at = {}                                      # attempt → when it first came to its agent
         self.count = collections.Counter()
         self.calm_at = None
         self.last_end = 0
@@ -275,11 +283,28 @@ class Story:
     def on_cancel(self, note):
         self.run(note["run"]).wish = True
 
+    def on_cut_off(self, note):
+        self.cuts[note["agent"]].append([note["at"], None])
+
+    def on_back(self, note):
+        self.cuts[note["agent"]][-1][1] = note["at"]
+
+    def cut_off_ms(self, attempt, at):
+        """For how long its agent was cut off in one piece since it began, at most."""
+        spans = [(max(begin, self.begun_at[attempt]), min(end or at, at)) for begin, end in self.cuts[self.at[attempt]]]
+        return max((end - begin for begin, end in spans), default=0)
+
+    def may_be_given_up(self, attempt, at, forced=False):
+        """Nobody could hear of it, and nobody need wait, or its time is over."""
+        meant = self.commits.get(self.snapshots[attempt].rsplit("/", 1)[-1], {})
+        return self.cut_off_ms(attempt, at) >= (SILENT_MS if forced or meant.get("rerun") else meant.get("lease_ms", 1800000) + GRACE_MS)
+
     def on_started(self, note):
         key = (note["run"], note["action"])
         for attempt, (run, action, _) in self.agent.items():
-            if (run, action) == key:
-                need("P4", self.ends.get(attempt) != "succeeded", f"{key} starts again, and its agent has its success on disk")
+            if (run, action) == key and self.ends.get(attempt) == "succeeded":
+                need("P4", self.may_be_given_up(attempt, note["at"]), f"{key} starts again, and its agent has its success on disk")
+        self.begun_at.setdefault(note["attempt"], note["at"])
         began, attempt = self.began.get(note["attempt"]), note["attempt"]
         at = self.at.setdefault(attempt, note.get("agent", 0))
         need("P5", at == note.get("agent", 0), f"attempt {attempt} is started at two agents")
@@ -337,7 +362,8 @@ class Story:
         for attempt, (upto, at) in self.posted.items():
             run, action, no = self.agent[attempt]
             if at < self.runs[run].end_ts:                       # what is posted after the end is not kept
-                need("P1", self.runs[run].actions[action].output[no] >= upto, f"{run}/{action}: acknowledged output of attempt {no} is lost")
+                shown = self.runs[run].actions[action]           # what came after a gap had said that it is missing is acknowledged, too
+                need("P1", shown.output[no] + shown.missing[no] >= upto, f"{run}/{action}: acknowledged output of attempt {no} is lost")
         told = collections.defaultdict(list)
         for attempt, (run, action, no) in self.agent.items():
             told[(run, action, no)].append(attempt)
@@ -347,23 +373,25 @@ class Story:
             need("P8", run in self.runs and len(self.runs[run].actions[action].attempts) >= no, f"{key} ran, and is not told")
             snapshot, pinned = self.snapshots[attempts[0]], self.runs[run].commit
             need("P11", pinned is None or snapshot.endswith(pinned), f"{key} ran from {snapshot}, its run is pinned to {pinned}")
-            self.agree(key, self.ends.get(attempts[0]), self.said.get(attempts[0]))
-            self.all_told(key, self.lines.get(attempts[0]))
+            self.agree(key, attempts[0], self.said.get(attempts[0]), note["at"])
+            self.all_told(key, attempts[0], note["at"])
 
-    def all_told(self, key, lines):
-        """Whatever was away when an attempt ended: what its agent tells of it until that is acknowledged is there at the end, or died with the agent, and that is told."""
+    def all_told(self, key, attempt, at):
+        """Whatever was away when an attempt ended: what its agent tells of it until that is acknowledged is there at the end, or died with the agent or came too late, and that is told."""
         run, action, no = key
-        shown, of_dead = self.runs[run].actions[action], key in {self.agent[a] for a in self.died}
+        lines, shown = self.lines.get(attempt), self.runs[run].actions[action]
+        excused = attempt in self.died or self.cut_off_ms(attempt, at) >= OUTPUT_MS
         if lines is not None and shown.attempts[no - 1][0] != "lost":
             need("P12", shown.output[no] + shown.missing[no] == lines, f"{key} has {lines} lines of output, and {shown.output[no]} are told")
-            need("P12", of_dead or not shown.missing[no], f"{key} is told with a gap, and its agent lived")
+            need("P12", excused or not shown.missing[no], f"{key} is told with a gap, and its agent lived")
 
-    def agree(self, key, at_agent, said):
+    def agree(self, key, attempt, said, at):
         """What is shown of an attempt is what its agent wrote down, if anything; what it said itself, if it is known."""
         run, action, no = key
-        shown = self.runs[run].actions[action].attempts[no - 1][0]
+        shown, at_agent = self.runs[run].actions[action].attempts[no - 1][0], self.ends.get(attempt)
         if shown == "lost" or shown in (at_agent, said):
-            need("P4", shown != "lost" or at_agent != "succeeded", f"{key} is shown as lost, and its agent has its success on disk")
+            given_up = shown == "lost" and at_agent == "succeeded"
+            need("P4", not given_up or self.may_be_given_up(attempt, at, self.runs[run].wish), f"{key} is shown as lost, and its agent has its success on disk")
             return
         waived = {("timed_out", "cancelled"), ("cancelled", "timed_out")}       # both wishes were under way
         need("P8", at_agent is None and shown in ("errored", "cancelled", "timed_out") or (shown, at_agent) in waived,

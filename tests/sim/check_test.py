@@ -80,7 +80,26 @@ def instead(i, **members):
     return RIGHT[:i] + [{**RIGHT[i], **members}] + RIGHT[i + 1:]
 
 
+def cut_off(for_ms, **plan):
+    """The agent of A1 is cut off and has its success; that is given up after a time, and the action begins again."""
+    begun, again_at = at("started", "A1"), at("started", "A2")
+    return RIGHT[:2] + [{**PLAN, **plan}] + RIGHT[3:begun] + [RIGHT[begun] | {"at": 1000}] + RIGHT[begun + 1:at("ended", "A1")] + [
+        {"what": "cut_off", "agent": 0, "at": 2000}, ended("A1", "succeeded", 1), kept("attempt_ended", "a", 1, "lost", cause="node-lost"),
+        RIGHT[again_at] | {"at": 2000 + for_ms, "agent": 1}, {"what": "back", "agent": 0, "at": 2000 + for_ms}] + RIGHT[again_at + 1:-1] + [RIGHT[-1] | {"at": 200000}]
+
+
+def gap(cut_ms):
+    """The agent of A1 has three lines, is cut off for a time, and two of them are told as missing."""
+    i = at("attempt_ended", "a", 1)
+    return (RIGHT[:i - 1] + [{"what": "cut_off", "agent": 0, "at": 2000}, {"what": "back", "agent": 0, "at": 2000 + cut_ms}, ended("A1", "failed", 3),
+                             kept("gap", "a", 1, events=2), RIGHT[i] | {"events": 3}] + RIGHT[i + 1:at("read")] + [again(13)] + RIGHT[at("read") + 1:-1] + [RIGHT[-1] | {"at": 200000}])
+
+
 BROKEN = [
+    ("P4", "an attempt given up before its lease and grace are over", cut_off(69999, lease_ms=10000)),
+    ("P4", "an attempt given up before its lease and grace, of a job that says nothing", cut_off(100000)),
+    ("P4", "an attempt given up before its agent was silent for long", cut_off(11999, rerun=True)),
+    ("P12", "a gap, and its agent was away for a moment", gap(3999)),
     ("P2", "a token that became another run", within(2, {"what": "accepted", "token": "T", "run": "S"})),
     ("P2", "two tokens of one run", within(2, {"what": "accepted", "token": "U", "run": "R"})),
     ("P4", "an attempt after a success on the agent's disk", within(at("ended", "A2") + 1, started("A3", "a", 3))),
@@ -136,6 +155,13 @@ class Checker(unittest.TestCase):
 
     def test_what_died_with_its_agent_may_start_again(self):
         self.assertEqual(verdict(within(at("attempt_started", "a", 1), {"what": "agent_died"}, started("A1", "a", 1))), "")
+
+    def test_what_nobody_could_hear_of_may_start_again(self):
+        self.assertEqual(verdict(cut_off(70000, lease_ms=10000)), "")
+        self.assertEqual(verdict(cut_off(12000, rerun=True)), "")
+
+    def test_output_that_came_too_late_may_be_missing(self):
+        self.assertEqual(verdict(gap(4000)), "")
 
     def test_each_broken_promise_is_found(self):
         for promise, name, history in BROKEN:

@@ -3,7 +3,7 @@
  *     run_sim [--first SEED] [--seeds N] [--trace] [--history FILE]
  *
  * --trace prints every delivery; --history writes what happened, for check.py.
- * Messages are lost, doubled and late; everybody crashes, supervisor and broker also together. Then the world calms
+ * Messages are lost, doubled and late; everybody crashes, supervisor and broker also together; agents are cut off. Then the world calms
  * down, and every run that was accepted must end, sooner than the broker would sweep a lease that nobody gave back, with a report that has
  * no hole. Prints the seed of every story that does not.
  */
@@ -27,6 +27,9 @@
 #define STORM_MS 8000
 #define CALM_MS  600000
 #define STEP_MS  50
+
+/* In which hub and agent find out that they are cut off from each other. */
+#define NOTICE_MS 15000
 
 /* Sessions are told to end every 5 s, releases every 2. */
 #define SETTLE_MS 15000
@@ -64,6 +67,8 @@ typedef struct {
         const void *config;
         int64_t back_ms; /* 0: it is up */
     } parts[PARTS];
+    int64_t off_until_ms[CAST_AGENTS]; /* 0: it is not cut off */
+    bool cuts_off;                     /* in this story agents are */
     char folder[32], cache[48], amad_disk[48], reporter_disk[48],
         reports[64]; /* the reporter may live on a machine of its own */
     unsigned crashes, cuts;
@@ -96,6 +101,8 @@ static void end (story_t *story, part_t which, int64_t away_ms)
     disk_freeze (false);
     if (which >= AGENT && which < FETCHER)
         cast_agent_crashed (story->agents[which - AGENT]);
+    if (which >= READER)
+        cast_reader_crashed (story->readers[which - READER]);
     story->parts[which].back_ms = ama_sim_now_ms (story->sim) + away_ms;
 }
 
@@ -194,12 +201,50 @@ static bool all_ended (const story_t *story)
     return true;
 }
 
+/* For a moment, longer than an agent may be silent, than a short lease, than that and a grace. */
+static void cut_off (story_t *story, int64_t now)
+{
+    static const int64_t lasts_ms[] = { 2000, 20000, 40000, 110000 };
+    cast_world_t *world = &story->world;
+    unsigned which = (unsigned) (cast_random (world) % story->n_agents);
+    int64_t lasting_ms = lasts_ms[cast_random (world) % 4] + (int64_t) (cast_random (world) % 5000);
+    int64_t hub_ms = (int64_t) (cast_random (world) % NOTICE_MS), own_ms = (int64_t) (cast_random (world) % NOTICE_MS);
+
+    if (story->off_until_ms[which])
+        return;
+    story->off_until_ms[which] = now + lasting_ms;
+    cast_agent_cut_off (story->agents[which], true);
+    ama_sim_cut_off (story->sim, story->parts[AGENT + which].name, hub_ms, own_ms);
+}
+
+/* False if some agent still is. */
+static bool reconnect (story_t *story, int64_t now)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < story->n_agents; i++) {
+        if (story->off_until_ms[i] && now >= story->off_until_ms[i]) {
+            story->off_until_ms[i] = 0;
+            cast_agent_cut_off (story->agents[i], false);
+            ama_sim_reconnect (story->sim, story->parts[AGENT + i].name);
+        }
+        all &= story->off_until_ms[i] == 0;
+    }
+    return all;
+}
+
+/* It lasts until all agents are back. While nothing else is waited for, others crash more rarely, and no message is lost: the reporter waits for
+ * output for 20 s, in which a post may be lost once, and no real connection loses one. */
 static void storm (story_t *story)
 {
-    for (int64_t now = 0; now < STORM_MS; now += STEP_MS) {
+    for (int64_t now = 0; !reconnect (story, now) || now < STORM_MS; now += STEP_MS) {
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
         revive (story);
-        if (cast_random (&story->world) % 20 == 0)
+        if (now == STORM_MS)
+            ama_sim_set_faults (story->sim, 0, 0);
+        if (story->cuts_off && now < STORM_MS && cast_random (&story->world) % 100 == 0)
+            cut_off (story, now);
+        if (cast_random (&story->world) % 20 == 0 && (now < STORM_MS || cast_random (&story->world) % 20 == 0))
             crash (story);
         if (cast_random (&story->world) % 20 == 0)
             cast_repo_push (&story->world);
@@ -208,10 +253,12 @@ static void storm (story_t *story)
 
 static void calm (story_t *story)
 {
+    int64_t first_ms = ama_sim_now_ms (story->sim) + STEP_MS;
+
     story->world.calm = true;
     cast_note (&story->world, "calm", " ");
     ama_sim_set_faults (story->sim, 0, 0);
-    for (int64_t now = STORM_MS; now < STORM_MS + CALM_MS && !all_ended (story); now += 1000) {
+    for (int64_t now = first_ms; now < first_ms + CALM_MS && !all_ended (story); now += 1000) {
         (void) ama_sim_run (story->sim, now, UINT64_MAX);
         revive (story);
     }
@@ -292,6 +339,7 @@ static void set_up (story_t *story, uint64_t seed)
     bool together = seed % 2;
 
     story->n_agents = 1 + (unsigned) (seed / 3 % CAST_AGENTS);
+    story->cuts_off = seed / 12 % 3 == 0;
     (void) snprintf (story->amad_disk, sizeof story->amad_disk, "%s/amad", story->folder);
     (void) snprintf (story->reporter_disk, sizeof story->reporter_disk, "%s/%s", story->folder,
                      together ? "amad" : "reporter");

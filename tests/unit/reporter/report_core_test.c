@@ -200,8 +200,8 @@ static void test_what_came_too_early_stands_behind_its_start (void **state)
     size_t late;
 
     (void) state;
-    assert_true (ama_report_core_park (core, &said));
-    assert_true (ama_report_core_park (core, &said)); /* it was repeated meanwhile */
+    assert_true (ama_report_core_park (core, &said, 0));
+    assert_true (ama_report_core_park (core, &said, 0)); /* it was repeated meanwhile */
     (void) ama_report_core_post (core, &post, 0, add_type, &types, &late);
     assert_string_equal (types.data, "soer");
     assert_int_equal (ama_report_core_post (core, &said, 0, add_type, &types, &late), 1);
@@ -225,8 +225,8 @@ static void test_what_came_too_early_takes_bounded_room (void **state)
     memset (text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     for (int i = 0; i < 100; i++)
-        assert_true (ama_report_core_park (core, &said)); /* the same, repeated */
-    while (parked < 1000 && ama_report_core_park (core, &said)) {
+        assert_true (ama_report_core_park (core, &said, 0)); /* the same, repeated */
+    while (parked < 1000 && ama_report_core_park (core, &said, 0)) {
         said.first++;
         parked++;
     }

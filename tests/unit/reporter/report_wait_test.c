@@ -167,6 +167,135 @@ static void test_a_gap_is_read_back (void **state)
     done_pair (&pair);
 }
 
+/* Three attempts one after the other, each of which posts two events; all of it is told at once. */
+typedef struct {
+    ama_report_event_t said[2], told[6];
+    ama_report_post_t post, said_post;
+    ama_report_core_t *core;
+    ama_str_t types;
+    size_t late;
+} chain_t;
+
+static void set_chain (chain_t *chain)
+{
+    *chain = (chain_t){ .core = ama_report_core_new (source_id ('R')) };
+    for (uint32_t i = 0; i < 6; i++)
+        chain->told[i] =
+            (ama_report_event_t){ .type = i % 2 ? AMA_EVENT_TYPE_ATTEMPT_ENDED : AMA_EVENT_TYPE_ATTEMPT_STARTED,
+                                  .action = (char *) "a",
+                                  .has_attempt = true,
+                                  .attempt = 1 + i / 2,
+                                  .has_source = i % 2,
+                                  .source = source_id ("123"[i / 2]),
+                                  .has_events = i % 2,
+                                  .events = 2 };
+    chain->post = (ama_report_post_t){
+        .run = source_id ('R'), .source = source_id ('R'), .first = 1, .events = chain->told, .n_events = 6
+    };
+}
+
+static uint64_t post_of_chain (chain_t *chain, int64_t now_ms)
+{
+    return ama_report_core_post (chain->core, &chain->post, now_ms, add_type, &chain->types, &chain->late);
+}
+
+/* What the agent of attempt no has to say; it is not told before that has begun, as the reporter's actor has it. */
+static void say_of_chain (chain_t *chain, uint32_t no, size_t n_events, int64_t now_ms)
+{
+    for (size_t i = 0; i < 2; i++)
+        chain->said[i] = (ama_report_event_t){
+            .type = AMA_EVENT_TYPE_OUTPUT, .action = (char *) "a", .has_attempt = true, .attempt = no
+        };
+    chain->said_post = (ama_report_post_t){
+        .source = source_id ("123"[no - 1]), .first = 1, .events = chain->said, .n_events = n_events
+    };
+    if (ama_report_core_may_tell (chain->core, &chain->said_post))
+        (void) ama_report_core_post (chain->core, &chain->said_post, now_ms, add_type, &chain->types, &chain->late);
+    else
+        assert_true (ama_report_core_park (chain->core, &chain->said_post, now_ms));
+}
+
+static void done_chain (chain_t *chain)
+{
+    ama_str_done (&chain->types);
+    ama_report_core_destroy (&chain->core);
+}
+
+/* The agents of all three died with what they had to say, one after a part of it: the report is not late by a wait for each. */
+static void test_a_chain_waits_once (void **state)
+{
+    chain_t chain;
+
+    (void) state;
+    set_chain (&chain);
+    assert_int_equal (post_of_chain (&chain, 0), 1);
+    say_of_chain (&chain, 2, 1, 5);
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS - 1), 1);
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS + 4), 3);
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS + 5), 6);
+    assert_string_equal (chain.types.data, "sresoresre");
+    done_chain (&chain);
+}
+
+/* The last one's agent lives, and is refused until the attempt has begun in the stream: it is heard, and waited for. */
+static void test_who_is_refused_lives (void **state)
+{
+    chain_t chain;
+
+    (void) state;
+    set_chain (&chain);
+    assert_int_equal (post_of_chain (&chain, 0), 1);
+    say_of_chain (&chain, 3, 1, 5);
+    say_of_chain (&chain, 3, 1, AMA_REPORT_WAIT_MS - 1);
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS), 5);
+    assert_int_equal (post_of_chain (&chain, 2 * AMA_REPORT_WAIT_MS - 2), 5);
+    say_of_chain (&chain, 3, 2, 2 * AMA_REPORT_WAIT_MS - 2);
+    assert_int_equal (post_of_chain (&chain, 2 * AMA_REPORT_WAIT_MS - 2), 6);
+    assert_string_equal (chain.types.data, "sresresooe");
+    done_chain (&chain);
+}
+
+/* So is one that has more to say than is kept meanwhile. */
+static void test_who_is_too_loud_lives (void **state)
+{
+    enum { MUCH = 1 << 20 };
+    char *text = ama_calloc (1, MUCH + 1);
+    chain_t chain;
+
+    (void) state;
+    memset (text, 'x', MUCH);
+    set_chain (&chain);
+    assert_int_equal (post_of_chain (&chain, 0), 1);
+    chain.said[0] = (ama_report_event_t){
+        .type = AMA_EVENT_TYPE_OUTPUT, .action = (char *) "a", .has_attempt = true, .attempt = 3, .text = text
+    };
+    chain.said_post = (ama_report_post_t){ .source = source_id ('3'), .first = 1, .events = chain.said, .n_events = 1 };
+    assert_false (ama_report_core_park (chain.core, &chain.said_post, AMA_REPORT_WAIT_MS - 1));
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS), 5);
+    say_of_chain (&chain, 3, 2, AMA_REPORT_WAIT_MS + 500);
+    assert_string_equal (chain.types.data, "sresresooe");
+    done_chain (&chain);
+    free (text);
+}
+
+/* Words that are not its next ones do not keep the report waiting for ever. */
+static void test_who_says_nothing_new_is_not_waited_for (void **state)
+{
+    chain_t chain;
+
+    (void) state;
+    set_chain (&chain);
+    assert_int_equal (post_of_chain (&chain, 0), 1);
+    say_of_chain (&chain, 1, 1, 1);
+    for (int64_t now = 2; now < AMA_REPORT_WAIT_MS; now += 500) {
+        say_of_chain (&chain, 1, 1, now);
+        chain.said[0].attempt = 9;
+        assert_true (ama_report_core_park (chain.core, &chain.said_post, now));
+    }
+    assert_int_equal (post_of_chain (&chain, AMA_REPORT_WAIT_MS + 1), 6);
+    done_chain (&chain);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +303,10 @@ int main (void)
         cmocka_unit_test (test_what_never_comes_is_a_gap),
         cmocka_unit_test (test_what_is_gone_is_not_waited_for),
         cmocka_unit_test (test_a_gap_is_read_back),
+        cmocka_unit_test (test_a_chain_waits_once),
+        cmocka_unit_test (test_who_is_refused_lives),
+        cmocka_unit_test (test_who_is_too_loud_lives),
+        cmocka_unit_test (test_who_says_nothing_new_is_not_waited_for),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -131,9 +131,19 @@ static const case_t cases[] = {
       "fetch; plan; lease session all; open; start a1; unlease; a1 errored(session-lost) retry 0; lease session all; "
       "open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
     { "spark: session lost, the attempt says nothing",
-      BEGIN "plan a:*2; lease; ready; session-lost; +14999; +1; lease; ready; ok a",
+      BEGIN "plan a:*2; lease; ready; session-lost; +19999; +1; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 errored(session-lost) retry 0; lease "
       "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
+    { "spark: session lost, and the agent is gone before the attempt says so: its word is waited for",
+      BEGIN "plan a:*2; lease; ready; session-lost; lost; +20000; +100000; up; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 unknown; a1 succeeded; a succeeded; run succeeded "
+      "0; "
+      "done" },
+    { "spark: session lost, the agent is gone, comes back, and says nothing of the attempt",
+      BEGIN "plan a:*2; lease; ready; session-lost; lost; +19000; up a; +10000; +9999; +20001; lease; ready; ok a",
+      "fetch; plan; lease session all; open; start a1; unlease; a1 unknown; a1 known; stop a1 force; a1 "
+      "errored(session-lost) retry 0; lease session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; "
+      "close; done" },
     { "spark: success on the way counts though the session is lost",
       BEGIN "plan a:*2; lease; ready; session-lost; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; a1 succeeded; a succeeded; run succeeded 0; done" },
@@ -250,7 +260,7 @@ static const case_t cases[] = {
       "0; done" },
     { "agent up and still holds it", BEGIN "plan a; lease; taken a; up a; +10000; ok a",
       "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
-    { "agent up and does not know it", BEGIN "plan a; lease; taken a; up; +5000; ok a; ok a",
+    { "agent up and does not know it", BEGIN "plan a; lease; taken a; up; +3000; up; +2000; ok a; ok a",
       "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
       "unlease; run succeeded 0; done" },
     { "agent up, status under way", BEGIN "plan a; lease; taken a; up; +1000; ok a; +10000",
@@ -273,7 +283,7 @@ static const case_t cases[] = {
       "fetch; plan; lease a; start a1; retake; a1 unknown; a1 lost(node-lost) free 0; unlease; lease a; start a2; a2 "
       "succeeded; a "
       "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
-    { "restart: the agent does not know it", BEGIN "plan a,b; lease; restart; up; +5000; ok a; ok b",
+    { "restart: the agent does not know it", BEGIN "plan a,b; lease; restart; up; +3000; up; +2000; ok a; ok b",
       "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
       "succeeded; start b1; b1 succeeded; b succeeded; unlease; run succeeded 0; done" },
     { "restart: nobody knows, it waits", BEGIN "plan a; lease; restart; +60000; ok a",
@@ -281,7 +291,8 @@ static const case_t cases[] = {
     { "restart: the same agent never heard of it, start is repeated",
       BEGIN "agent 1; plan a; lease; restart; up; +10000; ok a",
       "fetch; plan; lease a; start a1; retake; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
-    { "restart: another agent does not know it", BEGIN "agent 1; plan a; lease; restart; agent 2; up; +5000; ok a",
+    { "restart: another agent does not know it",
+      BEGIN "agent 1; plan a; lease; restart; agent 2; up; +3000; up; +2000; ok a",
       "fetch; plan; lease a; start a1; retake; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a "
       "succeeded; unlease; run succeeded 0; done" },
     { "restart: another agent tells the end that was written down",
@@ -290,11 +301,26 @@ static const case_t cases[] = {
     { "the same agent says hello again, and has just told the end",
       BEGIN "agent 1; plan a; lease; taken a; up; +10000; ok a",
       "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
-    { "another agent, and the start is still being asked", BEGIN "agent 1; plan a; lease; agent 2; up; +5000; ok a",
+    { "another agent, and the start is still being asked",
+      BEGIN "agent 1; plan a; lease; agent 2; up; +3000; up; +2000; ok a",
       "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
       "unlease; run succeeded 0; done" },
+    { "another agent does not hold it, and may be cut off before it has said more: the hub would know by then",
+      BEGIN "agent 1; plan a; lease; agent 2; up; +2999; up; +17000; +1; ok a",
+      "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "another agent does not hold it, and tells the end once it can",
+      BEGIN "agent 1; plan a; lease; agent 2; up; +2999; up; +17000; ok a",
+      "fetch; plan; lease a; start a1; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
+    { "another agent does not hold it, and says so again later",
+      BEGIN "agent 1; plan a; lease; agent 2; up; +8000; up; +1; ok a",
+      "fetch; plan; lease a; start a1; stop a1 force; a1 lost(node-lost) free 0; start a2; a2 succeeded; a succeeded; "
+      "unlease; run succeeded 0; done" },
+    { "another agent does not hold it, and is gone before it has said more",
+      BEGIN "agent 1; plan a; lease; agent 2; up; lost; +5000; +10000; up; +4999; ok a",
+      "fetch; plan; lease a; start a1; a1 unknown; a1 succeeded; a succeeded; unlease; run succeeded 0; done" },
     { "another agent: the session is gone at once",
-      BEGIN "agent 1; plan a:; lease; ready; agent 2; up; +5000; lease; ready; ok a",
+      BEGIN "agent 1; plan a:; lease; ready; agent 2; up; +3000; up; +2000; lease; ready; ok a",
       "fetch; plan; lease session all; open; start a1; unlease; stop a1 force; a1 lost(node-lost) free 0; lease "
       "session all; open; start a2; a2 succeeded; a succeeded; run succeeded 0; close; done" },
     { "another agent: the session that opens is tried again",
@@ -306,7 +332,8 @@ static const case_t cases[] = {
     { "restart: session and attempt go on", BEGIN "plan a:,b:; lease; ready; restart; up a session; ok a; ok b",
       "fetch; plan; lease session all; open; start a1; retake; a1 succeeded; a succeeded; start b1; b1 succeeded; b "
       "succeeded; run succeeded 0; close; done" },
-    { "restart: session gone", BEGIN "plan a:,b:; lease; ready; ok a; restart; up; +5000; lease; ready; ok b",
+    { "restart: session gone",
+      BEGIN "plan a:,b:; lease; ready; ok a; restart; up; +3000; up; +2000; lease; ready; ok b",
       "fetch; plan; lease session all; open; start a1; a1 succeeded; a succeeded; start b1; retake; stop b1 force; b1 "
       "lost(node-lost) free 0; unlease; lease session all; open; start b2; b2 succeeded; b succeeded; run succeeded 0; "
       "close; done" },
