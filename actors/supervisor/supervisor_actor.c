@@ -7,6 +7,7 @@
 
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
+#include "actors/base/ama_str.h"
 #include "actors/supervisor/sup.h"
 #include "messages/ama_types.h"
 #include "messages/resolve.h"
@@ -321,14 +322,28 @@ static void joined (ama_ctx_t *ctx, void *state, uint64_t epoch)
     sup_retain_start (sup);
 }
 
+/* A broker that was started again may never have heard of the agent, and says nothing of its end. */
+static void agent_gone (sup_t *sup, const char *name)
+{
+    const ama_lease_agent_changed_t change = { .agent = (char *) name, .change = AMA_AGENT_CHANGE_LOST };
+    sup_run_t *run, *next;
+
+    HASH_ITER (hh, sup->runs, run, next)
+    ama_run_core_agent (run->core, &change, sup_now (sup));
+}
+
 /* The next broker knows nothing: what is held is said again before it has given it to others. */
 static void on_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
 {
     sup_t *sup = state;
 
     (void) ctx;
-    if (strcmp (name, "broker") == 0 && sup->resumed && !sup->stopping)
+    if (!sup->resumed || sup->stopping)
+        return;
+    if (strcmp (name, "broker") == 0)
         sup_on_renew (sup);
+    else if (ama_str_starts (name, "agent/"))
+        agent_gone (sup, name);
 }
 
 static void stop (ama_ctx_t *ctx, void *state)

@@ -21,13 +21,6 @@ bool cast_lease_is_over (const cast_agent_t *agent, int64_t lease_ms)
            && ama_sim_now_ms (agent->world->sim) - agent->away_ms >= real_lease_ms (lease_ms);
 }
 
-void cast_agent_in_touch (cast_agent_t *agent, bool yes)
-{
-    if (!yes && !agent->away)
-        agent->away_ms = ama_sim_now_ms (agent->world->sim);
-    agent->away = !yes;
-}
-
 /* For how long its agent was cut off in one piece since it began, at most. */
 static int64_t cut_off_ms (const cast_world_t *world, const cast_attempt_t *attempt)
 {
@@ -38,16 +31,33 @@ static int64_t cut_off_ms (const cast_world_t *world, const cast_attempt_t *atte
     return now_ms > attempt->cut_off_ms ? now_ms : attempt->cut_off_ms;
 }
 
-void cast_agent_cut_off (cast_agent_t *agent, bool yes)
+/* Nothing that it says can be heard, or it can again. */
+static void unheard (cast_agent_t *agent, bool yes)
 {
     cast_world_t *world = agent->world;
 
+    if (agent->off == yes)
+        return;
     cast_note (world, yes ? "cut_off" : "back", ",\"agent\":%u", agent->index);
     for (size_t i = 0; i < world->n_attempts; i++)
         if (world->attempts[i].agent == agent->index)
             world->attempts[i].cut_off_ms = cut_off_ms (world, &world->attempts[i]);
     agent->off = yes;
     agent->off_ms = ama_sim_now_ms (world->sim);
+}
+
+void cast_agent_cut_off (cast_agent_t *agent, bool yes)
+{
+    if (yes || !agent->away) /* else it has to join first */
+        unheard (agent, yes);
+}
+
+void cast_agent_in_touch (cast_agent_t *agent, bool yes)
+{
+    if (!yes && !agent->away)
+        agent->away_ms = ama_sim_now_ms (agent->world->sim);
+    agent->away = !yes;
+    unheard (agent, !yes);
 }
 
 /* Nobody could hear of it, and its job says that nobody need wait, or its time and a grace are over. */

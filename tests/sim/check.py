@@ -257,7 +257,7 @@ class Story:
         self.lines = {}                                         # attempt → lines of output that its agent had at its end
         self.died = set()                                       # attempts whose agent died after their end
         self.said = {}                                          # attempt → state, as its script said at its end; its agent may not know
-        self.cuts = collections.defaultdict(list)               # agent → [from, to or None] in which it was cut off
+        self.cuts = collections.defaultdict(list)               # agent → [from, to or None] in which it was cut off or dead
         self.begun_at = {}                                      # attempt → when it first came to its agent
         self.count = collections.Counter()
         self.calm_at = None

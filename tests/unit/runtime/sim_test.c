@@ -1,5 +1,5 @@
 /* sim_test.c - the simulator: one seed one trace, faults that are asked for and no others, virtual time, crashes */
-#include "tests/unit/runtime/rt_test.h"
+#include "tests/unit/runtime/sim_pair.h"
 
 #include "actors/runtime/ama_child.h"
 #include "actors/runtime/ama_sim.h"
@@ -7,135 +7,6 @@
 #include "actors/runtime/ama_worker.h"
 
 #include <poll.h>
-
-/* ---- a server that remembers what it was asked, and a client that asks until it is answered ---- */
-
-enum { KEYS = 20 };
-
-typedef struct {
-    ama_ctx_t *ctx;
-    int seen[KEYS]; /* how often each key came; dies with a crash */
-    int total, order_breaks, last;
-} server_t;
-
-static int on_request (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
-{
-    server_t *self = state;
-    int key = atoi (((const ama_fetch_request_t *) body)->ref);
-    ama_waiter_t waiter = ama_waiter (envelope);
-    ama_fetch_reply_t reply = { .commit = ((const ama_fetch_request_t *) body)->ref };
-
-    (void) err;
-    self->seen[key]++;
-    self->total++;
-    self->order_breaks += key < self->last;
-    self->last = key;
-    return ama_reply (ctx, &waiter, AMA_MSG_FETCH_REPLY, &reply);
-}
-
-static const ama_handler_t server_handlers[] = { { AMA_MSG_FETCH_REQUEST, on_request }, AMA_HANDLER_END };
-
-static const ama_actor_def_t server = {
-    .name = "fetcher", .role = AMA_ROLE_FETCHER, .state_size = sizeof (server_t), .handlers = server_handlers
-};
-
-typedef struct client client_t;
-
-typedef struct {
-    client_t *client;
-    int key;
-    ama_timer_t *retry;
-} want_t;
-
-struct client {
-    ama_ctx_t *ctx;
-    want_t wants[KEYS];
-    int answers[KEYS], failures, timeouts, gone;
-    int64_t last_failure_ms;
-    bool once; /* does not try again */
-};
-
-static void ask_for (void *arg);
-
-static void on_answer (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
-                       void *arg)
-{
-    want_t *want = arg;
-
-    (void) envelope;
-    if (!err) {
-        assert_int_equal (atoi (((const ama_fetch_reply_t *) body)->commit), want->key);
-        want->client->answers[want->key]++;
-        return;
-    }
-    assert_true (err->code == AMA_E_TIMEOUT || err->code == AMA_E_UNREACHABLE);
-    want->client->failures++;
-    want->client->timeouts += err->code == AMA_E_TIMEOUT;
-    want->client->last_failure_ms = ama_now_ms (ctx);
-    if (!want->client->once)
-        ama_timer_after (want->retry, 50);
-}
-
-static void ask_for (void *arg)
-{
-    want_t *want = arg;
-    char key[16];
-    ama_fetch_request_t request = { .url = "u", .ref = key };
-
-    (void) snprintf (key, sizeof key, "%d", want->key);
-    request.key = ama_new_id (want->client->ctx);
-    (void) ama_ask (want->client->ctx, "fetcher", AMA_MSG_FETCH_REQUEST, &request, 1000, 0, on_answer, want);
-}
-
-static int client_init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err)
-{
-    client_t *self = state;
-
-    (void) err;
-    self->ctx = ctx;
-    self->once = config != NULL;
-    for (int i = 0; i < KEYS; i++) {
-        self->wants[i] = (want_t){ self, i, ama_timer_new (ctx, ask_for, &self->wants[i]) };
-        ask_for (&self->wants[i]);
-    }
-    return 0;
-}
-
-static void client_done (void *state)
-{
-    for (int i = 0; i < KEYS; i++)
-        ama_timer_destroy (&((client_t *) state)->wants[i].retry);
-}
-
-static void client_peer_gone (ama_ctx_t *ctx, void *state, const char *name)
-{
-    (void) ctx;
-    assert_string_equal (name, "fetcher");
-    ((client_t *) state)->gone++;
-}
-
-static const ama_actor_def_t client = { .name = "supervisor",
-                                        .role = AMA_ROLE_SUPERVISOR,
-                                        .state_size = sizeof (client_t),
-                                        .init = client_init,
-                                        .done = client_done,
-                                        .peer_gone = client_peer_gone };
-
-static void begin (ama_sim_t *sim, const ama_actor_def_t *def, const void *config)
-{
-    ama_err_t err = { 0 };
-
-    if (ama_sim_start (sim, def, NULL, config, &err) < 0)
-        fail_msg ("%s", err.text);
-}
-
-static int answered (const client_t *self)
-{
-    int n = 0;
-    for (int i = 0; i < KEYS; i++)
-        n += self->answers[i] == 1;
-    return n;
-}
 
 /* ---- without faults ---- */
 
@@ -269,88 +140,6 @@ static void test_restart_before_notice (void **state)
     (void) ama_sim_run (sim, 2000, UINT64_MAX);
     self = ama_sim_state (sim, "supervisor");
     assert_int_equal (self->gone, 1); /* told by the successor */
-    assert_int_equal (answered (self), KEYS);
-    ama_sim_destroy (&sim);
-}
-
-/* Before anybody has found out: all arrives, late. */
-static void test_cut_off_for_a_moment (void **state)
-{
-    ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 1, .delay_ms = 20 });
-    const client_t *self;
-    const server_t *other;
-
-    (void) state;
-    begin (sim, &server, NULL);
-    begin (sim, &client, "once");
-    (void) ama_sim_run (sim, 5, UINT64_MAX);
-    ama_sim_cut_off (sim, "fetcher", 900, 900);
-    (void) ama_sim_run (sim, 800, UINT64_MAX);
-    self = ama_sim_state (sim, "supervisor");
-    other = ama_sim_state (sim, "fetcher");
-    assert_in_range (other->total, 0, KEYS - 1);
-    ama_sim_reconnect (sim, "fetcher");
-    (void) ama_sim_run (sim, 10000, UINT64_MAX);
-    assert_int_equal (other->total, KEYS);
-    assert_int_equal (other->order_breaks, 0);
-    assert_int_equal (answered (self), KEYS);
-    assert_int_equal (self->gone, 0);
-    ama_sim_destroy (&sim);
-}
-
-/* The hub, itself, both or, in time, neither find out. Nobody dies: who was cut off remembers all. */
-static void test_cut_off_for_long (void **state)
-{
-    static const struct {
-        int64_t hub_ms, own_ms;
-        int gone;
-    } rows[] = { { 100, 100, 1 }, { 100, 9999, 1 }, { 9999, 100, 1 }, { 9999, 9999, 0 } };
-
-    (void) state;
-    for (size_t i = 0; i < ARRAY_SIZE (rows); i++) {
-        ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 3, .delay_ms = 20, .reorder = true });
-        const client_t *self;
-        int before;
-
-        begin (sim, &server, NULL);
-        begin (sim, &client, NULL);
-        (void) ama_sim_run (sim, 10, UINT64_MAX);
-        before = ((const server_t *) ama_sim_state (sim, "fetcher"))->total;
-        assert_in_range (before, 1, KEYS - 1);
-        ama_sim_cut_off (sim, "fetcher", rows[i].hub_ms, rows[i].own_ms);
-        (void) ama_sim_run (sim, 500, UINT64_MAX);
-        self = ama_sim_state (sim, "supervisor");
-        assert_int_equal (((const server_t *) ama_sim_state (sim, "fetcher"))->total, before);
-        assert_int_equal (self->failures > 0, rows[i].hub_ms == 100);
-        ama_sim_reconnect (sim, "fetcher");
-        (void) ama_sim_run (sim, 20000, UINT64_MAX);
-        assert_int_equal (self->gone, rows[i].gone);
-        assert_int_equal (answered (self), KEYS);
-        assert_true (((const server_t *) ama_sim_state (sim, "fetcher"))->total >= KEYS);
-        ama_sim_destroy (&sim);
-    }
-}
-
-/* It dies behind the wall, and its successor is there before the wall is gone: what the dead one said is not heard. */
-static void test_cut_off_and_dead (void **state)
-{
-    ama_sim_t *sim = ama_sim_new (&(ama_sim_conf_t){ .seed = 1, .delay_ms = 20 });
-    client_t *self;
-
-    (void) state;
-    begin (sim, &server, NULL);
-    begin (sim, &client, NULL);
-    (void) ama_sim_run (sim, 10, UINT64_MAX);
-    ama_sim_cut_off (sim, "fetcher", 100, 100);
-    ama_sim_crash (sim, "fetcher", 1);
-    (void) ama_sim_run (sim, 200, UINT64_MAX);
-    begin (sim, &server, NULL);
-    (void) ama_sim_run (sim, 400, UINT64_MAX);
-    self = ama_sim_state (sim, "supervisor");
-    assert_int_equal (((server_t *) ama_sim_state (sim, "fetcher"))->total, 0);
-    ama_sim_reconnect (sim, "fetcher");
-    (void) ama_sim_run (sim, 5000, UINT64_MAX);
-    assert_int_equal (self->gone, 1);
     assert_int_equal (answered (self), KEYS);
     ama_sim_destroy (&sim);
 }
@@ -669,9 +458,6 @@ int main (void)
         cmocka_unit_test (test_duplicates),
         cmocka_unit_test (test_crash),
         cmocka_unit_test (test_restart_before_notice),
-        cmocka_unit_test (test_cut_off_for_a_moment),
-        cmocka_unit_test (test_cut_off_for_long),
-        cmocka_unit_test (test_cut_off_and_dead),
         cmocka_unit_test (test_answer_to_an_earlier_life),
         cmocka_unit_test (test_seeds),
         cmocka_unit_test (test_trace),
