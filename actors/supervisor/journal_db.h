@@ -12,7 +12,11 @@
 
 /* Prepared when the journal is opened; their text is in journal.c. */
 typedef enum {
+    BEGIN,
+    COMMIT,
     ADD_EVENT,
+    ADD_EVENTS,
+    ADD_SPAN,
     PUT_RUN,
     ADD_POST,
     DROP_POSTS,
@@ -35,7 +39,9 @@ typedef enum {
     REMOVED_DONE,
     FIND_REMOVED,
     LAST_REMOVED,
-    READ_SLICE,
+    READ_SPANS,
+    DROP_SPAN,
+    READ_CHAIN,
     DROP_EVENTS,
     GAP_BEFORE,
     GAP_AT,
@@ -70,6 +76,15 @@ ama_id_t journal_column_id (sqlite3_stmt *statement, int at); /* zero if it is n
 #define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
 /* A row of RUN_COLUMNS; owned by the caller (ama_run_summary_done). */
 ama_run_summary_t journal_column_summary (sqlite3_stmt *statement);
+
+/* Events of one run whose numbers follow one another, in the journal and in the run. */
+typedef struct {
+    ama_id_t run;
+    uint64_t first, last;
+    uint64_t seq; /* of the first */
+} journal_span_t;
+
+int journal_add_span (ama_journal_t *journal, const journal_span_t *span, ama_err_t *err);
 
 /* ---- journal_verify.c ---- */
 

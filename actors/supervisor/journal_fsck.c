@@ -174,6 +174,14 @@ static int on_scanned (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     ama_err_t why = { 0 };
 
     (void) err;
+    if (scanned->verdict == JOURNAL_INDEX_ALTERED) {
+        if (scanned->no)
+            problem (fsck, "index", scanned->no, nobody, 0,
+                     "the index of events was altered: it has not event %" PRIu64, scanned->no);
+        else
+            problem (fsck, "index", 0, nobody, 0, "the index of events was altered");
+        return 0;
+    }
     if (scanned->verdict == JOURNAL_EVENT_HASH_ALTERED)
         problem (fsck, "event", scanned->no, event->run, event->seq, "event %" PRIu64 ": %s", scanned->no,
                  verdict_text[scanned->verdict]);
@@ -457,6 +465,14 @@ static int by_id (const fsck_run_t *a, const fsck_run_t *b)
     return ama_id_compare (a->id, b->id);
 }
 
+static bool has_table (const fsck_t *fsck, const char *name)
+{
+    char sql[128];
+
+    (void) snprintf (sql, sizeof sql, "SELECT count (*) FROM sqlite_schema WHERE name = '%s'", name);
+    return journal_number (fsck->journal, sql) > 0;
+}
+
 int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
 {
     int64_t start = ama_mono_ms (ama_clock_system ());
@@ -474,9 +490,7 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
         return err->code;
     fsck->sums =
         journal_number (fsck->journal, "SELECT count (*) FROM pragma_table_info ('token') WHERE name = 'sum'") > 0;
-    fsck->version = !fsck->sums                                                                                    ? 1
-                    : journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema WHERE name = 'gap'") > 0 ? 3
-                                                                                                                   : 2;
+    fsck->version = !fsck->sums ? 1 : has_table (fsck, "span") ? 4 : has_table (fsck, "gap") ? 3 : 2;
     /* killed before its first transaction: the next start begins it */
     if (!known.no && journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema") == 0)
         return 0;

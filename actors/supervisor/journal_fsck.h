@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *kind; /* database, event, head, replay, summary, outbox, token, meta, removed, gap */
+    const char *kind; /* database, event, head, replay, summary, outbox, token, meta, removed, gap, index */
     uint64_t event;   /* number in the journal, 0 for none */
     ama_id_t run;     /* zero for none */
     uint32_t seq;     /* number within the run, 0 for none */

@@ -1,7 +1,7 @@
 /* journal_retain.c - runs that ended leave the journal: marked, removed slice by slice, and the file shrinks
  *
  * On the journal's worker thread, between commits; each function is one short transaction. A run is marked first: its summary becomes a row
- * of `removed`, and nobody is shown it any more. Then its events go; what is left of each stretch of them is a row of `gap`: their numbers, and
+ * of `removed`, and nobody is shown it any more. Then its events go, with the index of them; what is left of each stretch is a row of `gap`: their numbers, and
  * the hash of the last one, to which the next event is chained. Neighbouring gaps become one, so that a journal whose old runs are all gone has a
  * single one at its start. A kill between two transactions leaves a run that is marked, and is gone on with.
  */
@@ -188,40 +188,75 @@ static int make_gap (ama_journal_t *journal, gap_t gap, ama_err_t *err)
     return run (journal, ADD_GAP, err);
 }
 
-/* The first events of the run as stretches of numbers without a hole. */
-static int find_stretches (ama_journal_t *journal, const slice_t *slice, gap_t *stretches, size_t *ret_n,
-                           size_t *ret_events, ama_err_t *err)
+/* The first events of the run, up to most of them; each span is at least one. */
+static int find_spans (ama_journal_t *journal, const slice_t *slice, journal_span_t *spans, size_t *ret_n,
+                       ama_err_t *err)
 {
-    sqlite3_stmt *statement = journal->statements[READ_SLICE];
+    sqlite3_stmt *statement = journal->statements[READ_SPANS];
+    uint64_t left = slice->most;
     size_t n = 0;
 
-    *ret_events = 0;
     journal_bind_id (statement, 1, &slice->run);
-    (void) sqlite3_bind_int64 (statement, 2, (sqlite3_int64) slice->most);
-    while (sqlite3_step (statement) == SQLITE_ROW) {
-        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-        if (!n || stretches[n - 1].last + 1 != no)
-            stretches[n++].first = no;
-        stretches[n - 1].last = no;
-        if (sqlite3_column_bytes (statement, 1) == (int) sizeof stretches->chain.b)
-            memcpy (stretches[n - 1].chain.b, sqlite3_column_blob (statement, 1), sizeof stretches->chain.b);
-        ++*ret_events;
+    while (left && sqlite3_step (statement) == SQLITE_ROW) {
+        journal_span_t span = { slice->run, (uint64_t) sqlite3_column_int64 (statement, 0),
+                                (uint64_t) sqlite3_column_int64 (statement, 1),
+                                (uint64_t) sqlite3_column_int64 (statement, 2) };
+        uint64_t size = span.last - span.first + 1;
+        left -= size < left ? size : left;
+        spans[n++] = span;
     }
     *ret_n = n;
     return journal_finish (journal, statement, "retention", err);
 }
 
+static int read_chain (ama_journal_t *journal, uint64_t no, ama_digest_t *ret_chain, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_CHAIN];
+    bool found;
+    int rc;
+
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) no);
+    found = sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_bytes (statement, 0) == (int) sizeof ret_chain->b;
+    if (found)
+        memcpy (ret_chain->b, sqlite3_column_blob (statement, 0), sizeof ret_chain->b);
+    rc = journal_finish (journal, statement, "retention", err);
+    return rc || found ? rc
+                       : ama_err_set (err, AMA_E_INTEGRITY, "journal: an event that is to be removed is not there");
+}
+
+/* The first events of a span, at most `most`, become a gap; the others a span that begins later. */
+static int remove_span (ama_journal_t *journal, journal_span_t span, uint64_t most, uint64_t *ret_n, ama_err_t *err)
+{
+    sqlite3_stmt *drop = journal->statements[DROP_SPAN];
+    uint64_t size = span.last - span.first + 1, n = size < most ? size : most;
+    gap_t gap = { .first = span.first, .last = span.first + n - 1 };
+
+    journal_bind_id (drop, 1, &span.run);
+    (void) sqlite3_bind_int64 (drop, 2, (sqlite3_int64) span.first);
+    if (read_chain (journal, gap.last, &gap.chain, err) < 0 || make_gap (journal, gap, err) < 0
+        || run (journal, DROP_SPAN, err) < 0)
+        return err->code;
+    *ret_n = n;
+    span.first += n;
+    span.seq += n;
+    return n < size && journal_add_span (journal, &span, err) < 0 ? err->code : 0;
+}
+
 static int slice_work (ama_journal_t *journal, void *arg, ama_err_t *err)
 {
     slice_t *slice = arg;
-    gap_t *stretches = ama_calloc (slice->most, sizeof *stretches);
-    size_t n, events;
-    int rc = find_stretches (journal, slice, stretches, &n, &events, err);
+    journal_span_t *spans = ama_calloc (slice->most, sizeof *spans);
+    uint64_t left = slice->most, removed;
+    size_t n;
+    int rc = find_spans (journal, slice, spans, &n, err);
 
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = make_gap (journal, stretches[i], err);
-    free (stretches);
-    slice->done = events < slice->most;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        removed = 0;
+        rc = remove_span (journal, spans[i], left, &removed, err);
+        left -= removed;
+    }
+    free (spans);
+    slice->done = left > 0;
     if (rc == 0 && slice->done) {
         journal_bind_id (journal->statements[REMOVED_DONE], 1, &slice->run);
         rc = run (journal, REMOVED_DONE, err);

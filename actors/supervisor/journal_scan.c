@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LEAST_EVENT = 48, VERSION = 3 }; /* bytes of the smallest event: its hash and some */
+enum { LEAST_EVENT = 48, VERSION = 4 }; /* bytes of the smallest event: its hash and some */
 
 /* ---- opening ---- */
 
@@ -170,6 +170,7 @@ typedef struct {
 typedef struct {
     ama_id_t run;
     uint32_t seq; /* 0: not in the index */
+    bool twice;
 } owner_t;
 
 typedef struct {
@@ -178,6 +179,9 @@ typedef struct {
     owner_t *owners; /* of all numbers up to last */
     uint64_t last;
     uint64_t named; /* the last one that index or head know of */
+    bool spans;     /* the index is the table span: SQLite does not compare it with the events */
+    bool index_altered;
+    uint64_t index_wrong; /* the first intact event that it has wrong; 0: none */
     const journal_head_t *known;
     stored_t stored[2]; /* the event that is judged, and the next */
     bool sure;          /* before is the hash of the event before */
@@ -247,24 +251,43 @@ static journal_verdict_t judge (scan_t *scan, uint64_t no, const stored_t *at, c
 
 /* ---- all events ---- */
 
+static void add_owner (scan_t *scan, const journal_span_t *span)
+{
+    /* what can not be is not taken as far as it could be: then no event is said to be somebody else's */
+    if (!span->first || span->last < span->first || span->last > scan->last || !span->seq
+        || span->seq + (span->last - span->first) > UINT32_MAX) {
+        scan->index_altered = true;
+        return;
+    }
+    for (uint64_t no = span->first; no <= span->last; no++) {
+        owner_t *owner = &scan->owners[no];
+        bool twice = owner->twice || owner->seq;
+        scan->index_altered |= twice;
+        *owner = twice ? (owner_t){ .twice = true }
+                       : (owner_t){ .run = span->run, .seq = (uint32_t) (span->seq + (no - span->first)) };
+    }
+    if (span->last > scan->named)
+        scan->named = span->last;
+}
+
 /* The index holds run and number of every event a second time. */
 static void read_owners (scan_t *scan)
 {
     sqlite3_stmt *statement = NULL;
+    const char *sql = scan->spans ? "SELECT run, first, last, seq FROM span"
+                                  : "SELECT run, no, no, seq FROM event INDEXED BY event_run ORDER BY run, seq";
+    int step = SQLITE_ERROR;
 
     scan->named = scan->known ? scan->known->no : 0;
     scan->owners = ama_calloc ((size_t) scan->last + 1, sizeof *scan->owners);
-    if (sqlite3_prepare_v2 (scan->journal->db, "SELECT no, run, seq FROM event INDEXED BY event_run ORDER BY run, seq",
-                            -1, &statement, NULL)
-        == SQLITE_OK)
-        while (sqlite3_step (statement) == SQLITE_ROW) {
-            uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-            if (no > 0 && no <= scan->last)
-                scan->owners[no] =
-                    (owner_t){ journal_column_id (statement, 1), (uint32_t) sqlite3_column_int64 (statement, 2) };
-            if (no <= scan->last && no > scan->named)
-                scan->named = no;
+    if (sqlite3_prepare_v2 (scan->journal->db, sql, -1, &statement, NULL) == SQLITE_OK)
+        while ((step = sqlite3_step (statement)) == SQLITE_ROW) {
+            journal_span_t span = { journal_column_id (statement, 0), (uint64_t) sqlite3_column_int64 (statement, 1),
+                                    (uint64_t) sqlite3_column_int64 (statement, 2),
+                                    (uint64_t) sqlite3_column_int64 (statement, 3) };
+            add_owner (scan, &span);
         }
+    scan->index_altered |= step != SQLITE_DONE;
     (void) sqlite3_finalize (statement);
 }
 
@@ -276,6 +299,7 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
     uint64_t most = (uint64_t) (pages > 0 ? pages : 0) * (uint64_t) (size > 0 ? size : 0) / LEAST_EVENT;
     uint64_t found = last > 0 ? (uint64_t) last : 0;
     int64_t removed = journal_number (journal, "SELECT max (last) FROM gap WHERE sum IS ama_sum (first, last, chain)");
+    int64_t indexed = journal_number (journal, "SELECT max (last) FROM span");
 
     if (known && known->no > most)
         most = known->no;
@@ -287,10 +311,12 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
         found = most;
     if (known && known->no > found)
         found = known->no;
+    if (indexed > 0 && (uint64_t) indexed > found && (uint64_t) indexed <= most)
+        found = (uint64_t) indexed;
     return found < most ? found : most;
 }
 
-static int tell (const scan_t *scan, uint64_t no, const stored_t *at, journal_verdict_t verdict, journal_scan_fn *fn,
+static int tell (scan_t *scan, uint64_t no, const stored_t *at, journal_verdict_t verdict, journal_scan_fn *fn,
                  void *arg, ama_err_t *err)
 {
     journal_scanned_t event = { .no = no, .verdict = verdict };
@@ -302,6 +328,9 @@ static int tell (const scan_t *scan, uint64_t no, const stored_t *at, journal_ve
     event.owned = owner->seq != 0;
     event.owner = owner->run;
     event.owner_seq = owner->seq;
+    if (verdict <= JOURNAL_EVENT_HASH_ALTERED && !scan->index_wrong
+        && (event.event.seq != owner->seq || !ama_id_equal (event.event.run, owner->run)))
+        scan->index_wrong = no;
     return fn (&event, arg, err);
 }
 
@@ -357,6 +386,7 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
     uint64_t no = 1, end;
     int rc = 0;
 
+    scan.spans = journal_number (journal, "SELECT count (*) FROM sqlite_schema WHERE name = 'span'") > 0;
     if (sqlite3_prepare_v2 (journal->db, "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?", -1,
                             &scan.one, NULL)
         != SQLITE_OK)
@@ -376,6 +406,8 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
             break;
         rc = tell (&scan, no, at, judge (&scan, no, at, next), fn, arg, err);
     }
+    if (rc == 0 && scan.spans && (scan.index_altered || scan.index_wrong))
+        rc = fn (&(journal_scanned_t){ .no = scan.index_wrong, .verdict = JOURNAL_INDEX_ALTERED }, arg, err);
     *ret_last = no - 1;
     (void) sqlite3_finalize (scan.one);
     free (scan.owners);

@@ -15,6 +15,7 @@ typedef enum {
     JOURNAL_EVENT_NOT_SURE, /* the one before it is gone */
     JOURNAL_EVENT_MISSING,
     JOURNAL_EVENT_UNREADABLE,
+    JOURNAL_INDEX_ALTERED, /* told once, last: the index is not that of the events; .no is the first intact event that it has wrong, or 0 */
     JOURNAL_EVENT_N,
 } journal_verdict_t;
 

@@ -69,7 +69,54 @@ static int pass_gaps (ama_journal_t *journal, gaps_t *gaps, const journal_head_t
     return 0;
 }
 
-static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const journal_head_t *known, ama_err_t *err)
+/* Spans are found by the event that each begins with; those that no event begins are in the count only. */
+typedef struct {
+    sqlite3_stmt *statement;
+    journal_span_t at; /* of the event before */
+    uint64_t no;       /* of the event before */
+    uint64_t found;
+} spans_t;
+
+static int verify_span (ama_journal_t *journal, spans_t *spans, uint64_t no, const journal_row_t *row, ama_err_t *err)
+{
+    journal_span_t *at = &spans->at;
+    sqlite3_stmt *statement = spans->statement;
+    uint64_t before = spans->no;
+    int rc;
+
+    spans->no = no;
+    if (at->last > before) /* it has more than the event before */
+        return no == before + 1 && ama_id_equal (row->run, at->run) && row->no == at->seq + (no - at->first)
+                   ? 0
+                   : damaged (journal, no, "is not what the index says", err);
+    journal_bind_id (statement, 1, &row->run);
+    (void) sqlite3_bind_int64 (statement, 2, (sqlite3_int64) no);
+    *at = (journal_span_t){ .run = row->run, .first = no };
+    if (sqlite3_step (statement) == SQLITE_ROW) {
+        at->last = (uint64_t) sqlite3_column_int64 (statement, 0);
+        at->seq = (uint64_t) sqlite3_column_int64 (statement, 1);
+        spans->found++;
+    }
+    rc = journal_finish (journal, statement, "index", err);
+    if (rc == 0 && (at->last < no || at->seq != row->no))
+        rc = damaged (journal, no, "is not what the index says", err);
+    return rc;
+}
+
+/* After the last event. */
+static int verify_all_spans (ama_journal_t *journal, const spans_t *spans, ama_err_t *err)
+{
+    if (spans->at.last > spans->no)
+        return damaged (journal, spans->no + 1, "is in the index, and is not there", err);
+    if (journal_number (journal, "SELECT count (*) FROM span") != (int64_t) spans->found)
+        return ama_err_set (err, AMA_E_INTEGRITY,
+                            "journal %s/journal.db is damaged: its index has events that are not there",
+                            journal->dir ? journal->dir : "");
+    return 0;
+}
+
+static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const journal_head_t *known, spans_t *spans,
+                         ama_err_t *err)
 {
     uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
     journal_row_t row = { .run = journal_column_id (statement, 1),
@@ -87,7 +134,7 @@ static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const 
     if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
         return damaged (journal, no, "is not the one that was written last", err);
     journal->head = (journal_head_t){ no, chain };
-    return 0;
+    return verify_span (journal, spans, no, &row, err);
 }
 
 /* Walks all events; journal->head becomes the last one. */
@@ -95,6 +142,7 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
 {
     sqlite3_stmt *statement = NULL;
     gaps_t gaps = { 0 };
+    spans_t spans = { 0 };
     int rc = 0, step = SQLITE_ROW;
 
     if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
@@ -102,6 +150,9 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
             != SQLITE_OK
         || sqlite3_prepare_v2 (journal->db, "SELECT first, last, chain FROM gap ORDER BY first", -1, &gaps.statement,
                                NULL)
+               != SQLITE_OK
+        || sqlite3_prepare_v2 (journal->db, "SELECT last, seq FROM span WHERE run = ? AND first = ?", -1,
+                               &spans.statement, NULL)
                != SQLITE_OK)
         rc = journal_fail (journal, err, "verify");
     else
@@ -109,7 +160,7 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
     while (!rc && step == SQLITE_ROW) {
         rc = pass_gaps (journal, &gaps, known, err);
         if (!rc && (step = sqlite3_step (statement)) == SQLITE_ROW)
-            rc = verify_event (journal, statement, known, err);
+            rc = verify_event (journal, statement, known, &spans, err);
     }
     if (!rc && step != SQLITE_DONE)
         rc = journal_fail (journal, err, "verify");
@@ -117,9 +168,10 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
         rc = damaged (journal, journal->head.no + 1, "is missing", err);
     (void) sqlite3_finalize (statement);
     (void) sqlite3_finalize (gaps.statement);
+    (void) sqlite3_finalize (spans.statement);
     if (!rc && known && known->no > journal->head.no)
         rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
-    return rc;
+    return rc ? rc : verify_all_spans (journal, &spans, err);
 }
 
 /* ---- sums ---- */

@@ -26,7 +26,7 @@ static void path_of (const char *name, char *path, size_t size)
 
 static void sqlite (const char *sql)
 {
-    char command[512];
+    char command[1024];
 
     (void) snprintf (command, sizeof command, "sqlite3 %s/journal.db \"%s\" >%s/sql.log 2>&1", folder, sql, folder);
     assert_int_equal (system (command), 0);
@@ -80,6 +80,7 @@ static void to_first_version (void)
 {
     sqlite ("ALTER TABLE meta DROP COLUMN sum; ALTER TABLE run DROP COLUMN sum; ALTER TABLE outbox DROP COLUMN sum;"
             "ALTER TABLE token DROP COLUMN sum; DROP TABLE removed; DROP TABLE gap; DROP INDEX run_ended;"
+            "DROP TABLE span; CREATE UNIQUE INDEX event_run ON event (run, seq);"
             "PRAGMA user_version = 1; PRAGMA auto_vacuum = NONE; VACUUM");
 }
 
@@ -119,6 +120,34 @@ static void row_altered (void **state)
     }
 }
 
+/* The index of events: SQLite does not compare it with them. */
+static void index_altered (void **state)
+{
+    static const char *const alter[][2] = {
+        { "UPDATE span SET run = zeroblob (16) WHERE first = 5", "event 5 is not what the index says" },
+        { "UPDATE span SET seq = 6 WHERE first = 5", "event 5 is not what the index says" },
+        { "UPDATE span SET last = 6 WHERE first = 5", "its index has events that are not there" },
+        { "UPDATE span SET last = 4 WHERE first = 5", "event 5 is not what the index says" },
+        { "UPDATE span SET last = 10 WHERE first = 7", "event 10 is in the index, and is not there" },
+        { "DELETE FROM span WHERE first = 7", "event 7 is not what the index says" },
+        { "INSERT INTO span VALUES (zeroblob (16), 7, 7, 7)", "its index has events that are not there" },
+        { "INSERT INTO span SELECT run, 8, 8, 8 FROM span LIMIT 1", "its index has events that are not there" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE (alter); i++) {
+        ama_journal_t *journal = must_open ();
+        for (uint32_t seq = 1; seq <= 6; seq++)
+            assert_int_equal (commit_event (journal, 1, seq, NULL), 0);
+        assert_int_equal (commit_events (journal, 1, 7, 3), 0);
+        assert_int_equal (count_events (journal, 1), 9);
+        ama_journal_close (&journal);
+        sqlite (alter[i][0]);
+        must_refuse (AMA_E_INTEGRITY, alter[i][1]);
+        assert_int_equal (remove_folder (state), 0);
+        assert_int_equal (make_folder (state), 0);
+    }
+}
+
 static void migrated (void **state)
 {
     ama_journal_t *journal;
@@ -130,6 +159,7 @@ static void migrated (void **state)
     to_first_version ();
     journal = must_open ();
     assert_int_equal (ama_journal_epoch (journal), 2);
+    assert_int_equal (count_events (journal, 1), 1);
     assert_int_equal (ama_journal_token (journal, "key", &found, &run, NULL), 0);
     ama_journal_close (&journal);
     sqlite ("UPDATE token SET token = 'kex'");
@@ -289,7 +319,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         TEST (altered),     TEST (time_altered), TEST (one_missing),   TEST (tail_missing),
         TEST (row_altered), TEST (migrated),     TEST (other_program), TEST (newer_release),
-        TEST (no_database), TEST (flipped),      TEST (flipped_log),
+        TEST (no_database), TEST (flipped),      TEST (flipped_log),   TEST (index_altered),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
