@@ -174,14 +174,6 @@ static int on_scanned (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     ama_err_t why = { 0 };
 
     (void) err;
-    if (scanned->verdict == JOURNAL_INDEX_ALTERED) {
-        if (scanned->no)
-            problem (fsck, "index", scanned->no, nobody, 0,
-                     "the index of events was altered: it has not event %" PRIu64, scanned->no);
-        else
-            problem (fsck, "index", 0, nobody, 0, "the index of events was altered");
-        return 0;
-    }
     if (scanned->verdict == JOURNAL_EVENT_HASH_ALTERED)
         problem (fsck, "event", scanned->no, event->run, event->seq, "event %" PRIu64 ": %s", scanned->no,
                  verdict_text[scanned->verdict]);
@@ -191,6 +183,10 @@ static int on_scanned (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     }
     fsck->report->events++;
     run = fsck_run (fsck, event->run, true);
+    if (fsck->version >= 4 && !run->lost && !fsck->n_lost && scanned->prior != run->last)
+        problem (fsck, "link", scanned->no, event->run, event->seq,
+                 "event %" PRIu64 " does not name the one before it in its run", scanned->no);
+    run->first = run->first ? run->first : scanned->no;
     run->last = scanned->no;
     if (run->lost || run->removed)
         return 0;
@@ -342,6 +338,31 @@ static void check_runs (fsck_t *fsck)
     }
 }
 
+/* Where the events of a run are that has ended or is being removed stands in its row, without a sum: its events say the same. */
+static void check_ends (fsck_t *fsck)
+{
+    sqlite3_stmt *rows = NULL;
+    static const char sql[] = "SELECT run, first, last, seq, 0 FROM run WHERE state >= 5 UNION ALL"
+                              " SELECT run, 0, last, 0, 1 FROM removed WHERE busy <> 0";
+
+    if (fsck->version < 4 || fsck->n_lost || sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) != SQLITE_OK)
+        return;
+    while (sqlite3_step (rows) == SQLITE_ROW) {
+        ama_id_t id = journal_column_id (rows, 0);
+        const fsck_run_t *run = fsck_run (fsck, id, false);
+        bool is_removed = sqlite3_column_int (rows, 4) != 0;
+        if (!run || run->lost)
+            continue;
+        if ((uint64_t) sqlite3_column_int64 (rows, 2) != run->last
+            || (!is_removed
+                && ((uint64_t) sqlite3_column_int64 (rows, 1) != run->first
+                    || sqlite3_column_int64 (rows, 3) != run->seq)))
+            problem (fsck, "link", 0, id, 0, "the row of table %s does not say where its events are",
+                     is_removed ? "removed" : "run");
+    }
+    (void) sqlite3_finalize (rows);
+}
+
 static void check_outbox (fsck_t *fsck)
 {
     sqlite3_stmt *rows = fsck_rows (fsck, "outbox", "run, first, body");
@@ -490,7 +511,10 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
         return err->code;
     fsck->sums =
         journal_number (fsck->journal, "SELECT count (*) FROM pragma_table_info ('token') WHERE name = 'sum'") > 0;
-    fsck->version = !fsck->sums ? 1 : has_table (fsck, "span") ? 4 : has_table (fsck, "gap") ? 3 : 2;
+    fsck->version = !fsck->sums                                             ? 1
+                    : journal_number (fsck->journal, JOURNAL_IS_LINKED) > 0 ? 4
+                    : has_table (fsck, "gap")                               ? 3
+                                                                            : 2;
     /* killed before its first transaction: the next start begins it */
     if (!known.no && journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema") == 0)
         return 0;
@@ -507,6 +531,7 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
     check_head (fsck, has_head, &known);
     check_sums (fsck);
     check_runs (fsck);
+    check_ends (fsck);
     check_tokens (fsck);
     check_outbox (fsck);
     check_epoch (fsck);

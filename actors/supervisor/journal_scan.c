@@ -165,11 +165,12 @@ typedef struct {
     journal_row_t row;
     ama_str_t body;
     ama_digest_t chain;
+    uint64_t prior;
 } stored_t;
 
 typedef struct {
     ama_id_t run;
-    uint32_t seq; /* 0: not in the index */
+    uint32_t seq; /* 0: nothing names it, or two do */
     bool twice;
 } owner_t;
 
@@ -178,10 +179,8 @@ typedef struct {
     sqlite3_stmt *one;
     owner_t *owners; /* of all numbers up to last */
     uint64_t last;
-    uint64_t named; /* the last one that index or head know of */
-    bool spans;     /* the index is the table span: SQLite does not compare it with the events */
-    bool index_altered;
-    uint64_t index_wrong; /* the first intact event that it has wrong; 0: none */
+    uint64_t named; /* the last one that something names */
+    bool linked;    /* events name one another; if not, there is an index */
     const journal_head_t *known;
     stored_t stored[2]; /* the event that is judged, and the next */
     bool sure;          /* before is the hash of the event before */
@@ -206,6 +205,7 @@ static void read_event (scan_t *scan, uint64_t no, stored_t *ret)
                                     .wall_ms = sqlite3_column_int64 (scan->one, 2),
                                     .type = (uint16_t) sqlite3_column_int (scan->one, 3),
                                     .size = (size_t) sqlite3_column_bytes (scan->one, 4) };
+        ret->prior = scan->linked ? (uint64_t) sqlite3_column_int64 (scan->one, 6) : 0;
         ama_str_add (&ret->body, sqlite3_column_blob (scan->one, 4), ret->row.size);
         memset (&ret->chain, 0, sizeof ret->chain);
         if (sqlite3_column_bytes (scan->one, 5) == (int) sizeof ret->chain.b)
@@ -251,44 +251,47 @@ static journal_verdict_t judge (scan_t *scan, uint64_t no, const stored_t *at, c
 
 /* ---- all events ---- */
 
-static void add_owner (scan_t *scan, const journal_span_t *span)
+static void add_owner (scan_t *scan, uint64_t no, ama_id_t run, int64_t seq)
 {
-    /* what can not be is not taken as far as it could be: then no event is said to be somebody else's */
-    if (!span->first || span->last < span->first || span->last > scan->last || !span->seq
-        || span->seq + (span->last - span->first) > UINT32_MAX) {
-        scan->index_altered = true;
+    owner_t *owner = &scan->owners[no <= scan->last ? no : 0];
+    bool twice = owner->seq || owner->twice;
+
+    if (!no || no > scan->last || seq <= 0)
         return;
-    }
-    for (uint64_t no = span->first; no <= span->last; no++) {
-        owner_t *owner = &scan->owners[no];
-        bool twice = owner->twice || owner->seq;
-        scan->index_altered |= twice;
-        *owner = twice ? (owner_t){ .twice = true }
-                       : (owner_t){ .run = span->run, .seq = (uint32_t) (span->seq + (no - span->first)) };
-    }
-    if (span->last > scan->named)
-        scan->named = span->last;
+    *owner = twice ? (owner_t){ .twice = true } : (owner_t){ .run = run, .seq = (uint32_t) seq };
+    if (no > scan->named)
+        scan->named = no;
 }
 
-/* The index holds run and number of every event a second time. */
-static void read_owners (scan_t *scan)
+static void read_owners_by (scan_t *scan, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
-    const char *sql = scan->spans ? "SELECT run, first, last, seq FROM span"
-                                  : "SELECT run, no, no, seq FROM event INDEXED BY event_run ORDER BY run, seq";
-    int step = SQLITE_ERROR;
 
+    if (sqlite3_prepare_v2 (scan->journal->db, sql, -1, &statement, NULL) == SQLITE_OK)
+        while (sqlite3_step (statement) == SQLITE_ROW)
+            add_owner (scan, (uint64_t) sqlite3_column_int64 (statement, 0), journal_column_id (statement, 1),
+                       sqlite3_column_int64 (statement, 2));
+    (void) sqlite3_finalize (statement);
+}
+
+/* Run and number of an event stand a second time in what names it: the next one of its run, or, if it is the last one of a run that has ended,
+ * the run. Before there were such names there was an index. */
+static void read_owners (scan_t *scan)
+{
     scan->named = scan->known ? scan->known->no : 0;
     scan->owners = ama_calloc ((size_t) scan->last + 1, sizeof *scan->owners);
-    if (sqlite3_prepare_v2 (scan->journal->db, sql, -1, &statement, NULL) == SQLITE_OK)
-        while ((step = sqlite3_step (statement)) == SQLITE_ROW) {
-            journal_span_t span = { journal_column_id (statement, 0), (uint64_t) sqlite3_column_int64 (statement, 1),
-                                    (uint64_t) sqlite3_column_int64 (statement, 2),
-                                    (uint64_t) sqlite3_column_int64 (statement, 3) };
-            add_owner (scan, &span);
-        }
-    scan->index_altered |= step != SQLITE_DONE;
-    (void) sqlite3_finalize (statement);
+    if (!scan->linked) {
+        read_owners_by (scan, "SELECT no, run, seq FROM event INDEXED BY event_run ORDER BY run, seq");
+        return;
+    }
+    for (uint64_t no = 1; no <= scan->last; no++) {
+        (void) sqlite3_bind_int64 (scan->one, 1, (sqlite3_int64) no);
+        if (sqlite3_step (scan->one) == SQLITE_ROW)
+            add_owner (scan, (uint64_t) sqlite3_column_int64 (scan->one, 6), journal_column_id (scan->one, 0),
+                       sqlite3_column_int64 (scan->one, 1) - 1);
+        (void) sqlite3_reset (scan->one);
+    }
+    read_owners_by (scan, "SELECT last, run, seq FROM run WHERE state >= 5 AND last > 0");
 }
 
 /* Not more than fit into the file: a number may be what was altered. */
@@ -299,7 +302,7 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
     uint64_t most = (uint64_t) (pages > 0 ? pages : 0) * (uint64_t) (size > 0 ? size : 0) / LEAST_EVENT;
     uint64_t found = last > 0 ? (uint64_t) last : 0;
     int64_t removed = journal_number (journal, "SELECT max (last) FROM gap WHERE sum IS ama_sum (first, last, chain)");
-    int64_t indexed = journal_number (journal, "SELECT max (last) FROM span");
+    int64_t named = journal_number (journal, "SELECT max (last) FROM run"); /* -1 without such a column */
 
     if (known && known->no > most)
         most = known->no;
@@ -311,12 +314,12 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
         found = most;
     if (known && known->no > found)
         found = known->no;
-    if (indexed > 0 && (uint64_t) indexed > found && (uint64_t) indexed <= most)
-        found = (uint64_t) indexed;
+    if (named > 0 && (uint64_t) named > found && (uint64_t) named <= most)
+        found = (uint64_t) named;
     return found < most ? found : most;
 }
 
-static int tell (scan_t *scan, uint64_t no, const stored_t *at, journal_verdict_t verdict, journal_scan_fn *fn,
+static int tell (const scan_t *scan, uint64_t no, const stored_t *at, journal_verdict_t verdict, journal_scan_fn *fn,
                  void *arg, ama_err_t *err)
 {
     journal_scanned_t event = { .no = no, .verdict = verdict };
@@ -325,12 +328,10 @@ static int tell (scan_t *scan, uint64_t no, const stored_t *at, journal_verdict_
     if (at->found == FOUND)
         event.event = (ama_journal_event_t){ at->row.run,  (uint32_t) at->row.no, at->row.wall_ms,
                                              at->row.type, at->body.data,         at->row.size };
+    event.prior = at->prior;
     event.owned = owner->seq != 0;
     event.owner = owner->run;
     event.owner_seq = owner->seq;
-    if (verdict <= JOURNAL_EVENT_HASH_ALTERED && !scan->index_wrong
-        && (event.event.seq != owner->seq || !ama_id_equal (event.event.run, owner->run)))
-        scan->index_wrong = no;
     return fn (&event, arg, err);
 }
 
@@ -386,9 +387,11 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
     uint64_t no = 1, end;
     int rc = 0;
 
-    scan.spans = journal_number (journal, "SELECT count (*) FROM sqlite_schema WHERE name = 'span'") > 0;
-    if (sqlite3_prepare_v2 (journal->db, "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?", -1,
-                            &scan.one, NULL)
+    scan.linked = journal_number (journal, JOURNAL_IS_LINKED) > 0;
+    if (sqlite3_prepare_v2 (journal->db,
+                            scan.linked ? "SELECT run, seq, time, type, body, chain, prior FROM event WHERE no = ?"
+                                        : "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?",
+                            -1, &scan.one, NULL)
         != SQLITE_OK)
         return journal_fail (journal, err, "events");
     read_owners (&scan);
@@ -406,8 +409,6 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
             break;
         rc = tell (&scan, no, at, judge (&scan, no, at, next), fn, arg, err);
     }
-    if (rc == 0 && scan.spans && (scan.index_altered || scan.index_wrong))
-        rc = fn (&(journal_scanned_t){ .no = scan.index_wrong, .verdict = JOURNAL_INDEX_ALTERED }, arg, err);
     *ret_last = no - 1;
     (void) sqlite3_finalize (scan.one);
     free (scan.owners);
