@@ -344,14 +344,17 @@ static void check_ends (fsck_t *fsck)
     sqlite3_stmt *rows = NULL;
     static const char sql[] = "SELECT run, first, last, seq, 0 FROM run WHERE state >= 5 UNION ALL"
                               " SELECT run, 0, last, 0, 1 FROM removed WHERE busy <> 0";
+    int step = SQLITE_ERROR;
 
-    if (fsck->version < 4 || fsck->n_lost || sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) != SQLITE_OK)
+    if (fsck->version < 4)
         return;
-    while (sqlite3_step (rows) == SQLITE_ROW) {
+    if (sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) == SQLITE_OK)
+        step = SQLITE_ROW;
+    while (step == SQLITE_ROW && (step = sqlite3_step (rows)) == SQLITE_ROW) {
         ama_id_t id = journal_column_id (rows, 0);
         const fsck_run_t *run = fsck_run (fsck, id, false);
         bool is_removed = sqlite3_column_int (rows, 4) != 0;
-        if (!run || run->lost)
+        if (!run || run->lost || fsck->n_lost)
             continue;
         if ((uint64_t) sqlite3_column_int64 (rows, 2) != run->last
             || (!is_removed
@@ -360,6 +363,9 @@ static void check_ends (fsck_t *fsck)
             problem (fsck, "link", 0, id, 0, "the row of table %s does not say where its events are",
                      is_removed ? "removed" : "run");
     }
+    if (step != SQLITE_DONE)
+        problem (fsck, "link", 0, nobody, 0, "where the events of runs are can not be read: %.900s",
+                 sqlite3_errmsg (fsck->journal->db));
     (void) sqlite3_finalize (rows);
 }
 

@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -60,7 +61,15 @@ class Power(DaemonHouse):
         super().setUp()
         self.disk = Disk(self.folder)
         self.data = self.disk.at / "data"
+        self.before = self.folder / "image-after-cut"
         self.env["AMA_DATA_DIR"] = str(self.data)
+
+    def keep_image(self):
+        """For whoever looks into it: the disk as it is after the cut, and what amad has done with it since."""
+        kept = pathlib.Path(tempfile.mkdtemp(prefix="ama-power-"))
+        for path in (self.disk.image, self.folder / "amad.log", self.before):
+            subprocess.run(["cp", "--sparse=always", path, kept], check=False)
+        return f"kept in {kept}"
 
     def everybody_dies(self):
         for pid, _ in self.processes():
@@ -97,14 +106,18 @@ class Power(DaemonHouse):
                 for client in clients:
                     client.join()
                 self.disk.unmount()
+                subprocess.run(["cp", "--sparse=always", self.disk.image, self.before], check=True)
                 self.assertTrue(self.disk.mount())
                 checked = self.ama("fsck", "-o", "json")
                 if (self.data / "journal.db").exists():
                     self.assertEqual(checked.returncode, 0, checked.stdout)
                 self.amad()
                 kept.update(fresh)
-                listed = json.loads(self.ama("list", "-o", "json", "--limit", "10000").stdout)["runs"]
-                self.assertEqual(set(kept.values()) - {r["run"] for r in listed}, set())
+                done = self.ama("list", "-o", "json", "--limit", "10000")
+                self.assertEqual(done.returncode, 0, f"cut {cut}: {done.stderr}\n{(self.folder / 'amad.log').read_text()[-2000:]}")
+                listed = json.loads(done.stdout)["runs"]
+                lost = set(kept.values()) - {r["run"] for r in listed}
+                self.assertEqual(lost, set(), f"cut {cut}: {len(listed)} runs; acknowledged since the cut before: {fresh}\n{self.keep_image()}")
                 self.assertEqual({r["repo"] for r in listed} if "repo" in listed[0] else {str(repo)}, {str(repo)})
                 for token, run in fresh.items():
                     done = self.ama("--repo", repo, "--detach", "--idempotency-key", token, program="ama-submit")
@@ -119,7 +132,6 @@ class Power(DaemonHouse):
 
 
 def usable():
-    import tempfile
     with tempfile.TemporaryDirectory() as folder:
         disk = Disk(pathlib.Path(folder))
         if disk.usable:

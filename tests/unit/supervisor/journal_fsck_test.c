@@ -171,6 +171,7 @@ static void each_problem (void **state)
         { "DROP INDEX run_state", NULL, NULL },
         { "UPDATE event SET prior = 3 WHERE no = 20", "link", "event 20 does not name the one before it" },
         { "UPDATE event SET prior = 0 WHERE no = 20", "link", "event 20 does not name the one before it" },
+        { "ALTER TABLE removed RENAME COLUMN last TO lasv", "link", "no such column: last" },
         { "UPDATE run SET first = 2 WHERE no = 1", "link", "does not say where its events are" },
         { "UPDATE run SET last = last + 1 WHERE no = 1", "link", "does not say where its events are" },
     };
