@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_RUNS = 20 };
+enum { BATCH_RUNS = 20, TURN = 3 };
 
 typedef struct {
     ama_journal_event_t *events; /* bodies owned */
@@ -43,6 +43,18 @@ static void next_id (ama_id_t *id)
         ;
 }
 
+/* The runs take turns, three events each, as in a journal of runs that went on side by side. */
+static void weave (ama_journal_batch_t *batch, const story_t *story, const ama_id_t *runs, size_t n)
+{
+    for (size_t from = 0; from < story->n; from += TURN)
+        for (size_t i = 0; i < n; i++)
+            for (size_t e = from; e < story->n && e < from + TURN; e++) {
+                const ama_journal_event_t *event = &story->events[e];
+                ama_journal_batch_event (batch, runs[i], event->seq, event->wall_ms, event->type, event->body,
+                                         event->size);
+            }
+}
+
 int main (int argc, char **argv)
 {
     ama_journal_batch_t *batch = ama_journal_batch_new ();
@@ -51,7 +63,8 @@ int main (int argc, char **argv)
     story_t story = { 0 };
     ama_err_t err = { 0 };
     ama_journal_t *journal;
-    ama_id_t run, copy;
+    ama_id_t run, copy, runs[BATCH_RUNS];
+    size_t n = 0;
 
     if (!copies || ama_id_parse (argv[2], &run) < 0)
         return 2;
@@ -63,12 +76,12 @@ int main (int argc, char **argv)
     for (unsigned long i = 1; i <= copies; i++) {
         next_id (&copy);
         summary.run = copy;
-        for (size_t e = 0; e < story.n; e++)
-            ama_journal_batch_event (batch, copy, story.events[e].seq, story.events[e].wall_ms, story.events[e].type,
-                                     story.events[e].body, story.events[e].size);
+        runs[n++] = copy;
         ama_journal_batch_summary (batch, &summary);
-        if (i % BATCH_RUNS != 0 && i != copies)
+        if (n < BATCH_RUNS && i != copies)
             continue;
+        weave (batch, &story, runs, n);
+        n = 0;
         if (ama_journal_commit (journal, batch, &err) < 0)
             give_up (&err);
         ama_journal_batch_clear (batch);

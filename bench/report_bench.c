@@ -255,8 +255,11 @@ int main (int argc, char **argv)
     }
     if (!node)
         give_up ("node", &err);
-    while (n_ready < LIVE)
+    while (n_ready < LIVE) {
+        if (waitpid (daemon, NULL, WNOHANG) == daemon)
+            give_up ("the daemon is gone", NULL);
         (void) usleep (1000);
+    }
     start = seconds ();
     if (write (go[1], "", 1) != 1 || ama_node_wait (node, &err) < 0)
         give_up ("followers", &err);

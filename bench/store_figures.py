@@ -41,11 +41,13 @@ def start_amad(at):
 
 def recovery(quick):
     """amad is killed; the next start has 100,000 events and 1,000 open runs, each with twenty finished actions and waiting for the next."""
-    n, actions = (5 if quick else 30), 20
+    n, actions = (5 if quick else 200), 20
     with place() as at:
         (at.folder / "data").mkdir()
-        (at.folder / "data/amad.yaml").write_text("resources: { cpus: 0.1, memory: 1g }\n")
-        go = at.folder / "go"
+        gate = at.folder / "gate"
+        gate.mkdir()
+        (at.folder / "data/amad.yaml").write_text(f'resources: {{ cpus: 0.1, memory: 1g }}\nsandbox-write: ["{gate}"]\n')
+        go = gate / "go"
         os.mkfifo(go)
         names = [f"a{i}" for i in range(actions + 1)]
         scripts = {f"src/{a}.sh": ":\n" for a in names}

@@ -124,10 +124,24 @@ bool ama_utf8_valid (const char *text, size_t size)
     return true;
 }
 
+/* How many bytes from here on stand for themselves in JSON: most of all text, so they are taken at once. */
+static size_t plain_json (const char *text, size_t size)
+{
+    size_t n = 0;
+
+    while (n < size && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
 void ama_str_json (ama_str_t *str, const char *text, size_t size)
 {
     for (size_t i = 0, n; i < size; i += n) {
         uint32_t cp = 0;
+        if ((n = plain_json (text + i, size - i)) > 0) {
+            ama_str_add (str, text + i, n);
+            continue;
+        }
         n = utf8_one ((const unsigned char *) text + i, size - i, &cp);
         if (!n) {
             ama_str_puts (str, "\xef\xbf\xbd");

@@ -238,49 +238,51 @@ static void fail (ama_report_follower_t *follower, const ama_err_t *err)
     forget (follower);
 }
 
-static void pump (ama_report_follower_t *follower)
+/* The next batch. True if there may be more to tell it now; if not, it may be gone. */
+static bool pump_once (ama_report_follower_t *follower)
 {
     ama_report_run_t *run = follower->run;
+    const ama_report_read_t *read = NULL;
+    ama_err_t err = { 0 };
+    int rc = 0;
 
     if (follower->asked)
-        return;
-    for (unsigned chunks = 0;; chunks++) {
-        const ama_report_read_t *read = NULL;
-        ama_err_t err = { 0 };
-        int rc;
-
-        if (!run->core && ama_report_run_get (run->reports, run->id, &run, &err) < 0) {
-            fail (follower, &err);
-            return;
-        }
-        if (chunks == CHUNKS_PER_TURN) {
-            ama_timer_after (run->reports->more, 0);
-            return;
-        }
-        if (follower->level == AMA_REPORT_LEVEL_NONE && follower->caught_up)
-            follower->offset = ama_report_file_told (run->file);
-        if (follower->offset >= ama_report_file_told (run->file)
-            && (follower->caught_up || follower->offset < follower->backlog)) { /* the rest is being synced */
-            (void) tell_end (follower);
-            return;
-        }
-        if (follower->level != AMA_REPORT_LEVEL_NONE)
-            rc = read_batch (follower, &read, &err);
-        else {
-            follower->backlog = 0;
-            rc = 0;
-        }
-        if (rc == 0)
-            rc = tell_batch (follower, read);
-        if (rc == AMA_E_AGAIN)
-            return;
-        if (rc < 0) {
-            if (!err.code)
-                ama_err_set (&err, rc, "the report can not be sent on");
-            fail (follower, &err);
-            return;
-        }
+        return false;
+    if (!run->core && ama_report_run_get (run->reports, run->id, &run, &err) < 0) {
+        fail (follower, &err);
+        return false;
     }
+    if (follower->level == AMA_REPORT_LEVEL_NONE && follower->caught_up)
+        follower->offset = ama_report_file_told (run->file);
+    if (follower->offset >= ama_report_file_told (run->file)
+        && (follower->caught_up || follower->offset < follower->backlog)) { /* the rest is being synced */
+        (void) tell_end (follower);
+        return false;
+    }
+    if (follower->level != AMA_REPORT_LEVEL_NONE)
+        rc = read_batch (follower, &read, &err);
+    else
+        follower->backlog = 0;
+    if (rc == 0)
+        rc = tell_batch (follower, read);
+    if (rc < 0 && rc != AMA_E_AGAIN) {
+        if (!err.code)
+            ama_err_set (&err, rc, "the report can not be sent on");
+        fail (follower, &err);
+    }
+    return rc == 0;
+}
+
+static void pump (ama_report_follower_t *follower)
+{
+    ama_reports_t *reports = follower->run->reports;
+    unsigned chunks = 0;
+
+    while (pump_once (follower))
+        if (++chunks == CHUNKS_PER_TURN) {
+            ama_timer_after (reports->more, 0);
+            return;
+        }
 }
 
 static void on_writable (ama_stream_t *stream, void *arg)
@@ -361,9 +363,18 @@ int ama_report_follow_start (ama_reports_t *reports, const ama_envelope_t *envel
 void ama_report_follow_pump (ama_report_run_t *run)
 {
     ama_report_follower_t *follower, *next;
+    bool more = true;
 
-    DL_FOREACH_SAFE (run->followers, follower, next)
-    pump (follower);
+    /* a batch each in turn: with all of them for one and then for the next, what was read is forgotten before the others come to it */
+    for (unsigned chunks = 0; more; chunks++) {
+        if (chunks == CHUNKS_PER_TURN) {
+            ama_timer_after (run->reports->more, 0);
+            return;
+        }
+        more = false;
+        DL_FOREACH_SAFE (run->followers, follower, next)
+        more |= pump_once (follower);
+    }
 }
 
 void ama_report_follow_more (void *arg)

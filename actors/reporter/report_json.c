@@ -31,11 +31,18 @@ static const struct {
     [AMA_EVENT_TYPE_PROGRESS] = { "progress", NULL },
 };
 
-enum { CUT_TEXT = 16384 };
+enum { CUT_TEXT = 16384, USUAL = 480 };
 
 bool ama_report_is_code (ama_event_type_t type)
 {
     return !types[type].level || strcmp (types[type].level, "code") == 0;
+}
+
+static void add_name (ama_str_t *out, const char *name)
+{
+    ama_str_add (out, ",\"", 2);
+    ama_str_puts (out, name);
+    ama_str_add (out, "\":", 2);
 }
 
 static void add_text (ama_str_t *out, const char *name, const char *text, size_t max)
@@ -45,17 +52,21 @@ static void add_text (ama_str_t *out, const char *name, const char *text, size_t
     if (!text)
         return;
     size = strnlen (text, max);
-    while (size < strlen (text) && size && ((unsigned char) text[size] & 0xc0) == 0x80)
-        size--;
-    ama_str_printf (out, ",\"%s\":\"", name);
+    if (size == max) /* cut: not within a character */
+        while (size && ((unsigned char) text[size] & 0xc0) == 0x80)
+            size--;
+    add_name (out, name);
+    ama_str_putc (out, '"');
     ama_str_json (out, text, size);
     ama_str_putc (out, '"');
 }
 
 static void add_number (ama_str_t *out, const char *name, bool has, int64_t value)
 {
-    if (has)
-        ama_str_printf (out, ",\"%s\":%" PRId64, name, value);
+    if (!has)
+        return;
+    add_name (out, name);
+    ama_str_printf (out, "%" PRId64, value);
 }
 
 static void add_count (ama_str_t *out, const char *name, bool has, uint64_t value)
@@ -95,7 +106,9 @@ static void add_members (ama_str_t *out, ama_id_t run, const char *job, const ch
 {
     char ts[32], id[AMA_ID_TEXT];
 
-    ama_str_printf (out, "\"ts\":\"%s\"", ama_time_text (event->ts, ts));
+    ama_str_puts (out, "\"ts\":\"");
+    ama_str_puts (out, ama_time_text (event->ts, ts));
+    ama_str_putc (out, '"');
     add_text (out, "run", ama_id_text (run, id), max);
     add_text (out, "job", job, max);
     add_text (out, "env", env, max);
@@ -139,6 +152,7 @@ void ama_report_json (ama_id_t run, const char *job, const char *env, const ama_
 {
     size_t start = out->size;
 
+    ama_str_reserve (out, USUAL);
     /* Control characters take six bytes each: only then, or with every field at its limit, is it too long. */
     for (size_t max = SIZE_MAX; max >= 64; max = max == SIZE_MAX ? CUT_TEXT : max / 4) {
         out->size = start;

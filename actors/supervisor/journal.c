@@ -16,6 +16,11 @@
 
 #define PAGE_SIZE 4096
 
+enum { ROWS_AT_ONCE = 16, EVENT_COLUMNS = 8 };
+
+#define ROW       "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define FOUR_ROWS ROW ", " ROW ", " ROW ", " ROW
+
 /* Migrations in order; user_version counts those that were made. Released ones never change. */
 static const char *const migrations[] = {
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -45,23 +50,41 @@ static const char *const migrations[] = {
     "CREATE INDEX removed_busy ON removed (run) WHERE busy <> 0;"
     "CREATE TABLE gap (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, chain BLOB NOT NULL, sum BLOB NOT NULL);"
     "CREATE INDEX run_ended ON run (ended) WHERE state >= 5;",
+    /* an event names the one before it in its run, a run that ended its last one: an index would cost more than the event */
+    "ALTER TABLE event ADD COLUMN prior INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE event SET prior = coalesce ((SELECT b.no FROM event b WHERE b.run = event.run AND b.seq = event.seq - 1), "
+    "0)"
+    "  WHERE seq > 1;"
+    "ALTER TABLE run ADD COLUMN first INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE run SET first = coalesce ((SELECT no FROM event e WHERE e.run = run.run ORDER BY e.seq LIMIT 1), 0),"
+    "  (last, seq) = (SELECT coalesce (max (no), 0), coalesce (max (seq), 0) FROM event e WHERE e.run = run.run);"
+    "ALTER TABLE removed ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE removed SET last = (SELECT coalesce (max (no), 0) FROM event e WHERE e.run = removed.run) WHERE busy <> 0;"
+    "DROP INDEX event_run;",
 };
 
 static const char *const statement_text[N_STATEMENTS] = {
-    [ADD_EVENT] = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ADD_EVENT] = "INSERT INTO event VALUES " ROW,
+    /* many rows of one statement cost a fifth less; nothing is to be taken back of it alone, the transaction is as a whole */
+    [ADD_EVENTS] = "INSERT OR FAIL INTO event VALUES " FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS,
     [PUT_RUN] =
-        "INSERT INTO run (" RUN_COLUMNS ", sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-        " ama_sum (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)) ON CONFLICT (run) DO UPDATE SET job = excluded.job,"
-        " env = excluded.env, state = excluded.state, source = excluded.source, accepted = excluded.accepted,"
-        " ended = excluded.ended, exit = excluded.exit, dirty = excluded.dirty, repo = excluded.repo, sum = "
-        "excluded.sum",
+        "INSERT INTO run (" RUN_COLUMNS ", first, last, seq, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+        " ?11, ?12, ?13, ama_sum (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)) ON CONFLICT (run) DO UPDATE SET"
+        " job = excluded.job, env = excluded.env, state = excluded.state, source = excluded.source,"
+        " accepted = excluded.accepted, ended = excluded.ended, exit = excluded.exit, dirty = excluded.dirty,"
+        " repo = excluded.repo, first = excluded.first, last = excluded.last, seq = excluded.seq, sum = excluded.sum",
+    [READ_ENDS] = "SELECT first, last, seq, state FROM run WHERE run = ?",
+    [PUT_ENDS] = "UPDATE run SET first = ?2, last = ?3, seq = ?4 WHERE run = ?1",
     [ADD_POST] = "INSERT INTO outbox VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
     [DROP_POSTS] = "DELETE FROM outbox WHERE run = ? AND first <= ?",
     [ADD_TOKEN] = "INSERT INTO token VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
-    [READ_RUN_EVENTS] = "SELECT run, seq, time, type, body FROM event WHERE run = ? ORDER BY seq",
-    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
-    [READ_OPEN_EVENTS] = "SELECT e.run, e.seq, e.time, e.type, e.body FROM run r JOIN event e ON e.run = r.run"
-                         " WHERE r.state < 5 ORDER BY r.no, e.seq",
+    [READ_OPEN] = "SELECT run FROM run WHERE state < 5 ORDER BY no",
+    [READ_PRIOR] = "SELECT prior, chain FROM event WHERE no = ?",
+    [READ_EVENT] = "SELECT run, seq, time, type, body FROM event WHERE no = ?",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
     [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
@@ -75,19 +98,20 @@ static const char *const statement_text[N_STATEMENTS] = {
     [FIND_SURPLUS] = "SELECT run, ended FROM run WHERE state >= 5 AND (ended, no) <="
                      " (SELECT ended, no FROM run WHERE state >= 5 ORDER BY ended DESC, no DESC LIMIT 1 OFFSET ?1)"
                      " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.run) ORDER BY ended, no LIMIT ?2",
-    [ADD_REMOVED] = "INSERT INTO removed VALUES (?1, ?2, ?3, ?4, ama_sum (?1, ?2, ?3, ?4))",
+    [ADD_REMOVED] = "INSERT INTO removed (run, ended, time, busy, last, sum)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ama_sum (?1, ?2, ?3, ?4))",
     [DROP_RUN] = "DELETE FROM run WHERE run = ?",
     [NEXT_REMOVED] = "SELECT run FROM removed WHERE busy <> 0 LIMIT 1",
     [REMOVED_DONE] = "UPDATE removed SET busy = 0, sum = ama_sum (run, ended, time, 0) WHERE run = ?",
+    [REMOVED_LAST] = "SELECT last FROM removed WHERE run = ?",
+    [REMOVED_TO] = "UPDATE removed SET last = ?2 WHERE run = ?1",
     [FIND_REMOVED] = "SELECT run, ended, time FROM removed WHERE run BETWEEN ? AND ? LIMIT 1",
     [LAST_REMOVED] = "SELECT run FROM removed ORDER BY run DESC LIMIT 1",
-    [READ_SLICE] = "SELECT no, chain FROM event WHERE run = ? ORDER BY seq LIMIT ?",
     [DROP_EVENTS] = "DELETE FROM event WHERE no BETWEEN ? AND ?",
     [GAP_BEFORE] = "SELECT first, last, chain FROM gap WHERE first <= ? ORDER BY first DESC LIMIT 1",
     [GAP_AT] = "SELECT first, last, chain FROM gap WHERE first = ?",
     [DROP_GAP] = "DELETE FROM gap WHERE first = ?",
     [ADD_GAP] = "INSERT INTO gap VALUES (?1, ?2, ?3, ama_sum (?1, ?2, ?3))",
-    [READ_FIRST] = "SELECT type, body FROM event WHERE run = ? AND seq = 1",
 };
 
 _Static_assert(AMA_RUN_STATE_SUCCEEDED == 5 && AMA_RUN_STATE_FAILED == 7 && AMA_RUN_STATE_ERRORED == 9
@@ -143,6 +167,13 @@ void journal_bind_id (sqlite3_stmt *statement, int at, const ama_id_t *id)
 void journal_bind_text (sqlite3_stmt *statement, int at, const char *text)
 {
     (void) sqlite3_bind_text (statement, at, text ? text : "", -1, SQLITE_STATIC);
+}
+
+void journal_bind_place (sqlite3_stmt *statement, int at, const journal_place_t *place)
+{
+    (void) sqlite3_bind_int64 (statement, at, (sqlite3_int64) place->first);
+    (void) sqlite3_bind_int64 (statement, at + 1, (sqlite3_int64) place->last);
+    (void) sqlite3_bind_int64 (statement, at + 2, (sqlite3_int64) place->seq);
 }
 
 static void bind_bytes (sqlite3_stmt *statement, int at, const void *bytes, size_t size)
@@ -339,6 +370,7 @@ void ama_journal_close (ama_journal_t **journal)
     for (int i = 0; i < N_STATEMENTS; i++)
         (void) sqlite3_finalize ((*journal)->statements[i]);
     (void) sqlite3_close ((*journal)->db);
+    journal_ends_forget_all (*journal);
     if ((*journal)->head_fd >= 0)
         (void) close ((*journal)->head_fd);
     if ((*journal)->lock_fd >= 0)
@@ -365,23 +397,42 @@ uint64_t ama_journal_events_total (const ama_journal_t *journal)
 
 /* ---- commit ---- */
 
+/* The next n events in one statement. */
+static int write_rows (ama_journal_t *journal, const ama_journal_batch_t *batch, size_t from, size_t n,
+                       journal_head_t *head, ama_err_t *err)
+{
+    statement_t which = n == ROWS_AT_ONCE ? ADD_EVENTS : ADD_EVENT;
+    sqlite3_stmt *statement = journal->statements[which];
+    ama_digest_t chains[ROWS_AT_ONCE];
+    journal_ends_t *run = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const journal_row_t *row = &batch->events.rows[from + i];
+        const char *body = batch->bytes.data + row->at;
+        int at = (int) i * EVENT_COLUMNS;
+        if ((!run || !ama_id_equal (run->run, row->run))
+            && (run = journal_ends_touch (journal, &row->run, err)) == NULL)
+            return -1;
+        chains[i] = head->chain = journal_chain (&head->chain, ++head->no, row, body);
+        (void) sqlite3_bind_int64 (statement, at + 1, (sqlite3_int64) head->no);
+        journal_bind_id (statement, at + 2, &row->run);
+        (void) sqlite3_bind_int64 (statement, at + 3, (sqlite3_int64) row->no);
+        (void) sqlite3_bind_int64 (statement, at + 4, row->wall_ms);
+        (void) sqlite3_bind_int (statement, at + 5, row->type);
+        bind_bytes (statement, at + 6, body, row->size);
+        bind_bytes (statement, at + 7, chains[i].b, sizeof chains[i].b);
+        (void) sqlite3_bind_int64 (statement, at + 8, (sqlite3_int64) run->at.last);
+        run->at = (journal_place_t){ run->at.first ? run->at.first : head->no, head->no, row->no };
+    }
+    return run_statement (journal, which, err);
+}
+
 static int write_events (ama_journal_t *journal, const ama_journal_batch_t *batch, journal_head_t *head, ama_err_t *err)
 {
-    sqlite3_stmt *statement = journal->statements[ADD_EVENT];
-
     AMA_FAILPOINT (journal, begun);
-    for (size_t i = 0; i < batch->events.n; i++) {
-        const journal_row_t *row = &batch->events.rows[i];
-        const char *body = batch->bytes.data + row->at;
-        head->chain = journal_chain (&head->chain, ++head->no, row, body);
-        (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) head->no);
-        journal_bind_id (statement, 2, &row->run);
-        (void) sqlite3_bind_int64 (statement, 3, (sqlite3_int64) row->no);
-        (void) sqlite3_bind_int64 (statement, 4, row->wall_ms);
-        (void) sqlite3_bind_int (statement, 5, row->type);
-        bind_bytes (statement, 6, body, row->size);
-        bind_bytes (statement, 7, head->chain.b, sizeof head->chain.b);
-        if (run_statement (journal, ADD_EVENT, err) < 0)
+    for (size_t i = 0, n; i < batch->events.n; i += n) {
+        n = batch->events.n - i >= ROWS_AT_ONCE ? ROWS_AT_ONCE : 1;
+        if (write_rows (journal, batch, i, n, head, err) < 0)
             return -1;
     }
     return 0;
@@ -393,6 +444,11 @@ static int write_summaries (ama_journal_t *journal, const ama_journal_batch_t *b
 
     for (size_t i = 0; i < batch->n_summaries; i++) {
         const ama_run_summary_t *run = &batch->summaries[i];
+        journal_ends_t *ends = journal_ends_touch (journal, &run->run, err);
+        if (!ends)
+            return -1;
+        ends->ended = run->state >= AMA_RUN_STATE_SUCCEEDED;
+        ends->put = true;
         journal_bind_id (statement, 1, &run->run);
         journal_bind_text (statement, 2, run->job);
         journal_bind_text (statement, 3, run->env);
@@ -403,10 +459,11 @@ static int write_summaries (ama_journal_t *journal, const ama_journal_batch_t *b
         (void) sqlite3_bind_int64 (statement, 8, run->exit);
         (void) sqlite3_bind_int (statement, 9, run->dirty);
         journal_bind_text (statement, 10, run->repo);
+        journal_bind_place (statement, 11, &ends->at);
         if (run_statement (journal, PUT_RUN, err) < 0)
             return -1;
     }
-    return 0;
+    return journal_ends_write (journal, err);
 }
 
 static int write_outbox (ama_journal_t *journal, const ama_journal_batch_t *batch, ama_err_t *err)
@@ -451,15 +508,17 @@ int ama_journal_commit (ama_journal_t *journal, const ama_journal_batch_t *batch
     ama_err_t local = { 0 };
 
     err = err ? err : &local;
-    if (journal_sql (journal, "BEGIN IMMEDIATE", err) < 0 || write_events (journal, batch, &head, err) < 0
+    if (run_statement (journal, BEGIN, err) < 0 || write_events (journal, batch, &head, err) < 0
         || write_summaries (journal, batch, err) < 0 || write_outbox (journal, batch, err) < 0
-        || write_tokens (journal, batch, err) < 0 || journal_sql (journal, "COMMIT", err) < 0) {
+        || write_tokens (journal, batch, err) < 0 || run_statement (journal, COMMIT, err) < 0) {
         int code = err->code;
+        journal_ends_settle (journal, false);
         if (!sqlite3_get_autocommit (journal->db) && journal_sql (journal, "ROLLBACK", NULL) < 0)
             return ama_err_set (err, AMA_E_IO, "journal: a failed transaction could not be taken back");
         return code;
     }
     AMA_FAILPOINT (journal, after_commit);
+    journal_ends_settle (journal, true);
     journal->head = head;
     if (journal->head_fd >= 0 && batch->events.n)
         journal_head_write (journal->head_fd, &head);

@@ -1,7 +1,7 @@
 /* journal.h - the supervisor's durable memory: one SQLite file, one writer
  *
- * <dir>/journal.db  tables: meta, event (append-only, with a hash chain over all events), run (summaries, derived), outbox (report events
- *                   the reporter has not acknowledged), token (idempotency keys of submits), removed (runs that retention removed),
+ * <dir>/journal.db  tables: meta, event (append-only, with a hash chain over all events; each names the one before it in its run),
+ *                   run (summaries, derived, and where a run that ended has its events), outbox (report events the reporter has not acknowledged), token (idempotency keys of submits), removed (runs that retention removed),
  *                   gap (numbers of their events, and the hash that the next one is chained to)
  * <dir>/journal.head  number and hash of the last event, written after each commit without sync: a journal that ends before
  *                   it has lost something, which SQLite alone would not notice

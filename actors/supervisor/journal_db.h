@@ -7,18 +7,27 @@
 #include "actors/supervisor/journal_files.h"
 
 #include <sqlite3.h>
+#include <uthash.h>
 
 #define JOURNAL_APPLICATION 0x414d414a /* "AMAJ" */
+/* 1 from version 4 on */
+#define JOURNAL_IS_LINKED "SELECT count (*) FROM pragma_table_info ('event') WHERE name = 'prior'"
 
 /* Prepared when the journal is opened; their text is in journal.c. */
 typedef enum {
+    BEGIN,
+    COMMIT,
     ADD_EVENT,
+    ADD_EVENTS,
     PUT_RUN,
+    READ_ENDS,
+    PUT_ENDS,
     ADD_POST,
     DROP_POSTS,
     ADD_TOKEN,
-    READ_RUN_EVENTS,
-    READ_OPEN_EVENTS,
+    READ_OPEN,
+    READ_PRIOR,
+    READ_EVENT,
     READ_OUTBOX,
     LIST,
     READ_RUN,
@@ -33,17 +42,33 @@ typedef enum {
     DROP_RUN,
     NEXT_REMOVED,
     REMOVED_DONE,
+    REMOVED_LAST,
+    REMOVED_TO,
     FIND_REMOVED,
     LAST_REMOVED,
-    READ_SLICE,
     DROP_EVENTS,
     GAP_BEFORE,
     GAP_AT,
     DROP_GAP,
     ADD_GAP,
-    READ_FIRST,
     N_STATEMENTS,
 } statement_t;
+
+/* Numbers in the journal; 0: there is none. */
+typedef struct {
+    uint64_t first, last;
+    uint64_t seq; /* of the last, in its run */
+} journal_place_t;
+
+typedef struct journal_ends {
+    ama_id_t run;
+    journal_place_t at, was; /* was: before this commit */
+    bool ended, had_ended;   /* its summary says so, and where it ends, too */
+    bool touched, fresh;     /* by this commit; was not in memory before it */
+    bool put;                /* the summary is part of this commit */
+    struct journal_ends *next;
+    UT_hash_handle hh;
+} journal_ends_t;
 
 struct ama_journal {
     sqlite3 *db;
@@ -54,6 +79,8 @@ struct ama_journal {
     uint64_t epoch;
     ama_id_t last_run;
     journal_head_t head;
+    journal_ends_t *ends;    /* of all runs that have not ended */
+    journal_ends_t *touched; /* by this commit */
 };
 
 /* Fills err from the database's last error: AMA_E_NOSPACE, AMA_E_INTEGRITY or AMA_E_IO; returns the code. */
@@ -70,6 +97,23 @@ ama_id_t journal_column_id (sqlite3_stmt *statement, int at); /* zero if it is n
 #define RUN_COLUMNS "run, job, env, state, source, accepted, ended, exit, dirty, repo"
 /* A row of RUN_COLUMNS; owned by the caller (ama_run_summary_done). */
 ama_run_summary_t journal_column_summary (sqlite3_stmt *statement);
+
+void journal_bind_place (sqlite3_stmt *statement, int at, const journal_place_t *place); /* three values */
+
+/* ---- journal_ends.c ---- */
+
+/* Those of a run that is in memory; if it is not: made, with no events. */
+journal_ends_t *journal_ends_make (ama_journal_t *journal, const ama_id_t *run);
+void journal_ends_forget (ama_journal_t *journal, journal_ends_t *ends);
+void journal_ends_forget_all (ama_journal_t *journal);
+/* Of any run. */
+int journal_ends_of (ama_journal_t *journal, const ama_id_t *run, journal_place_t *ret_at, ama_err_t *err);
+/* Those that this commit will change; NULL: they can not be read. */
+journal_ends_t *journal_ends_touch (ama_journal_t *journal, const ama_id_t *run, ama_err_t *err);
+/* Into summaries that are not written anew, though there are events behind the end. */
+int journal_ends_write (ama_journal_t *journal, ama_err_t *err);
+/* After the commit. */
+void journal_ends_settle (ama_journal_t *journal, bool committed);
 
 /* ---- journal_verify.c ---- */
 

@@ -183,6 +183,10 @@ static int on_scanned (const journal_scanned_t *scanned, void *arg, ama_err_t *e
     }
     fsck->report->events++;
     run = fsck_run (fsck, event->run, true);
+    if (fsck->version >= 4 && !run->lost && !fsck->n_lost && scanned->prior != run->last)
+        problem (fsck, "link", scanned->no, event->run, event->seq,
+                 "event %" PRIu64 " does not name the one before it in its run", scanned->no);
+    run->first = run->first ? run->first : scanned->no;
     run->last = scanned->no;
     if (run->lost || run->removed)
         return 0;
@@ -334,6 +338,37 @@ static void check_runs (fsck_t *fsck)
     }
 }
 
+/* Where the events of a run are that has ended or is being removed stands in its row, without a sum: its events say the same. */
+static void check_ends (fsck_t *fsck)
+{
+    sqlite3_stmt *rows = NULL;
+    static const char sql[] = "SELECT run, first, last, seq, 0 FROM run WHERE state >= 5 UNION ALL"
+                              " SELECT run, 0, last, 0, 1 FROM removed WHERE busy <> 0";
+    int step = SQLITE_ERROR;
+
+    if (fsck->version < 4)
+        return;
+    if (sqlite3_prepare_v2 (fsck->journal->db, sql, -1, &rows, NULL) == SQLITE_OK)
+        step = SQLITE_ROW;
+    while (step == SQLITE_ROW && (step = sqlite3_step (rows)) == SQLITE_ROW) {
+        ama_id_t id = journal_column_id (rows, 0);
+        const fsck_run_t *run = fsck_run (fsck, id, false);
+        bool is_removed = sqlite3_column_int (rows, 4) != 0;
+        if (!run || run->lost || fsck->n_lost)
+            continue;
+        if ((uint64_t) sqlite3_column_int64 (rows, 2) != run->last
+            || (!is_removed
+                && ((uint64_t) sqlite3_column_int64 (rows, 1) != run->first
+                    || sqlite3_column_int64 (rows, 3) != run->seq)))
+            problem (fsck, "link", 0, id, 0, "the row of table %s does not say where its events are",
+                     is_removed ? "removed" : "run");
+    }
+    if (step != SQLITE_DONE)
+        problem (fsck, "link", 0, nobody, 0, "where the events of runs are can not be read: %.900s",
+                 sqlite3_errmsg (fsck->journal->db));
+    (void) sqlite3_finalize (rows);
+}
+
 static void check_outbox (fsck_t *fsck)
 {
     sqlite3_stmt *rows = fsck_rows (fsck, "outbox", "run, first, body");
@@ -457,6 +492,14 @@ static int by_id (const fsck_run_t *a, const fsck_run_t *b)
     return ama_id_compare (a->id, b->id);
 }
 
+static bool has_table (const fsck_t *fsck, const char *name)
+{
+    char sql[128];
+
+    (void) snprintf (sql, sizeof sql, "SELECT count (*) FROM sqlite_schema WHERE name = '%s'", name);
+    return journal_number (fsck->journal, sql) > 0;
+}
+
 int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
 {
     int64_t start = ama_mono_ms (ama_clock_system ());
@@ -474,9 +517,10 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
         return err->code;
     fsck->sums =
         journal_number (fsck->journal, "SELECT count (*) FROM pragma_table_info ('token') WHERE name = 'sum'") > 0;
-    fsck->version = !fsck->sums                                                                                    ? 1
-                    : journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema WHERE name = 'gap'") > 0 ? 3
-                                                                                                                   : 2;
+    fsck->version = !fsck->sums                                             ? 1
+                    : journal_number (fsck->journal, JOURNAL_IS_LINKED) > 0 ? 4
+                    : has_table (fsck, "gap")                               ? 3
+                                                                            : 2;
     /* killed before its first transaction: the next start begins it */
     if (!known.no && journal_number (fsck->journal, "SELECT count (*) FROM sqlite_schema") == 0)
         return 0;
@@ -493,6 +537,7 @@ int fsck_read (fsck_t *fsck, const char *dir, ama_err_t *err)
     check_head (fsck, has_head, &known);
     check_sums (fsck);
     check_runs (fsck);
+    check_ends (fsck);
     check_tokens (fsck);
     check_outbox (fsck);
     check_epoch (fsck);

@@ -3,8 +3,8 @@
  * The check changes nothing: not the epoch, not a byte, and makes no file. It looks at what ama_journal_open looks at and at more: it goes on after
  * the first problem, folds the events of every run and compares the outcome with its summary, decodes the outbox, and follows the tokens.
  *
- * Whose event is lost?  The index of the events knows run and number of each a second time. If it is silent, too, the event may have been the
- * next one of any run that is open behind it: all of these have lost something.
+ * Whose event is lost?  The next event of its run names it, or the row of the run, if it was its last one. If these are silent, too, it may
+ * have been the next one of any run that is open behind it: all of these have lost something.
  *
  * Salvage makes a new journal with the events of each run up to the first one that it lost. A run that lost something is closed by an event
  * of its own: as it had ended, if its summary is whole and says so, else as errored, with the cause "journal damaged". It is never
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *kind; /* database, event, head, replay, summary, outbox, token, meta, removed, gap */
+    const char *kind; /* database, event, head, replay, summary, outbox, token, meta, removed, gap, link */
     uint64_t event;   /* number in the journal, 0 for none */
     ama_id_t run;     /* zero for none */
     uint32_t seq;     /* number within the run, 0 for none */

@@ -24,15 +24,38 @@ int64_t journal_number (ama_journal_t *journal, const char *sql)
     return number;
 }
 
-int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
+/* Numbers of a run's events, the last one first, in *ret_list, which grows as it must. */
+static int read_numbers (ama_journal_t *journal, ama_id_t run, uint64_t **list, size_t *room, size_t *ret_n,
+                         ama_err_t *err)
 {
-    bool all = ama_id_is_zero (run);
-    sqlite3_stmt *statement = journal->statements[all ? READ_OPEN_EVENTS : READ_RUN_EVENTS];
+    sqlite3_stmt *statement = journal->statements[READ_PRIOR];
+    journal_place_t at;
+    uint64_t no, before;
+    int rc = journal_ends_of (journal, &run, &at, err);
+
+    *ret_n = 0;
+    for (no = at.last; rc == 0 && no; no = before) {
+        if (*ret_n == *room) {
+            *room = *room ? 2 * *room : 64;
+            *list = ama_realloc (*list, *room * sizeof **list);
+        }
+        (*list)[(*ret_n)++] = no;
+        (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) no);
+        before = sqlite3_step (statement) == SQLITE_ROW ? (uint64_t) sqlite3_column_int64 (statement, 0) : 0;
+        rc = journal_finish (journal, statement, "events", err);
+        if (rc == 0 && before >= no) /* it was verified: this would be a journal that changed meanwhile */
+            rc = ama_err_set (err, AMA_E_INTEGRITY, "journal: an event names a later one as the one before it");
+    }
+    return rc;
+}
+
+static int read_event (ama_journal_t *journal, uint64_t no, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_EVENT];
     int rc = 0, done;
 
-    if (!all)
-        journal_bind_id (statement, 1, &run);
-    while (!rc && sqlite3_step (statement) == SQLITE_ROW) {
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) no);
+    if (sqlite3_step (statement) == SQLITE_ROW) {
         ama_journal_event_t event = {
             .run = journal_column_id (statement, 0),
             .seq = (uint32_t) sqlite3_column_int64 (statement, 1),
@@ -44,6 +67,27 @@ int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_e
         rc = fn (&event, arg, err);
     }
     done = journal_finish (journal, statement, "events", err);
+    return rc ? rc : done;
+}
+
+int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_event_fn *fn, void *arg, ama_err_t *err)
+{
+    sqlite3_stmt *open = journal->statements[READ_OPEN];
+    bool all = ama_id_is_zero (run);
+    uint64_t *list = NULL;
+    size_t room = 0, n;
+    int rc = 0, done = 0;
+
+    while (!rc && (!all || sqlite3_step (open) == SQLITE_ROW)) {
+        rc = read_numbers (journal, all ? journal_column_id (open, 0) : run, &list, &room, &n, err);
+        while (!rc && n)
+            rc = read_event (journal, list[--n], fn, arg, err);
+        if (!all)
+            break;
+    }
+    if (all)
+        done = journal_finish (journal, open, "open runs", err);
+    free (list);
     return rc ? rc : done;
 }
 
@@ -80,14 +124,17 @@ ama_run_summary_t journal_column_summary (sqlite3_stmt *statement)
 /* Whose run it is stands in its first event, and nowhere else: one truth, under the hash chain. Returns owned. */
 static char *owner_of (ama_journal_t *journal, ama_id_t run)
 {
-    sqlite3_stmt *statement = journal->statements[READ_FIRST];
+    sqlite3_stmt *statement = journal->statements[READ_EVENT];
     ama_journal_submitted_t submitted;
+    journal_place_t at;
     char *owner = NULL;
 
-    journal_bind_id (statement, 1, &run);
-    if (sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_int (statement, 0) == AMA_MSG_JOURNAL_SUBMITTED
-        && ama_journal_submitted_decode (sqlite3_column_blob (statement, 1),
-                                         (size_t) sqlite3_column_bytes (statement, 1), &submitted, NULL)
+    if (journal_ends_of (journal, &run, &at, NULL) < 0 || !at.first)
+        return NULL;
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) at.first);
+    if (sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_int (statement, 3) == AMA_MSG_JOURNAL_SUBMITTED
+        && ama_journal_submitted_decode (sqlite3_column_blob (statement, 4),
+                                         (size_t) sqlite3_column_bytes (statement, 4), &submitted, NULL)
                == 0) {
         owner = ama_strdup (submitted.owner);
         ama_journal_submitted_done (&submitted);

@@ -14,6 +14,7 @@ typedef struct fsck_run {
     uint32_t copied;      /* events in the new journal */
     uint32_t seq;         /* the last event that is intact, with all before it */
     uint64_t last;        /* its number in the journal, or that of a later one */
+    uint64_t first;       /* the number of its first one that is there */
     uint64_t told;        /* report events of these */
     bool lost;            /* something after seq */
     uint64_t lost_event;

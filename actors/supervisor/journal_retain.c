@@ -1,7 +1,7 @@
 /* journal_retain.c - runs that ended leave the journal: marked, removed slice by slice, and the file shrinks
  *
  * On the journal's worker thread, between commits; each function is one short transaction. A run is marked first: its summary becomes a row
- * of `removed`, and nobody is shown it any more. Then its events go; what is left of each stretch of them is a row of `gap`: their numbers, and
+ * of `removed`, and nobody is shown it any more. Then its events go, the last ones first; what is left of each stretch of them is a row of `gap`: their numbers, and
  * the hash of the last one, to which the next event is chained. Neighbouring gaps become one, so that a journal whose old runs are all gone has a
  * single one at its start. A kill between two transactions leaves a run that is marked, and is gone on with.
  */
@@ -68,10 +68,14 @@ static int mark_all (ama_journal_t *journal, mark_t *mark, size_t from, ama_err_
 {
     for (size_t i = from; i < mark->n; i++) {
         sqlite3_stmt *add = journal->statements[ADD_REMOVED], *drop = journal->statements[DROP_RUN];
+        journal_place_t at;
+        if (journal_ends_of (journal, &mark->runs[i], &at, err) < 0)
+            return err->code;
         journal_bind_id (add, 1, &mark->runs[i]);
         (void) sqlite3_bind_int64 (add, 2, mark->ended[i]);
         (void) sqlite3_bind_int64 (add, 3, mark->wall_ms);
         (void) sqlite3_bind_int (add, 4, 1);
+        (void) sqlite3_bind_int64 (add, 5, (sqlite3_int64) at.last);
         journal_bind_id (drop, 1, &mark->runs[i]);
         if (run (journal, ADD_REMOVED, err) < 0 || run (journal, DROP_RUN, err) < 0)
             return err->code;
@@ -188,40 +192,76 @@ static int make_gap (ama_journal_t *journal, gap_t gap, ama_err_t *err)
     return run (journal, ADD_GAP, err);
 }
 
-/* The first events of the run as stretches of numbers without a hole. */
-static int find_stretches (ama_journal_t *journal, const slice_t *slice, gap_t *stretches, size_t *ret_n,
-                           size_t *ret_events, ama_err_t *err)
+static int read_last (ama_journal_t *journal, const ama_id_t *run_id, uint64_t *ret_last, ama_err_t *err)
 {
-    sqlite3_stmt *statement = journal->statements[READ_SLICE];
-    size_t n = 0;
+    sqlite3_stmt *statement = journal->statements[REMOVED_LAST];
 
-    *ret_events = 0;
-    journal_bind_id (statement, 1, &slice->run);
-    (void) sqlite3_bind_int64 (statement, 2, (sqlite3_int64) slice->most);
-    while (sqlite3_step (statement) == SQLITE_ROW) {
-        uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-        if (!n || stretches[n - 1].last + 1 != no)
-            stretches[n++].first = no;
-        stretches[n - 1].last = no;
-        if (sqlite3_column_bytes (statement, 1) == (int) sizeof stretches->chain.b)
-            memcpy (stretches[n - 1].chain.b, sqlite3_column_blob (statement, 1), sizeof stretches->chain.b);
-        ++*ret_events;
-    }
-    *ret_n = n;
+    journal_bind_id (statement, 1, run_id);
+    *ret_last = sqlite3_step (statement) == SQLITE_ROW ? (uint64_t) sqlite3_column_int64 (statement, 0) : 0;
     return journal_finish (journal, statement, "retention", err);
 }
 
+/* The event and the one before it. */
+static int read_prior (ama_journal_t *journal, uint64_t no, ama_digest_t *ret_chain, uint64_t *ret_prior,
+                       ama_err_t *err)
+{
+    sqlite3_stmt *statement = journal->statements[READ_PRIOR];
+    bool found;
+    int rc;
+
+    (void) sqlite3_bind_int64 (statement, 1, (sqlite3_int64) no);
+    found = sqlite3_step (statement) == SQLITE_ROW && sqlite3_column_bytes (statement, 1) == (int) sizeof ret_chain->b
+            && (uint64_t) sqlite3_column_int64 (statement, 0) < no;
+    if (found) {
+        *ret_prior = (uint64_t) sqlite3_column_int64 (statement, 0);
+        memcpy (ret_chain->b, sqlite3_column_blob (statement, 1), sizeof ret_chain->b);
+    }
+    rc = journal_finish (journal, statement, "retention", err);
+    return rc || found ? rc
+                       : ama_err_set (err, AMA_E_INTEGRITY, "journal: an event that is to be removed is not there");
+}
+
+/* The last events of the run, from *last on, as stretches of numbers without a hole; *last becomes the one before all of them. */
+static int find_stretches (ama_journal_t *journal, size_t most, uint64_t *last, gap_t *stretches, size_t *ret_n,
+                           ama_err_t *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; *last && i < most; i++) {
+        ama_digest_t chain;
+        uint64_t no = *last;
+        if (read_prior (journal, no, &chain, last, err) < 0)
+            return err->code;
+        if (n && stretches[n - 1].first == no + 1)
+            stretches[n - 1].first = no;
+        else
+            stretches[n++] = (gap_t){ no, no, chain };
+    }
+    *ret_n = n;
+    return 0;
+}
+
+/* From the last one on, so that what is left is a run that is read like every other. */
 static int slice_work (ama_journal_t *journal, void *arg, ama_err_t *err)
 {
     slice_t *slice = arg;
     gap_t *stretches = ama_calloc (slice->most, sizeof *stretches);
-    size_t n, events;
-    int rc = find_stretches (journal, slice, stretches, &n, &events, err);
+    sqlite3_stmt *to = journal->statements[REMOVED_TO];
+    uint64_t last;
+    size_t n = 0;
+    int rc = read_last (journal, &slice->run, &last, err);
 
+    if (rc == 0)
+        rc = find_stretches (journal, slice->most, &last, stretches, &n, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = make_gap (journal, stretches[i], err);
     free (stretches);
-    slice->done = events < slice->most;
+    if (rc == 0) {
+        journal_bind_id (to, 1, &slice->run);
+        (void) sqlite3_bind_int64 (to, 2, (sqlite3_int64) last);
+        rc = run (journal, REMOVED_TO, err);
+    }
+    slice->done = !last;
     if (rc == 0 && slice->done) {
         journal_bind_id (journal->statements[REMOVED_DONE], 1, &slice->run);
         rc = run (journal, REMOVED_DONE, err);

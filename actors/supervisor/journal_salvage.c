@@ -289,6 +289,7 @@ static int write_removed (salvage_t *salvage, ama_err_t *err)
         (void) sqlite3_bind_int64 (add, 2, sqlite3_column_int64 (rows, 1));
         (void) sqlite3_bind_int64 (add, 3, sqlite3_column_int64 (rows, 2));
         (void) sqlite3_bind_int (add, 4, 1);
+        (void) sqlite3_bind_int64 (add, 5, 0); /* its events are left behind */
         (void) sqlite3_step (add);
         rc = journal_finish (salvage->journal, add, "removed", err);
     }

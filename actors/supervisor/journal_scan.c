@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LEAST_EVENT = 48, VERSION = 3 }; /* bytes of the smallest event: its hash and some */
+enum { LEAST_EVENT = 48, VERSION = 4 }; /* bytes of the smallest event: its hash and some */
 
 /* ---- opening ---- */
 
@@ -165,11 +165,13 @@ typedef struct {
     journal_row_t row;
     ama_str_t body;
     ama_digest_t chain;
+    uint64_t prior;
 } stored_t;
 
 typedef struct {
     ama_id_t run;
-    uint32_t seq; /* 0: not in the index */
+    uint32_t seq; /* 0: nothing names it, or two do */
+    bool twice;
 } owner_t;
 
 typedef struct {
@@ -177,7 +179,8 @@ typedef struct {
     sqlite3_stmt *one;
     owner_t *owners; /* of all numbers up to last */
     uint64_t last;
-    uint64_t named; /* the last one that index or head know of */
+    uint64_t named; /* the last one that something names */
+    bool linked;    /* events name one another; if not, there is an index */
     const journal_head_t *known;
     stored_t stored[2]; /* the event that is judged, and the next */
     bool sure;          /* before is the hash of the event before */
@@ -202,6 +205,7 @@ static void read_event (scan_t *scan, uint64_t no, stored_t *ret)
                                     .wall_ms = sqlite3_column_int64 (scan->one, 2),
                                     .type = (uint16_t) sqlite3_column_int (scan->one, 3),
                                     .size = (size_t) sqlite3_column_bytes (scan->one, 4) };
+        ret->prior = scan->linked ? (uint64_t) sqlite3_column_int64 (scan->one, 6) : 0;
         ama_str_add (&ret->body, sqlite3_column_blob (scan->one, 4), ret->row.size);
         memset (&ret->chain, 0, sizeof ret->chain);
         if (sqlite3_column_bytes (scan->one, 5) == (int) sizeof ret->chain.b)
@@ -247,25 +251,47 @@ static journal_verdict_t judge (scan_t *scan, uint64_t no, const stored_t *at, c
 
 /* ---- all events ---- */
 
-/* The index holds run and number of every event a second time. */
-static void read_owners (scan_t *scan)
+static void add_owner (scan_t *scan, uint64_t no, ama_id_t run, int64_t seq)
+{
+    owner_t *owner = &scan->owners[no <= scan->last ? no : 0];
+    bool twice = owner->seq || owner->twice;
+
+    if (!no || no > scan->last || seq <= 0)
+        return;
+    *owner = twice ? (owner_t){ .twice = true } : (owner_t){ .run = run, .seq = (uint32_t) seq };
+    if (no > scan->named)
+        scan->named = no;
+}
+
+static void read_owners_by (scan_t *scan, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
 
+    if (sqlite3_prepare_v2 (scan->journal->db, sql, -1, &statement, NULL) == SQLITE_OK)
+        while (sqlite3_step (statement) == SQLITE_ROW)
+            add_owner (scan, (uint64_t) sqlite3_column_int64 (statement, 0), journal_column_id (statement, 1),
+                       sqlite3_column_int64 (statement, 2));
+    (void) sqlite3_finalize (statement);
+}
+
+/* Run and number of an event stand a second time in what names it: the next one of its run, or, if it is the last one of a run that has ended,
+ * the run. Before there were such names there was an index. */
+static void read_owners (scan_t *scan)
+{
     scan->named = scan->known ? scan->known->no : 0;
     scan->owners = ama_calloc ((size_t) scan->last + 1, sizeof *scan->owners);
-    if (sqlite3_prepare_v2 (scan->journal->db, "SELECT no, run, seq FROM event INDEXED BY event_run ORDER BY run, seq",
-                            -1, &statement, NULL)
-        == SQLITE_OK)
-        while (sqlite3_step (statement) == SQLITE_ROW) {
-            uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
-            if (no > 0 && no <= scan->last)
-                scan->owners[no] =
-                    (owner_t){ journal_column_id (statement, 1), (uint32_t) sqlite3_column_int64 (statement, 2) };
-            if (no <= scan->last && no > scan->named)
-                scan->named = no;
-        }
-    (void) sqlite3_finalize (statement);
+    if (!scan->linked) {
+        read_owners_by (scan, "SELECT no, run, seq FROM event INDEXED BY event_run ORDER BY run, seq");
+        return;
+    }
+    for (uint64_t no = 1; no <= scan->last; no++) {
+        (void) sqlite3_bind_int64 (scan->one, 1, (sqlite3_int64) no);
+        if (sqlite3_step (scan->one) == SQLITE_ROW)
+            add_owner (scan, (uint64_t) sqlite3_column_int64 (scan->one, 6), journal_column_id (scan->one, 0),
+                       sqlite3_column_int64 (scan->one, 1) - 1);
+        (void) sqlite3_reset (scan->one);
+    }
+    read_owners_by (scan, "SELECT last, run, seq FROM run WHERE state >= 5 AND last > 0");
 }
 
 /* Not more than fit into the file: a number may be what was altered. */
@@ -276,6 +302,7 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
     uint64_t most = (uint64_t) (pages > 0 ? pages : 0) * (uint64_t) (size > 0 ? size : 0) / LEAST_EVENT;
     uint64_t found = last > 0 ? (uint64_t) last : 0;
     int64_t removed = journal_number (journal, "SELECT max (last) FROM gap WHERE sum IS ama_sum (first, last, chain)");
+    int64_t named = journal_number (journal, "SELECT max (last) FROM run"); /* -1 without such a column */
 
     if (known && known->no > most)
         most = known->no;
@@ -287,6 +314,8 @@ static uint64_t find_last (ama_journal_t *journal, const journal_head_t *known)
         found = most;
     if (known && known->no > found)
         found = known->no;
+    if (named > 0 && (uint64_t) named > found && (uint64_t) named <= most)
+        found = (uint64_t) named;
     return found < most ? found : most;
 }
 
@@ -299,6 +328,7 @@ static int tell (const scan_t *scan, uint64_t no, const stored_t *at, journal_ve
     if (at->found == FOUND)
         event.event = (ama_journal_event_t){ at->row.run,  (uint32_t) at->row.no, at->row.wall_ms,
                                              at->row.type, at->body.data,         at->row.size };
+    event.prior = at->prior;
     event.owned = owner->seq != 0;
     event.owner = owner->run;
     event.owner_seq = owner->seq;
@@ -357,8 +387,11 @@ int journal_scan (ama_journal_t *journal, const journal_head_t *known, journal_s
     uint64_t no = 1, end;
     int rc = 0;
 
-    if (sqlite3_prepare_v2 (journal->db, "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?", -1,
-                            &scan.one, NULL)
+    scan.linked = journal_number (journal, JOURNAL_IS_LINKED) > 0;
+    if (sqlite3_prepare_v2 (journal->db,
+                            scan.linked ? "SELECT run, seq, time, type, body, chain, prior FROM event WHERE no = ?"
+                                        : "SELECT run, seq, time, type, body, chain FROM event WHERE no = ?",
+                            -1, &scan.one, NULL)
         != SQLITE_OK)
         return journal_fail (journal, err, "events");
     read_owners (&scan);

@@ -22,7 +22,8 @@ typedef struct {
     uint64_t no;
     journal_verdict_t verdict;
     ama_journal_event_t event; /* borrowed for the call; zero if it is missing or unreadable */
-    bool owned;                /* not intact, but .owner and .owner_seq are known from the index */
+    bool owned;                /* not intact, but .owner and .owner_seq are known from what names it */
+    uint64_t prior;            /* the event before it in its run, as it says; 0 if it is the first */
     ama_id_t owner;
     uint32_t owner_seq;
 } journal_scanned_t;

@@ -1,6 +1,6 @@
 /* journal_verify.c - is the journal what was written?
  *
- * Events carry the hash of all before them; rows of the other tables the sum of their own columns. SQLite's integrity_check sees neither: it
+ * Events carry the hash of all before them, and name the one before them in their run; rows of the other tables the sum of their own columns. SQLite's integrity_check sees neither: it
  * knows the shape of its pages, not their contents.
  */
 #include "actors/supervisor/journal_batch.h"
@@ -16,19 +16,22 @@ enum { SUM_SIZE = 8 };
 ama_digest_t journal_chain (const ama_digest_t *before, uint64_t no, const journal_row_t *row, const void *body)
 {
     ama_digest_state_t state;
-    uint8_t numbers[26];
+    struct {
+        uint8_t before[32], no[8], seq[8], time[8], type[2], run[16];
+    } head; /* what it is hashed with, at once: many small pieces cost more than the hash of them */
 
+    _Static_assert(sizeof head == 74, "bytes alone, none between them");
+    memcpy (head.before, before->b, sizeof head.before);
     for (int i = 0; i < 8; i++) {
-        numbers[i] = (uint8_t) (no >> (8 * i));
-        numbers[8 + i] = (uint8_t) (row->no >> (8 * i));
-        numbers[16 + i] = (uint8_t) ((uint64_t) row->wall_ms >> (8 * i));
+        head.no[i] = (uint8_t) (no >> (8 * i));
+        head.seq[i] = (uint8_t) (row->no >> (8 * i));
+        head.time[i] = (uint8_t) ((uint64_t) row->wall_ms >> (8 * i));
     }
-    numbers[24] = (uint8_t) row->type;
-    numbers[25] = (uint8_t) (row->type >> 8);
+    head.type[0] = (uint8_t) row->type;
+    head.type[1] = (uint8_t) (row->type >> 8);
+    memcpy (head.run, row->run.b, sizeof head.run);
     ama_digest_start (&state);
-    ama_digest_add (&state, before->b, sizeof before->b);
-    ama_digest_add (&state, numbers, sizeof numbers);
-    ama_digest_add (&state, row->run.b, sizeof row->run.b);
+    ama_digest_add (&state, &head, sizeof head);
     ama_digest_add (&state, body, row->size);
     return ama_digest_end (&state);
 }
@@ -69,6 +72,17 @@ static int pass_gaps (ama_journal_t *journal, gaps_t *gaps, const journal_head_t
     return 0;
 }
 
+/* Each event names the one before it in its run: no hash holds that, but the walk knows it. */
+static int follow_run (ama_journal_t *journal, uint64_t no, const journal_row_t *row, uint64_t prior, ama_err_t *err)
+{
+    journal_ends_t *run = journal_ends_make (journal, &row->run);
+
+    if (prior != run->at.last)
+        return damaged (journal, no, "does not name the one before it in its run", err);
+    run->at = (journal_place_t){ run->at.first ? run->at.first : no, no, row->no };
+    return 0;
+}
+
 static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const journal_head_t *known, ama_err_t *err)
 {
     uint64_t no = (uint64_t) sqlite3_column_int64 (statement, 0);
@@ -87,7 +101,7 @@ static int verify_event (ama_journal_t *journal, sqlite3_stmt *statement, const 
     if (known && known->no == no && !ama_digest_equal (&known->chain, &chain))
         return damaged (journal, no, "is not the one that was written last", err);
     journal->head = (journal_head_t){ no, chain };
-    return 0;
+    return follow_run (journal, no, &row, (uint64_t) sqlite3_column_int64 (statement, 7), err);
 }
 
 /* Walks all events; journal->head becomes the last one. */
@@ -97,8 +111,8 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
     gaps_t gaps = { 0 };
     int rc = 0, step = SQLITE_ROW;
 
-    if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain FROM event ORDER BY no", -1,
-                            &statement, NULL)
+    if (sqlite3_prepare_v2 (journal->db, "SELECT no, run, seq, time, type, body, chain, prior FROM event ORDER BY no",
+                            -1, &statement, NULL)
             != SQLITE_OK
         || sqlite3_prepare_v2 (journal->db, "SELECT first, last, chain FROM gap ORDER BY first", -1, &gaps.statement,
                                NULL)
@@ -119,6 +133,54 @@ static int verify_events (ama_journal_t *journal, const journal_head_t *known, a
     (void) sqlite3_finalize (gaps.statement);
     if (!rc && known && known->no > journal->head.no)
         rc = damaged (journal, journal->head.no + 1, "and later ones are missing", err);
+    return rc;
+}
+
+/* ---- where runs begin and end ---- */
+
+/* What a row says of a run that has ended, or is being removed; its place in memory is not needed any more. */
+static int verify_ends (ama_journal_t *journal, const ama_id_t *id, const journal_place_t *said, bool is_all,
+                        const char *table, ama_err_t *err)
+{
+    journal_ends_t *run = journal_ends_make (journal, id);
+    bool right = said->last == run->at.last && (!is_all || (said->first == run->at.first && said->seq == run->at.seq));
+    char text[AMA_ID_TEXT];
+
+    journal_ends_forget (journal, run);
+    return right
+               ? 0
+               : ama_err_set (err, AMA_E_INTEGRITY,
+                              "journal %s/journal.db is damaged: row %s of table %s does not say where its events are",
+                              journal->dir ? journal->dir : "", ama_id_text (*id, text), table);
+}
+
+/* Of an open run the row is not asked, unless it has no event. */
+static int verify_all_ends (ama_journal_t *journal, ama_err_t *err)
+{
+    sqlite3_stmt *runs = NULL, *removed = NULL;
+    int rc = 0;
+
+    if (sqlite3_prepare_v2 (journal->db, "SELECT run, first, last, seq, state FROM run", -1, &runs, NULL) != SQLITE_OK
+        || sqlite3_prepare_v2 (journal->db, "SELECT run, last FROM removed WHERE busy <> 0", -1, &removed, NULL)
+               != SQLITE_OK)
+        rc = journal_fail (journal, err, "verify");
+    while (!rc && sqlite3_step (runs) == SQLITE_ROW) {
+        ama_id_t id = journal_column_id (runs, 0);
+        journal_place_t said = { (uint64_t) sqlite3_column_int64 (runs, 1), (uint64_t) sqlite3_column_int64 (runs, 2),
+                                 (uint64_t) sqlite3_column_int64 (runs, 3) };
+        journal_ends_t *run = journal_ends_make (journal, &id);
+        if (sqlite3_column_int (runs, 4) >= AMA_RUN_STATE_SUCCEEDED || !run->at.last)
+            rc = verify_ends (journal, &id, &said, true, "run", err);
+    }
+    while (!rc && sqlite3_step (removed) == SQLITE_ROW) {
+        ama_id_t id = journal_column_id (removed, 0);
+        journal_place_t said = { .last = (uint64_t) sqlite3_column_int64 (removed, 1) };
+        rc = verify_ends (journal, &id, &said, false, "removed", err);
+    }
+    if (!rc && (sqlite3_reset (runs) != SQLITE_OK || sqlite3_reset (removed) != SQLITE_OK))
+        rc = journal_fail (journal, err, "verify");
+    (void) sqlite3_finalize (runs);
+    (void) sqlite3_finalize (removed);
     return rc;
 }
 
@@ -193,5 +255,6 @@ int journal_verify (ama_journal_t *journal, const journal_head_t *known, ama_err
 {
     int rc = verify_events (journal, known, err);
 
-    return rc ? rc : verify_rows (journal, err);
+    rc = rc ? rc : verify_rows (journal, err);
+    return rc ? rc : verify_all_ends (journal, err);
 }

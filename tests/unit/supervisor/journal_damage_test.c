@@ -26,7 +26,7 @@ static void path_of (const char *name, char *path, size_t size)
 
 static void sqlite (const char *sql)
 {
-    char command[512];
+    char command[1024];
 
     (void) snprintf (command, sizeof command, "sqlite3 %s/journal.db \"%s\" >%s/sql.log 2>&1", folder, sql, folder);
     assert_int_equal (system (command), 0);
@@ -80,6 +80,8 @@ static void to_first_version (void)
 {
     sqlite ("ALTER TABLE meta DROP COLUMN sum; ALTER TABLE run DROP COLUMN sum; ALTER TABLE outbox DROP COLUMN sum;"
             "ALTER TABLE token DROP COLUMN sum; DROP TABLE removed; DROP TABLE gap; DROP INDEX run_ended;"
+            "ALTER TABLE event DROP COLUMN prior; ALTER TABLE run DROP COLUMN first; ALTER TABLE run DROP COLUMN last;"
+            "ALTER TABLE run DROP COLUMN seq; CREATE UNIQUE INDEX event_run ON event (run, seq);"
             "PRAGMA user_version = 1; PRAGMA auto_vacuum = NONE; VACUUM");
 }
 
@@ -119,6 +121,41 @@ static void row_altered (void **state)
     }
 }
 
+/* What leads to the events of a run is under no hash. */
+static void link_altered (void **state)
+{
+    static const char *const alter[][2] = {
+        { "UPDATE event SET prior = 4 WHERE no = 6", "event 6 does not name the one before it" },
+        { "UPDATE event SET prior = 0 WHERE no = 6", "event 6 does not name the one before it" },
+        { "UPDATE event SET prior = 9 WHERE no = 6", "event 6 does not name the one before it" },
+        { "UPDATE event SET prior = 1 WHERE no = 1", "event 1 does not name the one before it" },
+        { "UPDATE run SET last = 8", "does not say where its events are" },
+        { "UPDATE run SET first = 0", "does not say where its events are" },
+        { "UPDATE run SET seq = 1", "does not say where its events are" },
+    };
+    ama_run_summary_t ended = { .run = id_of (1), .state = AMA_RUN_STATE_SUCCEEDED, .accepted = 7, .ended = 9 };
+
+    for (size_t i = 0; i < ARRAY_SIZE (alter); i++) {
+        ama_journal_t *journal = must_open ();
+        ama_journal_batch_t *batch = ama_journal_batch_new ();
+        for (uint32_t seq = 1; seq <= 6; seq++)
+            assert_int_equal (commit_event (journal, 1, seq, NULL), 0);
+        ama_journal_batch_summary (batch, &ended);
+        assert_int_equal (ama_journal_commit (journal, batch, NULL), 0);
+        ama_journal_batch_destroy (&batch);
+        assert_int_equal (commit_events (journal, 1, 7, 3), 0); /* behind the end: the row must follow */
+        assert_int_equal (count_events (journal, 1), 9);
+        ama_journal_close (&journal);
+        journal = must_open ();
+        assert_int_equal (count_events (journal, 1), 9);
+        ama_journal_close (&journal);
+        sqlite (alter[i][0]);
+        must_refuse (AMA_E_INTEGRITY, alter[i][1]);
+        assert_int_equal (remove_folder (state), 0);
+        assert_int_equal (make_folder (state), 0);
+    }
+}
+
 static void migrated (void **state)
 {
     ama_journal_t *journal;
@@ -130,6 +167,7 @@ static void migrated (void **state)
     to_first_version ();
     journal = must_open ();
     assert_int_equal (ama_journal_epoch (journal), 2);
+    assert_int_equal (count_events (journal, 1), 1);
     assert_int_equal (ama_journal_token (journal, "key", &found, &run, NULL), 0);
     ama_journal_close (&journal);
     sqlite ("UPDATE token SET token = 'kex'");
@@ -289,7 +327,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         TEST (altered),     TEST (time_altered), TEST (one_missing),   TEST (tail_missing),
         TEST (row_altered), TEST (migrated),     TEST (other_program), TEST (newer_release),
-        TEST (no_database), TEST (flipped),      TEST (flipped_log),
+        TEST (no_database), TEST (flipped),      TEST (flipped_log),   TEST (link_altered),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

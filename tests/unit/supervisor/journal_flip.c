@@ -111,7 +111,7 @@ static void classify (class_t *pages, size_t n_pages)
         class_t class;
     } rows[] = {
         { "'event'", EVENT },
-        { "'event_run','run_state','sqlite_autoindex_run_1'", INDEX },
+        { "'run_state','sqlite_autoindex_run_1'", INDEX },
         { "'run','outbox','token','meta'", TABLES },
     };
     char path[160], sql[256];

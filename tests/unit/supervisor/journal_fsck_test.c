@@ -155,6 +155,8 @@ static void each_problem (void **state)
         { "UPDATE event SET body = body || x'00' WHERE no = 7", "event", "event 7 was altered" },
         { "UPDATE event SET chain = zeroblob (32) WHERE no = 7", "event", "event 7: its hash was altered" },
         { "DELETE FROM event WHERE no = 9", "event", "event 9 is missing" },
+        { "UPDATE event SET prior = 0 WHERE prior = 9; DELETE FROM event WHERE no = 9", "event",
+          "event 9 is missing, and nothing says whose it was" },
         { "DELETE FROM event WHERE no = 9", "event", "event 10 can not be vouched for" },
         { "DELETE FROM event WHERE no > 60", "event", "event 61 is missing" },
         { "UPDATE run SET state = 5 WHERE no = 2", "summary", "row 2 of table run was altered" },
@@ -167,6 +169,11 @@ static void each_problem (void **state)
         { "PRAGMA user_version = 0", "database", "the version of journal.db was altered" },
         { "PRAGMA user_version = 1", "database", "the version of journal.db was altered" },
         { "DROP INDEX run_state", NULL, NULL },
+        { "UPDATE event SET prior = 3 WHERE no = 20", "link", "event 20 does not name the one before it" },
+        { "UPDATE event SET prior = 0 WHERE no = 20", "link", "event 20 does not name the one before it" },
+        { "ALTER TABLE removed RENAME COLUMN last TO lasv", "link", "no such column: last" },
+        { "UPDATE run SET first = 2 WHERE no = 1", "link", "does not say where its events are" },
+        { "UPDATE run SET last = last + 1 WHERE no = 1", "link", "does not say where its events are" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE (rows); i++) {
@@ -376,6 +383,56 @@ static void salvage_tail (void **state)
     ama_fsck_report_done (&report);
 }
 
+/* All events are there: nothing is lost. */
+static void salvage_links (void **state)
+{
+    ama_fsck_report_t report;
+
+    (void) state;
+    (void) make_runs ();
+    sqlite ("UPDATE event SET prior = 1 WHERE no > 9; UPDATE run SET last = 5");
+    report = salvage ();
+    assert_int_equal (report.n_losses, 0);
+    must_have (&report, 1);
+    ama_fsck_report_done (&report);
+}
+
+/* A journal that amad wrote before events named one another: half of it was removed by the retention. */
+static void golden (void **state)
+{
+    const char *source = getenv ("AMA_SOURCE_DIR");
+    char command[512], text[AMA_DIGEST_TEXT];
+    ama_fsck_report_t report;
+    ama_journal_t *journal;
+    ama_digest_t digest;
+    ama_id_t run;
+    bool done = false;
+
+    (void) state;
+    (void) snprintf (command, sizeof command, "cp %s/tests/golden/journal-v3/* %s/", source ? source : ".", folder);
+    assert_int_equal (system (command), 0);
+    must_be_whole ();
+    journal = must_open ();
+    assert_int_equal (ama_journal_events_total (journal), 152);
+    assert_int_equal (ama_journal_epoch (journal), 2);
+    assert_true (runs_digest_open (journal, &digest));
+    assert_string_equal (ama_digest_text (&digest, text),
+                         "fa0e2c00e7f5754037d605ed573a1a8b71df3e5365ba7a3ccddd856019b08f58");
+    assert_int_equal (count_left (journal, id_of (3)), runs_events (2));
+    while (ama_journal_retired (journal, &run, NULL) == 0)
+        for (done = false; !done;)
+            assert_int_equal (ama_journal_remove (journal, run, 3, &done, NULL), 0);
+    assert_true (done);
+    assert_int_equal (commit_event (journal, 99, 1, NULL), 0);
+    ama_journal_close (&journal);
+    journal = must_open ();
+    assert_int_equal (ama_journal_events_total (journal), 153);
+    ama_journal_close (&journal);
+    report = check ();
+    assert_int_equal (report.removed, 2);
+    ama_fsck_report_done (&report);
+}
+
 /* Nothing of the events can be read; the epoch is gone, too. */
 static void salvage_little (void **state)
 {
@@ -458,6 +515,8 @@ int main (void)
         TEST (more_than_one),  TEST (head_damaged),  TEST (nothing_to_salvage),
         TEST (salvage_one),    TEST (salvage_first), TEST (salvage_tail),
         TEST (salvage_little), TEST (salvage_again), TEST (salvage_interrupted),
+
+        TEST (salvage_links),  TEST (golden),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

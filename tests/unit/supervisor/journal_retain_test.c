@@ -408,6 +408,46 @@ static void damaged (void **state)
     }
 }
 
+/* A run of which the last events are gone: where the others are stands in its row alone. */
+static void left_half_way (void **state)
+{
+    static const char *const alter[] = { "UPDATE event SET seq = seq WHERE no = 1",
+                                         "UPDATE removed SET last = last - 1 WHERE busy <> 0",
+                                         "UPDATE removed SET last = 0 WHERE busy <> 0" };
+
+    for (size_t i = 0; i < ARRAY_SIZE (alter); i++) {
+        ama_fsck_report_t report;
+        ama_journal_t *journal;
+        ama_err_t err = { 0 };
+        ama_id_t run;
+        bool done;
+        make_runs ();
+        journal = must_open ();
+        assert_int_equal (retire (journal, keep_none, NOW, 1), 1);
+        assert_int_equal (ama_journal_retired (journal, &run, NULL), 0);
+        assert_int_equal (ama_journal_remove (journal, run, 2, &done, NULL), 0);
+        assert_false (done);
+        ama_journal_close (&journal);
+        sqlite (alter[i]);
+        assert_int_equal (ama_fsck_check (folder, &report, NULL), 0);
+        assert_int_equal (report.n_problems > 0, i > 0);
+        ama_fsck_report_done (&report);
+        journal = ama_journal_open (&(ama_journal_conf_t){ folder, 0 }, &err);
+        if (i) {
+            assert_null (journal);
+            assert_non_null (strstr (err.text, "of table removed does not say where its events are"));
+            assert_int_equal (ama_fsck_salvage (folder, &report, NULL), 0);
+            ama_fsck_report_done (&report);
+            journal = must_open ();
+        }
+        remove_retired (journal, 2);
+        ama_journal_close (&journal);
+        assert_int_equal (must_be_whole ().removed, 1);
+        assert_int_equal (remove_folder (state), 0);
+        assert_int_equal (make_folder (state), 0);
+    }
+}
+
 /* Salvage of damage elsewhere: what was removed stays so. */
 static void salvaged (void **state)
 {
@@ -443,9 +483,9 @@ static void salvaged (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (newest_are_kept), TEST (old_ones_go),          TEST (not_with_a_post),
-        TEST (what_is_said),    TEST (chained_to_a_gap),     TEST (shrinks),
-        TEST (damaged),         TEST (killed_at_any_moment), TEST (salvaged),
+        TEST (newest_are_kept),  TEST (old_ones_go),   TEST (not_with_a_post), TEST (what_is_said),
+        TEST (chained_to_a_gap), TEST (shrinks),       TEST (damaged),         TEST (killed_at_any_moment),
+        TEST (salvaged),         TEST (left_half_way),
     };
 
     return cmocka_run_group_tests (tests, NULL, NULL);

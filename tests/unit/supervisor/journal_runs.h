@@ -11,7 +11,8 @@
 
 enum { RUNS_STORIES = 6, RUNS_OPEN = 2 };
 
-/* Runs id_of (1) to id_of (n) with summaries, a token "key-r" each, and a report in the outbox for the last event of each. Returns the
+/* The first four events of each are a transaction each, then up to three are one.
+ * Runs id_of (1) to id_of (n) with summaries, a token "key-r" each, and a report in the outbox for the last event of each. Returns the
  * number of events. */
 uint64_t runs_write (ama_journal_t *journal, size_t n);
 /* Events of one run. */

@@ -75,6 +75,21 @@ int commit_event (ama_journal_t *journal, uint64_t run, uint32_t seq, ama_err_t 
     return rc;
 }
 
+int commit_events (ama_journal_t *journal, uint64_t run, uint32_t seq, uint32_t n)
+{
+    ama_journal_batch_t *batch = ama_journal_batch_new ();
+    char body[64];
+    int rc;
+
+    for (uint32_t i = seq; i < seq + n; i++) {
+        (void) snprintf (body, sizeof body, "event %u of run %llu, to be found", i, (unsigned long long) run);
+        ama_journal_batch_event (batch, id_of (run), i, 1234, AMA_MSG_JOURNAL_FETCHED, body, strlen (body));
+    }
+    rc = ama_journal_commit (journal, batch, NULL);
+    ama_journal_batch_destroy (&batch);
+    return rc;
+}
+
 int count_event (const ama_journal_event_t *event, void *arg, ama_err_t *err)
 {
     seen_t *seen = arg;

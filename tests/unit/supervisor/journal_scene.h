@@ -21,6 +21,8 @@ ama_journal_t *open_in (const char *dir, uint64_t max_bytes);
 ama_journal_t *must_open (void);
 /* One event of run n, with a body that can be found in the file. */
 int commit_event (ama_journal_t *journal, uint64_t run, uint32_t seq, ama_err_t *err);
+/* n of them, from seq on, in one transaction. */
+int commit_events (ama_journal_t *journal, uint64_t run, uint32_t seq, uint32_t n);
 /* An ama_journal_event_fn; arg is a seen_t. */
 int count_event (const ama_journal_event_t *event, void *arg, ama_err_t *err);
 uint32_t count_events (ama_journal_t *journal, uint64_t run);

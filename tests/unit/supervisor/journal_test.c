@@ -127,6 +127,29 @@ static void one_batch_or_none (void **state)
     ama_journal_close (&journal);
 }
 
+/* More than one statement takes at once, less, and of several runs in turn. */
+static void any_size (void **state)
+{
+    static const uint32_t sizes[] = { 1, 15, 16, 17, 31, 33, 64, 500 };
+    ama_journal_t *journal = must_open ();
+    uint32_t seq[3] = { 1, 1, 1 };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (sizes); i++)
+        for (uint64_t run = 0; run < 3; run++) {
+            assert_int_equal (commit_events (journal, run + 1, seq[run], sizes[i] + (uint32_t) run), 0);
+            seq[run] += sizes[i] + (uint32_t) run;
+        }
+    for (int opened = 0; opened < 2; opened++) {
+        for (uint64_t run = 0; run < 3; run++)
+            assert_int_equal (count_events (journal, run + 1), seq[run] - 1);
+        assert_int_equal (ama_journal_events_total (journal), seq[0] + seq[1] + seq[2] - 3);
+        ama_journal_close (&journal);
+        journal = must_open ();
+    }
+    ama_journal_close (&journal);
+}
+
 /* ---- selectors ---- */
 
 static void selectors (void **state)
@@ -387,8 +410,9 @@ static void killed (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        TEST (restart), TEST (second_start), TEST (in_memory), TEST (one_batch_or_none), TEST (selectors),
-        TEST (owners),  TEST (no_space),     TEST (full_disk), TEST (broken_disk),       TEST (killed),
+        TEST (restart),     TEST (second_start), TEST (in_memory), TEST (one_batch_or_none),
+        TEST (selectors),   TEST (owners),       TEST (no_space),  TEST (full_disk),
+        TEST (broken_disk), TEST (killed),       TEST (any_size),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
