@@ -24,6 +24,7 @@ struct sup_query {
     char selector[AMA_RUN_SHOW_SELECTOR_MAX + 1];
     bool brief;
     size_t limit;
+    ama_id_t before;
     ama_id_t run;
     ama_run_summary_t *runs; /* owned */
     size_t n_runs;
@@ -92,8 +93,8 @@ static bool failed (query_t *query)
 static void list_work (void *job)
 {
     query_t *query = job;
-    query->code = ama_journal_list (query->sup->journal, query->limit, sup_limit_of (&query->waiter), &query->runs,
-                                    &query->n_runs, &query->err);
+    query->code = ama_journal_list (query->sup->journal, query->limit, query->before, sup_limit_of (&query->waiter),
+                                    &query->runs, &query->n_runs, &query->err);
 }
 
 static void list_completed (void *job)
@@ -125,6 +126,8 @@ int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, co
     (void) ctx;
     (void) err;
     query->limit = list->limit == 0 ? LIST_DEFAULT : list->limit < LIST_MOST ? list->limit : LIST_MOST;
+    if (list->has_before)
+        query->before = list->before;
     ama_worker_submit (query->sup->worker, list_work, list_completed, query);
     return 0;
 }
