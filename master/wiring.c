@@ -163,6 +163,7 @@ static void fill_resolver (ama_system_t *system)
     system->resolver_conf = (ama_resolver_conf_t){
         .depot = conf->depot,
         .cache_dir = conf->cache_dir,
+        .keep = keep_limits (conf),
         .scripts_dir = system->resolver,
         .crashes = system->resolve_crashes,
         .path = conf->path,
