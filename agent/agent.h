@@ -16,6 +16,7 @@ typedef struct ama_aheads ama_aheads_t;
 typedef struct ama_sandbox ama_sandbox_t;
 typedef struct ama_gather ama_gather_t;
 typedef struct ama_vaults ama_vaults_t;
+struct ama_tidy;
 
 typedef struct ama_agent {
     ama_ctx_t *ctx;
@@ -37,6 +38,7 @@ typedef struct ama_agent {
     ama_gather_t *gather;     /* what waits for its files; NULL: they are on this disk */
     ama_aheads_t *aheads;     /* what is made ahead of its time */
     ama_vaults_t *vaults;     /* what is masked, run by run */
+    struct ama_tidy *tidy;    /* working data of runs that have ended */
     ama_id_t ended[1024];     /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
     size_t n_ended;
     ama_timer_t *idle; /* while the hub is away */

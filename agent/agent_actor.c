@@ -18,6 +18,7 @@
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
+#include "agent/tidy.h"
 #include "messages/ama_types.h"
 
 #include <errno.h>
@@ -340,6 +341,19 @@ static int on_session_close (ama_ctx_t *ctx, void *state, const ama_envelope_t *
     return 0;
 }
 
+static int on_clean (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err)
+{
+    ama_agent_t *agent = state;
+    ama_waiter_t waiter = ama_waiter (envelope);
+    int rc = fence (ctx, envelope, err);
+
+    if (rc == 0 && agent->stopping)
+        rc = ama_err_set (err, AMA_E_BUSY, "this agent is ending");
+    if (rc == 0)
+        ama_tidy_order (agent->tidy, &waiter, body);
+    return rc;
+}
+
 /* ---- life ---- */
 
 static const char *copied (const char *text)
@@ -438,6 +452,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->aheads = ama_aheads_new (agent);
     agent->gather = ama_gather_new (agent);
     agent->vaults = ama_vaults_new ();
+    agent->tidy = ama_tidy_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     agent->sandbox = ama_confine_sandbox (&agent->conf);
     agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
@@ -505,6 +520,7 @@ static void done (void *state)
     }
     while (agent->sessions)
         ama_session_drop (agent->sessions);
+    ama_tidy_destroy (&agent->tidy);
     ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
     ama_wards_destroy (&agent->wards);
@@ -529,6 +545,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_ATTEMPT_SESSION_OPEN, on_session_open },
     { AMA_MSG_ATTEMPT_SESSION_ACK, on_session_ack },
     { AMA_MSG_ATTEMPT_SESSION_CLOSE, on_session_close },
+    { AMA_MSG_ATTEMPT_CLEAN, on_clean },
     AMA_HANDLER_END,
 };
 

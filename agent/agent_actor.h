@@ -42,6 +42,7 @@ typedef struct {
     bool depot; /* with another disk than fetcher and resolver: their files come from the depot, into cache_dir */
     uint64_t cache_bytes; /* of these files; 0: any number */
     int64_t cache_age_ms; /* since they were last used; 0: any */
+    int64_t work_age_ms;  /* working data of a run goes so long after its end; 0: never by itself */
     const bool *
         leaves; /* looked at when it is stopped: true, and what runs goes on under its guards for the next agent. NULL: no */
     bool own_process;      /* every child of this process is the agent's: true in ama-agent, false in `ama run` */

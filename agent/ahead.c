@@ -249,6 +249,14 @@ void ama_ahead_drop (ama_agent_t *agent, const ama_id_t *run)
     }
 }
 
+bool ama_ahead_of (const ama_agent_t *agent, ama_id_t run)
+{
+    for (const item_t *item = agent->aheads->items; item; item = item->next)
+        if (ama_id_equal (item->start.run, run))
+            return true;
+    return false;
+}
+
 bool ama_ahead_pending (const ama_agent_t *agent)
 {
     return agent->aheads->items != NULL;

@@ -23,6 +23,8 @@ ama_attempt_t *ama_ahead_take (ama_agent_t *agent, const ama_attempt_start_t *st
 void ama_ahead_after (ama_agent_t *agent, ama_id_t run, bool succeeded);
 /* Ends those of a run, or all if run is NULL. */
 void ama_ahead_drop (ama_agent_t *agent, const ama_id_t *run);
+/* Some of the run are wanted, or have not ended. */
+bool ama_ahead_of (const ama_agent_t *agent, ama_id_t run);
 /* Some have not ended yet. */
 bool ama_ahead_pending (const ama_agent_t *agent);
 

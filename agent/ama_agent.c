@@ -60,6 +60,7 @@ static const char usage[] =
     "  --depot            snapshots and jars come from the depot (over tcp: always)\n"
     "  --cache-age TIME   those that no run has used for so long are removed (30d; 0s: never)\n"
     "  --cache-size SIZE  how much of them stays; the longest unused goes first (any)\n"
+    "  --work-age TIME    working data of a run is removed so long after its end (7d; 0s: never)\n"
     "  --log-level LEVEL  error warn info debug trace (info)\n"
     "SIGTERM: it ends, and its actions go on for the next agent of that folder, or until their leases\n"
     "are over. SIGINT: it ends its actions first.\n";
@@ -121,6 +122,7 @@ static int parse_options (int argc, char **argv, options_t *options)
         { "depot", no_argument, NULL, 'D' },
         { "cache-age", required_argument, NULL, 'A' },
         { "cache-size", required_argument, NULL, 'B' },
+        { "work-age", required_argument, NULL, 'w' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
@@ -204,6 +206,10 @@ static int parse_options (int argc, char **argv, options_t *options)
             break;
         case 'B':
             if (ama_parse_size (optarg, &options->conf.cache_bytes) < 0)
+                return -1;
+            break;
+        case 'w':
+            if (ama_parse_duration (optarg, &options->conf.work_age_ms) < 0)
                 return -1;
             break;
         case 'D':
@@ -332,6 +338,7 @@ int main (int argc, char **argv)
         .log_level = "info",
         .conf = { .own_process = true,
                   .cache_age_ms = 30ll * 86400000,
+                  .work_age_ms = 7ll * 86400000,
                   .orphan_ms = -1,
                   .idle_ms = 3600000,
                   .home = getenv ("HOME"),

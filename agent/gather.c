@@ -218,6 +218,14 @@ size_t ama_gather_count (const ama_agent_t *agent)
     return n;
 }
 
+bool ama_gather_of (const ama_agent_t *agent, ama_id_t run)
+{
+    for (const item_t *item = agent->gather ? agent->gather->items : NULL; item; item = item->next)
+        if (!item->dropped && ama_id_equal (item->run, run))
+            return true;
+    return false;
+}
+
 void ama_gather_list (const ama_agent_t *agent, ama_lease_agent_hello_t *hello)
 {
     for (const item_t *item = agent->gather ? agent->gather->items : NULL; item; item = item->next)

@@ -24,6 +24,8 @@ bool ama_gather_has (const ama_agent_t *agent, ama_id_t id);
 /* It is not wanted any more. */
 void ama_gather_drop (ama_agent_t *agent, ama_id_t id);
 size_t ama_gather_count (const ama_agent_t *agent);
+/* Is something of the run gathered? */
+bool ama_gather_of (const ama_agent_t *agent, ama_id_t run);
 /* Adds all of them to what the hello says; there must be room. */
 void ama_gather_list (const ama_agent_t *agent, ama_lease_agent_hello_t *hello);
 

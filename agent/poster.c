@@ -322,6 +322,18 @@ size_t ama_poster_pending (const ama_poster_t *poster)
     return count;
 }
 
+bool ama_poster_of (const ama_poster_t *poster, ama_id_t run)
+{
+    const ama_feed_t *feed;
+
+    DL_FOREACH (poster->feeds, feed)
+    {
+        if (ama_id_equal (feed->run, run))
+            return true;
+    }
+    return false;
+}
+
 void ama_poster_destroy (ama_poster_t **poster)
 {
     if (!*poster)

@@ -21,6 +21,8 @@ void ama_poster_destroy (ama_poster_t **poster);
 void ama_poster_joined (ama_poster_t *poster);
 /* Sources with events that are not acknowledged. */
 size_t ama_poster_pending (const ama_poster_t *poster);
+/* Is there a source of the run that is open, or has such events? */
+bool ama_poster_of (const ama_poster_t *poster, ama_id_t run);
 
 /* on_change: it is no longer full, or everything has been sent. May be NULL. */
 ama_feed_t *ama_feed_new (ama_poster_t *poster, ama_id_t run, ama_id_t id, void (*on_change) (void *arg), void *arg);

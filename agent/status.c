@@ -361,6 +361,14 @@ int ama_statuses_new (ama_ctx_t *ctx, const char *path, ama_statuses_t **ret_sta
     return rc;
 }
 
+bool ama_statuses_of (const ama_statuses_t *statuses, ama_id_t run)
+{
+    for (const entry_t *entry = statuses->entries; entry; entry = entry->hh.next)
+        if (ama_id_equal (entry->session ? entry->state.run : entry->attempt.run, run))
+            return true;
+    return false;
+}
+
 void ama_statuses_destroy (ama_statuses_t **statuses)
 {
     entry_t *entry, *spare;

@@ -28,6 +28,8 @@ bool ama_statuses_has_end (const ama_statuses_t *statuses, ama_id_t id);
 /* Tells everything that is not acknowledged, after joining a hub. */
 void ama_statuses_joined (ama_statuses_t *statuses);
 size_t ama_statuses_pending (const ama_statuses_t *statuses);
+/* Is something of the run not acknowledged? */
+bool ama_statuses_of (const ama_statuses_t *statuses, ama_id_t run);
 
 bool ama_attempt_state_is_end (ama_attempt_state_t state);
 bool ama_session_state_is_end (ama_session_state_t state);

@@ -8,12 +8,15 @@
 #include "actors/base/ama_str.h"
 #include "actors/runtime/ama_actor.h"
 #include "actors/runtime/ama_node.h"
+#include "actors/runtime/ama_worker.h"
 #include "client/follow.h"
 #include "client/options.h"
 #include "client/render/render.h"
 #include "messages/run.h"
 
 typedef struct ama_client ama_client_t;
+struct ama_clean;
+struct ama_sweep;
 
 typedef struct {
     const ama_args_t *args;
@@ -31,8 +34,10 @@ typedef struct {
     const char *local_state;       /* runs of `ama run` below this state folder count too; NULL: not */
     bool has_known_run;            /* known_run is what the selector names among those; for attach_known: the run */
     ama_id_t known_run;
-    const char *shown_file; /* run.shown is kept here, at the start and at the end; NULL: nowhere */
-    int64_t patience_ms;    /* how long an amad that went away is waited for */
+    struct ama_clean *clean; /* clean: what is wanted, and becomes of it */
+    struct ama_sweep *sweep; /* run: what earlier ones have left; NULL: nothing is to be done about it */
+    const char *shown_file;  /* run.shown is kept here, at the start and at the end; NULL: nowhere */
+    int64_t patience_ms;     /* how long an amad that went away is waited for */
     /* The run was accepted, or resolved from a selector. May be NULL. */
     void (*on_run) (ama_id_t run, void *arg);
     void *arg;
@@ -59,7 +64,10 @@ struct ama_client {
     int code;
     ama_follow_t *follow;
     void (*on_found) (ama_client_t *client, const ama_run_shown_t *shown);
-    ama_str_t token; /* submit */
+    ama_str_t token;       /* submit */
+    ama_worker_t *sweeper; /* run */
+    ama_timer_t *sweep_next;
+    bool swept; /* there is nothing more to do */
     int64_t submit_until_ms;
 };
 
@@ -90,5 +98,6 @@ void ama_cmd_attach_known (ama_client_t *client); /* conf->known_run, without as
 void ama_cmd_list (ama_client_t *client);
 void ama_cmd_show (ama_client_t *client);
 void ama_cmd_cancel (ama_client_t *client);
+void ama_cmd_clean (ama_client_t *client);
 
 #endif

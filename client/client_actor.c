@@ -3,6 +3,7 @@
 
 #include "client/exit_code.h"
 #include "client/local.h"
+#include "client/sweep.h"
 #include "messages/ama_types.h"
 #include "messages/run.h"
 
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SWEEP_AFTER_MS = 1000, SWEEP_PAUSE_MS = 50, SWEEP_FILES = 500 };
 enum { JOIN_MS = 2000, JOIN_FAR_MS = 10000, KEEP_MS = 2000, KEEP_AGAIN_MS = 2000 };
 
 /* ---- the end ---- */
@@ -93,6 +95,33 @@ static void keep_shown (ama_client_t *client, bool brief)
     ama_run_show_t body = { .selector = (char *) ama_id_text (client->run, id), .brief = brief };
 
     (void) ama_ask (client->ctx, "supervisor", AMA_MSG_RUN_SHOW, &body, KEEP_MS, 0, on_shown, client);
+}
+
+/* ---- what earlier runs of ours have left ---- */
+
+static void do_sweep (void *arg)
+{
+    ama_client_t *client = arg;
+
+    client->swept = !ama_sweep_step (client->conf->sweep, SWEEP_FILES);
+}
+
+static void on_swept (void *arg)
+{
+    ama_client_t *client = arg;
+
+    if (!client->ending && !client->swept)
+        ama_timer_after (client->sweep_next, SWEEP_PAUSE_MS);
+}
+
+/* At a pace that an action does not notice. */
+static void on_sweep_next (void *arg)
+{
+    ama_client_t *client = arg;
+
+    if (!client->sweeper)
+        client->sweeper = ama_worker_new (client->ctx, "sweep");
+    ama_worker_submit (client->sweeper, do_sweep, on_swept, client);
 }
 
 /* ---- following ---- */
@@ -245,6 +274,10 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     client->conf = *(ama_client_conf_t *const *) config;
     client->conf->client = client;
     client->deadline = ama_timer_new (ctx, on_deadline, client);
+    if (client->conf->sweep) {
+        client->sweep_next = ama_timer_new (ctx, on_sweep_next, client);
+        ama_timer_after (client->sweep_next, SWEEP_AFTER_MS);
+    }
     if (!client->conf->in_process)
         ama_timer_after (client->deadline, client->conf->curve ? JOIN_FAR_MS : JOIN_MS);
     return 0;
@@ -282,6 +315,10 @@ static void done (void *state)
 
     if (client->conf)
         client->conf->client = NULL;
+    if (client->sweeper)
+        ama_worker_destroy (&client->sweeper);
+    if (client->sweep_next)
+        ama_timer_destroy (&client->sweep_next);
     ama_follow_destroy (&client->follow);
     ama_timer_destroy (&client->deadline);
     ama_timer_destroy (&client->again);

@@ -65,6 +65,10 @@ static const ama_option_t media_type = { "media-type", 0,    VALUE,
 static const ama_option_t output = { "output", 'o', VALUE, "text|json", NULL, "for people or for programs" };
 static const ama_option_t limit = { "limit", 'l', VALUE, "N", NULL, "at most so many runs; absent: 100" };
 static const ama_option_t force = { "force", 'f', FLAG, NULL, NULL, "kill at once, without grace" };
+static const ama_option_t older = { "older", 0,    VALUE,
+                                    "TIME",  NULL, "of all runs that ended so long ago, for example 2d" };
+static const ama_option_t all = { "all", 0, FLAG, NULL, NULL, "of all runs that have ended" };
+static const ama_option_t dry_run = { "dry-run", 0, FLAG, NULL, NULL, "only say what would be removed" };
 static const ama_option_t action = { "action", 'a', VALUE, "NAME", NULL, "with the configuration of this action" };
 static const ama_option_t markdown = { "markdown", 0, FLAG, NULL, NULL, "everything, as the reference page" };
 
@@ -84,6 +88,7 @@ static const ama_option_t *const attach_options[] = { &from, REPORT, REMOTE, COM
 static const ama_option_t *const list_options[] = { &output, &limit, REMOTE, COMMON, NULL };
 static const ama_option_t *const show_options[] = { &output, REMOTE, COMMON, NULL };
 static const ama_option_t *const cancel_options[] = { &force, REMOTE, COMMON, NULL };
+static const ama_option_t *const clean_options[] = { &older, &all, &dry_run, &output, REMOTE, COMMON, NULL };
 static const ama_option_t *const plan_options[] = { &output, &branch, &ref, &env, &name, &strict, COMMON, NULL };
 static const ama_option_t *const config_options[] = { &output, &branch, &ref, &env, &action, COMMON, NULL };
 static const ama_option_t *const fsck_options[] = { &output, &salvage, COMMON, NULL };
@@ -121,6 +126,15 @@ static const ama_command_t commands[] = {
     { "cancel", "RUN", 1, 1, "ask a run to end",
       "Returns when the wish is recorded; the run ends a moment later. A run that has ended stays as it is.",
       cancel_options },
+    { "clean", "[RUN…]", 0, 1000, "remove the working data of runs that have ended",
+      "The folders of their actions and Spark sessions, at every agent, else stay for retention.work-age. What is told "
+      "of "
+      "a run\n"
+      "stays, and so does what its actions have written elsewhere. Of a run that has not ended nothing goes. Exit code "
+      "1: "
+      "a run\n"
+      "that was named is left alone; 5: an agent is not there, or something can not be removed.",
+      clean_options },
     { "plan", "[DIR|URL]", 0, 1, "what would be run, in which order, without running it", NULL, plan_options },
     { "validate", "[DIR|URL]", 0, 1, "check a job and say everything that is wrong with it, at once",
       "Without --env every environment of the job is checked. Exit code 0: nothing wrong (there may be warnings); 2: "

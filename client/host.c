@@ -11,6 +11,7 @@
 #include "client/cmd_plan.h"
 #include "client/exit_code.h"
 #include "client/local.h"
+#include "client/sweep.h"
 #include "master/own_conf.h"
 #include "master/wiring.h"
 #include "messages/ama_types.h"
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SWEEP_MS = 100 /* after the end of a run, if there is something to remove */ };
 enum { STOP_GRACE_MS = 10000, FETCH_MS = 60 * 60 * 1000 };
 
 static char *below (const char *dir, const char *name)
@@ -79,6 +81,7 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
     ama_node_t *node = NULL;
     int rc = ama_own_conf_load (env->config, paths->config_file, &own, err);
 
+    conf->sweep = rc == 0 ? ama_sweep_new (paths->state, own.work_age_ms) : NULL;
     if (rc == 0)
         rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))
@@ -90,6 +93,9 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
     ama_node_destroy (&node, STOP_GRACE_MS);
     ama_system_destroy (&system);
     ama_system_disclaim (&journal);
+    if (conf->sweep)
+        ama_sweep_go_on (conf->sweep, SWEEP_MS);
+    ama_sweep_destroy (&conf->sweep);
     ama_own_conf_done (&own);
     return rc;
 }

@@ -143,6 +143,21 @@ char *ama_local_reports (const char *state, ama_id_t run)
     return run_path (state, run, "reports");
 }
 
+char *ama_local_agent (const char *state, ama_id_t run)
+{
+    return run_path (state, run, "agent");
+}
+
+void ama_local_mark_gone (ama_run_shown_t *shown)
+{
+    char part[AMA_ID_TEXT + 8], id[AMA_ID_TEXT];
+
+    (void) snprintf (part, sizeof part, "/runs/%s/", ama_id_text (shown->summary.run, id));
+    for (size_t i = 0; i < shown->n_artifacts; i++)
+        shown->artifacts[i].gone =
+            strstr (shown->artifacts[i].path, part) != NULL && access (shown->artifacts[i].path, F_OK) < 0;
+}
+
 /* The folder itself, since the link's name is longer than a socket may have. */
 char *ama_local_endpoint (const char *state, ama_id_t run)
 {
@@ -171,7 +186,7 @@ static int read_file (const char *path, ama_str_t *out, ama_err_t *err)
 }
 
 /* The journal's lock is held for as long as the process lives. */
-static bool is_alive (const char *state, ama_id_t run)
+bool ama_local_is_alive (const char *state, ama_id_t run)
 {
     char *path = run_path (state, run, "lock");
     int fd = open (path, O_RDONLY | O_CLOEXEC);
@@ -191,7 +206,7 @@ int ama_local_shown (const char *state, ama_id_t run, ama_run_shown_t *ret_shown
 
     if (rc == 0)
         rc = ama_run_shown_decode (bytes.data, bytes.size, ret_shown, err);
-    if (rc == 0 && ret_shown->summary.state < AMA_RUN_STATE_SUCCEEDED && !is_alive (state, run)) {
+    if (rc == 0 && ret_shown->summary.state < AMA_RUN_STATE_SUCCEEDED && !ama_local_is_alive (state, run)) {
         ret_shown->summary.state = AMA_RUN_STATE_ERRORED;
         ret_shown->summary.exit = 5;
     }

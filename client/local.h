@@ -10,6 +10,8 @@
 #include "actors/base/ama_id.h"
 #include "messages/run.h"
 
+#include <stdbool.h>
+
 typedef struct {
     char *root;     /* <state>/local */
     char *dir;      /* the folder */
@@ -35,6 +37,13 @@ int ama_local_find (const char *state, const char *selector, ama_id_t *ret_run, 
 /* Folder of the run's reports, and the endpoint of its process; owned. */
 char *ama_local_reports (const char *state, ama_id_t run);
 char *ama_local_endpoint (const char *state, ama_id_t run);
+
+/* Is the process of that run still there? */
+bool ama_local_is_alive (const char *state, ama_id_t run);
+/* The folder of its agent, in which its working data is (agent/tidy_disk.h); owned. */
+char *ama_local_agent (const char *state, ama_id_t run);
+/* Marks artifacts that lay in the run's working data and are not there any more. */
+void ama_local_mark_gone (ama_run_shown_t *shown);
 
 /* What is known of the runs that are there, newest first; at most max. Owned. */
 size_t ama_local_summaries (const char *state, size_t max, ama_run_summary_t **ret_runs);

@@ -1,5 +1,6 @@
 /* main.c - ama and ama-submit: the environment is read here and nowhere else; then a command runs, and its exit code is ours */
 #include "actors/base/ama_log.h"
+#include "client/clean.h"
 #include "client/client.h"
 #include "client/cmd_fsck.h"
 #include "client/cmd_keys.h"
@@ -155,7 +156,7 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
         void (*start) (ama_client_t *client);
     } remote[] = {
         { "submit", ama_cmd_submit }, { "attach", ama_cmd_attach }, { "list", ama_cmd_list },
-        { "show", ama_cmd_show },     { "cancel", ama_cmd_cancel },
+        { "show", ama_cmd_show },     { "cancel", ama_cmd_cancel }, { "clean", ama_cmd_clean },
     };
     ama_client_conf_t conf = { 0 };
     ama_term_facts_t facts;
@@ -176,7 +177,7 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
     for (size_t i = 0; i < ARRAY_SIZE (remote); i++)
         if (strcmp (remote[i].name, command->name) == 0) {
             conf.start = remote[i].start;
-            rc = ama_route (command, &conf, &paths, err);
+            rc = conf.start == ama_cmd_clean ? ama_clean (&conf, &paths, err) : ama_route (command, &conf, &paths, err);
         }
     if (strcmp (command->name, "run") == 0)
         rc = ama_host_run (&conf, &paths, &env, err);

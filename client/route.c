@@ -82,6 +82,7 @@ static int ended_local (const ama_command_t *command, ama_client_conf_t *conf, c
     int rc = ama_local_shown (state, conf->known_run, &shown, err);
 
     if (rc == 0) {
+        ama_local_mark_gone (&shown);
         if (strcmp (command->name, "show") == 0)
             rc = print_local (&shown, conf);
         else if (strcmp (command->name, "attach") == 0)
@@ -147,6 +148,11 @@ static int ask_far (ama_client_conf_t *conf, const char *endpoint, const ama_pat
     }
     ama_remote_done (&remote);
     return rc;
+}
+
+int ama_route_ask (ama_client_conf_t *conf, const char *endpoint, const ama_paths_t *paths, ama_err_t *err)
+{
+    return ama_str_starts (endpoint, "tcp://") ? ask_far (conf, endpoint, paths, err) : ask_hub (conf, endpoint, err);
 }
 
 int ama_route (const ama_command_t *command, ama_client_conf_t *conf, const ama_paths_t *paths, ama_err_t *err)

@@ -9,4 +9,7 @@
 /* submit, attach, list, show, cancel. Returns the exit code, or an error. */
 int ama_route (const ama_command_t *command, ama_client_conf_t *conf, const ama_paths_t *paths, ama_err_t *err);
 
+/* Runs conf's command in an actor that joins the amad of that endpoint, of this machine or another. Returns the exit code, or an error. */
+int ama_route_ask (ama_client_conf_t *conf, const char *endpoint, const ama_paths_t *paths, ama_err_t *err);
+
 #endif

@@ -83,5 +83,7 @@ int ama_setup (const ama_command_t *command, const ama_args_t *args, const ama_t
         ret_conf->from = strtoull (ama_args_get (args, "from"), NULL, 10);
     if (ama_args_get (args, "limit"))
         ret_conf->limit = (uint32_t) strtoul (ama_args_get (args, "limit"), NULL, 10);
-    return takes_run || strcmp (command->name, "list") == 0 ? 0 : setup_repo (command, args, ret_conf, ret_repo, err);
+    return takes_run || strcmp (command->name, "list") == 0 || strcmp (command->name, "clean") == 0
+               ? 0
+               : setup_repo (command, args, ret_conf, ret_repo, err);
 }

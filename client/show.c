@@ -109,8 +109,10 @@ static json_t *artifact_json (const ama_run_artifact_info_t *info)
 
     json_object_set_new (object, "action", text_json (info->action));
     json_object_set_new (object, "name", text_json (info->name));
-    json_object_set_new (object, "path", text_json (info->path));
+    json_object_set_new (object, "path", info->gone ? json_null () : text_json (info->path));
     json_object_set_new (object, "media_type", text_json (info->media_type));
+    if (info->gone)
+        json_object_set_new (object, "removed", json_true ());
     return object;
 }
 
@@ -385,7 +387,8 @@ void ama_show_run_text (const ama_run_shown_t *run, const ama_term_t *term, int6
         ama_row_add (&row, AMA_STYLE_PLAIN, " ");
         ama_row_text (&row, AMA_STYLE_PLAIN, run->artifacts[i].name);
         ama_row_add (&row, AMA_STYLE_DIM, " %s ", ama_signs (term)->arrow);
-        ama_row_text (&row, AMA_STYLE_DIM, run->artifacts[i].path);
+        ama_row_text (&row, AMA_STYLE_DIM,
+                      run->artifacts[i].gone ? "removed, with the working data of the run" : run->artifacts[i].path);
         ama_row_end (&row, out);
     }
 }

@@ -342,6 +342,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .keep_runs = (uint64_t) conf->retention.runs,
         .keep_ms = conf->retention.age_ms,
         .cache_age_ms = conf->retention.cache_age_ms,
+        .work_age_ms = conf->retention.work_age_ms,
         .cache_bytes = conf->retention.cache_size,
         .policy = policy,
         .no_sandbox = conf->sandbox == AMA_CONF_SANDBOX_NONE,

@@ -21,6 +21,7 @@ int ama_own_conf_load (const char *file, const char *usual_file, ama_own_conf_t 
     int rc = ama_amad_conf_load (chosen, all, &problems);
 
     *ret_conf = (ama_own_conf_t){ .no_sandbox = all->sandbox == AMA_CONF_SANDBOX_NONE,
+                                  .work_age_ms = all->retention.work_age_ms,
                                   .sandbox_required = ama_own_conf_required ((int) all->sandbox_require),
                                   .sandbox_read = (const char *const *) all->sandbox_read,
                                   .sandbox_write = (const char *const *) all->sandbox_write,

@@ -1,4 +1,4 @@
-/* own_conf.h - what `ama run` takes from its user's amad.yaml: the sandbox */
+/* own_conf.h - what `ama run` takes from its user's amad.yaml: the sandbox, and how long working data stays */
 #ifndef AMA_MASTER_OWN_CONF_H
 #define AMA_MASTER_OWN_CONF_H
 
@@ -6,9 +6,11 @@
 #include "messages/ama_types.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct {
     bool no_sandbox;
+    int64_t work_age_ms;
     ama_sandbox_level_t sandbox_required;
     const char *const *sandbox_read; /* NULL-terminated, or NULL */
     const char *const *sandbox_write;

@@ -51,6 +51,7 @@ typedef struct {
     uint64_t keep_runs;                    /* that ended; 0: all */
     int64_t keep_ms;                       /* since the end of a run; 0: for ever */
     int64_t cache_age_ms;                  /* of what no run uses; 0: for ever */
+    int64_t work_age_ms;                   /* working data of runs, since their end; 0: for ever */
     uint64_t cache_bytes;                  /* 0: any number */
     const char *const *fetch_local_paths;  /* NULL: all, unless schemes leave out `file` */
     ama_policy_file_t *policy;             /* NULL: whoever has the role for it may submit everything */

@@ -16,6 +16,8 @@ typedef enum {
     AMA_KEEP_TREES = 1 << 1,     /* <cache>/trees/SHA-256/       */
     AMA_KEEP_JARS = 1 << 2,      /* <cache>/jars/SHA-256/        */
     AMA_KEEP_SNAPSHOTS = 1 << 3, /* <cache>/snapshots/COMMIT/, with the trees that are links to them */
+    AMA_KEEP_MIRRORS =
+        1 << 4, /* <cache>/mirrors/SHA-256/; who uses one holds SHA-256.lock beside it, and touches that */
 } ama_keep_kind_t;
 
 typedef struct {

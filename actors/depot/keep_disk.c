@@ -16,15 +16,17 @@
 #include <unistd.h>
 
 static const char gone_prefix[] = ".gone-";
-static const ama_keep_kind_t all_kinds[] = { AMA_KEEP_SNAPSHOTS, AMA_KEEP_TREES, AMA_KEEP_JARS, AMA_KEEP_DEPOT };
+static const ama_keep_kind_t all_kinds[] = { AMA_KEEP_SNAPSHOTS, AMA_KEEP_TREES, AMA_KEEP_JARS, AMA_KEEP_DEPOT,
+                                             AMA_KEEP_MIRRORS };
 enum { PART_MS = 24 * 3600 * 1000 };
 
 static const char *folder_of (ama_keep_kind_t kind)
 {
-    return kind == AMA_KEEP_DEPOT   ? "depot"
-           : kind == AMA_KEEP_TREES ? "trees"
-           : kind == AMA_KEEP_JARS  ? "jars"
-                                    : "snapshots";
+    return kind == AMA_KEEP_DEPOT     ? "depot"
+           : kind == AMA_KEEP_TREES   ? "trees"
+           : kind == AMA_KEEP_JARS    ? "jars"
+           : kind == AMA_KEEP_MIRRORS ? "mirrors"
+                                      : "snapshots";
 }
 
 /* A digest, or the commit of a snapshot. */
@@ -122,10 +124,31 @@ static int by_id (const void *a, const void *b)
     return one->kind != two->kind ? (one->kind < two->kind ? -1 : 1) : strcmp (one->id, two->id);
 }
 
-/* What has a digest never changes. */
+static const char *lock_of (const char *id, char buf[KEEP_ID_TEXT + 8])
+{
+    (void) snprintf (buf, KEEP_ID_TEXT + 8, "%s.lock", id);
+    return buf;
+}
+
+static int64_t used_ms (int folder, ama_keep_kind_t kind, const char *id, const struct stat *st)
+{
+    int64_t used = ama_cache_used_ms (st);
+    char lock[KEEP_ID_TEXT + 8];
+    struct stat locked;
+
+    if (kind == AMA_KEEP_MIRRORS && fstatat (folder, lock_of (id, lock), &locked, AT_SYMLINK_NOFOLLOW) == 0
+        && ama_cache_used_ms (&locked) > used)
+        used = ama_cache_used_ms (&locked);
+    return used;
+}
+
+/* What has a digest never changes; a mirror has that of its address, and changes when it is used. */
 static uint64_t bytes_of (int folder, const keep_entry_t *entry, const struct stat *st, const keep_list_t *known)
 {
     const keep_entry_t *before = known->n ? bsearch (entry, known->items, known->n, sizeof *known->items, by_id) : NULL;
+
+    if (before && entry->kind == AMA_KEEP_MIRRORS && before->used_ms != entry->used_ms)
+        before = NULL;
 
     return S_ISREG (st->st_mode) ? (uint64_t) st->st_size : before ? before->bytes : bytes_below (folder, entry->id, 0);
 }
@@ -150,7 +173,7 @@ static void list_kind (const char *cache, ama_keep_kind_t kind, const keep_list_
                 continue;
         }
         (void) snprintf (entry.id, sizeof entry.id, "%.64s", at->d_name);
-        entry.used_ms = ama_cache_used_ms (&st);
+        entry.used_ms = used_ms (fd, kind, entry.id, &st);
         entry.bytes = bytes_of (fd, &entry, &st, known);
         add (list, &entry);
         n++;
@@ -228,7 +251,7 @@ static void remove_named (const char *cache, ama_keep_kind_t kind, const char *n
 }
 
 /* Its descriptor with the lock, or -1: it is not to be removed. */
-static int take (int folder, const char *id, int64_t used_ms)
+static int take (int folder, const char *id, int64_t listed_ms)
 {
     int fd = openat (folder, id, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct stat ours, named;
@@ -237,16 +260,33 @@ static int take (int folder, const char *id, int64_t used_ms)
         return -1;
     if (flock (fd, LOCK_EX | LOCK_NB) == 0 && fstat (fd, &ours) == 0
         && fstatat (folder, id, &named, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_ino == named.st_ino
-        && ours.st_dev == named.st_dev && ama_cache_used_ms (&ours) <= used_ms)
+        && ours.st_dev == named.st_dev && ama_cache_used_ms (&ours) <= listed_ms)
         return fd;
     (void) close (fd);
     return -1;
 }
 
-/* True: nobody finds it any more. */
-static bool unname (const char *cache, ama_keep_kind_t kind, const char *id, int64_t used_ms)
+/* Of a mirror the file beside it is locked, which stays: another may wait for it. One without any gets it, and its time begins. */
+static int take_mirror (int folder, const char *id, int64_t listed_ms)
 {
-    int folder = open_kind (cache, kind), fd = folder < 0 ? -1 : take (folder, id, used_ms);
+    char lock[KEEP_ID_TEXT + 8];
+    int fd = openat (folder, lock_of (id, lock), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+
+    if (fd >= 0 && flock (fd, LOCK_EX | LOCK_NB) == 0 && fstatat (folder, id, &st, AT_SYMLINK_NOFOLLOW) == 0
+        && used_ms (folder, AMA_KEEP_MIRRORS, id, &st) <= listed_ms)
+        return fd;
+    if (fd >= 0)
+        (void) close (fd);
+    return -1;
+}
+
+/* True: nobody finds it any more. */
+static bool unname (const char *cache, ama_keep_kind_t kind, const char *id, int64_t listed_ms)
+{
+    int folder = open_kind (cache, kind), fd = folder < 0                 ? -1
+                                               : kind == AMA_KEEP_MIRRORS ? take_mirror (folder, id, listed_ms)
+                                                                          : take (folder, id, listed_ms);
     char gone[KEEP_ID_TEXT + sizeof gone_prefix];
     bool unnamed = false;
 

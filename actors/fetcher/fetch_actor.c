@@ -500,7 +500,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->ctx = ctx;
     self->stock = conf->depot ? ama_stock_new (ctx, conf->cache_dir) : NULL;
     self->keep = ama_keep_new (ctx, conf->cache_dir, &conf->keep,
-                               self->stock ? AMA_KEEP_SNAPSHOTS | AMA_KEEP_TREES : AMA_KEEP_SNAPSHOTS, NULL, NULL);
+                               AMA_KEEP_SNAPSHOTS | AMA_KEEP_MIRRORS | (self->stock ? AMA_KEEP_TREES : 0), NULL, NULL);
     if (conf->limits)
         self->settings = *conf->limits;
     else

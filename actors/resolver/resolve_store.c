@@ -5,6 +5,9 @@
  */
 #include "actors/resolver/resolve_store.h"
 
+#include "actors/depot/cache_user.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -214,10 +217,11 @@ static bool is_known (const ama_resolve_store_t *store, const struct stat *info,
 /* 0: it is there and good. AMA_E_NOT_FOUND: it is not, or was damaged and is gone now. */
 static int verify (ama_resolve_store_t *store, const ama_resolve_locked_t *file, ama_err_t *err)
 {
-    char *path = ama_resolve_store_path (store, file);
+    char *path = ama_resolve_store_path (store, file), *folder = folder_of (store, &file->digest);
     ama_digest_t digest;
     struct stat info;
-    int fd = open_file (path, &info), rc = 0;
+    /* from now on it is not removed for a while, unless it is just being */
+    int fd = ama_cache_touch (AT_FDCWD, folder) ? open_file (path, &info) : -1, rc = 0;
     bool good = false;
 
     if (fd >= 0) {
@@ -234,6 +238,7 @@ static int verify (ama_resolve_store_t *store, const ama_resolve_locked_t *file,
         (void) unlink (path);
         rc = ama_err_set (err, AMA_E_NOT_FOUND, "%s is missing or damaged", path);
     }
+    free (folder);
     free (path);
     return rc;
 }
@@ -433,4 +438,67 @@ int ama_resolve_store_put (ama_resolve_store_t *store, const ama_digest_t *set, 
     else
         *ret_lock = lock;
     return rc;
+}
+
+/* ---- what coursier has besides ---- */
+
+enum { TRIM_DEPTH = 32, TRIM_MOST = 20000 };
+
+typedef struct {
+    const ama_resolve_store_t *store;
+    int64_t before_ms;
+    size_t n;
+    uint64_t bytes;
+} trim_t;
+
+static int64_t ms_of (const struct timespec *at)
+{
+    return (int64_t) at->tv_sec * 1000 + at->tv_nsec / 1000000;
+}
+
+/* By the time of its inode, too: the last change is the server's, and when a jar left the store only that tells. */
+static bool is_unused (const struct stat *st, int64_t before_ms)
+{
+    return S_ISREG (st->st_mode) && st->st_nlink == 1 && ms_of (&st->st_atim) < before_ms
+           && ms_of (&st->st_mtim) < before_ms && ms_of (&st->st_ctim) < before_ms;
+}
+
+static void trim_folder (trim_t *trim, int parent, const char *name, int depth)
+{
+    int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+
+    if (fd >= 0 && !dir)
+        (void) close (fd);
+    for (struct dirent *at; dir && trim->n < TRIM_MOST && !atomic_load (&trim->store->stop) && (at = readdir (dir));) {
+        struct stat st;
+        if (strcmp (at->d_name, ".") == 0 || strcmp (at->d_name, "..") == 0
+            || fstatat (fd, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISDIR (st.st_mode) && depth < TRIM_DEPTH) {
+            trim_folder (trim, fd, at->d_name, depth + 1);
+            (void) unlinkat (fd, at->d_name, AT_REMOVEDIR); /* if nothing is left in it */
+        }
+        else if (is_unused (&st, trim->before_ms) && unlinkat (fd, at->d_name, 0) == 0) {
+            trim->n++;
+            trim->bytes += (uint64_t) st.st_size;
+        }
+    }
+    if (dir)
+        (void) closedir (dir);
+}
+
+size_t ama_resolve_store_trim (ama_resolve_store_t *store, const char *home, int64_t before_ms, uint64_t *ret_bytes)
+{
+    trim_t trim = { .store = store, .before_ms = before_ms };
+    char *folder = format ("%s/coursier", store->cache);
+    int lock = ama_cache_lock (store->cache, home, NULL);
+
+    if (lock >= 0) {
+        trim_folder (&trim, AT_FDCWD, folder, 0);
+        (void) close (lock);
+    }
+    free (folder);
+    *ret_bytes = trim.bytes;
+    return trim.n;
 }

@@ -28,6 +28,10 @@ int ama_resolve_store_find (ama_resolve_store_t *store, const ama_digest_t *set,
 int ama_resolve_store_put (ama_resolve_store_t *store, const ama_digest_t *set, const ama_resolve_found_t *files,
                            size_t n_files, ama_resolve_lock_t *ret_lock, ama_err_t *err);
 
+/* Removes from <cache>/coursier what nobody has read for long: files that are in no set any more, and descriptions. They were last used before that moment, wall
+ * milliseconds. home: as of ama_cache_lock, which is held meanwhile. No child may be there. Returns how many, and their bytes; none while others use the cache. */
+size_t ama_resolve_store_trim (ama_resolve_store_t *store, const char *home, int64_t before_ms, uint64_t *ret_bytes);
+
 /* Absolute path of a locked file. Any thread. Returns owned. */
 char *ama_resolve_store_path (const ama_resolve_store_t *store, const ama_resolve_locked_t *file);
 

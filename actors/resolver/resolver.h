@@ -5,12 +5,14 @@
 #ifndef AMA_RESOLVER_RESOLVER_H
 #define AMA_RESOLVER_RESOLVER_H
 
+#include "actors/depot/keep.h"
 #include "actors/runtime/ama_actor.h"
 
 /* Strings are copied by init. Those marked * may be NULL. */
 typedef struct {
-    bool depot;            /* others have other disks: an answer comes when the depot has the files */
-    const char *cache_dir; /* absolute; shared with other systems of the same user */
+    bool depot;             /* others have other disks: an answer comes when the depot has the files */
+    const char *cache_dir;  /* absolute; shared with other systems of the same user */
+    ama_keep_limits_t keep; /* of jars; what coursier has besides goes by its age alone */
     const char *
         crashes; /* * file: which sets children died of, see actors/base/ama_parking.h; NULL: forgotten with the actor */
     const char *scripts_dir; /* absolute; where resolve.sh lies: this folder, or its installed copy */

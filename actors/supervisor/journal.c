@@ -86,7 +86,7 @@ static const char *const statement_text[N_STATEMENTS] = {
     [READ_PRIOR] = "SELECT prior, chain FROM event WHERE no = ?",
     [READ_EVENT] = "SELECT run, seq, time, type, body FROM event WHERE no = ?",
     [READ_OUTBOX] = "SELECT run, first, body FROM outbox ORDER BY run, first",
-    [LIST] = "SELECT " RUN_COLUMNS " FROM run ORDER BY no DESC",
+    [LIST] = "SELECT " RUN_COLUMNS " FROM run WHERE run < ? ORDER BY no DESC",
     [READ_RUN] = "SELECT " RUN_COLUMNS " FROM run WHERE run = ?",
     [FIND_LATEST] = "SELECT run FROM run ORDER BY no DESC",
     [FIND_FAILED] = "SELECT run FROM run WHERE state IN (7, 9, 10) ORDER BY no DESC",

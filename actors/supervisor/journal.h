@@ -101,9 +101,9 @@ int ama_journal_read_events (ama_journal_t *journal, ama_id_t run, ama_journal_e
 int ama_journal_read_outbox (ama_journal_t *journal, ama_journal_post_fn *fn, void *arg, ama_err_t *err);
 /* For all that follow: owner is the name of a key ("" for none), and of all runs only those submitted with it are there; NULL: all are. */
 
-/* Newest first. ret_runs is owned by the caller (ama_run_summary_done each, free). */
-int ama_journal_list (ama_journal_t *journal, size_t limit, const char *owner, ama_run_summary_t **ret_runs,
-                      size_t *ret_n, ama_err_t *err);
+/* Newest first; before: only those submitted before that one, zero: all. ret_runs is owned by the caller (ama_run_summary_done each, free). */
+int ama_journal_list (ama_journal_t *journal, size_t limit, ama_id_t before, const char *owner,
+                      ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err);
 /* AMA_E_NOT_FOUND; the text says so if it was removed, unless owner is given: whose it was is not known any more. */
 int ama_journal_summary (ama_journal_t *journal, ama_id_t run, const char *owner, ama_run_summary_t *ret_summary,
                          ama_err_t *err);

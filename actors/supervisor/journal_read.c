@@ -152,13 +152,16 @@ static bool is_of (ama_journal_t *journal, ama_id_t run, const char *wanted, cha
     return !wanted || (owner && strcmp (owner, wanted) == 0);
 }
 
-int ama_journal_list (ama_journal_t *journal, size_t limit, const char *wanted, ama_run_summary_t **ret_runs,
-                      size_t *ret_n, ama_err_t *err)
+int ama_journal_list (ama_journal_t *journal, size_t limit, ama_id_t before, const char *wanted,
+                      ama_run_summary_t **ret_runs, size_t *ret_n, ama_err_t *err)
 {
     sqlite3_stmt *statement = journal->statements[LIST];
     ama_run_summary_t *runs = NULL;
     size_t n = 0, room = 0;
 
+    if (ama_id_is_zero (before)) /* ids rise, whatever the clock does */
+        memset (before.b, 0xff, sizeof before.b);
+    journal_bind_id (statement, 1, &before);
     while (n < limit && sqlite3_step (statement) == SQLITE_ROW) {
         char *owner;
         if (!is_of (journal, journal_column_id (statement, 0), wanted, &owner)) {

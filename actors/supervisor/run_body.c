@@ -162,6 +162,13 @@ void ama_run_core_needs (const ama_run_core_t *run, void (*fn) (const char *path
         needs_set (run->actions[i].set, fn, arg);
 }
 
+void ama_run_core_agents (const ama_run_core_t *run, void (*fn) (const char *agent, void *arg), void *arg)
+{
+    for (size_t i = 0; i < run->n_agents; i++)
+        if (*run->agents[i]->name)
+            fn (run->agents[i]->name, arg);
+}
+
 /* The origins of all settings are for `config show`; an agent has no use for them. */
 static ama_plan_environment_t lean_environment (const ama_run_core_t *run)
 {

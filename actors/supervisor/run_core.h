@@ -166,6 +166,9 @@ const char *ama_run_core_dump (const ama_run_core_t *run,
 /* Calls fn with the path of every file and folder that it may still hand out: its snapshot, its jars. Borrowed for the call. */
 void ama_run_core_needs (const ama_run_core_t *run, void (*fn) (const char *path, void *arg), void *arg);
 
+/* Calls fn with the name of every agent that was given something of it, once each. Borrowed for the call. */
+void ama_run_core_agents (const ama_run_core_t *run, void (*fn) (const char *agent, void *arg), void *arg);
+
 /* Bodies of the asks. Strings are borrowed from the run, lists that ret_body owns are freed by the caller with free. */
 void ama_run_core_fetch_request (const ama_run_core_t *run, ama_fetch_request_t *ret_body);
 void ama_run_core_plan_request (const ama_run_core_t *run, ama_plan_request_t *ret_body);

@@ -23,6 +23,7 @@ typedef struct sup_ask sup_ask_t;
 typedef struct sup_posts sup_posts_t;
 typedef struct sup_retain sup_retain_t;
 typedef struct sup_query sup_query_t;
+typedef struct sup_work sup_work_t;
 
 #define SUP_RENEW_MS 30000
 
@@ -139,6 +140,7 @@ struct sup {
     ama_id_t last_run;
     sup_retain_t *retain;
     sup_query_t *queries; /* utlist: what the journal is being asked */
+    sup_work_t *works;    /* utlist: what agents are being asked about working data */
     /* Statuses of agents that changed nothing: of what is not open any more, of what is not theirs. */
     uint64_t stale, not_theirs;
     int64_t warned_ms; /* of the latter; 0: never */
@@ -225,11 +227,25 @@ int sup_on_owner (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, c
 /* Who keeps files asks which of them it may remove. */
 int sup_on_spare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 
+/* A run that has ended, from the journal; on its worker. owner: as sup_limit_of. *ret_past: to be destroyed. 0, AMA_E_NOT_FOUND, or the journal's error. */
+int sup_read_past (ama_journal_t *journal, ama_id_t run, const char *owner, ama_run_summary_t *ret_summary,
+                   ama_run_core_t **ret_past, ama_err_t *err);
+
 int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 int sup_on_show (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
 /* A run that is not in memory: answered from the journal. */
 void sup_answer_ended (sup_t *sup, ama_id_t run, const ama_waiter_t *waiter);
 /* Looks the token up, then submits. */
 void sup_submit_with_token (sup_t *sup, const ama_run_submit_t *body, const ama_waiter_t *waiter);
+
+/* ---- sup_work.c: working data of runs at agents ---- */
+
+int sup_on_work_spare (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
+int sup_on_clean (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body, ama_err_t *err);
+/* Marks those artifacts that lay in working data of the run which agents do not have any more; then fn is called, once. All of it must live until then, or until
+ * sup_works_done. */
+void sup_work_look (sup_t *sup, const ama_run_core_t *past, ama_run_artifact_info_t *artifacts, size_t n_artifacts,
+                    void (*fn) (void *arg), void *arg);
+void sup_works_done (sup_t *sup);
 
 #endif

@@ -24,10 +24,12 @@ struct sup_query {
     char selector[AMA_RUN_SHOW_SELECTOR_MAX + 1];
     bool brief;
     size_t limit;
+    ama_id_t before;
     ama_id_t run;
     ama_run_summary_t *runs; /* owned */
     size_t n_runs;
     ama_run_core_t *past; /* made by the worker from the journal */
+    ama_report_artifacts_reply_t artifacts;
     ama_run_submit_t submit;
     char *token; /* owned: of the submit, among those of its sender */
     ama_digest_t content;
@@ -67,6 +69,7 @@ static void query_destroy (query_t *query)
         ama_run_summary_done (&query->runs[i]);
     free (query->runs);
     ama_run_core_destroy (&query->past);
+    ama_report_artifacts_reply_done (&query->artifacts);
     ama_run_submit_done (&query->submit);
     free (query->token);
     free (query);
@@ -90,8 +93,8 @@ static bool failed (query_t *query)
 static void list_work (void *job)
 {
     query_t *query = job;
-    query->code = ama_journal_list (query->sup->journal, query->limit, sup_limit_of (&query->waiter), &query->runs,
-                                    &query->n_runs, &query->err);
+    query->code = ama_journal_list (query->sup->journal, query->limit, query->before, sup_limit_of (&query->waiter),
+                                    &query->runs, &query->n_runs, &query->err);
 }
 
 static void list_completed (void *job)
@@ -123,6 +126,8 @@ int sup_on_list (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, co
     (void) ctx;
     (void) err;
     query->limit = list->limit == 0 ? LIST_DEFAULT : list->limit < LIST_MOST ? list->limit : LIST_MOST;
+    if (list->has_before)
+        query->before = list->before;
     ama_worker_submit (query->sup->worker, list_work, list_completed, query);
     return 0;
 }
@@ -161,6 +166,22 @@ static int fold (const ama_journal_event_t *event, void *arg, ama_err_t *err)
     return rc;
 }
 
+int sup_read_past (ama_journal_t *journal, ama_id_t run, const char *owner, ama_run_summary_t *ret_summary,
+                   ama_run_core_t **ret_past, ama_err_t *err)
+{
+    int rc = ama_journal_summary (journal, run, owner, ret_summary, err);
+
+    if (rc < 0)
+        return rc;
+    *ret_past = ama_run_core_new (run, &past_port);
+    rc = ama_journal_read_events (journal, run, fold, *ret_past, err);
+    if (rc < 0) {
+        ama_run_core_destroy (ret_past);
+        ama_run_summary_done (ret_summary);
+    }
+    return rc;
+}
+
 static void show_work (void *job)
 {
     query_t *query = job;
@@ -171,18 +192,14 @@ static void show_work (void *job)
     if (query->code < 0)
         return;
     query->runs = ama_calloc (1, sizeof *query->runs);
-    query->code = ama_journal_summary (journal, query->run, owner, query->runs, &query->err);
-    if (query->code < 0)
-        return;
-    query->n_runs = 1;
-    if (query->brief)
-        return;
-    query->past = ama_run_core_new (query->run, &past_port);
-    query->code = ama_journal_read_events (journal, query->run, fold, query->past, &query->err);
+    query->code = query->brief ? ama_journal_summary (journal, query->run, owner, query->runs, &query->err)
+                               : sup_read_past (journal, query->run, owner, query->runs, &query->past, &query->err);
+    query->n_runs = query->code == 0;
 }
 
-static void answer_show (query_t *query, const ama_report_artifacts_reply_t *artifacts)
+static void answer_show (query_t *query)
 {
+    const ama_report_artifacts_reply_t *artifacts = &query->artifacts;
     sup_run_t *run = sup_run_find (query->sup, query->run);
     ama_run_core_t *core = run ? run->core : query->past;
     ama_run_shown_t body = { .summary = query->runs[0] };
@@ -195,23 +212,33 @@ static void answer_show (query_t *query, const ama_report_artifacts_reply_t *art
     }
     if (!query->brief)
         body.actions = ama_run_core_actions (core, &body.n_actions);
-    if (artifacts) {
-        body.artifacts = artifacts->artifacts;
-        body.n_artifacts = artifacts->n_artifacts;
-    }
+    body.artifacts = artifacts->artifacts;
+    body.n_artifacts = artifacts->n_artifacts;
     (void) ama_reply (query->sup->ctx, &query->waiter, AMA_MSG_RUN_SHOWN, &body);
     ama_run_core_free_actions (body.actions, body.n_actions);
     ama_str_done (&waiting);
     query_destroy (query);
 }
 
+static void on_looked (void *arg)
+{
+    answer_show (arg);
+}
+
 static void on_artifacts (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                           void *arg)
 {
+    query_t *query = arg;
+
     (void) ctx;
     (void) envelope;
-    /* without the reporter the document is shown without them */
-    answer_show (arg, err ? NULL : body);
+    if (!err) /* without the reporter the document is shown without them */
+        ama_report_artifacts_reply_copy (body, &query->artifacts);
+    if (query->artifacts.n_artifacts && query->past && !sup_run_find (query->sup, query->run))
+        sup_work_look (query->sup, query->past, query->artifacts.artifacts, query->artifacts.n_artifacts, on_looked,
+                       query);
+    else
+        answer_show (query);
 }
 
 static void show_completed (void *job)
@@ -222,7 +249,7 @@ static void show_completed (void *job)
     if (failed (query))
         query_destroy (query);
     else if (query->brief)
-        answer_show (query, NULL);
+        answer_show (query);
     else
         (void) ama_ask (query->sup->ctx, "reporter", AMA_MSG_REPORT_ARTIFACTS, &ask, ARTIFACTS_MS, 0, on_artifacts,
                         query);

@@ -368,6 +368,7 @@ static void done (void *state)
     sup->closing = true;
     if (sup->worker)
         ama_worker_destroy (&sup->worker);
+    sup_works_done (sup);
     sup_queries_done (sup);
     sup_batch_destroy (&sup->flying);
     sup_batch_destroy (&sup->open);
@@ -407,7 +408,9 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_RUN_LIST, sup_on_list },
     { AMA_MSG_RUN_SHOW, sup_on_show },
     { AMA_MSG_RUN_OWNER, sup_on_owner },
+    { AMA_MSG_RUN_CLEAN, sup_on_clean },
     { AMA_MSG_DEPOT_SPARE, sup_on_spare },
+    { AMA_MSG_ATTEMPT_SPARE, sup_on_work_spare },
     { AMA_MSG_ATTEMPT_STATUS, on_status },
     { AMA_MSG_ATTEMPT_SESSION_STATUS, on_session },
     { AMA_MSG_LEASE_AGENT_CHANGED, on_agent_changed },

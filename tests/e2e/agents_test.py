@@ -68,6 +68,26 @@ class Agents(AgentHouse):
     def side_by_side(self, *names, **top):
         return self.job(flow(*(shell(n, **{"depends-on": []}) for n in names), **top), **{n: self.waits(n) for n in names})
 
+    def test_working_data_of_an_agent_that_was_away(self):
+        self.serve_with("one", "two", cpus="0.1")
+        run = self.submit(self.side_by_side("a", "b"), "--env", "dev")
+        self.begun("a", "b")
+        nodes = self.nodes(run)
+        self.assertEqual(sorted(nodes.values()), ["one", "two"])
+        self.go("a", "b")
+        self.assertEqual(self.attach(run)[0], 0, self.logs())
+        lie = {name: self.hosts[name].home / "agent/runs" / run for name in ("one", "two")}
+        self.assertEqual([path.exists() for path in lie.values()], [True, True])
+        away = self.hosts["two"]
+        away.process.send_signal(signal.SIGINT)
+        away.process.wait(20)
+        self.wait_for(lambda: self.ama("clean", run).returncode == 5, "it is told that one is away", self.hub)
+        done = self.ama("clean", run)
+        self.assertIn("agent/two: is not there now", done.stdout)
+        self.assertEqual([path.exists() for path in lie.values()], [False, True])
+        away.start(*away.command, "--work-age", "1s")
+        self.wait_for(lambda: not lie["two"].exists(), "it removes what is old by itself", away)
+
     def test_actions_go_where_there_is_room(self):
         self.serve_with("one", "two", cpus="0.2")
         names = "abcdef"

@@ -107,6 +107,27 @@ class Far(DaemonHouse):
         for name in ("boss", "near"):
             self.assertEqual(self.far("boss", "cancel", owned[name], "--force").returncode, 0)
 
+    def test_clean(self):
+        """An operator all, a submitter what is his, a viewer nothing."""
+        job = self.job(flow(shell("a")), a="echo one >file\n")
+        self.serve(f"fetch: {{local-paths: [{self.folder}]}}\n")
+        runs = {}
+        for name in ("maker", "boss"):
+            done = self.far(name, "submit", job, "--env", "dev", "--report-format", "ndjson")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            runs[name] = self.checked(done.stdout)[0]["run"]
+        folders = lambda: {path.name for path in (self.data / "agent/runs").iterdir()}  # noqa: E731
+        no = self.far("eye", "clean", runs["maker"])
+        self.assertEqual((no.returncode, "its role is viewer" in no.stdout + no.stderr), (5, True), no.stdout + no.stderr)
+        no, unknown = (self.far("maker", "clean", run) for run in (runs["boss"], "01ARZ3NDEKTSV4RRFFQ69G5FAV"))
+        self.assertEqual((no.returncode, unknown.returncode), (2, 2), no.stderr)
+        self.assertEqual(no.stderr.replace(runs["boss"], ""), unknown.stderr.replace("01ARZ3NDEKTSV4RRFFQ69G5FAV", ""))
+        self.assertEqual(folders(), set(runs.values()))
+        self.assertEqual(self.far("maker", "clean", "--all").returncode, 0)
+        self.assertEqual(folders(), {runs["boss"]})
+        self.assertEqual(self.far("boss", "clean", "--all").returncode, 0)
+        self.assertEqual(folders(), set())
+
     def test_who_is_not_let_in(self):
         self.serve()
         self.key("stranger")

@@ -122,6 +122,21 @@ class Increments(HttpTest):
         git("%s/mirrors/%s" % (self.cache, mirror[0]), "fsck", "--full", "--strict")
         self.assertSnapshot(drive.ask(url, ref=self.first), {"maki.yml": "one\n"})
 
+    def test_a_mirror_tells_when_it_was_used(self):
+        """And comes again, when it was removed because it was not. The retention itself: tests/unit/depot/keep_test.c."""
+        drive, url = self.drive(), self.serve().url + "/job.git"
+        for ref in ("main", self.first, "main"):  # fetched; read without a word to the server; asked for changes
+            self.assertEqual(drive.ask(url, ref=ref)["event"], "reply")
+            lock, = (os.path.join(self.cache, "mirrors", n) for n in os.listdir(self.cache + "/mirrors") if n.endswith(".lock"))
+            self.assertGreater(os.stat(lock).st_mtime, 2000000)
+            os.utime(lock, (1000000, 1000000))
+        mirror = lock[:-len(".lock")]
+        os.rename(mirror, os.path.join(os.path.dirname(mirror), ".gone-" + os.path.basename(mirror)))
+        second = commit(self.work, "second", maki_yml="two\n")
+        self.push("main")
+        self.assertEqual(drive.ask(url, ref="main")["commit"], second)
+        self.assertTrue(os.path.isdir(mirror))
+
     def test_force_push(self):
         drive, url = self.drive(), self.serve().url + "/job.git"
         drive.ask(url)

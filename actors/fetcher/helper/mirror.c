@@ -55,6 +55,13 @@ static void on_alarm (int signal)
     (void) signal; /* only to end flock once a second */
 }
 
+/* When it was used last is told by its lock; who removes those that nobody uses looks at it (actors/depot/keep.h). */
+static int touched (const ama_fetch_mirror_t *mirror)
+{
+    (void) futimens (mirror->lock_fd, NULL);
+    return 0;
+}
+
 int ama_fetch_mirror_lock (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, bool exclusive, ama_err_t *err)
 {
     const struct itimerval every_second = { { 1, 0 }, { 1, 0 } }, never = { { 0, 0 }, { 0, 0 } };
@@ -62,7 +69,7 @@ int ama_fetch_mirror_lock (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, b
     int how = exclusive ? LOCK_EX : LOCK_SH, rc;
 
     if (flock (mirror->lock_fd, how | LOCK_NB) == 0)
-        return 0;
+        return touched (mirror);
     (void) sigaction (SIGALRM, &wake, NULL);
     (void) setitimer (ITIMER_REAL, &every_second, NULL);
     work->connected = true; /* it waits for its like, not for the server */
@@ -71,7 +78,7 @@ int ama_fetch_mirror_lock (ama_fetch_work_t *work, ama_fetch_mirror_t *mirror, b
         rc = flock (mirror->lock_fd, how);
     } while (rc < 0 && errno == EINTR);
     (void) setitimer (ITIMER_REAL, &never, NULL);
-    return rc < 0 ? ama_fetch_os_error (mirror->name, err) : 0;
+    return rc < 0 ? ama_fetch_os_error (mirror->name, err) : touched (mirror);
 }
 
 /* ---- opening ---- */

@@ -1,4 +1,7 @@
 /* store_test.c - the store on a real folder: files come in, are found again, and are not believed when they look different */
+#include "actors/base/ama_clock.h"
+#include "actors/base/ama_str.h"
+#include "actors/depot/cache_user.h"
 #include "actors/resolver/resolve_store.h"
 #include "tests/unit/table.h"
 
@@ -109,6 +112,56 @@ static void put_and_found (void **state)
     free (path);
     ama_resolve_lock_done (&one);
     ama_resolve_lock_done (&two);
+}
+
+/* What is looked for was used then; what nobody has read for long goes from coursier's folder, but no file that is in the store, too. */
+static void used_and_unused (void **state)
+{
+    world_t *world = *state;
+    int64_t now = ama_wall_ms (ama_clock_system ());
+    const struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    ama_resolve_lock_t lock, again;
+    char home[96], other[96], jar[96], pom[128], *path, *folder;
+    ama_err_t err = { 0 };
+    struct stat info;
+    uint64_t bytes;
+
+    (void) snprintf (home, sizeof home, "%s/home", world->cache);
+    (void) snprintf (other, sizeof other, "%s/other", world->cache);
+    (void) snprintf (jar, sizeof jar, "%s/coursier/a", world->cache);
+    (void) snprintf (pom, sizeof pom, "%s/coursier/of/many", world->cache);
+    assert_int_equal (mkdir (home, 0700), 0);
+    assert_int_equal (mkdir (other, 0700), 0);
+    assert_int_equal (put (world, "a", "bytes", &lock, NULL), 0);
+    path = path_of (world, &lock);
+    folder = ama_strndup (path, (size_t) (strrchr (path, '/') - path));
+    assert_int_equal (utimensat (AT_FDCWD, folder, long_ago, 0), 0);
+    assert_int_equal (find (world, &again), 0);
+    ama_resolve_lock_done (&again);
+    assert_int_equal (stat (folder, &info), 0);
+    assert_true (info.st_mtim.tv_sec >= now / 1000 - 1);
+
+    (void) snprintf (pom, sizeof pom, "%s/coursier/of", world->cache);
+    assert_int_equal (mkdir (pom, 0700), 0);
+    (void) snprintf (pom, sizeof pom, "%s/coursier/of/many", world->cache);
+    write_file (pom, "described");
+    assert_int_equal (ama_cache_join (world->cache, home, &err), 0);
+    assert_int_equal (ama_resolve_store_trim (world->store, home, now - 60000, &bytes), 0); /* it is young */
+    assert_int_equal (ama_cache_join (world->cache, other, &err), 0);
+    assert_int_equal (ama_resolve_store_trim (world->store, home, now + 60000, &bytes), 0); /* another uses it, too */
+    assert_int_equal (rmdir (other), 0);
+    assert_int_equal (ama_resolve_store_trim (world->store, home, now + 60000, &bytes), 1);
+    assert_int_equal (bytes, 9);
+    assert_int_equal (access (pom, F_OK), -1);
+    *strrchr (pom, '/') = '\0';
+    assert_int_equal (access (pom, F_OK), -1); /* and its folder */
+    assert_int_equal (access (jar, F_OK), 0);
+    assert_int_equal (unlink (path), 0); /* as it goes from the store when no run needs it */
+    assert_int_equal (ama_resolve_store_trim (world->store, home, now + 60000, &bytes), 1);
+    assert_int_equal (access (jar, F_OK), -1);
+    free (folder);
+    free (path);
+    ama_resolve_lock_done (&lock);
 }
 
 /* Each kind of damage is seen by a process that has read the file, and by a new one; the bad file is gone then. */
@@ -274,6 +327,7 @@ static void no_room (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = { ONE (put_and_found),
+                                        ONE (used_and_unused),
                                         ONE (damage),
                                         ONE (in_place_change_is_seen),
                                         ONE (changed_release),

@@ -65,7 +65,7 @@ static size_t listed (ama_journal_t *journal)
     ama_run_summary_t *runs;
     size_t n;
 
-    assert_int_equal (ama_journal_list (journal, 1000, NULL, &runs, &n, NULL), 0);
+    assert_int_equal (ama_journal_list (journal, 1000, (ama_id_t){ { 0 } }, NULL, &runs, &n, NULL), 0);
     for (size_t i = 0; i < n; i++)
         ama_run_summary_done (&runs[i]);
     free (runs);

@@ -219,7 +219,7 @@ bool runs_digest (ama_journal_t *journal, size_t n, ama_digest_t *ret_digest)
     }
     fine = fine && ama_journal_read_events (journal, (ama_id_t){ { 0 } }, see_event, &state, NULL) == 0
            && ama_journal_read_outbox (journal, see_post, &state, NULL) == 0
-           && ama_journal_list (journal, 2 * n, NULL, &list, &listed, NULL) == 0;
+           && ama_journal_list (journal, 2 * n, (ama_id_t){ { 0 } }, NULL, &list, &listed, NULL) == 0;
     if (fine) {
         for (size_t i = 0; i < listed; i++)
             see_summary (&state, &list[i]);

@@ -152,6 +152,8 @@ static void any_size (void **state)
 
 /* ---- selectors ---- */
 
+static const ama_id_t none;
+
 static void selectors (void **state)
 {
     static const struct {
@@ -196,9 +198,15 @@ static void selectors (void **state)
         assert_int_equal (ama_journal_find (journal, text, NULL, &found, NULL), 0);
         assert_true (ama_id_equal (found, id_of (513)));
     }
-    assert_int_equal (ama_journal_list (journal, 2, NULL, &list, &n, NULL), 0);
+    assert_int_equal (ama_journal_list (journal, 2, none, NULL, &list, &n, NULL), 0);
     assert_int_equal (n, 2);
     assert_true (ama_id_equal (list[0].run, id_of (513)) && ama_id_equal (list[1].run, id_of (2)));
+    for (size_t i = 0; i < n; i++)
+        ama_run_summary_done (&list[i]);
+    free (list);
+    assert_int_equal (ama_journal_list (journal, 2, id_of (513), NULL, &list, &n, NULL), 0);
+    assert_int_equal (n, 2);
+    assert_true (ama_id_equal (list[0].run, id_of (2)) && ama_id_equal (list[1].run, id_of (1)));
     for (size_t i = 0; i < n; i++)
         ama_run_summary_done (&list[i]);
     free (list);
@@ -257,7 +265,7 @@ static void owners (void **state)
             assert_int_equal (ama_journal_find (journal, text, names[i], &found, &by_id), own ? 0 : AMA_E_NOT_FOUND);
             assert_int_equal (ama_journal_summary (journal, id_of (run), names[i], &summary, &by_id),
                               own ? 0 : AMA_E_NOT_FOUND);
-            assert_int_equal (ama_journal_list (journal, 10, names[i], &list, &n, NULL), 0);
+            assert_int_equal (ama_journal_list (journal, 10, none, names[i], &list, &n, NULL), 0);
             assert_int_equal (n, 1);
             assert_string_equal (list[0].owner, names[i]);
             ama_run_summary_done (&list[0]);
@@ -270,7 +278,7 @@ static void owners (void **state)
             assert_int_equal (ama_journal_summary (journal, id_of (99), names[i], &summary, &unknown), AMA_E_NOT_FOUND);
             assert_string_equal (by_id.text, unknown.text);
         }
-    assert_int_equal (ama_journal_list (journal, 10, NULL, &list, &n, NULL), 0);
+    assert_int_equal (ama_journal_list (journal, 10, none, NULL, &list, &n, NULL), 0);
     assert_int_equal (n, 4);
     for (size_t i = 0; i < n; i++)
         ama_run_summary_done (&list[i]);
