@@ -2,6 +2,7 @@
 acknowledged run is there, under its id and with its content.  usage: power_test.py [--cuts N] [--seed S]. Needs root and loop devices (77: skipped)."""
 import array
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -139,6 +140,12 @@ class Power(DaemonHouse):
             self.disk.unmount()
 
 
+def own_mounts():
+    """The disk is to be in no other mount namespace: one that somebody makes meanwhile would hold it, stopped, over its unmounting here."""
+    libc, new_namespace, all_private = ctypes.CDLL(None), 0x20000, 0x4000 | 0x40000
+    return libc.unshare(new_namespace) == 0 and libc.mount(b"none", b"/", None, ctypes.c_ulong(all_private), None) == 0
+
+
 def usable():
     with tempfile.TemporaryDirectory() as folder:
         disk = Disk(pathlib.Path(folder))
@@ -153,7 +160,7 @@ if __name__ == "__main__":
             at = sys.argv.index(option)
             globals()[option[2:].upper()] = int(sys.argv[at + 1])
             del sys.argv[at:at + 2]
-    if os.geteuid() != 0 or not usable():
+    if os.geteuid() != 0 or not own_mounts() or not usable():
         print("skipped: needs root and loop devices")
         sys.exit(77)
     unittest.main(verbosity=2)

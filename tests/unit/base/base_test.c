@@ -98,6 +98,15 @@ static void escapes (void **state)
         { "overlong", "\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd", "\\xc0\\xaf" },
         { "bidi", "\xe2\x80\xae", 3, "\xe2\x80\xae", "\\u{202e}" },
         { "umlaut", "\xc3\xbc", 2, "\xc3\xbc", "\xc3\xbc" },
+        { "in turn",
+          "ab\xc3\xbc"
+          "cd\"\x7f"
+          "e\xff",
+          10,
+          "ab\xc3\xbc"
+          "cd\\\"\\u007fe\xef\xbf\xbd",
+          "ab\xc3\xbc"
+          "cd\"\\x7fe\\xff" },
     };
 
     (void) state;
@@ -211,6 +220,9 @@ static void times (void **state)
     assert_int_equal (strlen (ama_boot_text (boot)), 36);
     assert_string_equal (ama_boot_text (again), boot);
     assert_string_equal (ama_time_text (1769860800123, text), "2026-01-31T12:00:00.123Z");
+    assert_string_equal (ama_time_text (0, text), "1970-01-01T00:00:00.000Z");
+    assert_string_equal (ama_time_text (1772506985007, text), "2026-03-03T03:03:05.007Z");
+    assert_string_equal (ama_time_text (253402300799999, text), "9999-12-31T23:59:59.999Z");
     assert_string_equal (ama_time_text (-5, text), "1970-01-01T00:00:00.000Z");
     assert_string_equal (ama_time_text (INT64_MAX, text), "1970-01-01T00:00:00.000Z");
 }

@@ -3,6 +3,9 @@
 #include "actors/base/ama_str.h"
 #include "tests/unit/table.h"
 
+#ifdef AMA_COVERAGE
+#include <gcov.h>
+#endif
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -30,6 +33,27 @@ static int drop_file (void **state)
     (void) state;
     (void) unlink (file);
     return rmdir (folder);
+}
+
+#ifdef AMA_COVERAGE
+static void dump (int signal_no)
+{
+    __gcov_dump ();
+    (void) signal (signal_no, SIG_DFL);
+    (void) raise (signal_no);
+}
+#endif
+
+/* A process that dies by a signal does not say which lines it ran, and here all do. */
+static void leave_counts (void)
+{
+#ifdef AMA_COVERAGE
+    static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    const struct sigaction action = { .sa_handler = dump, .sa_flags = SA_ONSTACK | SA_NODEFER };
+
+    for (size_t i = 0; i < ARRAY_SIZE (deadly); i++)
+        (void) sigaction (deadly[i], &action, NULL);
+#endif
 }
 
 static void die_deep (volatile char *above)
@@ -128,6 +152,7 @@ static int one_process (death_t how)
 
         (void) setrlimit (RLIMIT_STACK, &stack);
         (void) signal (SIGSEGV, SIG_DFL); /* cmocka has its own */
+        leave_counts ();
         if (!freopen ("/dev/null", "w", stderr) || ama_crash_watch (file, &err) < 0)
             _exit (9);
         if (ama_crash_check ("the work", "input", 5, &err) < 0)

@@ -394,6 +394,30 @@ static void test_json_is_bounded (void **state)
     free (text);
 }
 
+/* What is cut ends with a whole character. */
+static void test_json_is_cut_between_characters (void **state)
+{
+    char *text = ama_malloc (AMA_REPORT_EVENT_TEXT_MAX + 1), *controls = ama_malloc (AMA_REPORT_EVENT_TEXT_MAX + 1);
+    ama_report_event_t event = {
+        .type = AMA_EVENT_TYPE_STATEMENT_ENDED, .text = text, .value = controls, .cause = controls
+    };
+    char *json;
+
+    (void) state;
+    memset (controls, 1, AMA_REPORT_EVENT_TEXT_MAX);
+    controls[AMA_REPORT_EVENT_TEXT_MAX] = '\0';
+    text[0] = 'x'; /* so that every cut at an even size is within a character */
+    for (size_t i = 1; i + 1 < AMA_REPORT_EVENT_TEXT_MAX; i += 2)
+        memcpy (text + i, "\xc3\xbc", 2);
+    text[AMA_REPORT_EVENT_TEXT_MAX - 1] = text[AMA_REPORT_EVENT_TEXT_MAX] = '\0';
+    json = json_of (&event);
+    assert_non_null (strstr (json, "\xc3\xbc\",\""));
+    assert_null (strstr (json, "\xef\xbf\xbd"));
+    free (json);
+    free (text);
+    free (controls);
+}
+
 /* ---- lines ---- */
 
 static void test_line_notices_every_flipped_bit (void **state)
@@ -450,6 +474,7 @@ int main (void)
         cmocka_unit_test (test_job_goes_by_its_repository_until_it_has_a_name),
         cmocka_unit_test (test_json),
         cmocka_unit_test (test_json_is_bounded),
+        cmocka_unit_test (test_json_is_cut_between_characters),
         cmocka_unit_test (test_line_notices_every_flipped_bit),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
