@@ -55,6 +55,22 @@ class PySpark(SparkHouse):
         self.assertEqual((bad["action"], bad["line"]), ("d", 2))
         self.assertIn("no dataset 'nothing' of action 'b': b has doubled, made, ns", bad["error"]["message"])
 
+    def test_a_token_is_good_for_its_attempt(self):
+        """Another's, or none, opens nothing; and its own opens nothing any more when the attempt has ended."""
+        connect = ("from py4j.java_gateway import GatewayParameters, JavaGateway\n"
+                   "def ask(port, token):\n    try:\n        return JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token=token)).jvm.System.nanoTime() > 0\n"
+                   "    except Exception as e:\n        return type(e).__name__\n")
+        repo = self.job([pyspark("a"), pyspark("b")], {
+            "a.py": connect + "p = sc._gateway.gateway_parameters\nprint(ask(p.port, 'x' * 64), ask(p.port, None))\n"
+                              "open(env.outputRootPath + '/told', 'w').write(f'{p.port} {p.auth_token}')\n",
+            "b.py": connect + "port, token = open(env.outputRootPath + '/told').read().split()\np = sc._gateway.gateway_parameters\n"
+                              "print(ask(int(port), token), ask(p.port, token), token == p.auth_token)\n"})
+        events = self.run_events(repo)
+        told = [e["text"].split() for e in events.find("output", stream="stdout")]
+        self.assertNotIn("True", sum(told, []))
+        self.assertEqual([len(words) for words in told], [2, 3])
+        self.assertEqual(told[1][2], "False")
+
     def test_a_failure_in_a_task_names_the_users_line(self):
         repo = self.job([pyspark("a")], {"a.py": "from pyspark.sql.functions import udf\n\ndef f(n):\n    m = n\n    return 1 // m\n\n"
                                                  "spark.range(3).select(udf(f, 'long')('id')).collect()\n"})

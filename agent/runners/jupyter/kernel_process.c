@@ -134,7 +134,7 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     ama_err_t err = { 0 };
 
     work->install = NULL;
-    if (trouble || work->script.attempt->cancelled) {
+    if (trouble || work->script.attempt->cancelled || work->script.step == AMA_SCRIPT_CLOSING) {
         kernel_failed (work, trouble ? "install" : "cancelled", trouble ? trouble : "");
         return;
     }

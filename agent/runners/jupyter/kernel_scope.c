@@ -225,7 +225,7 @@ void kernel_scope_lost (ama_attempt_t *attempt, const char *cause, const char *r
     kernel_work_t *work = attempt->work;
     bool lost = strcmp (cause, "node-lost") == 0; /* its lease was over */
 
-    if (!work->scope)
+    if (!work->scope || !work->scope->session)
         return;
     work->scope->session = NULL;
     forget (work);

@@ -107,6 +107,9 @@ class Kernel(IPythonKernel):
             self.spark.cancel()
         await super().interrupt_request(stream, ident, parent)
 
+    async def _at_shutdown(self):
+        """What was started and is left is ended by who guards this process; ipykernel would look for it first."""
+
     # ---- statements
 
     async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, *, cell_meta=None, cell_id=None):
@@ -163,6 +166,9 @@ class App(IPKernelApp):
     def init_crash_handler(self):
         pass
 
+    def close(self):
+        """At the very end: sockets end with the process, and waiting for them takes longer than a small action."""
+
     def init_gui_pylab(self):
         os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -193,6 +199,7 @@ def serve(order, journal_fd):
     config.IPythonKernel.use_experimental_completions = False
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.automagic = False
+    config.App.log_level = "CRITICAL"      # what ipykernel says of itself is not the action's
     app = App.instance(config=config, transport="ipc", ip=connection["ip"], kernel_class=Kernel,
                        **{f"{name}_port": connection[f"{name}_port"] for name in ("shell", "iopub", "stdin", "control", "hb")})
     session = JournalSession(parent=app, username="kernel", key=connection["key"].encode())
