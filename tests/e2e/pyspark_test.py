@@ -20,7 +20,7 @@ class PySpark(SparkHouse):
         at = self.folder / "source/env/default/job.yml"
         at.write_text(at.read_text().replace("/tmp/polyglot", str(self.folder / "out")))
         files = {str(p.relative_to(self.folder / "source")): p.read_text() for p in (self.folder / "source").rglob("*") if p.is_file()}
-        events = self.run_events(Repo(self.folder / "example", files))
+        events = self.run_events(Repo(self.folder / "example", files), timeout=400)
         self.assertEqual({e["state"] for e in events.find("attempt.ended")}, {"succeeded"})
         self.assertEqual([e["phase"] for e in events.find("phase.ended", status="ok")].count("session"), 1)
         rain = [(station, day, len(station) * day * 7 % 23) for station in ("harbour", "hill", "mill") for day in range(1, 15)]
@@ -42,7 +42,7 @@ class PySpark(SparkHouse):
             "c.scala": "val m = AmaContext.getDataFrame(\"b\", \"doubled\").agg(Map(\"m\" -> \"sum\")).collect().toList\n"
                        "AmaContext.getDataFrame(\"b\", \"made\").count\nscala.util.Try(AmaContext.getDataFrame(\"b\", \"_hidden\")).isFailure\n",
             "d.py": "ama_context.get_dataframe('b', 'made').orderBy('k').collect()\nama_context.get_dataframe('b', 'nothing')\n"})
-        events = self.run_events(repo, exit=1)
+        events = self.run_events(repo, exit=1, timeout=400)
         values = {(e["action"], e["line"]): e.get("value", "") for e in events.find("statement.ended")}
         told = [e["text"] for e in events.find("output", stream="stdout")]
         self.assertEqual(told[1:], [told[0] + " True\ndefault True 42\nTrue"] if len(told) == 2 else [told[0] + " True", "default True 42", "True"])
@@ -65,7 +65,7 @@ class PySpark(SparkHouse):
                               "open(env.outputRootPath + '/told', 'w').write(f'{p.port} {p.auth_token}')\n",
             "b.py": connect + "port, token = open(env.outputRootPath + '/told').read().split()\np = sc._gateway.gateway_parameters\n"
                               "print(ask(int(port), token), ask(p.port, token), token == p.auth_token)\n"})
-        events = self.run_events(repo)
+        events = self.run_events(repo, timeout=400)
         told = [e["text"].split() for e in events.find("output", stream="stdout")]
         self.assertNotIn("True", sum(told, []))
         self.assertEqual([len(words) for words in told], [2, 3])
@@ -74,7 +74,7 @@ class PySpark(SparkHouse):
     def test_a_failure_in_a_task_names_the_users_line(self):
         repo = self.job([pyspark("a")], {"a.py": "from pyspark.sql.functions import udf\n\ndef f(n):\n    m = n\n    return 1 // m\n\n"
                                                  "spark.range(3).select(udf(f, 'long')('id')).collect()\n"})
-        events = self.run_events(repo, exit=1)
+        events = self.run_events(repo, exit=1, timeout=400)
         bad = events.one("statement.ended", status="error")
         self.assertEqual((bad["line"], bad["error"]["name"]), (7, "ZeroDivisionError"))
         self.assertEqual([(f["file"], f["line"]) for f in bad["error"]["frames"]], [("src/a.py", 5), ("src/a.py", 7)])
@@ -82,7 +82,7 @@ class PySpark(SparkHouse):
     def test_what_failed_leaves_nothing(self):
         repo = self.job([pyspark("a", error=pyspark("b"))], {"a.py": "df = spark.range(3)\nraise ValueError('no')\n",
                                                             "b.py": "import py4j\ntry:\n    ama_context.get_dataframe('a', 'df')\nexcept Exception as e:\n    print('none')\n"})
-        events = self.run_events(repo, exit=3)
+        events = self.run_events(repo, exit=3, timeout=400)
         self.assertEqual(events.one("output", action="b")["text"], "none")
 
     JOBS = "sc.statusTracker.getActiveJobIds.toList.size"
@@ -93,7 +93,7 @@ class PySpark(SparkHouse):
         repo = self.job([pyspark("a", timeout="4s", error=scala("b"))], {
             "a.py": "import os\nprint(sorted(n for n in os.environ if 'SECRET' in n or 'TOKEN' in n), sc._gateway.gateway_parameters.auth_token in open('/proc/self/cmdline').read())\n" + slow,
             "b.scala": f"Thread.sleep(500)\nval jobs = {self.JOBS}\nspark.range(10).count\n"})
-        events = self.run_events(repo, exit=3)
+        events = self.run_events(repo, exit=3, timeout=400)
         self.assertEqual(events.find("output", action="a")[0]["text"], "[] False")
         end = events.one("attempt.ended", action="a")
         self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
