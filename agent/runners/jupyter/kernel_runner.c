@@ -4,7 +4,7 @@
  *
  *     install ─▶ start ─▶ bound ─▶ split the file ─▶ statement … statement ─▶ (hand over) ─▶ shut down ─▶ end
  *
- * A cancel interrupts the statement; a kernel that does not even answer to that is killed after a second, one whose statement goes on after the grace. Before the
+ * A cancel interrupts the statement; if that goes on after the grace, because it does not want to end or because the kernel hangs, the kernel is killed. Before the
  * first statement it is killed at once. A kernel that dies is the end of its attempt, and what it has said by then is told.
  */
 #include "agent/runners/jupyter/kernel_work.h"
@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MS    1000 /* to an interrupt: it is another thread of the kernel that answers */
 #define HAND_OVER_MS 30000
 #define SPLIT_MS     60000 /* of a file of 4 MiB */
 
@@ -228,15 +227,6 @@ void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble,
 
 /* ---- cancel ---- */
 
-static void on_interrupted (const json_t *content, const ama_err_t *err, void *arg)
-{
-    kernel_work_t *work = arg;
-
-    (void) content;
-    if (err && work->asked == INTERRUPTED)
-        kernel_kill (work);
-}
-
 static void cancel (ama_attempt_t *attempt, bool force)
 {
     kernel_work_t *work = attempt->work;
@@ -249,7 +239,7 @@ static void cancel (ama_attempt_t *attempt, bool force)
         kernel_kill (work);
     else if (work->script.executing && work->asked == NOTHING_ASKED) {
         work->asked = INTERRUPTED;
-        ama_jupyter_control (work->client, "interrupt_request", NULL, ANSWER_MS, on_interrupted, work);
+        ama_jupyter_control (work->client, "interrupt_request", NULL, 0, NULL, NULL);
         ama_timer_after (work->timer, attempt->agent->conf.grace_ms);
     }
 }
