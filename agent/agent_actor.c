@@ -14,6 +14,7 @@
 #include "agent/guard.h"
 #include "agent/hello.h"
 #include "agent/replay.h"
+#include "agent/runners/jupyter/kernel_runner.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/sandbox.h"
@@ -183,7 +184,7 @@ const ama_runner_t *ama_agent_runner (const char *name)
     for (size_t i = 0; i < ARRAY_SIZE (runners); i++)
         if (strcmp (runners[i]->name, name) == 0)
             return runners[i];
-    return NULL;
+    return ama_kernel_runner (name);
 }
 
 static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)

@@ -37,6 +37,9 @@ typedef struct ama_runner {
     void (*recall) (ama_attempt_t *attempt, const char *bytes, size_t size);
     /* The tape has been played: what was under way goes on. May be NULL. */
     void (*resume) (ama_attempt_t *attempt);
+    /* By the Spark session of the attempt: it can be used (again); it has ended (cause: session-lost, oom, node-lost). NULL: it uses none. */
+    void (*session_back) (ama_attempt_t *attempt);
+    void (*session_lost) (ama_attempt_t *attempt, const char *cause, const char *reason);
 } ama_runner_t;
 
 struct ama_attempt {

@@ -38,7 +38,7 @@ static void read_below (ama_confine_t *confine, const char *dir, const char *nam
 /* Of the cache only what is the same for all: its mirrors and snapshots are other repositories. */
 static void read_dependencies (const ama_agent_t *agent, ama_confine_t *confine)
 {
-    static const char *const folders[] = { "coursier", "jars", "spark" };
+    static const char *const folders[] = { "coursier", "jars", "python", "spark" };
 
     for (size_t i = 0; i < ARRAY_SIZE (folders) && agent->conf.cache_dir; i++)
         read_below (confine, agent->conf.cache_dir, folders[i]);

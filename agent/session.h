@@ -1,4 +1,4 @@
-/* session.h - Spark sessions: one JVM with the kernel of runners/spark, shared by the Scala attempts of a run (internal to agent/) */
+/* session.h - Spark sessions: one JVM with the kernel of runners/spark, shared by the Spark attempts of a run (internal to agent/) */
 #ifndef AMA_AGENT_SESSION_H
 #define AMA_AGENT_SESSION_H
 
@@ -29,8 +29,8 @@ extern const ama_runner_t ama_scala_runner;
 
 /* It is ready, or was, and will be when its guard has said how things stand. */
 bool ama_session_is_usable (const ama_session_t *session);
-/* The kernel's first connection: control requests go here. Borrowed; gone when the session ends, before its attempts are told. NULL: ama_scala_session_back
- * follows, or ama_scala_session_lost. */
+/* The kernel's first connection: control requests go here. Borrowed; gone when the session ends, before its attempts are told. NULL: the runner's
+ * session_back follows, or session_lost. */
 ama_jupyter_t *ama_session_control (ama_session_t *session);
 /* No answer comes any more to what was asked there with this argument. */
 void ama_session_forget (ama_session_t *session, const void *arg);
@@ -41,10 +41,7 @@ const char *ama_session_note (const ama_session_t *session);
 const char *ama_session_key (const ama_session_t *session);
 /* The JVM does not obey: it is killed, and the session is lost for this reason. */
 void ama_session_kill (ama_session_t *session, const char *reason);
-
-/* By the session, to each of its attempts: it can be used; it has ended. */
-void ama_scala_session_back (ama_attempt_t *attempt);
-void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause,
-                             const char *reason); /* cause: session-lost, oom, node-lost */
+/* Its own folder, where the JVM has its temporary files, in tmp/. */
+const char *ama_session_folder (const ama_session_t *session);
 
 #endif

@@ -40,3 +40,8 @@ install_spark() {
     while IFS= read -r line; do export "${line?}"; done < <("$root/agent/runners/spark/install.sh" "$XDG_CACHE_HOME/amaterasu")
     [ -n "${SPARK_HOME:-}" ] || { say "Spark could not be installed"; exit 5; }
 }
+
+# Makes the Python environment of actions once, as an agent does when it first needs it.
+install_python() {
+    "$root/agent/runners/python/install.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the Python environment could not be made"; exit 5; }
+}

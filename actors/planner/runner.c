@@ -11,10 +11,10 @@ enum { NAME_ROOM = 64 };
 static const ama_runner_t runners[] = {
     { "spark-scala", "spark", "scala", .ready = true, .needs_file = true },
     { "shell", "shell", "bash", .ready = true, .needs_file = true },
-    { "pyspark", "spark", "pyspark", .ready = false, .needs_file = true },
+    { "pyspark", "spark", "pyspark", .ready = true, .needs_file = true },
     { "spark-sql", "spark", "sql", .ready = false, .needs_file = true },
     { "sparkr", "spark", "r", .ready = false, .needs_file = true },
-    { "python", "python", "python", .ready = false, .needs_file = true },
+    { "python", "python", "python", .ready = true, .needs_file = true },
     { "pandas", "python", "pandas", .ready = false, .needs_file = true },
     { "r", "r", "r", .ready = false, .needs_file = true },
     { "jar", "spark", "jar", .ready = false, .needs_file = false },

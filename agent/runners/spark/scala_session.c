@@ -24,15 +24,9 @@
 
 enum { BEGUN = 'b', LOST = 'l' }; /* on the tape, beside the letters of requests */
 
-void scala_set_text (char **to, const char *text)
-{
-    free (*to);
-    *to = ama_strdup (text ? text : "");
-}
-
 bool scala_playing (const work_t *work)
 {
-    return ama_replay_playing (work->attempt);
+    return ama_replay_playing (work->script.attempt);
 }
 
 static void note (work_t *work, char kind, const char *text)
@@ -41,7 +35,7 @@ static void note (work_t *work, char kind, const char *text)
 
     ama_str_putc (&bytes, kind);
     ama_str_puts (&bytes, text);
-    ama_attempt_note (work->attempt, AMA_TAPE_OWN, bytes.data, bytes.size);
+    ama_attempt_note (work->script.attempt, AMA_TAPE_OWN, bytes.data, bytes.size);
     ama_str_done (&bytes);
 }
 
@@ -118,15 +112,15 @@ static const char *compose (const work_t *work, ask_kind_t kind, json_t **ret_co
     case ASK_OPEN:
         *ret_content =
             json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O}", "connection", ama_jupyter_connection (work->prefix, work->key),
-                       "journal", work->fifo, "scope", work->scope, "action", work->attempt->action, "run",
-                       ama_id_text (work->attempt->run, run), "env", work->env);
+                       "journal", work->fifo, "scope", work->scope, "action", work->script.attempt->action, "run",
+                       ama_id_text (work->script.attempt->run, run), "env", work->env);
         return "ama_open_request";
     case ASK_SPLIT:
-        *ret_content = json_pack ("{s:s, s:s}", "code", work->source, "file", work->attempt->file);
+        *ret_content = json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file);
         return "ama_split_request";
     default:
-        *ret_content =
-            json_pack ("{s:s, s:b}", "scope", work->scope, "publish", work->state == AMA_ATTEMPT_STATE_SUCCEEDED);
+        *ret_content = json_pack ("{s:s, s:b}", "scope", work->scope, "publish",
+                                  work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED);
         return "ama_close_request";
     }
 }
@@ -160,7 +154,7 @@ void scala_connect (work_t *work)
     ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = work->key };
 
     if (work->opened && !work->client && work->session && !scala_playing (work))
-        work->client = ama_jupyter_new (work->attempt->agent->ctx, &conf, NULL);
+        work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, NULL);
 }
 
 /* ---- loss ---- */
@@ -176,12 +170,13 @@ static void drop_session (work_t *work)
 static void lose (work_t *work, const json_t *json)
 {
     drop_session (work);
-    scala_fail (work,
-                &(ama_outcome_t){ .state = (ama_attempt_state_t) json_integer_value (json_object_get (json, "state")),
-                                  .cause = ama_jupyter_string (json, "cause"),
-                                  .error = ama_jupyter_string (json, "error"),
-                                  .message = ama_jupyter_string (json, "message"),
-                                  .file = work->attempt->file });
+    ama_script_fail (&work->script, &(ama_outcome_t){ .state = (ama_attempt_state_t) json_integer_value (
+                                                          json_object_get (json, "state")),
+                                                      .cause = ama_jupyter_string (json, "cause"),
+                                                      .exit = -1,
+                                                      .error = ama_jupyter_string (json, "error"),
+                                                      .message = ama_jupyter_string (json, "message"),
+                                                      .file = work->script.attempt->file });
 }
 
 static void tell_lost (work_t *work, ama_attempt_state_t state, const char *cause, const char *error,
@@ -190,7 +185,7 @@ static void tell_lost (work_t *work, ama_attempt_state_t state, const char *caus
     json_t *json =
         json_pack ("{s:i, s:s, s:s, s:s}", "state", (int) state, "cause", cause, "error", error, "message", message);
 
-    if (work->step != CLOSING)
+    if (work->script.step != AMA_SCRIPT_CLOSING)
         note_json (work, LOST, json);
     lose (work, json);
     json_decref (json);
@@ -217,7 +212,7 @@ static void on_part (void *arg)
 {
     work_t *work = arg;
 
-    if (work->step == CLOSING)
+    if (work->script.step == AMA_SCRIPT_CLOSING)
         return;
     if (work->lost_cause)
         lose_with_session (work);
@@ -229,20 +224,20 @@ static void note_session_end (work_t *work, const char *cause, const char *reaso
 {
     drop_session (work);
     if (!work->lost_cause) {
-        scala_set_text (&work->lost_cause, cause);
-        scala_set_text (&work->lost_reason, reason);
+        ama_script_set_text (&work->lost_cause, cause);
+        ama_script_set_text (&work->lost_reason, reason);
     }
-    if (work->attempt->replay)
+    if (work->script.attempt->replay)
         return; /* when its tape has been played */
-    if (work->step == CLOSING)
-        scala_settle (work);
+    if (work->script.step == AMA_SCRIPT_CLOSING)
+        work->script.host->settle (&work->script);
     else if (work->relaying)
         ama_timer_after (work->part, PART_MS);
     else
         lose_with_session (work);
 }
 
-void ama_scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason)
+void scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason)
 {
     note_session_end (attempt->work, cause, reason);
 }
@@ -255,7 +250,7 @@ static void on_bytes (int channel, const char *bytes, size_t size, void *arg)
     ama_err_t err;
 
     if (channel == 1 && work->journal && ama_journal_feed (work->journal, bytes, size, &err) < 0
-        && work->step != CLOSING)
+        && work->script.step != AMA_SCRIPT_CLOSING)
         lose_alone (work, AMA_ATTEMPT_STATE_ERRORED, "session-lost", "kernel", err.text);
 }
 
@@ -264,7 +259,7 @@ static void on_relayed (const ama_child_end_t *how, int trouble, bool lease_over
     work_t *work = arg;
 
     work->relaying = false;
-    if (work->step == CLOSING)
+    if (work->script.step == AMA_SCRIPT_CLOSING)
         return;
     if (work->lost_cause)
         lose_with_session (work);
@@ -283,7 +278,7 @@ static void on_relayed (const ama_child_end_t *how, int trouble, bool lease_over
 static void begin (work_t *work, const char *key)
 {
     work->key = ama_strdup (key);
-    work->journal = ama_journal_new (key, scala_said, work);
+    work->journal = ama_journal_new (key, ama_script_said, &work->script);
     note (work, BEGUN, key);
     if (json_array_size (work->jars))
         scala_want (work, ASK_JARS);
@@ -298,7 +293,7 @@ static void on_soon (void *arg)
     work_t *work = arg;
 
     if (work->over)
-        scala_end (work);
+        ama_script_end (&work->script);
     else if (scala_playing (work))
         return;
     else if (!work->key && !work->restored && work->session)
@@ -320,11 +315,11 @@ static json_t *environment_of (const ama_attempt_start_t *start)
 
 static void prepare (work_t *work, const ama_attempt_start_t *message)
 {
-    ama_ctx_t *ctx = work->attempt->agent->ctx;
+    ama_ctx_t *ctx = work->script.attempt->agent->ctx;
 
     work->soon = ama_timer_new (ctx, on_soon, work);
     work->part = ama_timer_new (ctx, on_part, work);
-    (void) ama_id_text (work->attempt->id, work->scope);
+    (void) ama_id_text (work->script.attempt->id, work->scope);
     work->env = environment_of (message);
     work->jars = json_array ();
     for (size_t i = 0; i < message->n_jars; i++)
@@ -336,14 +331,14 @@ static void join_session (work_t *work, ama_session_t *session)
     ama_str_t fifo = { 0 };
 
     work->session = session;
-    work->prefix = ama_session_prefix (session, work->attempt->id);
+    work->prefix = ama_session_prefix (session, work->script.attempt->id);
     ama_str_printf (&fifo, "%s-j", work->prefix);
     work->fifo = ama_str_take (&fifo);
 }
 
 static int start_relay (work_t *work, ama_err_t *err)
 {
-    ama_attempt_t *attempt = work->attempt;
+    ama_attempt_t *attempt = work->script.attempt;
     const ama_agent_conf_t *conf = &attempt->agent->conf;
     char mark[64], id[AMA_ID_TEXT];
     const char *argv[] = { conf->ward, "relay", work->fifo, NULL }, *env[] = { mark, NULL };
@@ -428,8 +423,8 @@ void scala_resume (ama_attempt_t *attempt)
     if (session && ama_session_is_usable (session) && !work->lost_cause)
         join_session (work, session);
     else if (!work->lost_cause) {
-        scala_set_text (&work->lost_cause, "session-lost");
-        scala_set_text (&work->lost_reason, "its Spark session has not outlived the agent");
+        ama_script_set_text (&work->lost_cause, "session-lost");
+        ama_script_set_text (&work->lost_reason, "its Spark session has not outlived the agent");
     }
     ama_timer_after (work->soon, 0);
 }
@@ -439,11 +434,12 @@ static void give_back (work_t *work)
 {
     forget_asks (work);
     work->opened = true; /* it may be */
-    scala_finish (work, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
-                                          .cause = "node-lost",
-                                          .error = "lost",
-                                          .message = "the agent died before it began",
-                                          .file = work->attempt->file });
+    ama_script_finish (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
+                                                        .cause = "node-lost",
+                                                        .exit = -1,
+                                                        .error = "lost",
+                                                        .message = "the agent died before it began",
+                                                        .file = work->script.attempt->file });
 }
 
 /* What has no answer is asked for (again). */
@@ -456,21 +452,21 @@ static void go_live (work_t *work)
     }
     if (!ama_session_control (work->session))
         return; /* it will say when */
-    if (work->step != CLOSING && (!work->key || (work->secret && scala_wants (work, ASK_OPEN)))) {
+    if (work->script.step != AMA_SCRIPT_CLOSING && (!work->key || (work->secret && scala_wants (work, ASK_OPEN)))) {
         give_back (work);
         return;
     }
     scala_connect (work);
     send_asks (work);
-    scala_send_statement (work);
-    if (work->attempt->cancelled)
-        scala_cancel (work->attempt, false);
-    if (!work->relaying && work->step != CLOSING)
+    work->script.host->send (&work->script);
+    if (work->script.attempt->cancelled)
+        scala_cancel (work->script.attempt, false);
+    if (!work->relaying && work->script.step != AMA_SCRIPT_CLOSING)
         ama_timer_after (work->part, PART_MS);
-    scala_settle (work);
+    work->script.host->settle (&work->script);
 }
 
-void ama_scala_session_back (ama_attempt_t *attempt)
+void scala_session_back (ama_attempt_t *attempt)
 {
     work_t *work = attempt->work;
 
@@ -482,7 +478,7 @@ void ama_scala_session_back (ama_attempt_t *attempt)
 
 void scala_leave (work_t *work)
 {
-    if (work->fifo && !work->attempt->agent->letting_go)
+    if (work->fifo && !work->script.attempt->agent->letting_go)
         (void) unlink (work->fifo);
     forget_asks (work);
     ama_jupyter_destroy (&work->client);

@@ -4,9 +4,8 @@
 
 #include "agent/replay.h"
 #include "agent/runners/jupyter/journal.h"
+#include "agent/runners/jupyter/script.h"
 #include "agent/session.h"
-
-typedef enum { OPENING, RUNNING, CLOSING } step_t;
 
 /* Control requests, on the session's connection; their letters stand on the tape. */
 typedef enum { ASK_JARS = 'j', ASK_OPEN = 'o', ASK_SPLIT = 's', ASK_CLOSE = 'c' } ask_kind_t;
@@ -19,21 +18,10 @@ typedef struct {
 } ask_t;
 
 typedef struct work {
-    ama_attempt_t *attempt;
-    step_t step;
-    char *source;
-    json_t *statements; /* NULL: not split yet */
-    size_t next;
-    bool executing;
-    int64_t begun_ms;
-    char *value; /* of the statement under way */
+    ama_script_t script; /* the first: a script is its work */
     ama_timer_t *timer;
     int stage; /* of the cancel: 1 interrupted, 2 by force */
-    /* the outcome, kept until the scope is closed */
-    ama_attempt_state_t state;
-    char *cause, *error, *message, *file;
-    uint32_t line;
-    bool over; /* and it is */
+    bool over; /* all is closed */
     /* scala_session.c */
     ama_session_t *session; /* NULL: none, or it is lost */
     char scope[AMA_ID_TEXT];
@@ -53,24 +41,12 @@ typedef struct work {
 
 /* The answer to a control request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
 void scala_answered (work_t *work, ask_kind_t kind, const json_t *content);
-/* A message of the scope. An ama_journal_fn; arg is the work. */
-void scala_said (const ama_jupyter_message_t *message, void *arg);
-/* To the kernel, if one is under way and nothing is played. It may have it already. */
-void scala_send_statement (work_t *work);
-/* The end of the statement under way, if there is one: for this reason. Then the outcome. */
-void scala_fail (work_t *work, const ama_outcome_t *outcome);
-void scala_finish (work_t *work, const ama_outcome_t *outcome);
-/* When the outcome is known and no answer is missing: the scope is closed, then the attempt ends. */
-void scala_settle (work_t *work);
 void scala_cancel (ama_attempt_t *attempt, bool force);
-/* Tells the outcome; the attempt may be gone when this returns. */
-void scala_end (work_t *work);
 /* All that needs no session. */
 int scala_load (ama_attempt_t *attempt, ama_err_t *err);
 
 /* ---- scala_session.c ---- */
 
-void scala_set_text (char **to, const char *text);
 /* True: no request is sent, no answer put on the tape. */
 bool scala_playing (const work_t *work);
 /* Asks, now or when that is possible; scala_answered follows unless the session is lost. */
@@ -83,6 +59,8 @@ int scala_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, c
                    ama_ward_port_t *ret_port, ama_err_t *err);
 void scala_recall (ama_attempt_t *attempt, const char *bytes, size_t size);
 void scala_resume (ama_attempt_t *attempt);
+void scala_session_back (ama_attempt_t *attempt);
+void scala_session_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
 /* Frees what is its own. */
 void scala_leave (work_t *work);
 

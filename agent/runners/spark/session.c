@@ -56,18 +56,12 @@ static void release (ama_session_t *session)
 
     HASH_DEL (agent->sessions, session);
     ama_jupyter_destroy (&session->client);
-    if (session->child) {
-        ama_child_kill (session->child, true);
-        ama_leftovers_forget (agent->leftovers, ama_child_pid (session->child));
-        ama_child_release (&session->child);
-    }
+    ama_install_destroy (&session->install);
     end_ask (session);
     ama_ward_release (&session->ward);
     ama_session_log_destroy (&session->log);
     ama_vault_release (agent->vaults, &session->vault);
     ama_session_files_done (&session->files);
-    ama_str_done (&session->said);
-    ama_str_done (&session->telling);
     ama_timer_destroy (&session->timer);
     free (session->last_told);
     free (session->reason);
@@ -93,9 +87,9 @@ static void end_attempts (ama_session_t *session, const char *cause, const char 
 
     HASH_ITER (hh, session->agent->attempts, attempt, spare)
     {
-        if (attempt->runner == &ama_scala_runner && ama_id_equal (attempt->session, session->id)
+        if (attempt->runner->session_lost && ama_id_equal (attempt->session, session->id)
             && !ama_attempt_has_ended (attempt))
-            ama_scala_session_lost (attempt, cause, reason);
+            attempt->runner->session_lost (attempt, cause, reason);
     }
 }
 
@@ -139,8 +133,8 @@ void session_note_reason (ama_session_t *session, const char *reason)
 
 void session_kill_it (ama_session_t *session)
 {
-    if (session->child)
-        ama_child_kill (session->child, true);
+    if (session->install)
+        ama_install_kill (session->install);
     if (session->ward)
         ama_ward_kill (session->ward, true);
 }
@@ -212,53 +206,25 @@ void ama_session_drop (ama_session_t *session)
 
 /* ---- installing ---- */
 
-static void tell_line (ama_session_t *session)
+static void on_told (const char *line, void *arg)
 {
-    static const char prefix[] = "spark:";
-    const char *line = session->telling.data;
-
-    if (ama_str_starts (line, prefix))
-        line += sizeof prefix - 1;
-    line += strspn (line, " \t");
-    if (!*line)
-        return;
-    free (session->last_told);
-    session->last_told = ama_text_fit (line, strlen (line), AMA_ATTEMPT_SESSION_STATUS_DETAIL_MAX);
-    session_tell (session, AMA_SESSION_STATE_OPENING, session->last_told);
+    session_tell (arg, AMA_SESSION_STATE_OPENING, line);
 }
 
-static void on_installer_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
-{
-    ama_session_t *session = arg;
-
-    (void) child;
-    if (channel == 1 && session->said.size + size < 65536)
-        ama_str_add (&session->said, bytes, size);
-    for (size_t i = 0; channel == 2 && i < size; i++) {
-        if (bytes[i] != '\n' && session->telling.size < 2000)
-            ama_str_putc (&session->telling, bytes[i]);
-        if (bytes[i] == '\n' && session->telling.size) {
-            tell_line (session);
-            ama_str_clear (&session->telling);
-        }
-    }
-}
-
-static void on_installed (ama_child_t *child, const ama_child_end_t *how, void *arg)
+static void on_installed (const char *said, const char *trouble, void *arg)
 {
     ama_session_t *session = arg;
     ama_err_t err = { 0 };
     char *detail = NULL;
 
-    ama_leftovers_forget (session->agent->leftovers, ama_child_pid (child));
-    session->child = NULL;
+    session->install = NULL;
     if (session->state == CLOSING) {
         session_end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
         return;
     }
-    if (how->code != 0)
-        detail = ama_strdup (session->last_told ? session->last_told : "Spark could not be installed");
-    else if (ama_session_take_installed (&session->files, session->said.data, &err) < 0)
+    if (trouble)
+        detail = ama_strdup (trouble);
+    else if (ama_session_take_installed (&session->files, said, &err) < 0)
         detail = ama_strdup (err.text);
     if (!detail) {
         session->state = STARTING;
@@ -270,35 +236,19 @@ static void on_installed (ama_child_t *child, const ama_child_end_t *how, void *
         session_end (session, AMA_SESSION_STATE_FAILED, detail, "session-lost");
 }
 
-/* With the agent's own environment, since it may need a proxy; `env` adds the marks. */
 static int start_installer (ama_session_t *session, ama_err_t *err)
 {
-    ama_agent_t *agent = session->agent;
-    char guard[64], mark[64], java[1024], spark[1024], id[AMA_ID_TEXT];
-    const char *argv[10] = { "env", guard, mark };
-    int n = 3;
-    ama_child_spec_t spec = { .argv = argv,
-                              .cwd = session->files.folder,
-                              .on_output = on_installer_output,
-                              .on_exit = on_installed,
-                              .arg = session };
-
-    (void) snprintf (guard, sizeof guard, "AMA_GUARD=%s", agent->token);
-    (void) snprintf (mark, sizeof mark, AMA_MARK "=%s", ama_id_text (session->id, id));
-    if (agent->conf.java_home
-        && snprintf (java, sizeof java, "JAVA_HOME=%s", agent->conf.java_home) < (int) sizeof java)
-        argv[n++] = java;
-    if (agent->conf.spark_home
-        && snprintf (spark, sizeof spark, "SPARK_HOME=%s", agent->conf.spark_home) < (int) sizeof spark)
-        argv[n++] = spark;
-    argv[n++] = agent->bash;
-    argv[n++] = session->files.install;
-    argv[n++] = agent->conf.cache_dir;
-    session->child = ama_child_spawn (agent->ctx, &spec, err);
-    if (!session->child)
+    session->install = ama_install_start (session->agent,
+                                          &(ama_install_conf_t){ .script = session->files.install,
+                                                                 .cwd = session->files.folder,
+                                                                 .mark = session->id,
+                                                                 .on_told = on_told,
+                                                                 .on_done = on_installed,
+                                                                 .arg = session },
+                                          err);
+    if (!session->install)
         return AMA_E_CHILD;
-    session->group = ama_child_pid (session->child);
-    ama_leftovers_know (agent->leftovers, session->group);
+    session->group = ama_install_group (session->install);
     return 0;
 }
 
@@ -414,6 +364,11 @@ char *ama_session_prefix (ama_session_t *session, ama_id_t attempt)
 {
     char id[AMA_ID_TEXT];
     return ama_session_files_prefix (&session->files, ama_id_text (attempt, id) + AMA_ID_TEXT - 1 - PREFIX);
+}
+
+const char *ama_session_folder (const ama_session_t *session)
+{
+    return session->files.folder;
 }
 
 const char *ama_session_note (const ama_session_t *session)

@@ -1,11 +1,11 @@
 /* session_files.c - see session_files.h; called by session.c, on the agent's thread */
 #include "agent/runners/spark/session_files.h"
 
+#include "agent/runners/jupyter/sockets.h"
 #include "agent/runners/jupyter/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stddef.h>
@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX                                                                                                    \
-    90 /* bytes of the folder's path: a socket's path has 107, and the number of the connection needs some */
 #define LOG_TAIL  8192 /* bytes of the log that are looked at */
 #define LINES_MAX 5    /* of them that are told */
 
@@ -32,22 +30,6 @@ static int make (const char *path, ama_err_t *err)
     if (mkdir (path, 0700) < 0 && errno != EEXIST)
         return ama_err_set (err, errno == ENOSPC ? AMA_E_NOSPACE : AMA_E_IO, "%s: %s", path, strerror (errno));
     return 0;
-}
-
-/* mkdtemp makes it 0700. */
-static int make_sockets (const ama_agent_t *agent, ama_session_files_t *files, ama_err_t *err)
-{
-    files->sockets = join (agent->conf.dir, "agent/s-XXXXXX");
-    if (strlen (files->sockets) > SOCKETS_MAX) {
-        free (files->sockets);
-        files->sockets = ama_strdup (P_tmpdir "/ama-XXXXXX");
-    }
-    if (mkdtemp (files->sockets))
-        return 0;
-    (void) ama_err_set (err, AMA_E_IO, "%s: %s", files->sockets, strerror (errno));
-    free (files->sockets);
-    files->sockets = NULL;
-    return AMA_E_IO;
 }
 
 /* ---- documents ---- */
@@ -202,7 +184,7 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = make (files->tmp, err);
     if (rc == 0)
-        rc = make_sockets (agent, files, err);
+        rc = ama_sockets_make (agent->conf.dir, &files->sockets, err);
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
@@ -249,20 +231,6 @@ void ama_session_files_leave (ama_session_files_t *files)
     files->sockets = NULL;
 }
 
-static void remove_sockets (const char *folder)
-{
-    char *pattern = join (folder, "*");
-    glob_t found;
-
-    if (glob (pattern, GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            (void) unlink (found.gl_pathv[i]);
-        globfree (&found);
-    }
-    (void) rmdir (folder);
-    free (pattern);
-}
-
 void ama_session_files_done (ama_session_files_t *files)
 {
     char *const strings[] = { files->folder,        files->tmp,        files->log,        files->spark_json,
@@ -273,7 +241,7 @@ void ama_session_files_done (ama_session_files_t *files)
     if (files->spark_secrets)
         sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));
     if (files->sockets)
-        remove_sockets (files->sockets);
+        ama_sockets_remove (files->sockets);
     for (size_t i = 0; i < ARRAY_SIZE (strings); i++)
         free (strings[i]);
     ama_env_done (&files->extra);

@@ -3,6 +3,7 @@
 #define AMA_AGENT_SESSION_IN_H
 
 #include "actors/runtime/ama_child.h"
+#include "agent/install.h"
 #include "agent/runners/spark/session_files.h"
 #include "agent/runners/spark/session_log.h"
 #include "agent/secret_ask.h"
@@ -24,13 +25,11 @@ struct ama_session {
     ama_session_log_t *log; /* NULL: the kernel writes it itself */
     char key[33];
     ama_jupyter_t *client;
-    ama_child_t *child; /* the installer */
-    pid_t group;        /* its; while it is RETURNING, the kernel's */
+    ama_install_t *install;
+    pid_t group; /* the installer's; while it is RETURNING, the kernel's */
     uint64_t kernel_since;
     ama_ward_t *ward;                 /* the kernel's */
     int64_t lease_ms, asked_lease_ms; /* lease_ms 0: it does not outlive the agent */
-    ama_str_t said;                   /* by install.sh on its standard output */
-    ama_str_t telling;                /* a line of its standard error */
     char *last_told;
     ama_timer_t *timer; /* of the state */
     int64_t begun_ms;

@@ -180,9 +180,9 @@ static void tell_attempts (ama_session_t *session)
 
     HASH_ITER (hh, session->agent->attempts, attempt, spare)
     {
-        if (attempt->runner == &ama_scala_runner && ama_id_equal (attempt->session, session->id)
+        if (attempt->runner->session_back && ama_id_equal (attempt->session, session->id)
             && !ama_attempt_has_ended (attempt))
-            ama_scala_session_back (attempt);
+            attempt->runner->session_back (attempt);
     }
 }
 

@@ -28,7 +28,17 @@ final class Control(host: Host) {
     if (!scope.matches(Control.Scope)) throw new IllegalArgumentException(s"scope '$scope' is not of the form ${Control.Scope}")
     val environment = if (c.path("env").isObject) Environment(c.path("env")) else host.options.environment
     val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment)
-    val journal     = Option(c.path("journal").asText("")).filter(_.nonEmpty).map(file => new Journal(Path.of(file), scope))
+    if (c.path("peer").asBoolean(false)) openPeer(attempt)
+    else openKernel(c, attempt)
+  }
+
+  private def openPeer(attempt: Attempt): ObjectNode = {
+    val peer = host.openPeer(attempt)
+    Json.ok("port" -> peer.port, "token" -> peer.token, "spark_home" -> host.options.sparkHome)
+  }
+
+  private def openKernel(c: JsonNode, attempt: Attempt): ObjectNode = {
+    val journal = Option(c.path("journal").asText("")).filter(_.nonEmpty).map(file => new Journal(Path.of(file), attempt.scope))
     host.open(ConnectionInfo(c.path("connection")), attempt, journal)
     Json.ok()
   }

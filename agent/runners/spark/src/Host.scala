@@ -42,6 +42,24 @@ final class Host(val options: Options) {
   /** One with a journal may be asked for again: by a client that does not know what became of the one before it. */
   def open(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Unit = add(connection, attempt, journal).claimNow()
 
+  /** An attempt of another process. */
+  def openPeer(attempt: Attempt): Peer = {
+    val peer = new Peer(this, attempt)          // waits for Spark
+    synchronized {
+      if (leaving.get) { peer.end(); throw new IllegalStateException("the kernel is shutting down") }
+      Peer.take(attempt.scope).foreach(_.end())
+      Peer.put(peer)
+    }
+    peer
+  }
+
+  private def closePeer(peer: Peer, publish: Boolean): Closed = {
+    val handed = if (publish) peer.handed else SortedMap.empty[String, Handed]
+    peer.end()
+    if (publish) handover.publish(peer.attempt.action, handed)
+    Closed(None, handed.toSeq.map { case (name, h) => name -> h.kind })
+  }
+
   private def add(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Kernel = synchronized {
     if (leaving.get) throw new IllegalStateException("the kernel is shutting down")
     Option(kernels.get(attempt.scope)) match {
@@ -129,6 +147,10 @@ final class Host(val options: Options) {
     * told the same. */
   def close(scope: String, publish: Boolean): Closed = {
     if (scope == Host.Main) throw new IllegalArgumentException("the first connection ends by a shutdown_request only")
+    Peer.take(scope).map(closePeer(_, publish)).getOrElse(closeKernel(scope, publish))
+  }
+
+  private def closeKernel(scope: String, publish: Boolean): Closed = {
     val mine    = new CompletableFuture[Closed]
     val earlier = if (kernels.containsKey(scope)) ends.putIfAbsent(scope, mine) else ends.get(scope)
     if (earlier != null) Host.join(earlier)

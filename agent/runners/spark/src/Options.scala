@@ -6,7 +6,8 @@ import java.nio.file.{Files, Path}
 
 /** What the environment variables of the process say. Nobody else reads them. */
 final case class Options(
-    sparkConf: Option[Path], sparkSecrets: Option[Array[Byte]], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path)
+    sparkConf: Option[Path], sparkSecrets: Option[Array[Byte]], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path,
+    sparkHome: String)
 
 object Options {
   def apply(env: Map[String, String]): Options = {
@@ -19,7 +20,8 @@ object Options {
       run = set("AMA_RUN").getOrElse(""),
       environment = Environment(set("AMA_ENV_JSON").fold(Json.obj(): com.fasterxml.jackson.databind.JsonNode)(f => Json.read(Files.readAllBytes(Path.of(f))))),
       parent = set("JPY_PARENT_PID").flatMap(_.toLongOption),
-      folder = Files.createTempDirectory("ama-kernel"))
+      folder = Files.createTempDirectory("ama-kernel"),
+      sparkHome = set("SPARK_HOME").getOrElse(""))
   }
 
   def sinceStart: Long = System.currentTimeMillis - ManagementFactory.getRuntimeMXBean.getStartTime

@@ -27,9 +27,31 @@ package org.amaterasu.kernel {
 
     def cancelGroup(sc: SparkContext, group: String): Unit = sc.cancelJobGroup(group)
 
+    /** A py4j gateway into this process, on the loopback address. */
+    final class Gateway private[Shim] (server: org.apache.spark.api.python.AmaGateway) {
+      def port: Int     = server.port
+      def token: String = server.token
+      def close(): Unit = server.close()
+    }
+
+    def gateway(sc: SparkContext): Gateway = new Gateway(new org.apache.spark.api.python.AmaGateway(sc))
+
     /** Ends a thread that never waits. Javas after 19 refuse. */
     @annotation.nowarn("cat=deprecation")
     def stop(thread: Thread): Unit = thread.stop()
+  }
+}
+
+package org.apache.spark.api.python {
+  import org.apache.spark.SparkContext
+
+  /** `Py4JServer` is Spark's own. */
+  final class AmaGateway(sc: SparkContext) {
+    private val server = new Py4JServer(sc.conf)
+    server.start()
+    def port: Int     = server.getListeningPort
+    def token: String = server.secret
+    def close(): Unit = server.shutdown()
   }
 }
 

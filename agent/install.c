@@ -1,0 +1,145 @@
+/* install.c - see install.h; used by sessions and runners, on the agent's thread */
+#include "agent/install.h"
+
+#include "actors/runtime/ama_child.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAID_MAX 65536
+#define LINE_MAX 2000
+
+struct ama_install {
+    ama_agent_t *agent;
+    ama_install_conf_t conf;
+    ama_child_t *child;
+    ama_str_t said, line; /* line: of its standard error, unfinished */
+    char *last;           /* that it told */
+};
+
+static void free_install (ama_install_t *install)
+{
+    ama_str_done (&install->said);
+    ama_str_done (&install->line);
+    free (install->last);
+    free (install);
+}
+
+/* Without the word before the colon by which a script names itself. */
+static void tell (ama_install_t *install)
+{
+    const char *line = install->line.data;
+    size_t word = strspn (line, "abcdefghijklmnopqrstuvwxyz");
+
+    if (word && line[word] == ':')
+        line += word + 1;
+    line += strspn (line, " \t");
+    if (!*line)
+        return;
+    free (install->last);
+    install->last = ama_text_fit (line, strlen (line), LINE_MAX);
+    if (install->conf.on_told)
+        install->conf.on_told (install->last, install->conf.arg);
+}
+
+static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
+{
+    ama_install_t *install = arg;
+
+    (void) child;
+    if (channel == 1 && install->said.size + size < SAID_MAX)
+        ama_str_add (&install->said, bytes, size);
+    for (size_t i = 0; channel == 2 && i < size; i++) {
+        if (bytes[i] != '\n' && install->line.size < LINE_MAX)
+            ama_str_putc (&install->line, bytes[i]);
+        if (bytes[i] == '\n' && install->line.size) {
+            tell (install);
+            ama_str_clear (&install->line);
+        }
+    }
+}
+
+static void on_ended (ama_child_t *child, const ama_child_end_t *how, void *arg)
+{
+    ama_install_t *install = arg;
+    bool ok = how->code == 0;
+
+    ama_leftovers_forget (install->agent->leftovers, ama_child_pid (child));
+    install->child = NULL;
+    install->conf.on_done (ok ? install->said.data ? install->said.data : "" : NULL,
+                           ok              ? NULL
+                           : install->last ? install->last
+                                           : "what the runner needs could not be installed",
+                           install->conf.arg);
+    free_install (install);
+}
+
+ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *conf, ama_err_t *err)
+{
+    ama_install_t *install = ama_calloc (1, sizeof *install);
+    char guard[64], mark[64], java[1024], spark[1024], id[AMA_ID_TEXT];
+    const char *argv[10] = { "env", guard, mark };
+    int n = 3;
+    ama_child_spec_t spec = {
+        .argv = argv, .cwd = conf->cwd, .on_output = on_output, .on_exit = on_ended, .arg = install
+    };
+
+    install->agent = agent;
+    install->conf = *conf;
+    (void) snprintf (guard, sizeof guard, "AMA_GUARD=%s", agent->token);
+    (void) snprintf (mark, sizeof mark, AMA_MARK "=%s", ama_id_text (conf->mark, id));
+    if (agent->conf.java_home
+        && snprintf (java, sizeof java, "JAVA_HOME=%s", agent->conf.java_home) < (int) sizeof java)
+        argv[n++] = java;
+    if (agent->conf.spark_home
+        && snprintf (spark, sizeof spark, "SPARK_HOME=%s", agent->conf.spark_home) < (int) sizeof spark)
+        argv[n++] = spark;
+    argv[n++] = agent->bash;
+    argv[n++] = conf->script;
+    argv[n++] = agent->conf.cache_dir;
+    install->child = ama_child_spawn (agent->ctx, &spec, err);
+    if (!install->child) {
+        free_install (install);
+        return NULL;
+    }
+    ama_leftovers_know (agent->leftovers, ama_child_pid (install->child));
+    return install;
+}
+
+pid_t ama_install_group (const ama_install_t *install)
+{
+    return ama_child_pid (install->child);
+}
+
+void ama_install_kill (ama_install_t *install)
+{
+    ama_child_kill (install->child, true);
+}
+
+void ama_install_destroy (ama_install_t **install)
+{
+    ama_install_t *gone = *install;
+
+    *install = NULL;
+    if (!gone)
+        return;
+    ama_child_kill (gone->child, true);
+    ama_leftovers_forget (gone->agent->leftovers, ama_child_pid (gone->child));
+    ama_child_release (&gone->child);
+    free_install (gone);
+}
+
+char **ama_install_values (const char *said, const char *name)
+{
+    size_t length = strlen (name), count = 0, lines = 1;
+    char **values;
+
+    for (const char *at = said; *at; at++)
+        lines += *at == '\n';
+    values = ama_calloc (lines + 1, sizeof *values);
+    for (const char *at = said; at && *at; at = strchr (at, '\n') ? strchr (at, '\n') + 1 : NULL)
+        if (strncmp (at, name, length) == 0 && at[length] == '=')
+            values[count++] = ama_strndup (at + length + 1, strcspn (at + length + 1, "\n"));
+    return values;
+}

@@ -1,0 +1,35 @@
+/* install.h - what a runner needs and the machine may lack: made once by its install.sh, in the agent's cache (internal to agent/)
+ *
+ * The script runs with the agent's own environment, since it may need a proxy, and outside any sandbox: nothing of a job is in it. What it says on its standard output is
+ * its result, lines on its standard error are for people. What is there already costs some milliseconds.
+ */
+#ifndef AMA_AGENT_INSTALL_H
+#define AMA_AGENT_INSTALL_H
+
+#include "agent/agent.h"
+
+typedef struct ama_install ama_install_t;
+
+typedef struct {
+    const char *script; /* absolute */
+    const char *cwd;
+    ama_id_t mark; /* of its processes */
+    /* What it does; may be NULL. */
+    void (*on_told) (const char *line, void *arg);
+    /* said: all of its result, or NULL and trouble, for a person. Both borrowed. The install is gone. */
+    void (*on_done) (const char *said, const char *trouble, void *arg);
+    void *arg;
+} ama_install_conf_t;
+
+/* Strings are borrowed for the call. NULL and err: AMA_E_CHILD. */
+ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *conf, ama_err_t *err);
+pid_t ama_install_group (const ama_install_t *install);
+/* on_done follows. */
+void ama_install_kill (ama_install_t *install);
+/* It is killed; on_done does not follow. */
+void ama_install_destroy (ama_install_t **install);
+
+/* The rest of each line of said that begins with name and '='; owned, NULL-terminated, by ama_strv_free. */
+char **ama_install_values (const char *said, const char *name);
+
+#endif

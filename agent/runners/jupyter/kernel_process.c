@@ -1,0 +1,244 @@
+/* kernel_process.c - the process of a kernel of an action's own: installed, started, heard
+ *
+ * Used by kernel_runner.c, on the agent's thread.
+ *
+ * It runs under the attempt's guard, in the attempt's sandbox. On its standard input it finds what it is to do; what it says comes as a journal on its descriptor 3,
+ * so nothing is lost or out of order, and who says too much waits. It may hold secrets and a key, so neither is in a file.
+ */
+#include "agent/runners/jupyter/kernel_work.h"
+
+#include "actors/base/ama_failpoint.h"
+#include "agent/runners/jupyter/sockets.h"
+#include "agent/secret_start.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define START_MS  60000 /* from its start to its first word */
+#define JOURNAL   3     /* channel of what it says */
+#define ORDER_MAX (1000u << 10)
+
+/* ---- what it says ---- */
+
+static void on_silent (void *arg)
+{
+    kernel_kill (arg);
+}
+
+static void on_message (const ama_jupyter_message_t *message, void *arg)
+{
+    kernel_work_t *work = arg;
+    const ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = work->key, .on_silent = on_silent, .arg = work };
+
+    if (work->client || strcmp (message->type, "status") != 0) {
+        ama_script_said (message, &work->script);
+        return;
+    }
+    work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, NULL);
+    if (work->client)
+        kernel_bound (work);
+    else
+        kernel_kill (work);
+}
+
+static void on_output (int channel, const char *bytes, size_t size, void *arg)
+{
+    kernel_work_t *work = arg;
+    ama_err_t err;
+
+    if ((channel == 1 || channel == 2) && size)
+        ama_attempt_output (work->script.attempt, channel, bytes, size);
+    else if (channel == JOURNAL && ama_journal_feed (work->journal, bytes, size, &err) < 0) {
+        kernel_failed (work, "kernel", err.text);
+        kernel_kill (work);
+    }
+}
+
+static void on_child_end (const ama_child_end_t *how, int trouble, bool lease_over, void *arg)
+{
+    kernel_work_t *work = arg;
+
+    AMA_FAILPOINT (agent, after_exit);
+    work->running = false;
+    ama_jupyter_destroy (&work->client);
+    ama_timer_cancel (work->timer);
+    ama_attempt_flush (work->script.attempt);
+    kernel_ended (work, how, trouble, lease_over);
+}
+
+/* ---- start ---- */
+
+static void on_started (void *arg)
+{
+    ama_confine_destroy (&((kernel_work_t *) arg)->confine);
+}
+
+static void forget_order (kernel_work_t *work)
+{
+    if (work->order)
+        sodium_memzero (work->order, strlen (work->order));
+    free (work->order);
+    work->order = NULL;
+    ama_env_done (&work->env);
+}
+
+static void set_path (kernel_work_t *work, char *const *folders)
+{
+    ama_str_t path = { 0 };
+
+    for (; *folders; folders++)
+        ama_str_printf (&path, "%s:", *folders);
+    ama_str_puts (&path, work->script.attempt->agent->conf.path);
+    ama_env_set (&work->env, "PATH", path.data);
+    ama_str_done (&path);
+}
+
+static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
+{
+    ama_attempt_t *attempt = work->script.attempt;
+    ama_agent_t *agent = attempt->agent;
+    const ama_ward_port_t port = {
+        .on_started = on_started, .on_output = on_output, .on_exit = on_child_end, .off_tape = true, .arg = work
+    };
+    ama_ward_spec_t spec = { .argv = (const char *const *) exec,
+                             .env = (const char *const *) work->env.items,
+                             .cwd = attempt->folder.path,
+                             .pass = -1,
+                             .input = work->order,
+                             .input_size = strlen (work->order),
+                             .grace_ms = agent->conf.grace_ms };
+
+    AMA_FAILPOINT (agent, before_spawn);
+    if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
+        attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
+    AMA_FAILPOINT (agent, after_spawn);
+    if (!attempt->ward)
+        return err->code;
+    work->running = true;
+    ama_timer_after (work->timer, START_MS);
+    ama_ward_listen (attempt->ward);
+    return 0;
+}
+
+static void on_told (const char *line, void *arg)
+{
+    ama_attempt_progress (((kernel_work_t *) arg)->script.attempt, 0, 0, 0, line);
+}
+
+static void on_installed (const char *said, const char *trouble, void *arg)
+{
+    kernel_work_t *work = arg;
+    char **exec, **path, **reads;
+    ama_err_t err = { 0 };
+
+    work->install = NULL;
+    if (trouble || work->script.attempt->cancelled || work->script.step == AMA_SCRIPT_CLOSING) {
+        kernel_failed (work, trouble ? "install" : "cancelled", trouble ? trouble : "");
+        return;
+    }
+    exec = ama_install_values (said, "exec");
+    path = ama_install_values (said, "path");
+    reads = ama_install_values (said, "read");
+    set_path (work, path);
+    for (char **at = reads; *at; at++)
+        ama_confine_read (work->confine, *at);
+    if (!exec[0])
+        kernel_failed (work, "install", "the installation did not say how the kernel is started");
+    else if (spawn (work, exec, &err) < 0)
+        kernel_failed (work, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start", err.text);
+    forget_order (work);
+    ama_strv_free (exec);
+    ama_strv_free (path);
+    ama_strv_free (reads);
+}
+
+static void set_environment (kernel_work_t *work, const ama_attempt_start_t *start)
+{
+    ama_attempt_t *attempt = work->script.attempt;
+    char id[AMA_ID_TEXT];
+
+    ama_agent_base_env (attempt->agent, &work->env, false);
+    ama_env_set (&work->env, AMA_MARK, ama_id_text (attempt->mark, id));
+    ama_env_set (&work->env, "HOME", attempt->folder.path);
+    ama_env_set (&work->env, "TMPDIR", attempt->folder.tmp);
+    ama_env_add_attempt (&work->env, start, &attempt->folder);
+}
+
+static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
+{
+    unsigned char bytes[16];
+    ama_str_t prefix = { 0 };
+
+    randombytes_buf (bytes, sizeof bytes);
+    (void) sodium_bin2hex (work->key, sizeof work->key, bytes, sizeof bytes);
+    ama_str_printf (&prefix, "%s/k", work->sockets);
+    work->prefix = ama_str_take (&prefix);
+    (void) json_object_set_new (order, "connection", ama_jupyter_connection (work->prefix, work->key));
+    work->order = json_dumps (order, JSON_COMPACT);
+    if (!work->order || strlen (work->order) > ORDER_MAX)
+        return ama_err_set (err, AMA_E_LIMIT, "the environment of the action is too long for its kernel");
+    return 0;
+}
+
+static int begin_install (kernel_work_t *work, ama_err_t *err)
+{
+    ama_attempt_t *attempt = work->script.attempt;
+    ama_agent_t *agent = attempt->agent;
+    ama_str_t script = { 0 };
+    ama_install_conf_t conf = {
+        .cwd = attempt->folder.path, .mark = attempt->mark, .on_told = on_told, .on_done = on_installed, .arg = work
+    };
+
+    if (!agent->conf.runners_dir || !agent->conf.cache_dir)
+        return ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
+    ama_str_printf (&script, "%s/%s/install.sh", agent->conf.runners_dir, work->kind->folder);
+    conf.script = script.data;
+    work->install = ama_install_start (agent, &conf, err);
+    ama_str_done (&script);
+    return work->install ? 0 : AMA_E_CHILD;
+}
+
+int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t *order, ama_err_t *err)
+{
+    ama_attempt_t *attempt = work->script.attempt;
+    ama_str_t note = { 0 };
+    int rc = ama_sockets_make (attempt->agent->conf.dir, &work->sockets, err);
+
+    if (rc == 0)
+        rc = take_order (work, order, err);
+    json_decref (order);
+    if (rc < 0)
+        return rc;
+    work->journal = ama_journal_new (work->key, on_message, work);
+    set_environment (work, start);
+    work->confine = ama_confine_run (attempt->agent, start, attempt->folder.path, &note);
+    ama_confine_write (work->confine, work->sockets);
+    kernel_scope_confine (work);
+    if (note.size)
+        attempt->note = ama_str_take (&note);
+    return begin_install (work, err);
+}
+
+/* ---- end ---- */
+
+void kernel_kill (kernel_work_t *work)
+{
+    work->asked = KILLED;
+    if (work->running)
+        ama_ward_kill (work->script.attempt->ward, true);
+}
+
+void kernel_done (kernel_work_t *work)
+{
+    ama_install_destroy (&work->install);
+    ama_jupyter_destroy (&work->client);
+    ama_journal_destroy (&work->journal);
+    ama_confine_destroy (&work->confine);
+    forget_order (work);
+    if (work->sockets)
+        ama_sockets_remove (work->sockets);
+    free (work->sockets);
+    free (work->prefix);
+}

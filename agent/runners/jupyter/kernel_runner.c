@@ -1,0 +1,324 @@
+/* kernel_runner.c - a file through a kernel of the action's own, statement by statement
+ *
+ * Used by attempt.c, on the agent's thread.
+ *
+ *     install ─▶ start ─▶ bound ─▶ split the file ─▶ statement … statement ─▶ (hand over) ─▶ shut down ─▶ end
+ *
+ * A cancel interrupts the statement; if that goes on after the grace, because it does not want to end or because the kernel hangs, the kernel is killed. Before the
+ * first statement it is killed at once. A kernel that dies is the end of its attempt, and what it has said by then is told.
+ */
+#include "agent/runners/jupyter/kernel_work.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HAND_OVER_MS 30000
+#define SPLIT_MS     60000 /* of a file of 4 MiB */
+
+static kernel_work_t *work_of (ama_script_t *script)
+{
+    return (kernel_work_t *) script;
+}
+
+/* ---- closing ---- */
+
+static void shut_down (kernel_work_t *work)
+{
+    work->asked = SHUTTING_DOWN;
+    ama_jupyter_control (work->client, "shutdown_request", json_pack ("{s:b}", "restart", 0), 0, NULL, NULL);
+    ama_timer_after (work->timer, work->script.attempt->agent->conf.grace_ms);
+}
+
+static void on_handed_over (const json_t *content, const ama_err_t *err, void *arg)
+{
+    kernel_work_t *work = arg;
+
+    if (work->asked != HANDING_OVER)
+        return;
+    if (!ama_script_is_ok (content))
+        ama_script_spoil (&work->script, "publish", err ? err->text : ama_jupyter_string (content, "evalue"));
+    shut_down (work);
+}
+
+static void hand_over (kernel_work_t *work)
+{
+    work->asked = HANDING_OVER;
+    ama_jupyter_control (work->client, "ama_close_request", NULL, HAND_OVER_MS, on_handed_over, work);
+}
+
+static void close_kernel (kernel_work_t *work)
+{
+    if (work->asked >= HANDING_OVER)
+        return;
+    if (!work->client)
+        kernel_kill (work);
+    else if (work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED && kernel_scope_has_values (work))
+        hand_over (work);
+    else
+        shut_down (work);
+}
+
+static void settle (ama_script_t *script)
+{
+    kernel_work_t *work = work_of (script);
+
+    if (script->step != AMA_SCRIPT_CLOSING || work->over || work->install)
+        return;
+    if (work->running) {
+        close_kernel (work);
+        return;
+    }
+    if (kernel_scope_close (work))
+        return;
+    work->over = true;
+    ama_timer_after (work->soon, 0);
+}
+
+void kernel_settle (kernel_work_t *work)
+{
+    settle (&work->script);
+}
+
+static void on_soon (void *arg)
+{
+    ama_script_end (&((kernel_work_t *) arg)->script);
+}
+
+/* It has not begun, or not ended, in its time. */
+static void on_timer (void *arg)
+{
+    kernel_kill (arg);
+}
+
+/* ---- what the script asks of its host ---- */
+
+static void send (ama_script_t *script)
+{
+    if (work_of (script)->client)
+        ama_script_execute (script, work_of (script)->client);
+}
+
+static bool ready (const ama_script_t *script)
+{
+    const kernel_work_t *work = (const kernel_work_t *) script;
+
+    return work->client && kernel_scope_is_ready (work);
+}
+
+static void calm (ama_script_t *script)
+{
+    kernel_work_t *work = work_of (script);
+
+    if (work->asked == INTERRUPTED) {
+        work->asked = NOTHING_ASKED;
+        ama_timer_cancel (work->timer);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void on_split (const json_t *content, const ama_err_t *err, void *arg)
+{
+    kernel_work_t *work = arg;
+    json_t *trouble =
+        err ? json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "kernel", "evalue", err->text) : NULL;
+
+    ama_timer_cancel (work->timer);
+    if (work->script.step == AMA_SCRIPT_OPENING)
+        ama_script_split (&work->script, trouble ? trouble : content);
+    json_decref (trouble);
+}
+
+void kernel_bound (kernel_work_t *work)
+{
+    if (work->script.step != AMA_SCRIPT_OPENING)
+        return;
+    ama_jupyter_control (work->client, "ama_split_request",
+                         json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file),
+                         SPLIT_MS, on_split, work);
+    kernel_scope_ask (work);
+}
+
+/* ---- an end that the kernel did not tell ---- */
+
+void kernel_failed (kernel_work_t *work, const char *error, const char *message)
+{
+    bool stopped = work->script.attempt->cancelled, missing = strcmp (error, "install") == 0;
+
+    ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
+                                                      .cause = missing ? "dependency" : "error",
+                                                      .exit = -1,
+                                                      .error = stopped ? "cancelled" : error,
+                                                      .message = message,
+                                                      .file = work->script.attempt->file });
+}
+
+static void fail_ended (kernel_work_t *work, const ama_child_end_t *how)
+{
+    ama_attempt_t *attempt = work->script.attempt;
+    const char *name = work->kind->folder;
+    bool begun = work->script.step == AMA_SCRIPT_RUNNING;
+    ama_outcome_t outcome = { .state = begun || how->signal ? AMA_ATTEMPT_STATE_FAILED : AMA_ATTEMPT_STATE_ERRORED,
+                              .cause = "error",
+                              .exit = how->code,
+                              .error = begun ? "exit" : "start",
+                              .file = attempt->file };
+    bool oom = how->signal && ama_agent_oom_seen (attempt->agent);
+    char message[256];
+
+    if (attempt->cancelled) {
+        outcome.error = attempt->timed_out ? "timeout" : "cancelled";
+        (void) snprintf (message, sizeof message, "%s while this was running", outcome.error);
+    }
+    else if (work->asked == KILLED) {
+        outcome.state = AMA_ATTEMPT_STATE_ERRORED;
+        outcome.cause = "killed";
+        outcome.error = "kernel";
+        (void) snprintf (message, sizeof message, "%s did not react any more, and was killed", name);
+    }
+    else if (how->signal) {
+        outcome.cause = oom ? "oom" : "killed";
+        outcome.error = "signal";
+        (void) snprintf (message, sizeof message, "%s was ended by SIG%s%s", name, sigabbrev_np (how->signal),
+                         oom ? ": out of memory" : "");
+    }
+    else
+        (void) snprintf (message, sizeof message, "%s ended with exit code %d%s", name, how->code,
+                         begun ? " in the middle of a statement" : " before the first statement");
+    outcome.message = message;
+    ama_script_fail (&work->script, &outcome);
+}
+
+static void fail_lost (kernel_work_t *work, int trouble, bool lease_over)
+{
+    char message[256] = "its lease ran out: nobody was there who could extend it";
+
+    if (trouble < 0)
+        (void) snprintf (message, sizeof message, "its guard died");
+    else if (trouble)
+        (void) snprintf (message, sizeof message, "%s can not be started: %s", work->kind->folder, strerror (trouble));
+    ama_script_fail (&work->script,
+                     &(ama_outcome_t){ .state = lease_over ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED,
+                                       .cause = lease_over    ? "node-lost"
+                                                : trouble < 0 ? "killed"
+                                                              : "error",
+                                       .exit = -1,
+                                       .error = lease_over    ? "lost"
+                                                : trouble < 0 ? "guard"
+                                                              : "start",
+                                       .message = message,
+                                       .file = work->script.attempt->file });
+}
+
+void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over)
+{
+    if (work->script.step == AMA_SCRIPT_CLOSING) {
+        if (work->asked == HANDING_OVER)
+            ama_script_spoil (&work->script, "publish", "it ended before it had handed over what it leaves");
+        settle (&work->script);
+    }
+    else if (trouble || lease_over)
+        fail_lost (work, trouble, lease_over);
+    else
+        fail_ended (work, how);
+}
+
+/* ---- cancel ---- */
+
+static void cancel (ama_attempt_t *attempt, bool force)
+{
+    kernel_work_t *work = attempt->work;
+
+    if (work->install)
+        ama_install_kill (work->install);
+    else if (!work->running || work->asked == KILLED)
+        return;
+    else if (force || work->script.step == AMA_SCRIPT_OPENING || work->asked == HANDING_OVER)
+        kernel_kill (work);
+    else if (work->script.executing && work->asked == NOTHING_ASKED) {
+        work->asked = INTERRUPTED;
+        ama_jupyter_control (work->client, "interrupt_request", NULL, 0, NULL, NULL);
+        ama_timer_after (work->timer, attempt->agent->conf.grace_ms);
+    }
+}
+
+/* ---- the runner ---- */
+
+static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    static const ama_script_host_t host = {
+        .lost = "killed", .send = send, .ready = ready, .calm = calm, .settle = settle
+    };
+    kernel_work_t *work = ama_calloc (1, sizeof *work);
+    ama_str_t env = { 0 }, path = { 0 };
+    char run[AMA_ID_TEXT];
+    json_t *order;
+    int rc;
+
+    attempt->work = work;
+    work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
+    work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
+    work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
+    rc = ama_script_load (&work->script, attempt, &host, err);
+    if (rc == 0 && work->kind->session)
+        rc = kernel_scope_join (work, message, err);
+    if (rc < 0)
+        return rc;
+    ama_folder_env_json (message, &env);
+    ama_str_printf (&path, "%s/%s", attempt->snapshot, attempt->file);
+    order = json_pack ("{s:o?, s:s, s:s, s:s, s:s, s:s}", "env", json_loads (env.data, 0, NULL), "file", attempt->file,
+                       "path", path.data, "repo", attempt->snapshot, "action", attempt->action, "run",
+                       ama_id_text (attempt->run, run));
+    ama_str_done (&env);
+    ama_str_done (&path);
+    if (!order)
+        return ama_err_set (err, AMA_E_INVALID, "no order can be made");
+    rc = kernel_start (work, message, order, err);
+    if (rc == 0)
+        kernel_scope_ask (work);
+    return rc;
+}
+
+static void pause_output (ama_attempt_t *attempt, bool pause)
+{
+    kernel_work_t *work = attempt->work;
+
+    if (work->running)
+        ama_ward_pause (attempt->ward, pause);
+}
+
+static void done (ama_attempt_t *attempt)
+{
+    kernel_work_t *work = attempt->work;
+
+    if (!work)
+        return;
+    kernel_scope_done (work);
+    kernel_done (work);
+    ama_timer_destroy (&work->soon);
+    ama_timer_destroy (&work->timer);
+    ama_script_done (&work->script);
+    free (work);
+    attempt->work = NULL;
+}
+
+#define RUNNER(NAME)                                                                                                   \
+    {                                                                                                                  \
+        .name = (NAME), .start = start, .cancel = cancel, .pause = pause_output, .done = done,                         \
+        .session_back = kernel_scope_back, .session_lost = kernel_scope_lost                                           \
+    }
+
+static const ama_kernel_kind_t kinds[] = {
+    { RUNNER ("python"), "python", false },
+    { RUNNER ("pyspark"), "python", true },
+};
+
+const ama_runner_t *ama_kernel_runner (const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (kinds); i++)
+        if (strcmp (kinds[i].runner.name, name) == 0)
+            return &kinds[i].runner;
+    return NULL;
+}

@@ -1,0 +1,20 @@
+/* kernel_runner.h - actions whose kernel is a process of their own, and what a kind of them is
+ *
+ * A kind is a description: a name of the plan, and a folder of agent/runners whose install.sh makes what the kernel needs and says how it is started
+ * (README.md, A kernel of an action's own). Nothing of a language is known here.
+ */
+#ifndef AMA_AGENT_JUPYTER_KERNEL_RUNNER_H
+#define AMA_AGENT_JUPYTER_KERNEL_RUNNER_H
+
+#include "agent/attempt.h"
+
+typedef struct {
+    ama_runner_t runner; /* the first */
+    const char *folder;
+    bool session; /* it is attached to the run's Spark session */
+} ama_kernel_kind_t;
+
+/* By the name of plan.action.runner; NULL: none of these. */
+const ama_runner_t *ama_kernel_runner (const char *name);
+
+#endif

@@ -1,0 +1,69 @@
+/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c and kernel_scope.c and by nobody else */
+#ifndef AMA_AGENT_JUPYTER_KERNEL_WORK_H
+#define AMA_AGENT_JUPYTER_KERNEL_WORK_H
+
+#include "agent/confine.h"
+#include "agent/install.h"
+#include "agent/runners/jupyter/journal.h"
+#include "agent/runners/jupyter/kernel_runner.h"
+#include "agent/runners/jupyter/script.h"
+
+typedef struct kernel_work {
+    ama_script_t script; /* the first: a script is its work */
+    const ama_kernel_kind_t *kind;
+    ama_timer_t *soon; /* all is closed */
+    bool over;
+    /* the process */
+    ama_install_t *install;
+    ama_env_t env; /* until it runs, as the next two */
+    char *order;
+    ama_confine_t *confine;
+    char *sockets, *prefix;
+    char key[33];
+    ama_journal_t *journal;
+    ama_jupyter_t *client; /* NULL: not bound yet, or gone */
+    bool running;
+    ama_timer_t *timer; /* of what is to happen soon: its beginning, or its end */
+    enum { NOTHING_ASKED, INTERRUPTED, HANDING_OVER, SHUTTING_DOWN, KILLED } asked;
+    /* its place in a session: kernel_scope.c */
+    struct kernel_scope *scope; /* NULL: it has none */
+} kernel_work_t;
+
+/* ---- kernel_runner.c ---- */
+
+/* The kernel answers: what it is to be asked first. */
+void kernel_bound (kernel_work_t *work);
+/* The process has ended. */
+void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over);
+/* It could not be started. */
+void kernel_failed (kernel_work_t *work, const char *error, const char *message);
+
+/* All is closed but the process's place in its session: settle, or go on. */
+void kernel_settle (kernel_work_t *work);
+
+/* ---- kernel_scope.c: nothing happens to a work without a scope ---- */
+
+/* Takes a place in the attempt's session. 0 or AMA_E_UNREACHABLE. */
+int kernel_scope_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
+/* What the session's JVM and the kernel pass one another by files. */
+void kernel_scope_confine (kernel_work_t *work);
+/* What has no answer is asked for, if it can be now. */
+void kernel_scope_ask (kernel_work_t *work);
+/* The kernel is attached, or needs not be. */
+bool kernel_scope_is_ready (const kernel_work_t *work);
+/* It has values that may be handed over. */
+bool kernel_scope_has_values (const kernel_work_t *work);
+/* True: it is being closed, and kernel_settle follows. */
+bool kernel_scope_close (kernel_work_t *work);
+void kernel_scope_back (ama_attempt_t *attempt);
+void kernel_scope_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
+void kernel_scope_done (kernel_work_t *work);
+
+/* ---- kernel_process.c ---- */
+
+/* Begins with what the kernel needs; kernel_bound or kernel_failed follows. order: what it finds on its standard input, but for its connection; stolen. */
+int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t *order, ama_err_t *err);
+void kernel_kill (kernel_work_t *work);
+void kernel_done (kernel_work_t *work);
+
+#endif

@@ -1,0 +1,1 @@
+"""The names under which actions have always imported what they need."""
