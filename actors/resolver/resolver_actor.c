@@ -6,7 +6,6 @@
  */
 #include "actors/resolver/resolver.h"
 
-#include "actors/base/ama_clock.h"
 #include "actors/base/ama_failpoint.h"
 #include "actors/base/ama_log.h"
 #include "actors/base/ama_parking.h"
@@ -14,6 +13,7 @@
 #include "actors/depot/stock.h"
 #include "actors/resolver/resolve_core.h"
 #include "actors/resolver/resolve_store.h"
+#include "actors/resolver/resolve_trim.h"
 #include "actors/runtime/ama_child.h"
 #include "actors/runtime/ama_worker.h"
 #include "messages/ama_types.h"
@@ -27,8 +27,6 @@
 enum {
     STDERR_KEPT = 2048,
     ARGV_MAX = 6,
-    TRIM_FIRST_MS = 60000,
-    TRIM_EVERY_MS = 3600000,
     BY_SIGNAL = 128 /* what bash adds to the number of the signal that ended a program */
 };
 
@@ -79,12 +77,8 @@ struct resolver {
     work_t *works;
     task_t *tasks;
     bool ending;
-    ama_keep_t *keep;  /* NULL: all is kept */
-    ama_timer_t *trim; /* likewise */
-    char *home;
-    int64_t keep_ms;
-    size_t n_trimmed;       /* the worker's while it has work */
-    uint64_t bytes_trimmed; /* likewise */
+    ama_keep_t *keep;         /* NULL: all is kept */
+    ama_resolve_trim_t *trim; /* likewise */
     char *coursier_dir, *credentials_file;
     char *argv[ARGV_MAX + 1]; /* of every child */
     char **hosts;
@@ -167,35 +161,6 @@ static task_t *new_task (resolver_t *self, const ama_resolve_effect_t *effect)
     task->set = effect->order->set;
     DL_APPEND (self->tasks, task);
     return task;
-}
-
-/* ---- what nobody has read for long, likewise ---- */
-
-static void do_trim (void *arg)
-{
-    resolver_t *self = arg;
-
-    self->n_trimmed = ama_resolve_store_trim (self->store, self->home,
-                                              ama_wall_ms (ama_clock_system ()) - self->keep_ms, &self->bytes_trimmed);
-}
-
-static void on_trimmed (void *arg)
-{
-    const resolver_t *self = arg;
-
-    if (self->n_trimmed)
-        ama_log (AMA_LOG_INFO, "resolver", "%s: %zu files removed that nobody has read for long, %llu bytes",
-                 self->coursier_dir, self->n_trimmed, (unsigned long long) self->bytes_trimmed);
-}
-
-/* What is asked meanwhile looks at its lock first, on the same worker: so no child reads there while something is removed. */
-static void on_trim (void *arg)
-{
-    resolver_t *self = arg;
-
-    if (ama_resolve_core_jobs (self->core) == 0)
-        ama_worker_submit (self->worker, do_trim, on_trimmed, self);
-    ama_timer_after (self->trim, ama_resolve_core_jobs (self->core) ? TRIM_FIRST_MS : TRIM_EVERY_MS);
 }
 
 /* ---- children ---- */
@@ -582,12 +547,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     self->wake = ama_timer_new (ctx, on_wake, self);
     self->worker = ama_worker_new (ctx, "resolver-store");
     self->keep = ama_keep_new (ctx, conf->cache_dir, &conf->keep, AMA_KEEP_JARS, NULL, NULL);
-    if (self->keep && conf->keep.age_ms) {
-        self->home = ama_strdup (conf->keep.home);
-        self->keep_ms = conf->keep.age_ms;
-        self->trim = ama_timer_new (ctx, on_trim, self);
-        ama_timer_after (self->trim, TRIM_FIRST_MS);
-    }
+    self->trim = ama_resolve_trim_new (ctx, self->core, self->store, self->worker, &conf->keep);
     return 0;
 }
 
@@ -598,11 +558,10 @@ static void done (void *state)
 
     self->ending = true;
     ama_keep_destroy (&self->keep);
-    if (self->trim)
-        ama_timer_destroy (&self->trim);
     if (self->store)
         ama_resolve_store_stop (self->store);
     ama_worker_destroy (&self->worker);
+    ama_resolve_trim_destroy (&self->trim);
     while (self->tasks)          /* of an actor that was killed, in the simulator */
         free_task (self->tasks); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     ama_stock_destroy (&self->stock);
@@ -618,7 +577,6 @@ static void done (void *state)
     for (size_t i = 0; self->argv[i]; i++)
         free (self->argv[i]);
     ama_strv_free (self->hosts);
-    free (self->home);
     free (self->coursier_dir);
     free (self->credentials_file);
 }

@@ -123,7 +123,7 @@ class Increments(HttpTest):
         self.assertSnapshot(drive.ask(url, ref=self.first), {"maki.yml": "one\n"})
 
     def test_a_mirror_tells_when_it_was_used(self):
-        """And comes again, when it was removed because it was not. The retention itself: tests/unit/depot/keep_test.c."""
+        """And comes again, when it was removed because it was not. The retention itself: tests/unit/depot/keep_mirror_test.c."""
         drive, url = self.drive(), self.serve().url + "/job.git"
         for ref in ("main", self.first, "main"):  # fetched; read without a word to the server; asked for changes
             self.assertEqual(drive.ask(url, ref=ref)["event"], "reply")

@@ -135,7 +135,7 @@ static void test_removed (void **state)
 {
     (void) state;
     for (size_t i = 0; i < ARRAY_SIZE (left); i++)
-        for (size_t most = 1; most < 5000; most *= 17) {
+        for (size_t most = 1; most < 5000; most *= 293) {
             scene_t scene;
             ama_tidy_sum_t sum = { 0 };
             ama_err_t err = { 0 };
@@ -258,7 +258,7 @@ static void remove_all (const scene_t *scene, const ama_id_t *runs, size_t n, in
 /* What has a run's name is whole, and what has none goes with the next sweep. */
 static void test_killed (void **state)
 {
-    enum { ROUNDS = 40, RUNS = 4, FILES = 30 };
+    enum { ROUNDS = 20, RUNS = 3, FILES = 30 };
     scene_t scene;
     ama_id_t runs[RUNS];
     unsigned seed = 20261127, whole_us = 0;

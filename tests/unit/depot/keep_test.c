@@ -175,8 +175,7 @@ static void make (const scene_t *scene, const char *what, size_t kib, int64_t ho
     }
     age (entry, hours * HOUR_MS);
     if (ama_str_starts (what, "mirrors")) {
-        ama_str_clear (&path);
-        ama_str_printf (&path, "%s.lock", entry);
+        ama_str_printf ((ama_str_clear (&path), &path), "%s.lock", entry);
         spill (path.data, 0);
         age (path.data, hours * HOUR_MS);
     }
@@ -257,8 +256,6 @@ static const struct {
     { "their size counts", 5, 0, NULL, NULL, "trees/a:3:7 trees/b:3:9 jars/c:1:8", "trees/a jars/c" },
     { "snapshots", 0, 48, NULL, NULL, "snapshots/a:1:99 snapshots/b:1:1", "snapshots/b" },
     { "mirrors", 0, 48, NULL, NULL, "mirrors/a:1:99 mirrors/b:1:1", "mirrors/b" },
-    { "and snapshots together", 5, 0, NULL, NULL, "mirrors/a:3:7 snapshots/b:3:9 mirrors/c:1:8",
-      "mirrors/a mirrors/c" },
     { "nothing there", 1, 1, NULL, NULL, "", "" },
 };
 
@@ -419,46 +416,6 @@ static void test_used_meanwhile (void **state)
     assert_false (there (&scene, "trees/a"));
     keep_list_done (&list);
     free (path);
-    close_scene (&scene);
-}
-
-/* When a mirror was used stands on its lock, and who uses it holds that: for as long as it takes to read a snapshot from it, or to fetch. */
-static void test_mirrors (void **state)
-{
-    scene_t scene;
-    keep_list_t known = { 0 }, list;
-    ama_str_t name = { 0 };
-    char id[KEEP_ID_TEXT], *lock;
-    int fd;
-
-    (void) state;
-    open_scene (&scene, (ama_keep_limits_t){ .age_ms = 48ll * HOUR_MS });
-    scene.kinds = AMA_KEEP_MIRRORS;
-    make_all (&scene, "mirrors/a:1:99 mirrors/b:1:99");
-    ama_str_printf (&name, "mirrors/%s.lock", id_of ('a', id));
-    lock = in (&scene, name.data);
-    age (lock, 2 * HOUR_MS);
-    keep_list (scene.root, AMA_KEEP_MIRRORS, &known, &list);
-    assert_int_equal (list.n, 2);
-    assert_int_equal (list.items[0].id[0], 'b');
-    fd = open (lock, O_RDWR | O_CLOEXEC);
-    assert_int_equal (flock (fd, LOCK_SH), 0);
-    assert_false (keep_unname (scene.root, &list.items[1])); /* it is being used */
-    (void) close (fd);
-    age (lock, HOUR_MS + 60000);
-    assert_false (keep_unname (scene.root, &list.items[1])); /* and has been, since it was listed */
-    keep_list_done (&list);
-    start (&scene, &supervisor);
-    start (&scene, &keeper);
-    run (&scene, HOUR_MS);
-    assert_true (there (&scene, "mirrors/a"));
-    assert_false (there (&scene, "mirrors/b"));
-    age (lock, 99 * HOUR_MS);
-    run (&scene, HOUR_MS);
-    assert_false (there (&scene, "mirrors/a"));
-    assert_int_equal (access (lock, F_OK), 0);
-    ama_str_done (&name);
-    free (lock);
     close_scene (&scene);
 }
 
@@ -635,7 +592,6 @@ int main (void)
         cmocka_unit_test (test_without_supervisor),
         cmocka_unit_test (test_other_users),
         cmocka_unit_test (test_used_meanwhile),
-        cmocka_unit_test (test_mirrors),
         cmocka_unit_test (test_links),
         cmocka_unit_test (test_killed),
         cmocka_unit_test (test_parts),
