@@ -31,7 +31,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner };
+static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner, &ama_sql_runner };
 
 /* ---- what the parts share ---- */
 
@@ -199,8 +199,8 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
                                     .message = message,
                                     .file = start->file };
 
-    (void) snprintf (message, sizeof message, "this agent can not run %.32s actions: it knows %s and %s", start->runner,
-                     runners[0]->name, runners[1]->name);
+    (void) snprintf (message, sizeof message, "this agent knows no runner %.32s: is it older than amad?",
+                     start->runner);
     ama_agent_remember (agent, start->attempt);
     ama_statuses_attempt (agent->statuses, &status);
 }

@@ -25,7 +25,7 @@ size_t ama_session_list (const ama_agent_t *agent,
 
 /* ---- for the runner ---- */
 
-extern const ama_runner_t ama_scala_runner;
+extern const ama_runner_t ama_scala_runner, ama_sql_runner;
 
 /* It is ready, or was, and will be when its guard has said how things stand. */
 bool ama_session_is_usable (const ama_session_t *session);

@@ -42,6 +42,7 @@ void ama_plan_flow_done (plan_build_t *self);
 
 /* reads: of the action becomes edges; what its source names likewise. file is where the name stands. */
 void ama_plan_declared_reads (plan_build_t *self, size_t action);
+bool ama_plan_can_scan (const char *runner);
 void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size);
 
 /* plan_files.c: sources (also scanned), configuration of the actions, dependency files. */

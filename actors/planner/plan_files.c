@@ -90,9 +90,8 @@ static void check_source (plan_build_t *self, size_t index)
     }
     free (action->plan.file);
     action->plan.file = ama_strdup (path);
-    if (action->runner && strcmp (action->runner->name, "spark-scala") == 0) {
+    if (action->runner && ama_plan_can_scan (action->runner->name))
         scan (self, index, fd);
-    }
     (void) close (fd);
 }
 

@@ -2,6 +2,7 @@
 #include "actors/planner/plan_build.h"
 #include "actors/planner/scan.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,9 +347,62 @@ static void on_hit (const ama_scan_hit_t *hit, void *arg)
         add_edge (self, (size_t) source, hit->dataset, scan->action);
 }
 
+/* A bare word of SQL has no other characters than these, and no case. */
+static bool same_in_sql (char a, char b)
+{
+    return tolower ((unsigned char) a) == tolower ((unsigned char) b)
+           || (!isalnum ((unsigned char) a) && !isalnum ((unsigned char) b));
+}
+
+/* The bytes of names that are the action's; 0: they do not begin with it. */
+static size_t action_part (const char *names, const char *action)
+{
+    size_t n = 0;
+
+    while (action[n] && names[n] && same_in_sql (names[n], action[n]))
+        n++;
+    return !action[n] && names[n] == '_' && names[n + 1] ? n : 0;
+}
+
+/* Of several actions that may be meant, those that come before it: the statement finds out which has the dataset. */
+static void on_word (const char *names, uint32_t line, uint32_t column, void *arg)
+{
+    const scan_t *scan = arg;
+    plan_build_t *self = scan->self;
+    size_t before = 0, known = SIZE_MAX;
+
+    for (size_t i = 0; i < self->maki.n_actions; i++) {
+        const char *name = action_at (self, i)->plan.name;
+        size_t part = name ? action_part (names, name) : 0;
+        if (!part)
+            continue;
+        known = i;
+        if (i != scan->action && comes_before (self, i, scan->action)) {
+            add_edge (self, i, names + part + 1, scan->action);
+            before++;
+        }
+    }
+    if (known == SIZE_MAX)
+        (void) ama_problems_add (&self->problems, true, AMA_E_NOT_FOUND, action_at (self, scan->action)->plan.file,
+                                 line, column, "AMACONTEXT_<action>_<dataset>", "AMACONTEXT_%s names no action",
+                                 AMA_QUOTE (names));
+    else if (!before && known != scan->action) {
+        ama_scan_hit_t hit = { action_at (self, known)->plan.name, names, line, column };
+        on_hit (&hit, arg);
+    }
+}
+
+bool ama_plan_can_scan (const char *runner)
+{
+    return strcmp (runner, "spark-scala") == 0 || strcmp (runner, "spark-sql") == 0;
+}
+
 void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size)
 {
     scan_t scan = { self, action };
 
-    ama_scan_scala (text, size, on_hit, &scan);
+    if (strcmp (action_at (self, action)->runner->name, "spark-sql") == 0)
+        ama_scan_sql (text, size, on_word, &scan);
+    else
+        ama_scan_scala (text, size, on_hit, &scan);
 }

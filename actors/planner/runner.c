@@ -12,7 +12,7 @@ static const ama_runner_t runners[] = {
     { "spark-scala", "spark", "scala", .ready = true, .needs_file = true },
     { "shell", "shell", "bash", .ready = true, .needs_file = true },
     { "pyspark", "spark", "pyspark", .ready = true, .needs_file = true },
-    { "spark-sql", "spark", "sql", .ready = false, .needs_file = true },
+    { "spark-sql", "spark", "sql", .ready = true, .needs_file = true },
     { "sparkr", "spark", "r", .ready = false, .needs_file = true },
     { "python", "python", "python", .ready = true, .needs_file = true },
     { "pandas", "python", "pandas", .ready = false, .needs_file = true },

@@ -269,6 +269,8 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .n_settings = planned->n_settings,
         .jars = action->set ? action->set->jars : NULL,
         .n_jars = action->set ? action->set->n_jars : 0,
+        .exports = planned->exports,
+        .n_exports = planned->n_exports,
         .lease_ms = run->plan->lease_ms,
         .cpus = action->cpus,
         .memory = action->memory,

@@ -15,7 +15,7 @@ def pyspark(name, **more):
 
 class PySpark(SparkHouse):
     def test_the_example(self):
-        """Five actions in three languages hand one data set along."""
+        """Six actions in five languages hand one data set along."""
         shutil.copytree(SOURCE / "examples/polyglot", self.folder / "source")
         at = self.folder / "source/env/default/job.yml"
         at.write_text(at.read_text().replace("/tmp/polyglot", str(self.folder / "out")))
@@ -23,6 +23,7 @@ class PySpark(SparkHouse):
         events = self.run_events(Repo(self.folder / "example", files), timeout=400)
         self.assertEqual({e["state"] for e in events.find("attempt.ended")}, {"succeeded"})
         self.assertEqual([e["phase"] for e in events.find("phase.ended", status="ok")].count("session"), 1)
+        self.assertIn("|place|station|days| mm|", events.find("statement.ended", action="rank")[-1]["value"])
         rain = [(station, day, len(station) * day * 7 % 23) for station in ("harbour", "hill", "mill") for day in range(1, 15)]
         wet = {s: sum(mm for station, _, mm in rain if station == s and mm >= 5) for s in ("harbour", "hill", "mill")}
         chart = (self.folder / "out/out/chart.txt").read_text()

@@ -1,4 +1,4 @@
-"""A house with jobs of Scala and shell actions on a local Spark."""
+"""A house with jobs of Scala, SQL and shell actions on a local Spark."""
 import json
 
 from house import House
@@ -6,6 +6,10 @@ from house import House
 
 def scala(name, **more):
     return {"name": name, "runner": {"group": "spark", "type": "scala"}, "file": f"{name}.scala", **more}
+
+
+def sql(name, **more):
+    return {"name": name, "runner": {"group": "spark", "type": "sql"}, "file": f"{name}.sql", **more}
 
 
 def shell(name, **more):

@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from house import Repo, SOURCE, Events
-from spark_house import SparkHouse, scala, shell
+from spark_house import SparkHouse, scala, shell, sql
 
 
 sys.path.insert(0, str(SOURCE / "examples"))
@@ -92,6 +92,26 @@ class Spark(SparkHouse):
         self.assertEqual((bad["file"], bad["line"], bad["error"]["name"]), ("src/b.scala", 8, "java.lang.ArithmeticException"))
         self.assertIn({"file": "src/b.scala", "line": 6}, bad["error"]["frames"])
         self.assertEqual(len(events.find("statement.started", action="b", line=9)), 0)
+
+    def test_sql_between_scala_actions(self):
+        repo = self.job([scala("start"), sql("sift", exports={"heavy": "parquet"}), scala("after"), sql("wrong", retry={"attempts": 2}, error=sql("undo")), sql("never")], {
+            "start.scala": 'val rain = Seq(("mon", 3), ("tue", 50), ("wed", 70)).toDF("day", "mm")\n',
+            "sift.sql": "-- what is more than the limit\ncreate temporary view wet as\n  select * from AMACONTEXT_start_rain where mm > ${env.limit};\n\nselect day, mm from wet order by mm desc;\n",
+            "after.scala": 'AmaContext.getDataFrame("sift", "heavy").count()\nAmaContext.getDataFrame("sift", "wet").first().getString(0)\n',
+            "wrong.sql": "select 1 as one;\nselect *\nfrom AMACONTEXT_start_snow;\n",
+            "undo.sql": "select 'undone' as text",
+            "never.sql": "select 1"})
+        events = self.run_events(repo, exit=3)
+        ended = [(e["action"], e["file"], e["line"], e.get("end_line"), e["status"]) for e in events.find("statement.ended")]
+        self.assertEqual(ended[1:3], [("sift", "src/sift.sql", 2, 3, "ok"), ("sift", "src/sift.sql", 5, 5, "ok")])
+        self.assertEqual([e.get("value") for e in events.find("statement.ended", action="sift")],
+                         [None, "+---+---+\n|day| mm|\n+---+---+\n|wed| 70|\n|tue| 50|\n+---+---+"])
+        self.assertEqual([e["value"] for e in events.find("statement.ended", action="after")], ["res0: Long = 2", "res1: String = tue"])
+        failed = events.find("statement.ended", action="wrong", status="error")
+        self.assertEqual([(e["error"]["name"], e["error"]["message"], e["error"]["frames"]) for e in failed],
+                         [("NotFound", "no dataset 'snow' of action 'start': start has rain", [{"file": "src/wrong.sql", "line": 2}])] * 2)
+        self.assertEqual([(e["action"], e["state"]) for e in events.find("action.ended")],
+                         [("start", "succeeded"), ("sift", "succeeded"), ("after", "succeeded"), ("wrong", "failed"), ("never", "skipped"), ("undo", "succeeded")])
 
     def test_compile_and_syntax_errors_are_not_retried(self):
         repo = self.job([scala("a")], {"a.scala": "val x = 1\nval y: Int = \"s\"\n"})

@@ -87,9 +87,9 @@ class Connection:
     def run(self, code, file=None, line=1, timeout=60, **content):
         return self.wait(self.send(code, file, line, **content), timeout)
 
-    def script(self, text, file):
+    def script(self, text, file, **content):
         """As the agent does it: split, then one statement after the other until one fails."""
-        parts = self.ask("ama_split_request", code=text, file=file)
+        parts = self.ask("ama_split_request", code=text, file=file, **content)
         assert parts["status"] == "ok", parts
         done = []
         for s in parts["statements"]:
@@ -142,12 +142,12 @@ class Kernel(Connection):
         wait_bound(self.info, self.process)
         super().__init__(self.info)
 
-    def open(self, scope, action=None, env=None, run="run-1"):
+    def open(self, scope, action=None, env=None, run="run-1", **more):
         """Opens another connection; the attempt's own."""
         info = new_connection(self.folder, self.transport)
         with open(info, encoding="utf-8") as f:
             connection = json.load(f)
-        content = dict(connection=connection, scope=scope, action=action or scope, run=run, env=env or {})
+        content = dict(connection=connection, scope=scope, action=action or scope, run=run, env=env or {}, **more)
         reply = self.ask("ama_open_request", **content)
         assert reply["status"] == "ok", reply
         return Connection(info)

@@ -163,15 +163,16 @@ static void done (ama_attempt_t *attempt)
     attempt->work = NULL;
 }
 
-const ama_runner_t ama_scala_runner = {
-    .name = "spark-scala",
-    .start = start,
-    .cancel = scala_cancel,
-    .pause = pause_output,
-    .done = done,
-    .restore = scala_restore,
-    .recall = scala_recall,
-    .resume = scala_resume,
-    .session_back = scala_session_back,
-    .session_lost = scala_session_lost,
-};
+#define SCOPE_RUNNER(of)                                                                                               \
+    {                                                                                                                  \
+        .name = of, .start = start, .cancel = scala_cancel, .pause = pause_output, .done = done,                       \
+        .restore = scala_restore, .recall = scala_recall, .resume = scala_resume, .session_back = scala_session_back,  \
+        .session_lost = scala_session_lost,                                                                            \
+    }
+
+const ama_runner_t ama_scala_runner = SCOPE_RUNNER ("spark-scala"), ama_sql_runner = SCOPE_RUNNER ("spark-sql");
+
+const char *scala_language (const ama_attempt_t *attempt)
+{
+    return attempt->runner == &ama_sql_runner ? "sql" : "scala";
+}

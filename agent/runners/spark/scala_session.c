@@ -111,12 +111,14 @@ static const char *compose (const work_t *work, ask_kind_t kind, json_t **ret_co
         return "ama_jar_request";
     case ASK_OPEN:
         *ret_content =
-            json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O}", "connection", ama_jupyter_connection (work->prefix, work->key),
-                       "journal", work->fifo, "scope", work->scope, "action", work->script.attempt->action, "run",
-                       ama_id_text (work->script.attempt->run, run), "env", work->env);
+            json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O, s:s, s:O}", "connection",
+                       ama_jupyter_connection (work->prefix, work->key), "journal", work->fifo, "scope", work->scope,
+                       "action", work->script.attempt->action, "run", ama_id_text (work->script.attempt->run, run),
+                       "env", work->env, "language", scala_language (work->script.attempt), "exports", work->exports);
         return "ama_open_request";
     case ASK_SPLIT:
-        *ret_content = json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file);
+        *ret_content = json_pack ("{s:s, s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file,
+                                  "language", scala_language (work->script.attempt));
         return "ama_split_request";
     default:
         *ret_content = json_pack ("{s:s, s:b}", "scope", work->scope, "publish",
@@ -324,6 +326,9 @@ static void prepare (work_t *work, const ama_attempt_start_t *message)
     work->jars = json_array ();
     for (size_t i = 0; i < message->n_jars; i++)
         (void) json_array_append_new (work->jars, json_string (message->jars[i]));
+    work->exports = json_array ();
+    for (size_t i = 0; i < message->n_exports; i++)
+        (void) json_array_append_new (work->exports, json_string (message->exports[i].name));
 }
 
 static void join_session (work_t *work, ama_session_t *session)
@@ -489,6 +494,7 @@ void scala_leave (work_t *work)
         ama_timer_destroy (&work->part);
     json_decref (work->env);
     json_decref (work->jars);
+    json_decref (work->exports);
     free (work->prefix);
     free (work->fifo);
     free (work->key);

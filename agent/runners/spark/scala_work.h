@@ -26,7 +26,7 @@ typedef struct work {
     ama_session_t *session; /* NULL: none, or it is lost */
     char scope[AMA_ID_TEXT];
     char *prefix, *fifo, *key; /* key NULL: not begun */
-    json_t *env, *jars;
+    json_t *env, *jars, *exports;
     bool restored, secret; /* secret: a later agent does not know what is in env */
     ask_t asks[ASKS];
     bool opened;
@@ -42,6 +42,8 @@ typedef struct work {
 /* The answer to a control request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
 void scala_answered (work_t *work, ask_kind_t kind, const json_t *content);
 void scala_cancel (ama_attempt_t *attempt, bool force);
+/* What the statements are written in, as the kernel calls it. */
+const char *scala_language (const ama_attempt_t *attempt);
 /* All that needs no session. */
 int scala_load (ama_attempt_t *attempt, ama_err_t *err);
 

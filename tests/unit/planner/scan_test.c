@@ -67,8 +67,45 @@ static void test_table (void **state)
     }
 }
 
+static const struct {
+    const char *text, *expect; /* "line:col names; …" */
+} sql_cases[] = {
+    { "select * from AMACONTEXT_start_odd", "1:15 start_odd;" },
+    { "select\n * from amacontext_Start_Odd a,ama_context_b_c", "2:9 Start_Odd;2:32 b_c;" },
+    { "`AMACONTEXT_step-1_odd`", "1:1 step-1_odd;" },
+    { "-- AMACONTEXT_a_b\n'AMACONTEXT_a_b' \"AMACONTEXT_a_b\" /* AMACONTEXT_a_b\n */ x", "" },
+    { "'it''s' AMACONTEXT_a_b '\\' AMACONTEXT_c_d'", "1:9 a_b;" },
+    { "MYAMACONTEXT_a_b AMACONTEXT_ AMACONTEXT", "" },
+    { "'open AMACONTEXT_a_b", "" },
+    { "`open AMACONTEXT_a_b", "" },
+    { "/* open AMACONTEXT_a_b", "" },
+    { "AMACONTEXT_a_b", "1:1 a_b;" },
+    { "", "" },
+};
+
+static void on_word (const char *names, uint32_t line, uint32_t column, void *arg)
+{
+    ama_str_printf (arg, "%u:%u %s;", line, column, names);
+}
+
+static void test_sql (void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (sql_cases); i++) {
+        ama_str_t got = { 0 };
+        size_t size = strlen (sql_cases[i].text);
+        char *exact = malloc (size ? size : 1);
+        memcpy (exact, sql_cases[i].text, size);
+        ama_scan_sql (exact, size, on_word, &got);
+        if (strcmp (got.data ? got.data : "", sql_cases[i].expect) != 0)
+            fail_msg ("%s: expected %s, got %s", sql_cases[i].text, sql_cases[i].expect, got.data ? got.data : "");
+        free (exact);
+        ama_str_done (&got);
+    }
+}
+
 int main (void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test (test_table) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test (test_table), cmocka_unit_test (test_sql) };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -27,7 +27,9 @@ final class Control(host: Host) {
     val scope = c.path("scope").asText
     if (!scope.matches(Control.Scope)) throw new IllegalArgumentException(s"scope '$scope' is not of the form ${Control.Scope}")
     val environment = if (c.path("env").isObject) Environment(c.path("env")) else host.options.environment
-    val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment)
+    val exports     = c.path("exports").elements.asScala.map(_.asText).toSeq
+    val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment,
+      Language.of(c.path("language").asText("")), exports)
     if (c.path("peer").asBoolean(false)) openPeer(attempt)
     else openKernel(c, attempt)
   }
@@ -43,7 +45,7 @@ final class Control(host: Host) {
     Json.ok()
   }
 
-  private def split(c: JsonNode): ObjectNode = host.splitter.split(c.path("code").asText) match {
+  private def split(c: JsonNode): ObjectNode = Language.of(c.path("language").asText("")).split(host, c.path("code").asText) match {
     case SyntaxError(line, column, text, _) => Json.error("SyntaxError", text, "line" -> at(c, line), "column" -> column)
     case Script(statements, warnings) =>
       Json.ok(

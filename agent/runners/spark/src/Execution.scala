@@ -27,22 +27,22 @@ object Result {
   def failed(f: Failure): Result = Result("", Some(f), Nil)
 }
 
-/** Runs one request's statements in the attempt's interpreter, on the attempt's thread. */
+/** Runs one request's statements in the attempt's language, on the attempt's thread. */
 final class Execution(host: Host, kernel: Kernel, message: Message, group: String, cancelled: () => Boolean) {
   private val attempt  = kernel.attempt
   private val MaxValue = 64 << 10
 
   def run(request: ExecuteRequest, cell: String): Result = {
-    val interpreter = kernel.interpreter()
+    val evaluator = kernel.evaluator()
     val live        = host.session.await()
     val place       = request.place.getOrElse(Place(cell, 1, 1))
     statements(request, place) match {
       case Left(failure) => Result.failed(failure)
       case Right(sources) =>
-        prepare(live, interpreter, place)
+        prepare(live, evaluator, place)
         live.progress.watch(group)(kernel.tellProgress(message, _))
         Outlet.ofGroup.put(group, kernel.outlet)
-        try runAll(interpreter, sources)
+        try runAll(evaluator, sources)
         finally {
           live.progress.unwatch(group)
           Outlet.ofGroup.remove(group)
@@ -51,25 +51,25 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
     }
   }
 
-  /** Where the agent has cut the source, one statement is one request to the REPL. */
+  /** Where the agent has cut the source, one request is one statement. */
   private def statements(request: ExecuteRequest, place: Place): Either[Failure, Seq[Source]] =
     if (request.place.isDefined) Right(Seq(Source(request.code, place.file, place.line, place.column)))
     else
-      host.splitter.split(request.code) match {
+      attempt.language.split(host, request.code) match {
         case Script(statements, _) => Right(statements.map(s => Source(s.code, place.file, s.line, s.column)))
         case SyntaxError(line, column, text, _) =>
           Left(Failure.compile(place.file, List(CompileError(line, column, text, ""))))
       }
 
-  private def prepare(live: Live, interpreter: Interpreter, place: Place): Unit = {
+  private def prepare(live: Live, evaluator: Evaluator, place: Place): Unit = {
     val sc = live.spark.sparkContext
     Thread.currentThread.setContextClassLoader(host.loader)
-    SparkSession.setActiveSession(interpreter.session)
+    SparkSession.setActiveSession(evaluator.session)
     sc.setJobGroup(group, s"${attempt.action}, ${place.file}:${place.line}", interruptOnCancel = true)
     sc.setLocalProperty("spark.scheduler.pool", attempt.scope)
   }
 
-  private def runAll(interpreter: Interpreter, sources: Seq[Source]): Result = {
+  private def runAll(evaluator: Evaluator, sources: Seq[Source]): Result = {
     val text     = new StringBuilder
     val warnings = Seq.newBuilder[Warning]
     var failure  = Option.empty[Failure]
@@ -78,15 +78,16 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
       val source = rest.next()
       if (cancelled()) failure = Some(Failure.interrupted)
       else {
-        failure = interpreter.run(source, cancelled) match {
+        failure = evaluator.run(source, cancelled) match {
           case Value(v) =>
             if (v.nonEmpty && text.length <= MaxValue) text.append(if (text.isEmpty) "" else "\n").append(v)
             None
           case _ if cancelled()    => Some(Failure.interrupted)
           case NotCompiled(errors) => Some(Failure.compile(source.file, errors))
           case Thrown(why)         => Some(Failure.runtime(why, host.origins))
+          case Failed(failure)     => Some(failure)
         }
-        warnings ++= interpreter.lastWarnings
+        warnings ++= evaluator.lastWarnings
       }
     }
     Result(Failure.bounded(text.toString, MaxValue), failure, warnings.result())

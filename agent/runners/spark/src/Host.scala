@@ -80,10 +80,23 @@ final class Host(val options: Options) {
 
   // ---- interpreters
 
+  private def claim(kernel: Kernel): CompletableFuture[Evaluator] = kernel.attempt.language match {
+    case Language.Scala => claimInterpreter(kernel)
+    case Language.Sql   => Threads.future(s"sql-${kernel.attempt.scope}")(sqlOf(kernel))
+  }
+
+  private def sqlOf(kernel: Kernel): Evaluator = {
+    val a       = kernel.attempt
+    val own     = session.await().spark.newSession()
+    val context = new AmaContext(() => own, a.environment, a.run, handover)
+    kernel.outlet.context = context
+    new Sql(own, context, handover, origins, a.exports)
+  }
+
   /** The prepared interpreter, or a new one, becomes that of a kernel. */
-  private def claim(kernel: Kernel): CompletableFuture[Interpreter] = {
+  private def claimInterpreter(kernel: Kernel): CompletableFuture[Evaluator] = {
     val next = synchronized { val s = spare.getOrElse(prepare()); spare = None; s }
-    next.thenApply[Interpreter] { i =>
+    next.thenApply[Evaluator] { i =>
       val a       = kernel.attempt
       val context = new AmaContext(sessionOf(i.bindings), a.environment, a.run, handover)
       Bindings.attach(i.bindings, context)
@@ -165,11 +178,14 @@ final class Host(val options: Options) {
   private def closeOnce(scope: String, publish: Boolean): Closed = {
     val kernel = Option(kernels.get(scope)).getOrElse(throw new IllegalArgumentException(s"no open scope '$scope'"))
     if (publish && kernel.isBusy) throw new IllegalStateException(s"a statement of '$scope' is still running")
-    val handed = if (publish) Handover.select(kernel.interpreter().definitions) else SortedMap.empty[String, Handed]
+    val handed = if (publish) kernel.evaluator().left else SortedMap.empty[String, Handed]
     if (!kernels.remove(scope, kernel)) throw new IllegalArgumentException(s"no open scope '$scope'")
     kernel.end()
     if (publish) handover.publish(kernel.attempt.action, handed)
-    kernel.whenInterpreted(dispose(_, keepClasses = handed.nonEmpty))
+    kernel.whenClaimed {
+      case i: Interpreter => dispose(i, keepClasses = handed.nonEmpty)
+      case _              =>
+    }
     Closed(Some(kernel), handed.toSeq.map { case (name, h) => name -> h.kind })
   }
 

@@ -1,6 +1,7 @@
 package org.amaterasu.kernel
 
 import java.nio.file.Path
+import scala.collection.immutable.SortedMap
 import scala.reflect.NameTransformer
 import scala.reflect.internal.util.AbstractFileClassLoader
 import scala.reflect.io.AbstractFile
@@ -8,20 +9,12 @@ import scala.runtime.{BoxedUnit, ScalaRunTime}
 import scala.tools.nsc.interpreter.Naming
 import org.apache.spark.sql.SparkSession
 
-/** A statement to run, and where it stands. */
-final case class Source(code: String, file: String, line: Int, column: Int)
-
-sealed trait Outcome
-final case class Value(text: String)                       extends Outcome
-final case class NotCompiled(errors: List[CompileError])   extends Outcome
-final case class Thrown(why: Throwable)                    extends Outcome
-
 /** One Scala REPL: the scope of one attempt. Used by one thread at a time. Its classes lie in `folder` under `$line<number * Lines + n>`.
   *
   * It is the compiler's own IMain (see Repl), but for two things. A statement is compiled under its file's name, after as many blank lines as stand
   * before it there, so that class files, stack traces and Spark's call sites know the user's very lines. And what IMain compiles a
   * second time for each statement, the text of its value, is made by reflection here: that is almost half of a small statement's time. */
-final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins: Origins, val compiler: Compiler) {
+final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins: Origins, val compiler: Compiler) extends Evaluator {
   import Interpreter._
 
   /** IMain's own would hold on to the compiler for as long as any class of a statement is known to Spark: for ever. */
@@ -50,9 +43,9 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
     case Value(_)       =>
     case NotCompiled(e) => throw new IllegalStateException(s"prelude: ${e.headOption.fold("?")(_.text)}: $code")
     case Thrown(why)    => throw why
+    case Failed(why)    => throw new IllegalStateException(s"prelude: ${why.text}: $code")
   }
 
-  /** The compiler's warnings about the statement that ran last. */
   def lastWarnings: List[Warning] = compiler.warnings
 
   def run(source: Source, cancelled: () => Boolean = () => false): Outcome = {
@@ -124,6 +117,8 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   /** The REPL gives every bare expression a name, also those without a value. */
   private def isUnit(v: ValHandler, request: imain.Request): Boolean =
     request.lookupTypeOf(v.name) == "Unit" && imain.naming.isUserVarName(v.name.toString)
+
+  def left: SortedMap[String, Handed] = Handover.select(definitions)
 
   /** The values that the statements defined, the latest of each name; lazy ones are not evaluated by this. */
   def definitions: Seq[Definition] = {

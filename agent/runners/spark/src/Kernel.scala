@@ -7,13 +7,13 @@ import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 /** Whose code a connection runs. */
-final case class Attempt(scope: String, action: String, run: String, environment: Environment)
+final case class Attempt(scope: String, action: String, run: String, environment: Environment, language: Language = Language.Scala, exports: Seq[String] = Nil)
 
 /** One Jupyter connection (messaging protocol 5.4): the scope of one attempt, or of one notebook.
   *
   * Requests on the shell socket are done one after the other by one thread, which is also the one that runs the users' statements. Control
-  * requests are answered at once on the socket's own thread; what must wait, waits elsewhere. `claim` gives the interpreter, once. */
-final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journal: Option[Journal], claim: () => CompletableFuture[Interpreter]) extends Requests {
+  * requests are answered at once on the socket's own thread; what must wait, waits elsewhere. `claim` gives what runs them, once. */
+final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journal: Option[Journal], claim: () => CompletableFuture[Evaluator]) extends Requests {
   import Kernel._
   private val scope        = attempt.scope
   private val tag          = s"$scope#${Serial.incrementAndGet}"      // names this kernel's job groups: a scope's name may come back
@@ -43,8 +43,8 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
   }
 
   def claimNow(): Unit                   = { claimed; () }
-  def interpreter(): Interpreter         = Host.join(claimed)
-  def whenInterpreted(f: Interpreter => Unit): Unit = { claimed.thenAccept(f(_)); () }
+  def evaluator(): Evaluator             = Host.join(claimed)
+  def whenClaimed(f: Evaluator => Unit): Unit = { claimed.thenAccept(f(_)); () }
   def isBusy: Boolean                    = running != null || !queue.isEmpty
   def isJournaled: Boolean               = journal.isDefined
 

@@ -25,6 +25,24 @@ package org.amaterasu.kernel {
     def inSession(data: Dataset[_], session: SparkSession): DataFrame =
       org.apache.spark.sql.classic.AmaSessions.rebind(data, session)
 
+    /** A table as Spark's own shell shows it. Runs the query for one row more than that. */
+    def table(data: DataFrame, rows: Int, width: Int): String = org.apache.spark.sql.classic.AmaSessions.table(data, rows, width)
+
+    /** Spark's own splitter of SQL text: the parser's (4.3), which knows scripts from BEGIN to END, else the one of its SQL shell. */
+    def splitSql(code: String): Seq[String] = {
+      val parser    = new org.apache.spark.sql.execution.SparkSqlParser
+      val utilities = org.apache.spark.sql.catalyst.util.StringUtils
+      def of(target: AnyRef, name: String, types: Class[_]*) = target.getClass.getMethods.find(m => m.getName.startsWith(name) && m.getParameterTypes.toSeq == types)
+      def get(target: AnyRef, name: String): AnyRef          = target.getClass.getMethod(name).invoke(target)
+      def seq(value: AnyRef): Seq[AnyRef]                    = value.asInstanceOf[scala.collection.Seq[AnyRef]].toSeq
+      of(parser, "splitStatements", classOf[String]).map { split =>
+        val result = split.invoke(parser, code)
+        seq(get(result, "completeStatements")).map(get(_, "statement").toString) :+ get(result, "partialStatement").toString
+      }.orElse(of(utilities, "splitSemiColon", classOf[String], classOf[Boolean]).map { split =>
+        seq(split.invoke(utilities, code, Boolean.box(true))).map(_.toString)
+      }).getOrElse(throw new UnsupportedOperationException("this Spark has no splitter of SQL statements: spark-sql needs Spark 4.1 or later"))
+    }
+
     def cancelGroup(sc: SparkContext, group: String): Unit = sc.cancelJobGroup(group)
 
     /** A py4j gateway into this process, on the loopback address. */
@@ -58,11 +76,16 @@ package org.apache.spark.api.python {
 package org.apache.spark.sql.classic {
   import org.apache.spark.sql
 
-  /** `Dataset.ofRows` is Spark's own. */
+  /** `Dataset.ofRows` and `showString` are Spark's own. */
   object AmaSessions {
     def rebind(data: sql.Dataset[_], session: sql.SparkSession): sql.DataFrame = (data, session) match {
       case (d: Dataset[_], s: SparkSession) if d.sparkSession ne s => Dataset.ofRows(s, d.queryExecution.analyzed)
       case _                                                       => data.toDF()
+    }
+
+    def table(data: sql.DataFrame, rows: Int, width: Int): String = data match {
+      case d: Dataset[_] => d.showString(rows, width, vertical = false)
+      case other         => other.toString
     }
   }
 }
