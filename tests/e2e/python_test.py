@@ -113,7 +113,8 @@ class Python(House):
                                                    "p = multiprocessing.get_context('fork').Process(target=print, args=('from a fork',)); p.start(); p.join()\n"
                                                    "t = threading.Thread(target=print, args=('from a thread',)); t.start(); t.join()\n"
                                                    "import atexit\na = atexit.register(print, 'at the end')\n"}))
-        self.assertEqual([e["text"] for e in events.find("output")], ["from a fork", "from a thread", "at the end"])
+        text = "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output"))
+        self.assertEqual(text, "from a fork\nfrom a thread\nat the end\n")
 
     # ---- how it is ended
 
