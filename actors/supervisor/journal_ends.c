@@ -30,6 +30,7 @@ journal_ends_t *journal_ends_make (ama_journal_t *journal, const ama_id_t *run)
 
 void journal_ends_forget (ama_journal_t *journal, journal_ends_t *ends)
 {
+    /* uthash: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     HASH_DEL (journal->ends, ends);
     free (ends);
 }
