@@ -7,7 +7,6 @@
  */
 #include "agent/runners/jupyter/kernel_work.h"
 
-#include "actors/base/ama_failpoint.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/secret_start.h"
 
@@ -60,7 +59,6 @@ static void on_child_end (const ama_child_end_t *how, int trouble, bool lease_ov
 {
     kernel_work_t *work = arg;
 
-    AMA_FAILPOINT (agent, after_exit);
     work->running = false;
     ama_jupyter_destroy (&work->client);
     ama_timer_cancel (work->timer);
@@ -110,10 +108,8 @@ static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
                              .input_size = strlen (work->order),
                              .grace_ms = agent->conf.grace_ms };
 
-    AMA_FAILPOINT (agent, before_spawn);
     if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
         attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
-    AMA_FAILPOINT (agent, after_spawn);
     if (!attempt->ward)
         return err->code;
     work->running = true;
