@@ -284,7 +284,7 @@ int ama_clean (ama_client_conf_t *conf, const ama_paths_t *paths, ama_err_t *err
 {
     const char *server = ama_args_get (conf->args, "server");
     const char *endpoint = server && strcmp (server, "default") != 0 ? server : paths->hub_endpoint;
-    ama_clean_t clean;
+    ama_clean_t clean = { 0 };
     int rc = parse (conf, &clean, err);
 
     if (rc < 0)

@@ -6,12 +6,13 @@ import time
 import unittest
 
 from daemon_house import DaemonHouse
+from house import Words
 from run_test import flow, shell
 
 GATED = "echo begun; until test -e {}/go; do sleep 0.05; done\n"
 
 
-class CleanHouse(DaemonHouse):
+class CleanHouse(Words, DaemonHouse):
     def setUp(self):
         super().setUp()
         self.working = self.data / "agent" / "runs"

@@ -6,7 +6,7 @@ import signal
 import unittest
 
 from daemon_house import DaemonHouse
-from house import BIN, House
+from house import House, Words
 from run_test import ENV, flow, shell
 
 # An action that speaks by hand, as a hostile one would. `frame` takes a real one of `ama say` apart.
@@ -23,18 +23,6 @@ def made(*args):
     return os.read(r, 4096)
 END
 '''
-
-
-class Words:
-    """`ama` as actions find it. In a build with sanitizers it is not to look for leaks: what traces it for that is refused in the sandbox."""
-
-    def setUp(self):
-        super().setUp()
-        words = self.folder / "words"
-        words.mkdir()
-        (words / "ama").write_text(f'#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 exec {BIN}/ama "$@"\n')
-        (words / "ama").chmod(0o755)
-        self.env["PATH"] = f"{words}:{self.env['PATH']}"
 
 
 class Say(Words, House):

@@ -165,7 +165,7 @@ static void done (ama_attempt_t *attempt)
 
 #define SCOPE_RUNNER(of)                                                                                               \
     {                                                                                                                  \
-        .name = of, .start = start, .cancel = scala_cancel, .pause = pause_output, .done = done,                       \
+        .name = (of), .start = start, .cancel = scala_cancel, .pause = pause_output, .done = done,                     \
         .restore = scala_restore, .recall = scala_recall, .resume = scala_resume, .session_back = scala_session_back,  \
         .session_lost = scala_session_lost,                                                                            \
     }
