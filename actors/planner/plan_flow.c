@@ -399,9 +399,10 @@ bool ama_plan_can_scan (const char *runner)
 
 void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size)
 {
+    const ama_runner_t *runner = action_at (self, action)->runner;
     scan_t scan = { self, action };
 
-    if (strcmp (action_at (self, action)->runner->name, "spark-sql") == 0)
+    if (runner && strcmp (runner->name, "spark-sql") == 0)
         ama_scan_sql (text, size, on_word, &scan);
     else
         ama_scan_scala (text, size, on_hit, &scan);
