@@ -1,9 +1,9 @@
 /* sandbox_rules.c - see sandbox_rules.h; called by sandbox.c, on the agent's thread */
 #include "agent/sandbox_rules.h"
 
+#include "actors/base/ama_dir.h"
 #include "actors/base/ama_str.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -141,17 +141,14 @@ static bool is_ours_alone (int fd, const struct stat *st)
 /* Calls fn for what is in the folder, until it says false; links are passed over: what counts is where they lead. */
 static bool each_in (int folder, bool (*fn) (int fd, void *arg), void *arg)
 {
-    int own = openat (folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = own >= 0 ? fdopendir (own) : NULL;
+    DIR *dir = ama_dir_open (folder);
     const struct dirent *entry;
     bool on = true;
 
     if (!dir)
         return true; /* there is nothing in it for our children either */
-    while (on && (entry = readdir (dir)) != NULL) {
-        int fd = strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0 || entry->d_type == DT_LNK
-                     ? -1
-                     : openat (folder, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    while (on && (entry = ama_dir_next (dir)) != NULL) {
+        int fd = entry->d_type == DT_LNK ? -1 : openat (folder, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
             on = fn (fd, arg);
         if (fd >= 0)

@@ -2,9 +2,9 @@
 #include "agent/tidy_disk.h"
 
 #include "actors/base/ama_clock.h"
+#include "actors/base/ama_dir.h"
 #include "actors/base/ama_str.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -37,22 +37,6 @@ static int open_runs (const char *dir)
     fd = open (path.data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     ama_str_done (&path);
     return fd;
-}
-
-/* A stream of its own, so that fd stays as it is. */
-static DIR *read_folder (int fd)
-{
-    int own = openat (fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = own < 0 ? NULL : fdopendir (own);
-
-    if (own >= 0 && !dir)
-        (void) close (own);
-    return dir;
-}
-
-static bool is_dots (const char *name)
-{
-    return strcmp (name, ".") == 0 || strcmp (name, "..") == 0;
 }
 
 static void complain (pass_t *pass, const char *name)
@@ -147,11 +131,11 @@ static void remove_folder (pass_t *pass, int parent, const char *name)
 
 static void empty_folder (pass_t *pass, int folder)
 {
-    DIR *dir = read_folder (folder);
+    DIR *dir = ama_dir_open (folder);
 
-    for (struct dirent *at; dir && pass->left && (at = readdir (dir));) {
+    for (struct dirent *at; dir && pass->left && (at = ama_dir_next (dir));) {
         struct stat st;
-        if (is_dots (at->d_name) || fstatat (folder, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat (folder, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         if (S_ISDIR (st.st_mode))
             remove_folder (pass, folder, at->d_name);
@@ -198,13 +182,13 @@ static int sweep_one (int runs, const char *name, size_t *left, ama_tidy_sum_t *
 int ama_tidy_sweep (const char *dir, const char *name, size_t most, ama_tidy_sum_t *sum, bool *ret_done, ama_err_t *err)
 {
     int runs = open_runs (dir), rc = 0;
-    DIR *all = name || runs < 0 ? NULL : read_folder (runs);
+    DIR *all = name || runs < 0 ? NULL : ama_dir_open (runs);
     bool done;
 
     *ret_done = true;
     if (runs >= 0 && name)
         rc = sweep_one (runs, name, &most, sum, ret_done, err);
-    for (struct dirent *at; all && most && (at = readdir (all));) {
+    for (struct dirent *at; all && most && (at = ama_dir_next (all));) {
         if (!ama_str_starts (at->d_name, gone_prefix))
             continue;
         if (sweep_one (runs, at->d_name, &most, sum, &done, err) < 0)
@@ -267,11 +251,11 @@ static int longest_ago_first (const void *a, const void *b)
 size_t ama_tidy_list (const char *dir, int64_t before_wall_ms, ama_id_t **ret_runs)
 {
     int runs = open_runs (dir);
-    DIR *all = runs < 0 ? NULL : read_folder (runs);
+    DIR *all = runs < 0 ? NULL : ama_dir_open (runs);
     found_t *found = NULL;
     size_t n = 0, room = 0;
 
-    for (struct dirent *at; all && n < AMA_TIDY_LIST_MAX && (at = readdir (all));) {
+    for (struct dirent *at; all && n < AMA_TIDY_LIST_MAX && (at = ama_dir_next (all));) {
         found_t one;
         struct stat st;
         if (strlen (at->d_name) != AMA_ID_TEXT - 1 || ama_id_parse (at->d_name, &one.run) < 0
@@ -311,12 +295,12 @@ static int open_to_read (int parent, const char *name)
 
 static void count_folder (pass_t *pass, int folder)
 {
-    DIR *dir = read_folder (folder);
+    DIR *dir = ama_dir_open (folder);
 
-    for (struct dirent *at; dir && pass->left && (at = readdir (dir));) {
+    for (struct dirent *at; dir && pass->left && (at = ama_dir_next (dir));) {
         struct stat st;
         int fd;
-        if (is_dots (at->d_name) || fstatat (folder, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat (folder, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         pass->left--;
         if (!S_ISDIR (st.st_mode)) {

@@ -58,15 +58,6 @@ void ama_sweep_destroy (ama_sweep_t **sweep)
     *sweep = NULL;
 }
 
-static int64_t made_ms (ama_id_t run)
-{
-    int64_t ms = 0;
-
-    for (size_t i = 0; i < 6; i++)
-        ms = ms << 8 | run.b[i];
-    return ms;
-}
-
 /* A run whose process died without a word is as old as its folder. */
 static bool may_go (const ama_sweep_t *sweep, ama_id_t run)
 {
@@ -107,7 +98,7 @@ bool ama_sweep_step (ama_sweep_t *sweep, size_t most)
         sweep->n = ama_local_list (sweep->state, SIZE_MAX, &sweep->runs);
         sweep->listed = true;
     }
-    for (; sweep->n && sweep->now_ms - made_ms (sweep->runs[sweep->n - 1]) > sweep->age_ms; sweep->n--) {
+    for (; sweep->n && sweep->now_ms - ama_id_ms (sweep->runs[sweep->n - 1]) > sweep->age_ms; sweep->n--) {
         uint64_t files = sweep->sum.files;
         if (!sweep_run (sweep, sweep->runs[sweep->n - 1], most) || sweep->sum.files > files || ++looks == most)
             return true; /* enough for one step, and it is looked at once more */

@@ -57,6 +57,11 @@ static uint64_t half_of (const ama_id_t *id, int at)
     return half;
 }
 
+int64_t ama_id_ms (ama_id_t id)
+{
+    return (int64_t) (half_of (&id, 0) >> 16);
+}
+
 const char *ama_id_text (ama_id_t id, char *buf)
 {
     uint64_t high = half_of (&id, 0), low = half_of (&id, 8);

@@ -20,6 +20,9 @@ ama_id_t ama_id_new (int64_t unix_ms);
 /* For tests and the simulator: the random part comes from the caller. */
 ama_id_t ama_id_make (int64_t unix_ms, const uint8_t random[10]);
 
+/* When it was made, in ms since 1970: the unix_ms of ama_id_make. */
+int64_t ama_id_ms (ama_id_t id);
+
 bool ama_id_is_zero (ama_id_t id);
 bool ama_id_equal (ama_id_t a, ama_id_t b);
 int ama_id_compare (ama_id_t a, ama_id_t b);

@@ -1,11 +1,11 @@
 /* keep_disk.c - lists and removes entries of a cache. On a worker's thread only. */
 #include "actors/depot/keep_disk.h"
 
+#include "actors/base/ama_dir.h"
 #include "actors/base/ama_str.h"
 #include "actors/depot/cache_user.h"
 #include "actors/depot/tree_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -48,29 +48,17 @@ static int open_kind (const char *cache, ama_keep_kind_t kind)
     return fd;
 }
 
-/* A stream of its own, so that fd stays as it is. */
-static DIR *read_folder (int fd)
-{
-    int own = openat (fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = own < 0 ? NULL : fdopendir (own);
-
-    if (own >= 0 && !dir)
-        (void) close (own);
-    return dir;
-}
-
 /* ---- how much it is ---- */
 
 static uint64_t bytes_below (int parent, const char *name, int depth)
 {
     int fd = depth > AMA_TREE_DEPTH_MAX ? -1 : openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : read_folder (fd);
+    DIR *dir = fd < 0 ? NULL : ama_dir_open (fd);
     uint64_t sum = 0;
 
-    for (struct dirent *entry; dir && (entry = readdir (dir));) {
+    for (struct dirent *entry; dir && (entry = ama_dir_next (dir));) {
         struct stat st;
-        if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0
-            || fstatat (fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat (fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         sum += S_ISDIR (st.st_mode) ? bytes_below (fd, entry->d_name, depth + 1) : (uint64_t) st.st_size;
     }
@@ -156,10 +144,10 @@ static uint64_t bytes_of (int folder, const keep_entry_t *entry, const struct st
 static void list_kind (const char *cache, ama_keep_kind_t kind, const keep_list_t *known, keep_list_t *list)
 {
     int fd = open_kind (cache, kind);
-    DIR *dir = fd < 0 ? NULL : read_folder (fd);
+    DIR *dir = fd < 0 ? NULL : ama_dir_open (fd);
     size_t n = 0;
 
-    for (struct dirent *at; dir && n < AMA_KEEP_ENTRIES_MAX && (at = readdir (dir));) {
+    for (struct dirent *at; dir && n < AMA_KEEP_ENTRIES_MAX && (at = ama_dir_next (dir));) {
         keep_entry_t entry = { .kind = kind };
         char snapshot[KEEP_ID_TEXT];
         struct stat st;
@@ -195,11 +183,11 @@ static int by_use (const void *a, const void *b)
 static void join_links (const char *cache, keep_list_t *list)
 {
     int fd = open_kind (cache, AMA_KEEP_TREES);
-    DIR *dir = fd < 0 ? NULL : read_folder (fd);
+    DIR *dir = fd < 0 ? NULL : ama_dir_open (fd);
 
     if (list->n)
         qsort (list->items, list->n, sizeof *list->items, by_id);
-    for (struct dirent *at; dir && (at = readdir (dir));) {
+    for (struct dirent *at; dir && (at = ama_dir_next (dir));) {
         keep_entry_t key = { .kind = AMA_KEEP_SNAPSHOTS }, *entry;
         struct stat st;
         if (!is_id (at->d_name, AMA_KEEP_TREES) || !snapshot_of (cache, fd, at->d_name, key.id) || !list->n)
@@ -319,8 +307,8 @@ void keep_sweep (const char *cache, unsigned kinds, int64_t wall_ms)
 {
     for (size_t i = 0; i < ARRAY_SIZE (all_kinds); i++) {
         int fd = kinds & all_kinds[i] ? open_kind (cache, all_kinds[i]) : -1;
-        DIR *dir = fd < 0 ? NULL : read_folder (fd);
-        for (struct dirent *at; dir && (at = readdir (dir));) {
+        DIR *dir = fd < 0 ? NULL : ama_dir_open (fd);
+        for (struct dirent *at; dir && (at = ama_dir_next (dir));) {
             struct stat st;
             if (ama_str_starts (at->d_name, gone_prefix)
                 || (is_part (at->d_name) && fstatat (fd, at->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0

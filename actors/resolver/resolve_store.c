@@ -5,6 +5,7 @@
  */
 #include "actors/resolver/resolve_store.h"
 
+#include "actors/base/ama_dir.h"
 #include "actors/depot/cache_user.h"
 
 #include <dirent.h>
@@ -470,10 +471,10 @@ static void trim_folder (trim_t *trim, int parent, const char *name, int depth)
 
     if (fd >= 0 && !dir)
         (void) close (fd);
-    for (struct dirent *at; dir && trim->n < TRIM_MOST && !atomic_load (&trim->store->stop) && (at = readdir (dir));) {
+    for (struct dirent *at;
+         dir && trim->n < TRIM_MOST && !atomic_load (&trim->store->stop) && (at = ama_dir_next (dir));) {
         struct stat st;
-        if (strcmp (at->d_name, ".") == 0 || strcmp (at->d_name, "..") == 0
-            || fstatat (fd, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat (fd, at->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         if (S_ISDIR (st.st_mode) && depth < TRIM_DEPTH) {
             trim_folder (trim, fd, at->d_name, depth + 1);

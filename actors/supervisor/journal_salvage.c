@@ -190,15 +190,6 @@ static void add_post (salvage_t *salvage, const fsck_run_t *run, int64_t now, co
     ama_str_done (&bytes);
 }
 
-static int64_t time_of (ama_id_t id)
-{
-    int64_t ms = 0;
-
-    for (int i = 0; i < 6; i++)
-        ms = ms << 8 | id.b[i];
-    return ms;
-}
-
 static int close_run (salvage_t *salvage, fsck_run_t *run, ama_fsck_loss_t *loss, ama_err_t *err)
 {
     int64_t now = ama_wall_ms (ama_clock_system ());
@@ -218,7 +209,7 @@ static int close_run (salvage_t *salvage, fsck_run_t *run, ama_fsck_loss_t *loss
     ama_str_printf (&cause, "journal damaged: lost from its event %u on", run->seq + 1);
     ended.cause = cause.data;
     if (!run->seq)
-        rc = add_event (salvage, run, run->has_row ? run->row.accepted : time_of (run->id), AMA_MSG_JOURNAL_SUBMITTED,
+        rc = add_event (salvage, run, run->has_row ? run->row.accepted : ama_id_ms (run->id), AMA_MSG_JOURNAL_SUBMITTED,
                         &submitted, &told, err);
     if (rc == 0)
         rc = add_event (salvage, run, had_ended ? run->row.ended : now, AMA_MSG_JOURNAL_RUN_ENDED, &ended, &told, err);

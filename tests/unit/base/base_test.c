@@ -177,6 +177,7 @@ static void ids (void **state)
     char text[AMA_ID_TEXT], lower[AMA_ID_TEXT];
 
     (void) state;
+    assert_int_equal (ama_id_ms (id), 1767225600000);
     assert_int_equal (strlen (ama_id_text (id, text)), 26);
     assert_int_equal (ama_id_parse (text, &back), 0);
     assert_true (ama_id_equal (id, back));
