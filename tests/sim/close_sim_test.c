@@ -3,9 +3,9 @@
 #include "actors/planner/plan_actor.h"
 #include "actors/supervisor/sup.h"
 #include "tests/sim/cast.h"
+#include "tests/sim/folder.h"
 #include "tests/unit/table.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,28 +138,9 @@ static void test_an_agent_that_comes_back (void **state)
     assert_true (stories > 0);
 }
 
-static int make_folder (void **state)
-{
-    static char folder[] = "/tmp/ama-close-XXXXXX";
-
-    *state = mkdtemp (folder);
-    return *state ? 0 : -1;
-}
-
-static int remove_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void) status, (void) type, (void) ftw;
-    return remove (path);
-}
-
-static int remove_folder (void **state)
-{
-    return nftw (*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 int main (void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test (test_an_agent_that_never_comes_back),
                                         cmocka_unit_test (test_an_agent_that_comes_back) };
-    return cmocka_run_group_tests (tests, make_folder, remove_folder);
+    return cmocka_run_group_tests (tests, folder_setup, folder_teardown);
 }

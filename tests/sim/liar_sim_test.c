@@ -9,9 +9,9 @@
 #include "messages/ama_types.h"
 #include "messages/attempt.h"
 #include "tests/sim/cast.h"
+#include "tests/sim/folder.h"
 #include "tests/unit/table.h"
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -245,28 +245,8 @@ static void test_lies (void **state)
     }
 }
 
-/* Where the repositories are. */
-static int make_folder (void **state)
-{
-    static char folder[] = "/tmp/ama-liar-XXXXXX";
-
-    *state = mkdtemp (folder);
-    return *state ? 0 : -1;
-}
-
-static int remove_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void) status, (void) type, (void) ftw;
-    return remove (path);
-}
-
-static int remove_folder (void **state)
-{
-    return nftw (*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 int main (void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test (test_lies) };
-    return cmocka_run_group_tests (tests, make_folder, remove_folder);
+    return cmocka_run_group_tests (tests, folder_setup, folder_teardown);
 }

@@ -15,8 +15,8 @@
 #include "actors/supervisor/sup.h"
 #include "tests/sim/cast.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/folder.h"
 
-#include <ftw.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,12 +301,6 @@ static void explain (story_t *story, const cast_run_t *run)
     ama_str_done (&text);
 }
 
-static int remove_one (const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void) status, (void) type, (void) ftw;
-    return remove (path);
-}
-
 static void trace (const char *line, void *arg)
 {
     (void) arg;
@@ -422,7 +416,7 @@ static int tell (uint64_t seed, bool traced, FILE *history)
     disk_end ();
     cast_done (&story->world);
     (void) chdir ("/");
-    (void) nftw (story->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void) folder_remove (story->folder);
     free (story);
     return rc;
 }
