@@ -92,6 +92,17 @@ static ama_report_event_t statement_event (const ama_script_t *script, ama_event
     };
 }
 
+/* It has ended now. */
+static ama_report_event_t ended_event (const ama_script_t *script, const char *status)
+{
+    ama_report_event_t event = statement_event (script, AMA_EVENT_TYPE_STATEMENT_ENDED);
+
+    event.status = (char *) status;
+    event.has_ms = true;
+    event.ms = ama_replay_now (script->attempt) - script->begun_ms;
+    return event;
+}
+
 static void post_warnings (ama_script_t *script, const json_t *warnings)
 {
     const json_t *warning;
@@ -122,7 +133,7 @@ static void on_failed_statement (ama_script_t *script, const json_t *reply)
     const json_t *ama = json_object_get (reply, "ama");
     const char *kind = ama_jupyter_string (ama, "kind"), *name = ama_jupyter_string (reply, "ename");
     const char *text = ama_jupyter_string (reply, "evalue");
-    ama_report_event_t event = statement_event (script, AMA_EVENT_TYPE_STATEMENT_ENDED);
+    ama_report_event_t event = ended_event (script, "error");
     ama_report_frame_t frames[AMA_REPORT_EVENT_FRAMES_MAX];
     bool compile = strcmp (kind, "compile") == 0, session = strcmp (kind, "session") == 0;
     bool oom = strstr (name, "OutOfMemoryError") || strcmp (name, "MemoryError") == 0;
@@ -133,9 +144,6 @@ static void on_failed_statement (ama_script_t *script, const json_t *reply)
     }
     event.n_frames = take_frames (json_object_get (ama, "frames"), frames, ARRAY_SIZE (frames));
     event.frames = frames;
-    event.status = (char *) "error";
-    event.has_ms = true;
-    event.ms = ama_replay_now (script->attempt) - script->begun_ms;
     event.error_name = (char *) name;
     event.error_message = (char *) text;
     ama_attempt_post (script->attempt, &event);
@@ -161,10 +169,7 @@ void ama_script_fail (ama_script_t *script, const ama_outcome_t *outcome)
     script->exit = outcome->exit;
     if (script->executing) {
         ama_attempt_flush (script->attempt);
-        event = statement_event (script, AMA_EVENT_TYPE_STATEMENT_ENDED);
-        event.status = (char *) "error";
-        event.has_ms = true;
-        event.ms = ama_replay_now (script->attempt) - script->begun_ms;
+        event = ended_event (script, "error");
         event.error_name = (char *) outcome->error;
         event.error_message = (char *) outcome->message;
         ama_attempt_post (script->attempt, &event);
@@ -189,10 +194,7 @@ static void on_reply (ama_script_t *script, const json_t *reply)
         on_failed_statement (script, reply);
         return;
     }
-    event = statement_event (script, AMA_EVENT_TYPE_STATEMENT_ENDED);
-    event.status = (char *) "ok";
-    event.has_ms = true;
-    event.ms = ama_replay_now (script->attempt) - script->begun_ms;
+    event = ended_event (script, "ok");
     event.value = script->value && script->value[0] ? script->value : NULL;
     ama_attempt_post (script->attempt, &event);
     script->next++;
