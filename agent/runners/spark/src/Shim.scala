@@ -28,6 +28,9 @@ package org.amaterasu.kernel {
     /** A table as Spark's own shell shows it. Runs the query for one row more than that. */
     def table(data: DataFrame, rows: Int, width: Int): String = org.apache.spark.sql.classic.AmaSessions.table(data, rows, width)
 
+    /** Names of the session's own temporary views. Asking its catalog for all tables would look at each one of the database. */
+    def temporaryViews(session: SparkSession): Seq[String] = org.apache.spark.sql.classic.AmaSessions.temporaryViews(session)
+
     /** Spark's own splitter of SQL text: the parser's (4.3), which knows scripts from BEGIN to END, else the one of its SQL shell. */
     def splitSql(code: String): Seq[String] = {
       val parser    = new org.apache.spark.sql.execution.SparkSqlParser
@@ -76,11 +79,16 @@ package org.apache.spark.api.python {
 package org.apache.spark.sql.classic {
   import org.apache.spark.sql
 
-  /** `Dataset.ofRows` and `showString` are Spark's own. */
+  /** `Dataset.ofRows`, `showString` and the catalog are Spark's own. */
   object AmaSessions {
     def rebind(data: sql.Dataset[_], session: sql.SparkSession): sql.DataFrame = (data, session) match {
       case (d: Dataset[_], s: SparkSession) if d.sparkSession ne s => Dataset.ofRows(s, d.queryExecution.analyzed)
       case _                                                       => data.toDF()
+    }
+
+    def temporaryViews(session: sql.SparkSession): Seq[String] = session match {
+      case s: SparkSession => s.sessionState.catalog.listLocalTempViews("*").map(_.table)
+      case _               => Nil
     }
 
     def table(data: sql.DataFrame, rows: Int, width: Int): String = data match {

@@ -90,8 +90,8 @@ final class Sql(val session: SparkSession, context: AmaContext, handover: Handov
     }
 
   def left: SortedMap[String, Handed] = {
-    val views   = session.catalog.listTables().collect().filter(t => t.isTemporary && !isDatasetWord(t.name)).map(_.name)
-    val handed  = views.toSeq.map(name => name -> new Handed("DataFrame", () => session.table(quoted(name))))
+    val views   = Shim.temporaryViews(session).filterNot(isDatasetWord)
+    val handed  = views.map(name => name -> new Handed("DataFrame", () => session.table(quoted(name))))
     val results = for { data <- last.toSeq; name <- "result" +: exports.take(1) } yield name -> new Handed("DataFrame", () => data)
     SortedMap.from(results ++ handed)
   }
