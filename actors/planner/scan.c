@@ -1,35 +1,17 @@
 /* scan.c - the lexer behind scan.h. Pure; one pass, no memory of its own. */
 #include "actors/planner/scan.h"
 
+#include "actors/planner/lexer.h"
+
 #include <stdbool.h>
 #include <string.h>
 
 enum { NAME_ROOM = 129 };
 
-typedef struct {
-    const char *at, *end, *line_start;
-    uint32_t line;
-} lexer_t;
-
 static bool is_name (char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$'
            || (unsigned char) c >= 0x80;
-}
-
-static bool looking_at (const lexer_t *lexer, const char *text)
-{
-    size_t size = strlen (text);
-
-    return (size_t) (lexer->end - lexer->at) >= size && memcmp (lexer->at, text, size) == 0;
-}
-
-static void step (lexer_t *lexer)
-{
-    if (*lexer->at++ == '\n') {
-        lexer->line++;
-        lexer->line_start = lexer->at;
-    }
 }
 
 /* Over a comment, if one begins here. Scala's block comments nest. */
@@ -148,9 +130,7 @@ static bool skip_type (lexer_t *lexer)
 static void read_call (lexer_t *lexer, ama_scan_fn *fn, void *arg)
 {
     static const char *const calls[] = { "getRDD", "getDataFrame", "getDataset" };
-    ama_scan_hit_t hit = { .line = lexer->line,
-                           .column =
-                               (uint32_t) (lexer->at - lexer->line_start) + 1 - (uint32_t) strlen ("AmaContext") };
+    ama_scan_hit_t hit = { .line = lexer->line, .column = column_of (lexer) - (uint32_t) strlen ("AmaContext") };
     char action[NAME_ROOM], dataset[NAME_ROOM];
     size_t i = 0;
 
@@ -183,7 +163,7 @@ static void read_call (lexer_t *lexer, ama_scan_fn *fn, void *arg)
 
 void ama_scan_scala (const char *text, size_t size, ama_scan_fn *fn, void *arg)
 {
-    lexer_t lexer = { .at = text, .end = text + size, .line_start = text, .line = 1 };
+    lexer_t lexer = lexer_of (text, size);
     char ignored[NAME_ROOM];
 
     while (lexer.at < lexer.end) {

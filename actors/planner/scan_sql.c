@@ -1,6 +1,8 @@
 /* scan_sql.c - see scan.h. Pure; one pass, no memory of its own. */
 #include "actors/planner/scan.h"
 
+#include "actors/planner/lexer.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,29 +10,9 @@
 
 enum { NAME_ROOM = 257 };
 
-typedef struct {
-    const char *at, *end, *line_start;
-    uint32_t line;
-} lexer_t;
-
 static bool is_word (char c)
 {
     return isalnum ((unsigned char) c) || c == '_' || (unsigned char) c >= 0x80;
-}
-
-static bool looking_at (const lexer_t *lexer, const char *text)
-{
-    size_t size = strlen (text);
-
-    return (size_t) (lexer->end - lexer->at) >= size && memcmp (lexer->at, text, size) == 0;
-}
-
-static void step (lexer_t *lexer)
-{
-    if (*lexer->at++ == '\n') {
-        lexer->line++;
-        lexer->line_start = lexer->at;
-    }
 }
 
 static bool skip_comment (lexer_t *lexer)
@@ -87,10 +69,10 @@ static void hit (const char *word, size_t size, uint32_t line, uint32_t column, 
 
 void ama_scan_sql (const char *text, size_t size, ama_scan_word_fn *fn, void *arg)
 {
-    lexer_t lexer = { .at = text, .end = text + size, .line_start = text, .line = 1 };
+    lexer_t lexer = lexer_of (text, size);
 
     while (lexer.at < lexer.end) {
-        uint32_t line = lexer.line, column = (uint32_t) (lexer.at - lexer.line_start) + 1;
+        uint32_t line = lexer.line, column = column_of (&lexer);
         const char *word = lexer.at;
         size_t length;
         if (skip_comment (&lexer) || skip_quoted (&lexer, '\'', &word, &length)
