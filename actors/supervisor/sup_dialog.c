@@ -20,7 +20,9 @@
 #define START_AGAIN_MS 10000
 #define CLOSE_AGAIN_MS 5000
 #define CLOSE_TELL_MS  60000 /* an agent that is there says so every 30 s */
-/* A lease that is not known to be free yet keeps others waiting. */
+/* A lease that is not known to be free yet keeps others waiting, and so does one that is not known to be granted: its run holds others. The wish for it is said
+ * again after this long, then after twice as long, and so on to SUP_RENEW_MS. */
+#define LEASE_AGAIN_MS    2000
 #define RELEASE_ANSWER_MS 2000
 #define RELEASE_AGAIN_MS  200
 
@@ -30,6 +32,7 @@ struct sup_ask {
     char agent[AMA_NAME_MAX];
     uint64_t no; /* of the runtime's ask, 0 while it waits to be repeated */
     int64_t pause_ms;
+    int64_t patience_ms; /* of a lease */
     ama_timer_t *again;
     sup_ask_t *prev, *next;
 };
@@ -154,7 +157,10 @@ static void ask_lease (sup_ask_t *ask)
         .session = effect->session,
     };
 
-    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, SUP_RENEW_MS);
+    ask->patience_ms = ask->patience_ms ? 2 * ask->patience_ms : LEASE_AGAIN_MS;
+    if (ask->patience_ms > SUP_RENEW_MS)
+        ask->patience_ms = SUP_RENEW_MS;
+    ask_with (ask, "broker", AMA_MSG_LEASE_REQUEST, &body, ask->patience_ms);
 }
 
 static void ask_resolve (sup_ask_t *ask)
