@@ -7,6 +7,7 @@
 #include "actors/runtime/ama_keys.h"
 #include "actors/runtime/ama_zap.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,12 @@ static bool is_good (const uint8_t *const frames[], const size_t sizes[], size_t
     return true;
 }
 
+/* libFuzzer looks at its clock by SIGALRM. */
+static bool was_interrupted (int rc)
+{
+    return rc < 0 && errno == EINTR;
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     const uint8_t *frames[FRAMES_MAX], *at = data, *end = data + size;
@@ -81,10 +88,18 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (!count)
         return 0;
     good = is_good (frames, sizes, count);
-    for (size_t i = 0; i < count; i++)
-        BUG_ON (zmq_send (socket, frames[i], sizes[i], i + 1 < count ? ZMQ_SNDMORE : 0) < 0);
+    for (size_t i = 0; i < count; i++) {
+        int sent;
+        do
+            sent = zmq_send (socket, frames[i], sizes[i], i + 1 < count ? ZMQ_SNDMORE : 0);
+        while (was_interrupted (sent));
+        BUG_ON (sent < 0);
+    }
     for (size_t i = 0; i < ANSWER_FRAMES; i++) {
-        int got = zmq_recv (socket, answer[i], sizeof answer[i] - 1, 0);
+        int got;
+        do
+            got = zmq_recv (socket, answer[i], sizeof answer[i] - 1, 0);
+        while (was_interrupted (got));
         BUG_ON (got < 0 || !more || zmq_getsockopt (socket, ZMQ_RCVMORE, &more, &more_size) < 0);
         answer[i][got < 511 ? got : 511] = '\0';
     }
