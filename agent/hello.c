@@ -6,6 +6,7 @@
 #include "agent/attempt.h"
 #include "agent/gather.h"
 #include "agent/session.h"
+#include "agent/status.h"
 #include "messages/ama_types.h"
 #include "messages/lease.h"
 
@@ -30,6 +31,13 @@ static void hold_session (ama_session_t *session, ama_id_t id, ama_id_t run, voi
     hello->held[hello->n_held++] = (ama_lease_held_t){ .id = id, .run = run, .session = true };
 }
 
+static void hold_end (ama_id_t id, ama_id_t run, void *arg)
+{
+    ama_lease_agent_hello_t *hello = arg;
+
+    hello->held[hello->n_held++] = (ama_lease_held_t){ .id = id, .run = run, .ended = true };
+}
+
 static void say (ama_agent_t *agent)
 {
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (agent->ctx),
@@ -39,15 +47,16 @@ static void say (ama_agent_t *agent)
                                       .incarnation = agent->incarnation };
     ama_attempt_t *attempt, *spare;
 
-    hello.held =
-        ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL) + ama_gather_count (agent),
-                    sizeof *hello.held);
+    hello.held = ama_calloc (HASH_COUNT (agent->attempts) + ama_session_list (agent, NULL, NULL)
+                                 + ama_gather_count (agent) + ama_statuses_ends (agent->statuses, NULL, NULL),
+                             sizeof *hello.held);
     HASH_ITER (hh, agent->attempts, attempt, spare)
     {
         hello.held[hello.n_held++] = (ama_lease_held_t){ .id = attempt->id, .run = attempt->run };
     }
     (void) ama_session_list (agent, hold_session, &hello);
     ama_gather_list (agent, &hello);
+    (void) ama_statuses_ends (agent->statuses, hold_end, &hello);
     AMA_FAILPOINT (agent, hello);
     (void) ama_ask (agent->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, ANSWER_MS, 0, on_welcome, agent);
     free (hello.held);

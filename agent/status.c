@@ -268,6 +268,20 @@ void ama_statuses_joined (ama_statuses_t *statuses)
     }
 }
 
+size_t ama_statuses_ends (const ama_statuses_t *statuses, ama_statuses_end_fn *fn, void *arg)
+{
+    size_t n = 0;
+
+    for (const entry_t *entry = statuses->entries; entry; entry = entry->hh.next) {
+        if (entry->session || !is_end (entry))
+            continue;
+        n++;
+        if (fn)
+            fn (entry->id, entry->attempt.run, arg);
+    }
+    return n;
+}
+
 size_t ama_statuses_pending (const ama_statuses_t *statuses)
 {
     return HASH_COUNT (statuses->entries);

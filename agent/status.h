@@ -25,6 +25,9 @@ void ama_statuses_session_ack (ama_statuses_t *statuses, const ama_attempt_sessi
 /* Is an end of this attempt or session waiting to be acknowledged? If so it is told again. */
 bool ama_statuses_repeat (ama_statuses_t *statuses, ama_id_t id);
 bool ama_statuses_has_end (const ama_statuses_t *statuses, ama_id_t id);
+typedef void (ama_statuses_end_fn) (ama_id_t attempt, ama_id_t run, void *arg);
+/* Attempts whose end is not acknowledged; returns their number. fn may be NULL. */
+size_t ama_statuses_ends (const ama_statuses_t *statuses, ama_statuses_end_fn *fn, void *arg);
 /* Tells everything that is not acknowledged, after joining a hub. */
 void ama_statuses_joined (ama_statuses_t *statuses);
 size_t ama_statuses_pending (const ama_statuses_t *statuses);

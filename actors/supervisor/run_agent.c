@@ -1,7 +1,7 @@
 /* run_agent.c - the inputs of a run that come from agents, and the restart
  *
  * An agent tells each end until it is acknowledged, so its word is waited for as long as it may live. Only a proof (the broker
- * saw it die, or it is up and does not know the attempt) ends an attempt without it. Same thread and rules as run_core.c.
+ * saw it die, or it is up and knows neither the attempt nor its end) ends an attempt without it. Same thread and rules as run_core.c.
  */
 #include "actors/supervisor/run_state.h"
 
@@ -144,6 +144,7 @@ void ama_run_core_session_refused (ama_run_core_t *run, ama_id_t id, const ama_e
 
 /* ---- agents ---- */
 
+/* An attempt that runs there, or whose end will be told from there; a session that is open. */
 static bool held (const ama_lease_agent_changed_t *change, ama_id_t id)
 {
     for (size_t i = 0; i < change->n_held; i++) {

@@ -174,7 +174,7 @@ static void end_unwanted (sup_t *sup, const ama_lease_agent_changed_t *change)
         const ama_lease_held_t *held = &change->held[i];
         sup_run_t *run = sup_run_find (sup, held->run);
         ama_attempt_cancel_t cancel = { .attempt = held->id, .force = true };
-        if (run && ama_run_core_holds (run->core, held->id))
+        if (held->ended || (run && ama_run_core_holds (run->core, held->id)))
             continue;
         if (held->session)
             sup_close_session (sup, held->id, none, 0, change->agent);

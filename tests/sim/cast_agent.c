@@ -444,10 +444,18 @@ static void on_tick (void *arg)
 static void on_welcome (ama_ctx_t *ctx, const ama_envelope_t *envelope, const void *body, const ama_err_t *err,
                         void *arg);
 
+static void hold_end (ama_id_t id, ama_id_t run, void *arg)
+{
+    ama_lease_agent_hello_t *hello = arg;
+
+    hello->held[hello->n_held++] = (ama_lease_held_t){ .id = id, .run = run, .ended = true };
+}
+
 static void say_hello (self_t *self)
 {
     cast_world_t *world = self->world;
-    ama_lease_held_t *held = ama_calloc (world->n_attempts + world->n_sessions, sizeof *held);
+    ama_lease_held_t *held = ama_calloc (
+        world->n_attempts + world->n_sessions + ama_statuses_ends (self->statuses, NULL, NULL), sizeof *held);
     ama_lease_agent_hello_t hello = { .agent = (char *) ama_self (self->ctx),
                                       .cpus = 2,
                                       .memory = 4ull << 30,
@@ -464,6 +472,7 @@ static void say_hello (self_t *self)
             held[hello.n_held++] =
                 (ama_lease_held_t){ .id = world->sessions[i].id, .run = world->sessions[i].run, .session = true };
     }
+    (void) ama_statuses_ends (self->statuses, hold_end, &hello);
     (void) ama_ask (self->ctx, "broker", AMA_MSG_LEASE_AGENT_HELLO, &hello, 500, 0, on_welcome, self);
     free (held);
 }
