@@ -8,6 +8,14 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
+/* In its authority (RFC 3986, 3.2.1): a path may have the character. */
+static bool names_a_user (const char *url)
+{
+    const char *authority = strstr (url, "://");
+
+    return authority && memchr (authority + 3, '@', strcspn (authority + 3, "/?#"));
+}
+
 static void check_accepted (const ama_plan_dependencies_t *deps)
 {
     ama_plan_dependencies_t copy;
@@ -23,7 +31,7 @@ static void check_accepted (const ama_plan_dependencies_t *deps)
         const char *url = deps->repositories[i].url;
         BUG_ON (*url && strncasecmp (url, "https://", 8) != 0 && strncasecmp (url, "http://127.0.0.1", 16) != 0
                 && strncasecmp (url, "http://localhost", 16) != 0 && strncasecmp (url, "http://[::1]", 12) != 0);
-        BUG_ON (!*deps->repositories[i].id || strpbrk (url, " \n\r\t@"));
+        BUG_ON (!*deps->repositories[i].id || strpbrk (url, " \n\r\t") || names_a_user (url));
     }
     ama_plan_dependencies_encode (deps, &bytes);
     BUG_ON (ama_plan_dependencies_decode (bytes.data, bytes.size, &copy, NULL) < 0);
