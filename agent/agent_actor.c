@@ -17,6 +17,7 @@
 #include "agent/runners/jupyter/kernel_runner.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
+#include "agent/runners/spark/jar_runner.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
 #include "agent/tidy.h"
@@ -31,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner, &ama_sql_runner };
+static const ama_runner_t *const runners[] = { &ama_shell_runner, &ama_scala_runner, &ama_sql_runner, &ama_jar_runner };
 
 /* ---- what the parts share ---- */
 

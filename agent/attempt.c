@@ -221,8 +221,18 @@ static void on_stall (void *arg)
 
 /* ---- end ---- */
 
+static void forget_told (ama_attempt_t *attempt)
+{
+    if (!attempt->told)
+        return;
+    ama_attempt_start_done (attempt->told);
+    free (attempt->told);
+    attempt->told = NULL;
+}
+
 void ama_attempt_free (ama_attempt_t *attempt)
 {
+    forget_told (attempt);
     if (attempt->outcome) {
         ama_attempt_status_done (attempt->outcome);
         free (attempt->outcome);
@@ -432,12 +442,18 @@ static void prepare_next (void *arg)
     ama_sandbox_prepare (agent->sandbox);
 }
 
+/* Whoever plays the tape tells it, too. */
+static void record_note (ama_attempt_t *attempt)
+{
+    if (attempt->note)
+        ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
+}
+
 static void tell_note (ama_attempt_t *attempt)
 {
-    if (!attempt->note)
-        return;
-    ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
-    ama_attempt_warn (attempt, 0, attempt->note);
+    record_note (attempt);
+    if (attempt->note)
+        ama_attempt_warn (attempt, 0, attempt->note);
 }
 
 static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
@@ -548,11 +564,22 @@ void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *star
     ama_err_t err = { 0 };
     int rc = attempt->runner->start (attempt, start, &err);
 
-    if (rc == 0)
+    if (rc == 0 && !attempt->ward && attempt->runner->restore) {
+        attempt->told = ama_malloc (sizeof *told);
+        ama_attempt_start_copy (told, attempt->told);
+    }
+    else if (rc == 0)
         ama_attempt_record (attempt, told, false);
     tell_note (attempt);
     if (rc < 0)
         end_at_once (attempt, &err);
+}
+
+void ama_attempt_guarded (ama_attempt_t *attempt)
+{
+    ama_attempt_record (attempt, attempt->told, false);
+    record_note (attempt);
+    forget_told (attempt);
 }
 
 void ama_attempt_cancel (ama_attempt_t *attempt, bool timed_out, bool force)

@@ -58,6 +58,7 @@ struct ama_attempt {
     pid_t group;               /* process group that ends with the attempt, 0 for none */
     char *note;                /* a warning for its beginning, owned; NULL: none */
     ama_ward_t *ward;          /* the runner's, NULL for none */
+    ama_attempt_start_t *told; /* with references to secrets, until its ward has started; NULL if that was at once */
     struct ama_replay *replay; /* an earlier agent's: its tape is still to be played (replay.c) */
     bool dirty;                /* the runner wants its turn */
     bool cancelled, timed_out; /* somebody asked for the end */
@@ -99,6 +100,9 @@ void ama_attempt_drop (ama_attempt_t *attempt);
 bool ama_attempt_has_ended (const ama_attempt_t *attempt);
 
 /* ---- for runners ---- */
+
+/* Its ward has started after start had returned: from now on it outlives the agent. */
+void ama_attempt_guarded (ama_attempt_t *attempt);
 
 /* action, attempt and ts are filled in; secrets are masked, then strings of any length and bytes are made to fit. */
 void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event);

@@ -5,6 +5,7 @@
  */
 #include "agent/secret_start.h"
 
+#include "agent/runners/spark/jar_runner.h"
 #include "agent/secret_ask.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ bool ama_secret_start_wanted (const ama_plan_environment_t *environment, const a
 {
     return ama_secret_refs_in (environment->configuration, environment->n_configuration)
            || ama_secret_refs_in (environment->spark, environment->n_spark)
+           || ama_secret_refs_in (environment->spark_env, environment->n_spark_env)
            || ama_secret_refs_in (settings, n_settings);
 }
 
@@ -47,6 +49,7 @@ static void go_on (ama_attempt_t *attempt)
     ama_attempt_start_copy (&work->start, &told);
     ama_secret_list_fill (&work->list, env->configuration, env->n_configuration);
     ama_secret_list_fill (&work->list, env->spark, env->n_spark);
+    ama_secret_list_fill (&work->list, env->spark_env, env->n_spark_env);
     ama_secret_list_fill (&work->list, filled.settings, filled.n_settings);
     done (attempt);
     attempt->runner = attempt->then;
@@ -54,6 +57,7 @@ static void go_on (ama_attempt_t *attempt)
     ama_attempt_start_done (&told);
     ama_secret_wipe (env->configuration, env->n_configuration);
     ama_secret_wipe (env->spark, env->n_spark);
+    ama_secret_wipe (env->spark_env, env->n_spark_env);
     ama_secret_wipe (filled.settings, filled.n_settings);
     ama_attempt_start_done (&filled);
 }
@@ -79,13 +83,15 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
 {
     work_t *work = ama_calloc (1, sizeof *work);
     const ama_plan_environment_t *env = &message->environment;
+    bool own_spark = attempt->then == &ama_jar_runner;
 
     (void) err;
     attempt->work = work;
     ama_attempt_start_copy (message, &work->start);
     ama_secret_list_add (&work->list, message->settings, message->n_settings, true);
     ama_secret_list_add (&work->list, env->configuration, env->n_configuration, true);
-    ama_secret_list_add (&work->list, env->spark, env->n_spark, false); /* the session's, which needs them */
+    ama_secret_list_add (&work->list, env->spark, env->n_spark, own_spark); /* else the session's, which needs them */
+    ama_secret_list_add (&work->list, env->spark_env, env->n_spark_env, own_spark);
     work->ask = ama_secret_ask_new (attempt->agent, attempt->run, attempt->vault, &work->list, env->name, message->job,
                                     attempt->mark, on_asked, attempt);
     return 0;

@@ -265,6 +265,22 @@ int ama_deps_parse (const ama_yaml_t *root, const char *file, ama_plan_dependenc
     return problems->errors > errors ? AMA_E_INVALID : 0;
 }
 
+int ama_deps_of_action (const ama_yaml_t *artifact, const ama_yaml_t *repository, const char *file,
+                        ama_plan_dependencies_t *ret_deps, ama_problems_t *problems)
+{
+    size_t errors = problems->errors;
+
+    *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (file) };
+    ret_deps->artifacts = ama_calloc (1, sizeof *ret_deps->artifacts);
+    if (read_artifact (artifact, ret_deps->artifacts, problems) == 0)
+        ret_deps->n_artifacts = 1;
+    if (repository) {
+        ret_deps->repositories = ama_calloc (1, sizeof *ret_deps->repositories);
+        add_repository (ret_deps, repository, problems);
+    }
+    return problems->errors > errors ? AMA_E_INVALID : 0;
+}
+
 int ama_deps_read (ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps, ama_problems_t *problems)
 {
     static const ama_doc_limits_t limits = { AMA_DEPS_DOCUMENT_MAX, 32, 50000, 64u << 10, 100 };

@@ -19,6 +19,10 @@ int ama_deps_parse (const ama_yaml_t *root, const char *file, ama_plan_dependenc
 /* From a file of the repository. 1, 0 if there is no such file (then ret_deps is not set), negative after adding an error. */
 int ama_deps_read (ama_repo_t *repo, const char *path, ama_plan_dependencies_t *ret_deps, ama_problems_t *problems);
 
+/* One artifact and where it may be, as actions name them; repository NULL: the default one. As ama_deps_parse; file is copied. */
+int ama_deps_of_action (const ama_yaml_t *artifact, const ama_yaml_t *repository, const char *file,
+                        ama_plan_dependencies_t *ret_deps, ama_problems_t *problems);
+
 /* Coordinates: 0, AMA_E_PATH or AMA_E_INVALID and why. */
 int ama_deps_check_artifact (const ama_plan_artifact_t *artifact, ama_err_t *err);
 /* The address of a repository: 0 or AMA_E_URL and why. *ret_central: it means the default repository. */

@@ -168,8 +168,7 @@ void ama_maki_done (ama_maki_t *maki)
 {
     for (size_t i = 0; i < maki->n_actions; i++) {
         ama_plan_action_done (&maki->actions[i].plan);
-        ama_plan_artifact_done (&maki->actions[i].artifact);
-        ama_plan_repository_done (&maki->actions[i].repository);
+        ama_plan_dependencies_done (&maki->actions[i].artifact_deps);
     }
     for (size_t i = 0; i < maki->n_labels; i++)
         ama_plan_label_done (&maki->labels[i]);

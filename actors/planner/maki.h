@@ -14,25 +14,23 @@
 #define AMA_MAKI_NAME_MAX    64
 
 typedef struct {
-    /* name, runner, group, type, line, retry, timeout, resources, labels, exports, reads, and file as written (without "./"); the rest is
+    /* name, runner, group, type, line, retry, timeout, resources, labels, exports, reads, what a jar is run with, and file as written (without "./"); the rest is
      * the planner's. Owned. */
     ama_plan_action_t plan;
     const ama_runner_t *runner; /* NULL if unknown: an error stands in the problems */
     /* Borrowed from the document; NULL if not given. */
-    const ama_yaml_t *node;    /* the action's map */
-    const ama_yaml_t *name;    /* or node */
-    const ama_yaml_t *file;    /* file: */
-    const ama_yaml_t *depends; /* depends-on: a list of scalars or a scalar; may be an empty list */
-    const ama_yaml_t *reads;   /* a list of scalars or a scalar, checked */
-    const ama_yaml_t *config;  /* a scalar */
-    const ama_yaml_t *deps;    /* a list of scalars or a scalar, checked */
-    const ama_yaml_t *persist; /* auto, always or never */
-    const char *class_name;    /* for an artifact */
-    bool has_artifact;
-    ama_plan_artifact_t artifact;     /* owned */
-    ama_plan_repository_t repository; /* owned; url "" if not given */
-    int64_t error_action;             /* index of its error action, -1 */
-    int64_t error_of;                 /* index of its owner, -1 */
+    const ama_yaml_t *node;                /* the action's map */
+    const ama_yaml_t *name;                /* or node */
+    const ama_yaml_t *file;                /* file: */
+    const ama_yaml_t *depends;             /* depends-on: a list of scalars or a scalar; may be an empty list */
+    const ama_yaml_t *reads;               /* a list of scalars or a scalar, checked */
+    const ama_yaml_t *config;              /* a scalar */
+    const ama_yaml_t *deps;                /* a list of scalars or a scalar, checked */
+    const ama_yaml_t *persist;             /* auto, always or never */
+    const ama_yaml_t *artifact;            /* its map, or NULL */
+    ama_plan_dependencies_t artifact_deps; /* owned; that artifact, if it is right */
+    int64_t error_action;                  /* index of its error action, -1 */
+    int64_t error_of;                      /* index of its owner, -1 */
 } ama_maki_action_t;
 
 typedef struct {

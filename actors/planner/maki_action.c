@@ -1,4 +1,6 @@
 /* maki_action.c - one entry of the flow: name, runner in all its spellings, file, artifact, error action. Pure. */
+#include "actors/base/ama_secret.h"
+#include "actors/planner/deps.h"
 #include "actors/planner/maki_parse.h"
 #include "actors/planner/repo.h"
 
@@ -15,6 +17,7 @@ enum {
     ARTIFACT,
     REPOSITORY,
     CLASS,
+    ARGS,
     ERROR,
     EXPORTS,
     CONFIG,
@@ -45,6 +48,7 @@ static const ama_word_t words[WORDS] = {
     [ARTIFACT] = { "artifact", NULL, AMA_WORD_PLAIN },
     [REPOSITORY] = { "repo", "repository", AMA_WORD_PLAIN },
     [CLASS] = { "class", NULL, AMA_WORD_PLAIN },
+    [ARGS] = { "args", NULL, AMA_WORD_PLAIN },
     [ERROR] = { "error", NULL, AMA_WORD_PLAIN },
     [EXPORTS] = { "exports", NULL, AMA_WORD_PLAIN },
     [CONFIG] = { "config", NULL, AMA_WORD_PLAIN },
@@ -223,7 +227,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         later_runner (at, action->runner, self->problems);
 }
 
-/* ---- file and artifact ---- */
+/* ---- file ---- */
 
 static void read_file (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot)
 {
@@ -252,45 +256,72 @@ static void read_file (maki_parse_t *self, ama_maki_action_t *action, const ama_
         action->plan.file = ama_strdup (text);
 }
 
-static const char *text_or_empty (const ama_slot_t *slot, const char *what, size_t max, ama_problems_t *problems)
-{
-    const ama_yaml_t *node = ama_slot_value (slot);
-    const char *text = "";
-
-    if (node)
-        (void) ama_yaml_line (node, what, max, &text, problems);
-    return text;
-}
+/* ---- what a jar is run with ---- */
 
 static void read_artifact (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots)
 {
-    enum { GROUP_ID, ARTIFACT_ID, VERSION, A_COUNT };
-    static const ama_word_t artifact_words[A_COUNT] = { { "group-id", "groupid group", 0 },
-                                                        { "artifact-id", "artifactid artifact name", 0 },
-                                                        { "version", NULL, 0 } };
-    enum { ID, REPO_TYPE, URL, R_COUNT };
-    static const ama_word_t repo_words[R_COUNT] = { { "id", NULL, 0 }, { "type", NULL, 0 }, { "url", NULL, 0 } };
-    const ama_yaml_t *artifact = ama_slot_value (&slots[ARTIFACT]), *repo = ama_slot_value (&slots[REPOSITORY]);
-    const ama_yaml_t *class_node = ama_slot_value (&slots[CLASS]);
-    ama_slot_t a[A_COUNT], r[R_COUNT];
+    const ama_yaml_t *repository = ama_slot_value (&slots[REPOSITORY]);
+    ama_plan_dependencies_t *deps = &action->artifact_deps;
+    ama_str_t name = { 0 };
 
-    if (artifact && ama_yaml_is_map (artifact, "artifact", self->problems) == 0) {
-        (void) ama_words_match (artifact, "artifact", artifact_words, A_COUNT, a, AMA_STRANGERS_ERROR, self->problems);
-        action->has_artifact = true;
-        action->artifact.group = ama_strdup (text_or_empty (&a[GROUP_ID], "groupId", 256, self->problems));
-        action->artifact.name = ama_strdup (text_or_empty (&a[ARTIFACT_ID], "artifactId", 256, self->problems));
-        action->artifact.version = ama_strdup (text_or_empty (&a[VERSION], "version", 128, self->problems));
-        if (!*action->artifact.group || !*action->artifact.name || !*action->artifact.version)
-            (void) ama_yaml_error (artifact, AMA_E_SYNTAX, self->problems, NULL,
-                                   "an artifact has groupId, artifactId and version");
+    action->artifact = ama_slot_value (&slots[ARTIFACT]);
+    if (!action->artifact) {
+        if (repository)
+            (void) ama_yaml_warn (slots[REPOSITORY].key, AMA_E_INVALID, self->problems, "artifact: names what is there",
+                                  "repo has no effect without artifact");
+        return;
     }
-    if (repo && ama_yaml_is_map (repo, "repo", self->problems) == 0) {
-        (void) ama_words_match (repo, "repo", repo_words, R_COUNT, r, AMA_STRANGERS_ERROR, self->problems);
-        action->repository.id = ama_strdup (text_or_empty (&r[ID], "repo.id", 128, self->problems));
-        action->repository.url = ama_strdup (text_or_empty (&r[URL], "repo.url", 2048, self->problems));
+    if (ama_deps_of_action (action->artifact, repository, ama_doc_name (self->maki->doc), deps, self->problems) < 0)
+        return;
+    ama_str_printf (&name, "%s:%s", deps->artifacts[0].group, deps->artifacts[0].name);
+    action->plan.main_jar = ama_str_take (&name);
+}
+
+static void read_args (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot)
+{
+    const ama_yaml_t *node = ama_slot_value (slot);
+    ama_plan_action_t *plan = &action->plan;
+
+    if (!node || ama_yaml_is_list (node, "args", self->problems) < 0)
+        return;
+    if (node->count > AMA_PLAN_ACTION_ARGS_MAX) {
+        (void) ama_yaml_error (node, AMA_E_LIMIT, self->problems, NULL, "%zu args, the limit is %d", node->count,
+                               AMA_PLAN_ACTION_ARGS_MAX);
+        return;
     }
-    if (class_node)
-        (void) ama_yaml_line (class_node, "class", 512, &action->class_name, self->problems);
+    plan->args = ama_calloc (node->count, sizeof *plan->args);
+    for (size_t i = 0; i < node->count; i++) {
+        const ama_yaml_t *item = node->items[i];
+        const char *text;
+        if (ama_yaml_text (item, "an argument", AMA_PLAN_ACTION_ARGS_ITEM_MAX, &text, self->problems) < 0)
+            continue;
+        if (ama_secret_is_ref (text))
+            (void) ama_yaml_error (item, AMA_E_INVALID, self->problems,
+                                   "put it into configuration: it is in env.yaml of the action's folder",
+                                   "a secret as an argument: every process of the machine could read it");
+        else
+            plan->args[plan->n_args++] = ama_strdup (text);
+    }
+}
+
+/* Of other runners than jar nobody would read it. */
+static void check_jar_words (maki_parse_t *self, const ama_maki_action_t *action, const ama_slot_t *slots)
+{
+    static const int only[] = { ARTIFACT, CLASS, ARGS };
+    bool jar = strcmp (action->runner->name, "jar") == 0;
+
+    for (size_t i = 0; !jar && i < ARRAY_SIZE (only); i++)
+        if (slots[only[i]].key)
+            (void) ama_yaml_warn (slots[only[i]].key, AMA_E_INVALID, self->problems,
+                                  "runner: {group: spark, type: jar}", "%s has no effect with the runner %s",
+                                  words[only[i]].name, action->runner->name);
+    if (jar && slots[FILE_].key && action->artifact)
+        (void) ama_yaml_error (action->artifact, AMA_E_INVALID, self->problems, "leave one of them out",
+                               "an action with file and artifact");
+    else if (jar && !slots[FILE_].key && !slots[ARTIFACT].key)
+        (void) ama_yaml_error (action->node, AMA_E_SYNTAX, self->problems,
+                               "artifact: {groupId: …, artifactId: …, version: …}, or file: with a jar under src/",
+                               "a jar action without artifact or file");
 }
 
 /* ---- exports, reads ---- */
@@ -376,7 +407,7 @@ static void read_reads (maki_parse_t *self, ama_maki_action_t *action, const ama
 static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots, const char *owner)
 {
     ama_problems_t *problems = self->problems;
-    const ama_yaml_t *config = ama_slot_value (&slots[CONFIG]);
+    const ama_yaml_t *config = ama_slot_value (&slots[CONFIG]), *class_node = ama_slot_value (&slots[CLASS]);
     const char *text;
 
     read_name (self, action, &slots[NAME], owner);
@@ -395,16 +426,21 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     action->plan.cpus = self->cpus;
     action->plan.memory = self->memory;
     ama_maki_resources (&slots[RESOURCES], &action->plan.cpus, &action->plan.memory, problems);
-    if (ama_slot_value (&slots[RESOURCES]) && action->runner && strcmp (action->runner->group, "spark") == 0)
+    if (ama_slot_value (&slots[RESOURCES]) && action->runner && strcmp (action->runner->group, "spark") == 0
+        && strcmp (action->runner->name, "jar") != 0)
         (void) ama_yaml_warn (slots[RESOURCES].key, AMA_E_UNSUPPORTED, problems,
                               "the environment's master and spark.driver.memory say how large it is",
                               "resources have no effect: Spark actions share the session's");
     ama_maki_labels (&slots[LABELS], &action->plan.labels, &action->plan.n_labels, problems);
-    if (!slots[FILE_].key && !action->has_artifact && (!action->runner || action->runner->needs_file))
+    if (!slots[FILE_].key && !action->artifact && (!action->runner || action->runner->needs_file))
         (void) ama_yaml_error (action->node, AMA_E_SYNTAX, problems, "file: names its source under src/",
                                "an action without file");
+    if (class_node && ama_yaml_line (class_node, "class", AMA_PLAN_ACTION_MAIN_CLASS_MAX, &text, problems) == 0)
+        action->plan.main_class = ama_strdup (text);
+    read_args (self, action, &slots[ARGS]);
     if (!action->runner)
         return;
+    check_jar_words (self, action, slots);
     action->plan.runner = ama_strdup (action->runner->name);
     action->plan.group = ama_strdup (action->runner->group);
     action->plan.type = ama_strdup (action->runner->type);

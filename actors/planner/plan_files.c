@@ -13,19 +13,27 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Bytes of a jar that an action runs. */
+#define JAR_MAX (1u << 30)
+
+static bool is_jar (const ama_maki_action_t *action)
+{
+    return action->runner && strcmp (action->runner->name, "jar") == 0;
+}
+
 /* ---- sources ---- */
 
 /* Opens src/<file>, or <file> if it begins with src/ itself; *path is what was opened, room AMA_REPO_PATH_MAX + 8. */
-static int open_source (plan_build_t *self, const char *file, char *path, ama_err_t *err)
+static int open_source (plan_build_t *self, const char *file, size_t max, char *path, ama_err_t *err)
 {
     size_t room = AMA_REPO_PATH_MAX + 8;
     int fd;
 
     (void) snprintf (path, room, "src/%s", file);
-    fd = ama_repo_open_file (self->repo, path, AMA_PLAN_SOURCE_MAX, false, err);
+    fd = ama_repo_open_file (self->repo, path, max, false, err);
     if (fd == AMA_E_NOT_FOUND && ama_str_starts (file, "src/")) {
         (void) snprintf (path, room, "%s", file);
-        fd = ama_repo_open_file (self->repo, path, AMA_PLAN_SOURCE_MAX, false, err);
+        fd = ama_repo_open_file (self->repo, path, max, false, err);
         if (fd == AMA_E_NOT_FOUND)
             (void) snprintf (path, room, "%s", file);
     }
@@ -81,7 +89,7 @@ static void check_source (plan_build_t *self, size_t index)
 
     if (!action->plan.file)
         return;
-    fd = open_source (self, action->plan.file, path, &err);
+    fd = open_source (self, action->plan.file, is_jar (action) ? JAR_MAX : AMA_PLAN_SOURCE_MAX, path, &err);
     if (fd < 0) {
         if (fd == AMA_E_NOT_FOUND)
             propose_file (self, path, hint, sizeof hint);
@@ -148,6 +156,23 @@ static void read_config (plan_build_t *self, ama_maki_action_t *action)
 
 /* ---- dependency files ---- */
 
+/* Takes *next in any case. Its index; -1: there are too many. */
+static ptrdiff_t take_dependencies (plan_build_t *self, ama_plan_dependencies_t *next)
+{
+    if (self->n_dependencies >= AMA_PLAN_PLAN_DEPENDENCIES_MAX) {
+        (void) ama_problems_add (&self->problems, false, AMA_E_LIMIT, next->file, 0, 0, NULL,
+                                 "more than %d dependency files", AMA_PLAN_PLAN_DEPENDENCIES_MAX);
+        ama_plan_dependencies_done (next);
+        return -1;
+    }
+    if (self->n_dependencies == self->dependencies_room) {
+        self->dependencies_room = self->dependencies_room ? self->dependencies_room * 2 : 8;
+        self->dependencies = ama_realloc (self->dependencies, self->dependencies_room * sizeof *next);
+    }
+    self->dependencies[self->n_dependencies++] = *next;
+    return (ptrdiff_t) self->n_dependencies - 1;
+}
+
 /* Index of the file among the dependencies, reading it if it is new; -1 if there is none or it is wrong. */
 static ptrdiff_t add_dependencies (plan_build_t *self, const char *path, bool for_all)
 {
@@ -158,18 +183,7 @@ static ptrdiff_t add_dependencies (plan_build_t *self, const char *path, bool fo
             return (ptrdiff_t) i;
     if (ama_deps_read (self->repo, path, &next, &self->problems) <= 0)
         return -1;
-    if (self->n_dependencies >= AMA_PLAN_PLAN_DEPENDENCIES_MAX) {
-        (void) ama_problems_add (&self->problems, false, AMA_E_LIMIT, path, 0, 0, NULL, "more than %d dependency files",
-                                 AMA_PLAN_PLAN_DEPENDENCIES_MAX);
-        ama_plan_dependencies_done (&next);
-        return -1;
-    }
-    if (self->n_dependencies == self->dependencies_room) {
-        self->dependencies_room = self->dependencies_room ? self->dependencies_room * 2 : 8;
-        self->dependencies = ama_realloc (self->dependencies, self->dependencies_room * sizeof next);
-    }
-    self->dependencies[self->n_dependencies++] = next;
-    return (ptrdiff_t) self->n_dependencies - 1;
+    return take_dependencies (self, &next);
 }
 
 static void use_dependencies (ama_maki_action_t *action, size_t index)
@@ -227,6 +241,12 @@ static void action_dependencies (plan_build_t *self, ama_maki_action_t *action)
                 use_dependencies (action, (size_t) index);
         }
     named_dependencies (self, action->deps, action);
+    if (is_jar (action) && action->artifact_deps.n_artifacts) {
+        ptrdiff_t index = take_dependencies (self, &action->artifact_deps);
+        action->artifact_deps = (ama_plan_dependencies_t){ 0 };
+        if (index >= 0)
+            use_dependencies (action, (size_t) index);
+    }
 }
 
 void ama_plan_files (plan_build_t *self)

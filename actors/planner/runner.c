@@ -17,7 +17,7 @@ static const ama_runner_t runners[] = {
     { "python", "python", "python", .ready = true, .needs_file = true },
     { "pandas", "python", "pandas", .ready = false, .needs_file = true },
     { "r", "r", "r", .ready = false, .needs_file = true },
-    { "jar", "spark", "jar", .ready = false, .needs_file = false },
+    { "jar", "spark", "jar", .ready = true, .needs_file = false },
     { "notebook", "notebook", "notebook", .ready = false, .needs_file = true },
     { "kernel", "kernel", "kernel", .ready = false, .needs_file = true },
 };

@@ -39,14 +39,6 @@ void run_list_done (run_list_t *list)
 
 /* ---- what an action and a session need ---- */
 
-void run_action_needs (const ama_run_core_t *run, uint32_t index, double *ret_cpus, uint64_t *ret_memory)
-{
-    const ama_plan_action_t *action = &run->plan->actions[index];
-
-    *ret_cpus = action->cpus > 0 ? action->cpus : RUN_SHELL_CPUS;
-    *ret_memory = action->memory ? action->memory : RUN_SHELL_MEMORY;
-}
-
 /* "local", "local[4]", "local[*]", "local[4,3]" (the second number is Spark's own). Elsewhere only the driver runs here. */
 static void master_cpus (const char *master, double *ret_cpus, bool *ret_all)
 {
@@ -92,6 +84,27 @@ void run_session_needs (const ama_run_core_t *run, double *ret_cpus, bool *ret_a
     }
 }
 
+bool run_is_jar (const ama_plan_action_t *action)
+{
+    return strcmp (action->runner, "jar") == 0;
+}
+
+void run_action_needs (const ama_run_core_t *run, uint32_t index, double *ret_cpus, bool *ret_all, uint64_t *ret_memory)
+{
+    const ama_plan_action_t *action = &run->plan->actions[index];
+
+    *ret_cpus = RUN_SHELL_CPUS;
+    *ret_all = false;
+    *ret_memory = RUN_SHELL_MEMORY;
+    if (run_is_jar (action)) /* a driver of its own, as large as a session */
+        run_session_needs (run, ret_cpus, ret_all, ret_memory);
+    if (action->cpus > 0) {
+        *ret_cpus = action->cpus;
+        *ret_all = false;
+    }
+    *ret_memory = action->memory ? action->memory : *ret_memory;
+}
+
 /* ---- requests ---- */
 
 void ama_run_core_fetch_request (const ama_run_core_t *run, ama_fetch_request_t *ret_body)
@@ -133,16 +146,22 @@ static void add_dependencies (const ama_run_core_t *run, uint32_t index, ama_res
     body->n_artifacts += from->n_artifacts;
 }
 
+static void add_shared (const ama_run_core_t *run, ama_resolve_request_t *body)
+{
+    for (uint32_t i = 0; i < run->plan->n_dependencies; i++)
+        if (run_dag_shared (run, i))
+            add_dependencies (run, i, body);
+}
+
 void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body)
 {
     *ret_body = (ama_resolve_request_t){ .key = run->id, .part = set == AMA_RUN_SHARED ? 0 : set + 1 };
     if (set == AMA_RUN_SHARED) {
-        for (uint32_t i = 0; i < run->plan->n_dependencies; i++) {
-            if (run_dag_shared (run, i))
-                add_dependencies (run, i, ret_body);
-        }
+        add_shared (run, ret_body);
         return;
     }
+    if (run_is_jar (&run->plan->actions[set])) /* others find those in their session */
+        add_shared (run, ret_body);
     for (size_t i = 0; i < run->plan->actions[set].n_dependencies; i++)
         add_dependencies (run, run->plan->actions[set].dependencies[i], ret_body);
 }
@@ -246,12 +265,14 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
 {
     const run_action_t *action = to_begin (run, attempt);
     const ama_plan_action_t *planned;
+    const run_set_t *set;
     uint32_t index;
 
     if (!action)
         return false;
     index = (uint32_t) (action - run->actions);
     planned = &run->plan->actions[index];
+    set = action->set || !run_is_jar (planned) ? action->set : run->shared;
     *ret_body = (ama_attempt_start_t){
         .attempt = attempt,
         .run = run->id,
@@ -267,8 +288,11 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .session = action->session,
         .settings = planned->settings,
         .n_settings = planned->n_settings,
-        .jars = action->set ? action->set->jars : NULL,
-        .n_jars = action->set ? action->set->n_jars : 0,
+        .jars = set ? set->jars : NULL,
+        .n_jars = set ? set->n_jars : 0,
+        .main_class = planned->main_class,
+        .args = planned->args,
+        .n_args = planned->n_args,
         .exports = planned->exports,
         .n_exports = planned->n_exports,
         .lease_ms = run->plan->lease_ms,

@@ -237,11 +237,42 @@ void ama_run_core_planned (ama_run_core_t *run, const ama_plan_reply_t *reply, c
     run_ask_sets (run);
 }
 
+/* The artifact that is run comes first. False: it has no jar. */
+static bool put_first (const ama_resolve_reply_t *reply, const char *name, ama_journal_resolved_t *resolved)
+{
+    size_t size = strlen (name);
+
+    for (size_t i = 0; i < reply->n_files; i++) {
+        const char *coordinates = reply->files[i].coordinates;
+        if (strncmp (coordinates, name, size) != 0 || coordinates[size] != ':')
+            continue;
+        memmove (resolved->jars + 1, resolved->jars, i * sizeof *resolved->jars);
+        resolved->jars[0] = reply->files[i].path;
+        return true;
+    }
+    return false;
+}
+
+static void fill_resolved (const ama_resolve_reply_t *reply, const char *main_jar, ama_err_t *err,
+                           ama_journal_resolved_t *resolved)
+{
+    resolved->cached = reply->cached;
+    resolved->jars = ama_calloc (reply->n_files, sizeof *resolved->jars);
+    resolved->n_jars = reply->n_files;
+    for (size_t i = 0; i < reply->n_files; i++)
+        resolved->jars[i] = reply->files[i].path;
+    if (main_jar && *main_jar && !put_first (reply, main_jar, resolved)) {
+        (void) ama_err_set (err, AMA_E_NOT_FOUND, "the artifact %s has no jar", main_jar);
+        resolved->n_jars = 0;
+    }
+}
+
 void ama_run_core_resolved (ama_run_core_t *run, uint32_t index, const ama_resolve_reply_t *reply,
                             const ama_err_t *error, ama_run_now_t now)
 {
     const run_set_t *set = index == AMA_RUN_SHARED ? run->shared : run->plan ? run->actions[index].set : NULL;
     ama_journal_resolved_t resolved = { .action = index == AMA_RUN_SHARED ? -1 : (int64_t) index };
+    ama_err_t none = { 0 };
 
     if (!set || set->state != RUN_SET_WANTED || ama_run_core_ended (run) || run->stop != AMA_RUN_STOP_UNSPECIFIED)
         return;
@@ -249,16 +280,13 @@ void ama_run_core_resolved (ama_run_core_t *run, uint32_t index, const ama_resol
         fail_phase (run, error, NULL, now);
         return;
     }
+    if (!error)
+        fill_resolved (reply, index == AMA_RUN_SHARED ? "" : run->plan->actions[index].main_jar, &none, &resolved);
+    if (none.code)
+        error = &none;
     if (error) {
         resolved.code = error->code;
         resolved.text = (char *) error->text;
-    }
-    else {
-        resolved.cached = reply->cached;
-        resolved.jars = ama_calloc (reply->n_files, sizeof *resolved.jars);
-        resolved.n_jars = reply->n_files;
-        for (size_t i = 0; i < reply->n_files; i++)
-            resolved.jars[i] = reply->files[i].path;
     }
     run_emit (run, AMA_MSG_JOURNAL_RESOLVED, &resolved, now);
     free (resolved.jars);

@@ -39,9 +39,10 @@ int run_dag_check (const ama_plan_plan_t *plan, ama_err_t *err)
     return 0;
 }
 
+/* A jar is a driver of its own. */
 static bool on_spark (const ama_plan_action_t *action)
 {
-    return strcmp (action->group, "spark") == 0;
+    return strcmp (action->group, "spark") == 0 && !run_is_jar (action);
 }
 
 static void link_dependants (ama_run_core_t *run)

@@ -61,8 +61,8 @@ static void ask_lease (ama_run_core_t *run, uint32_t index, ama_run_now_t now)
 {
     ama_run_effect_t effect = { .kind = AMA_RUN_LEASE, .action = index };
 
-    run_action_needs (run, index, &effect.cpus, &effect.memory);
-    if (take_spare (run, index, effect.cpus, effect.memory, now))
+    run_action_needs (run, index, &effect.cpus, &effect.all_cpus, &effect.memory);
+    if (!effect.all_cpus && take_spare (run, index, effect.cpus, effect.memory, now))
         return;
     effect.id = run->actions[index].asked_lease = new_id (run);
     run_list_add (&run->asking, index);

@@ -266,7 +266,9 @@ void run_doubt_timer (ama_run_core_t *run, uint32_t action, ama_run_now_t now);
 
 /* ---- run_body.c ---- */
 
-void run_action_needs (const ama_run_core_t *run, uint32_t action, double *ret_cpus, uint64_t *ret_memory);
+bool run_is_jar (const ama_plan_action_t *action);
+void run_action_needs (const ama_run_core_t *run, uint32_t action, double *ret_cpus, bool *ret_all,
+                       uint64_t *ret_memory);
 void run_session_needs (const ama_run_core_t *run, double *ret_cpus, bool *ret_all, uint64_t *ret_memory);
 
 /* ---- run_text.c: sentences for a person; appended ---- */

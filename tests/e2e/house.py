@@ -26,7 +26,7 @@ def cache_folder():
 
 
 class Repo:
-    """A git repository with files given as text."""
+    """A git repository with files given as text, or as bytes."""
 
     def __init__(self, path, files):
         self.path = pathlib.Path(path)
@@ -43,7 +43,7 @@ class Repo:
         for name, text in files.items():
             at = self.path / name
             at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_text(textwrap.dedent(text))
+            at.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
 
     def commit(self, files, message):
         self.write(files)

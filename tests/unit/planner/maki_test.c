@@ -129,11 +129,11 @@ static void test_third_generation (void **state)
 
     (void) state;
     parse (text, &maki, &problems);
-    expect_problems (&problems, 2, "the runner jar is planned");
-    assert_true (maki.actions[0].has_artifact);
-    assert_string_equal (maki.actions[0].artifact.version, "1.10");
-    assert_string_equal (maki.actions[0].repository.id, "house");
-    assert_string_equal (maki.actions[0].class_name, "org.example.fleet.Pull");
+    expect_problems (&problems, 1, "the runner pandas is planned");
+    assert_string_equal (maki.actions[0].plan.main_jar, "org.example.fleet:puller");
+    assert_string_equal (maki.actions[0].artifact_deps.artifacts[0].version, "1.10");
+    assert_string_equal (maki.actions[0].artifact_deps.repositories[0].id, "house");
+    assert_string_equal (maki.actions[0].plan.main_class, "org.example.fleet.Pull");
     assert_string_equal (maki.actions[1].plan.runner, "pandas");
     assert_string_equal (maki.actions[2].plan.runner, "python");
     path = ama_maki_expand (maki.actions[0].config->text, "dev", "pull");
@@ -162,13 +162,13 @@ static void test_liberal_forms (void **state)
 
     (void) state;
     parse (text, &maki, &problems);
-    expect_problems (&problems, 1, "the runner jar");
+    assert_int_equal (problems.count, 0);
     assert_int_equal (maki.n_actions, 4);
     assert_string_equal (maki.actions[1].plan.runner, "spark-scala");
     assert_string_equal (maki.actions[1].plan.file, "b.scala");
     assert_string_equal (maki.actions[2].plan.runner, "jar");
-    assert_string_equal (maki.actions[2].artifact.version, "0.3");
-    assert_string_equal (maki.actions[2].repository.url, "https://maven.example.org/x");
+    assert_string_equal (maki.actions[2].artifact_deps.artifacts[0].version, "0.3");
+    assert_string_equal (maki.actions[2].artifact_deps.repositories[0].url, "https://maven.example.org/x");
     assert_string_equal (maki.actions[3].plan.runner, "spark-scala");
     ama_maki_done (&maki);
     ama_problems_done (&problems);
