@@ -442,18 +442,12 @@ static void prepare_next (void *arg)
     ama_sandbox_prepare (agent->sandbox);
 }
 
-/* Whoever plays the tape tells it, too. */
-static void record_note (ama_attempt_t *attempt)
-{
-    if (attempt->note)
-        ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
-}
-
 static void tell_note (ama_attempt_t *attempt)
 {
-    record_note (attempt);
-    if (attempt->note)
-        ama_attempt_warn (attempt, 0, attempt->note);
+    if (!attempt->note)
+        return;
+    ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
+    ama_attempt_warn (attempt, 0, attempt->note);
 }
 
 static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner,
@@ -578,7 +572,8 @@ void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *star
 void ama_attempt_guarded (ama_attempt_t *attempt)
 {
     ama_attempt_record (attempt, attempt->told, false);
-    record_note (attempt);
+    if (attempt->note) /* was told before; whoever plays the tape tells it, too */
+        ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));
     forget_told (attempt);
 }
 

@@ -152,6 +152,12 @@ typedef struct {
     int name, runner, file;
 } columns_t;
 
+/* Its file, or the artifact that it runs. */
+static const char *runs (const ama_plan_action_t *action)
+{
+    return action->main_jar && *action->main_jar ? action->main_jar : action->file;
+}
+
 static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_t *action, const columns_t *columns,
                              ama_str_t *out)
 {
@@ -162,7 +168,7 @@ static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_
     ama_str_printf (out, "%*s%-*s  %-*s  ", indent, "", columns->name - indent, action->name, columns->runner,
                     action->runner);
     file = out->size;
-    put_shown (out, action->file);
+    put_shown (out, runs (action));
     ama_str_printf (out, "%*s  %u attempt%s", wider (columns->file, out->data + file) - (int) (out->size - file), "",
                     action->retry.attempts, action->retry.attempts == 1 ? "" : "s");
     if (action->timeout_ms)
@@ -191,7 +197,7 @@ void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
 
         columns.name = indent + name > columns.name ? indent + name : columns.name;
         columns.runner = wider (columns.runner, action->runner);
-        columns.file = wider (columns.file, action->file);
+        columns.file = wider (columns.file, runs (action));
     }
     for (size_t i = 0; i < plan->n_actions; i++)
         put_action_line (plan, &plan->actions[i], &columns, out);
