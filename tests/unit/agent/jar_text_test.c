@@ -78,6 +78,7 @@ static void errors (void **state)
           "Java heap space", true },
         { "an Error: inside\n", "", "", false },
     };
+    static const char thread[] = "Exception in thread \"main\" ";
     char *text = ama_calloc (1, 5000);
     ama_jar_error_t error;
 
@@ -91,7 +92,8 @@ static void errors (void **state)
     ama_jar_error (NULL, 0, &error);
     assert_string_equal (error.name, "");
     memset (text, 'x', 4999);
-    memcpy (text, "Exception in thread \"main\" ", 27);
+    for (size_t i = 0; i < sizeof thread - 1; i++)
+        text[i] = thread[i];
     ama_jar_error (text, 4999, &error);
     assert_int_equal (strlen (error.name), sizeof error.name - 1);
     free (text);
