@@ -81,7 +81,10 @@ static int run_in (const ama_local_dir_t *local, ama_client_conf_t *conf, const 
     ama_node_t *node = NULL;
     int rc = ama_own_conf_load (env->config, paths->config_file, &own, err);
 
-    conf->sweep = rc == 0 ? ama_sweep_new (paths->state, own.work_age_ms) : NULL;
+    if (rc == 0) {
+        const ama_sweep_conf_t keep = { .work_age_ms = own.work_age_ms, .age_ms = own.keep_ms, .runs = own.keep_runs };
+        conf->sweep = ama_sweep_new (paths->state, &keep);
+    }
     if (rc == 0)
         rc = ama_system_claim (local->dir, &journal, &node_conf.epoch, err);
     if (rc == 0 && !(node = ama_node_new (&node_conf, err)))

@@ -97,6 +97,35 @@ void ama_local_keep (const char *shown_file, const ama_run_shown_t *shown)
     ama_str_done (&temporary);
 }
 
+/* ---- forgetting ---- */
+
+char *ama_local_graves (const char *state)
+{
+    return below (state, "local");
+}
+
+void ama_local_forget (const char *state, ama_id_t run)
+{
+    char *root = below (state, "local"), *runs = below (root, "runs"), text[AMA_ID_TEXT], word[64];
+    char *link = below (root, ama_id_text (run, text));
+    ssize_t n = readlink (link, word, sizeof word - 1);
+    ama_str_t grave = { 0 };
+    char *dir;
+
+    word[n > 0 ? n : 0] = '\0';
+    dir = below (root, word);
+    ama_str_printf (&grave, "%s/.gone-%s", runs, text);
+    (void) mkdir (runs, 0700);
+    /* the link last: who is killed in between is followed by one who finds it */
+    if (n > 0 && !strchr (word, '/') && word[0] != '.' && (rename (dir, grave.data) == 0 || errno == ENOENT))
+        (void) unlink (link);
+    ama_str_done (&grave);
+    free (dir);
+    free (link);
+    free (runs);
+    free (root);
+}
+
 /* ---- finding ---- */
 
 static int newest_first (const void *a, const void *b)

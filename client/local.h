@@ -40,6 +40,9 @@ char *ama_local_endpoint (const char *state, ama_id_t run);
 
 /* Is the process of that run still there? */
 bool ama_local_is_alive (const char *state, ama_id_t run);
+/* Nobody finds the run any more; its files are below the graves, in runs/.gone-ID (agent/tidy_disk.h). */
+void ama_local_forget (const char *state, ama_id_t run);
+char *ama_local_graves (const char *state); /* owned */
 /* The folder of its agent, in which its working data is (agent/tidy_disk.h); owned. */
 char *ama_local_agent (const char *state, ama_id_t run);
 /* Marks artifacts that lay in the run's working data and are not there any more. */

@@ -22,6 +22,8 @@ int ama_own_conf_load (const char *file, const char *usual_file, ama_own_conf_t 
 
     *ret_conf = (ama_own_conf_t){ .no_sandbox = all->sandbox == AMA_CONF_SANDBOX_NONE,
                                   .work_age_ms = all->retention.work_age_ms,
+                                  .keep_runs = (uint64_t) all->retention.runs,
+                                  .keep_ms = all->retention.age_ms,
                                   .sandbox_required = ama_own_conf_required ((int) all->sandbox_require),
                                   .sandbox_read = (const char *const *) all->sandbox_read,
                                   .sandbox_write = (const char *const *) all->sandbox_write,

@@ -1,4 +1,4 @@
-/* own_conf.h - what `ama run` takes from its user's amad.yaml: the sandbox, and how long working data stays */
+/* own_conf.h - what `ama run` takes from its user's amad.yaml: the sandbox, and how long runs and their working data stay */
 #ifndef AMA_MASTER_OWN_CONF_H
 #define AMA_MASTER_OWN_CONF_H
 
@@ -11,6 +11,8 @@
 typedef struct {
     bool no_sandbox;
     int64_t work_age_ms;
+    uint64_t keep_runs; /* 0: all */
+    int64_t keep_ms;    /* 0: for ever */
     ama_sandbox_level_t sandbox_required;
     const char *const *sandbox_read; /* NULL-terminated, or NULL */
     const char *const *sandbox_write;

@@ -212,6 +212,30 @@ class Local(CleanHouse):
         going.send_signal(signal.SIGKILL)  # whoever comes next is not disturbed by that
         self.finish(going)
 
+    def test_retention_of_runs(self):
+        """As amad does: so many of them stay, with journal and report; one that goes on is none of them that end."""
+        job = self.job(flow(shell("a")), a="echo 1 >file\n")
+        gated = self.job(flow(shell("a")), "open", a=GATED.format(self.shared))
+        going = self.start("run", gated, "--env", "dev", "--report-format", "ndjson")
+        self.addCleanup(going.kill)
+        alive = json.loads(self.wait_for_line(going, '"text":"begun"').splitlines()[0])["run"]
+        runs = [self.run_one(job) for _ in range(4)]
+        with open(self.env["AMA_CONFIG"], "a", encoding="utf-8") as config:
+            config.write("retention: { runs: 2 }\n")
+        local = self.data / "local"
+        (local / ".swept").unlink()
+        for _ in range(20):  # each takes a tenth of a second at its end for it, at most
+            runs.append(self.run_one(job))
+            if (local / ".swept").exists():
+                break
+        self.assertEqual([row["run"] for row in json.loads(self.ama("list", "-o", "json").stdout)["runs"]], [runs[-1], runs[-2], alive])
+        self.assertNotEqual(self.ama("show", runs[0]).returncode, 0)
+        self.assertEqual(list((local / "runs").iterdir()), [])
+        self.assertEqual(len([p for p in local.iterdir() if p.is_dir() and not p.is_symlink() and p.name != "runs"]), 3)
+        (self.shared / "go").touch()
+        self.finish(going)
+        self.assertEqual(going.returncode, 0)
+
 
 if __name__ == "__main__":
     unittest.main()
