@@ -98,6 +98,11 @@ ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *
     argv[n++] = agent->bash;
     argv[n++] = conf->script;
     argv[n++] = agent->conf.cache_dir;
+    if (conf->input) {
+        argv[n++] = "-";
+        spec.input = conf->input;
+        spec.input_size = strlen (conf->input);
+    }
     install->child = ama_child_spawn (agent->ctx, &spec, err);
     if (!install->child) {
         free_install (install);

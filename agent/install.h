@@ -13,7 +13,8 @@ typedef struct ama_install ama_install_t;
 typedef struct {
     const char *script; /* absolute */
     const char *cwd;
-    ama_id_t mark; /* of its processes */
+    const char *input; /* on its standard input, and - as its last word; NULL: nothing */
+    ama_id_t mark;     /* of its processes */
     /* What it does; may be NULL. */
     void (*on_told) (const char *line, void *arg);
     /* said: all of its result, or NULL and trouble, for a person. Both borrowed. The install is gone. */

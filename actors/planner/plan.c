@@ -213,7 +213,9 @@ static void done (plan_build_t *self)
 
 int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err)
 {
-    plan_build_t self = { .env = *text (request->env) ? request->env : "default", .strict = request->strict };
+    plan_build_t self = { .env = *text (request->env) ? request->env : "default",
+                          .strict = request->strict,
+                          .unlocked = request->unlocked };
     int rc = ama_repo_open (text (request->snapshot), &self.repo, err);
 
     if (rc < 0)

@@ -1,9 +1,8 @@
-/* plan_files.c - what the actions name in the repository: sources, configuration, dependency files. A step of ama_plan_build.
+/* plan_files.c - what the actions name in the repository: sources and configuration. A step of ama_plan_build.
  *
  * src/ is listed once; a file per action is looked for only where the list shows the action's folder, so that a thousand actions cost a thousand opens, not
  * ten thousand.
  */
-#include "actors/planner/deps.h"
 #include "actors/planner/env.h"
 #include "actors/planner/plan.h"
 #include "actors/planner/plan_build.h"
@@ -154,115 +153,17 @@ static void read_config (plan_build_t *self, ama_maki_action_t *action)
     ama_settings_destroy (&layer.settings);
 }
 
-/* ---- dependency files ---- */
-
-/* Takes *next in any case. Its index; -1: there are too many. */
-static ptrdiff_t take_dependencies (plan_build_t *self, ama_plan_dependencies_t *next)
-{
-    if (self->n_dependencies >= AMA_PLAN_PLAN_DEPENDENCIES_MAX) {
-        (void) ama_problems_add (&self->problems, false, AMA_E_LIMIT, next->file, 0, 0, NULL,
-                                 "more than %d dependency files", AMA_PLAN_PLAN_DEPENDENCIES_MAX);
-        ama_plan_dependencies_done (next);
-        return -1;
-    }
-    if (self->n_dependencies == self->dependencies_room) {
-        self->dependencies_room = self->dependencies_room ? self->dependencies_room * 2 : 8;
-        self->dependencies = ama_realloc (self->dependencies, self->dependencies_room * sizeof *next);
-    }
-    self->dependencies[self->n_dependencies++] = *next;
-    return (ptrdiff_t) self->n_dependencies - 1;
-}
-
-/* Index of the file among the dependencies, reading it if it is new; -1 if there is none or it is wrong. */
-static ptrdiff_t add_dependencies (plan_build_t *self, const char *path, bool for_all)
-{
-    ama_plan_dependencies_t next;
-
-    for (size_t i = for_all ? 0 : self->dependencies_for_all; i < self->n_dependencies; i++)
-        if (strcmp (self->dependencies[i].file, path) == 0)
-            return (ptrdiff_t) i;
-    if (ama_deps_read (self->repo, path, &next, &self->problems) <= 0)
-        return -1;
-    return take_dependencies (self, &next);
-}
-
-static void use_dependencies (ama_maki_action_t *action, size_t index)
-{
-    ama_plan_action_t *plan = &action->plan;
-
-    for (size_t i = 0; i < plan->n_dependencies; i++)
-        if (plan->dependencies[i] == index)
-            return;
-    if (plan->n_dependencies >= AMA_PLAN_ACTION_DEPENDENCIES_MAX)
-        return;
-    plan->dependencies = ama_realloc (plan->dependencies, (plan->n_dependencies + 1) * sizeof *plan->dependencies);
-    plan->dependencies[plan->n_dependencies++] = (uint32_t) index;
-}
-
-/* The files that a deps: names. action NULL: they are for all. */
-static void named_dependencies (plan_build_t *self, const ama_yaml_t *deps, ama_maki_action_t *action)
-{
-    const ama_yaml_t *item;
-
-    for (size_t i = 0; (item = ama_maki_scalar_at (deps, i)); i++) {
-        size_t errors = self->problems.errors;
-        ptrdiff_t index;
-        ama_err_t err;
-        int rc = ama_repo_check_path (item->text, &err);
-        if (rc < 0) {
-            (void) ama_yaml_error (item, rc, &self->problems, "a path below the repository", "deps: %s %s",
-                                   AMA_QUOTE (item->text), err.text);
-            continue;
-        }
-        if (!ama_str_ends (item->text, ".yml") && !ama_str_ends (item->text, ".yaml")) {
-            (void) ama_yaml_warn (item, AMA_E_UNSUPPORTED, &self->problems, "jars in a .yml file",
-                                  "deps: %s is not used yet", AMA_QUOTE (item->text));
-            continue;
-        }
-        index = add_dependencies (self, item->text, !action);
-        if (index < 0 && self->problems.errors == errors)
-            (void) ama_yaml_error (item, AMA_E_NOT_FOUND, &self->problems, NULL, "deps: %s does not exist",
-                                   AMA_QUOTE (item->text));
-        else if (index >= 0 && action)
-            use_dependencies (action, (size_t) index);
-    }
-}
-
-static void action_dependencies (plan_build_t *self, ama_maki_action_t *action)
-{
-    static const char *const names[] = { "jars.yml", "jars.yaml" };
-    char path[512];
-
-    if (action->plan.name && has_folder (self, action->plan.name))
-        for (size_t i = 0; i < ARRAY_SIZE (names); i++) {
-            ptrdiff_t index;
-            (void) snprintf (path, sizeof path, "src/%s/%s", action->plan.name, names[i]);
-            if ((index = add_dependencies (self, path, false)) >= 0)
-                use_dependencies (action, (size_t) index);
-        }
-    named_dependencies (self, action->deps, action);
-    if (is_jar (action) && action->artifact_deps.n_artifacts) {
-        ptrdiff_t index = take_dependencies (self, &action->artifact_deps);
-        action->artifact_deps = (ama_plan_dependencies_t){ 0 };
-        if (index >= 0)
-            use_dependencies (action, (size_t) index);
-    }
-}
-
 void ama_plan_files (plan_build_t *self)
 {
     int rc = ama_repo_list (self->repo, "src", &self->src, NULL);
 
     if (rc < 0 && rc != AMA_E_NOT_FOUND)
         (void) ama_problems_add (&self->problems, false, rc, "src", 0, 0, NULL, "the folder can not be read");
-    (void) add_dependencies (self, "deps/jars.yml", true);
-    (void) add_dependencies (self, "deps/jars.yaml", true);
-    named_dependencies (self, self->maki.deps, NULL);
-    self->dependencies_for_all = self->n_dependencies;
+    ama_plan_shared_dependencies (self);
     for (size_t i = 0; i < self->maki.n_actions; i++) {
         ama_plan_declared_reads (self, i);
         check_source (self, i);
         read_config (self, &self->maki.actions[i]);
-        action_dependencies (self, &self->maki.actions[i]);
+        ama_plan_action_dependencies (self, i);
     }
 }

@@ -260,6 +260,23 @@ bool ama_run_core_prepare_request (const ama_run_core_t *run, ama_id_t attempt, 
     return true;
 }
 
+/* A list of the caller's, of what the plan has. */
+static ama_plan_dependencies_t *packages_of (const ama_run_core_t *run, const ama_plan_action_t *planned,
+                                             size_t *ret_count)
+{
+    ama_plan_dependencies_t *list = NULL;
+
+    *ret_count = 0;
+    for (size_t i = 0; i < planned->n_dependencies; i++) {
+        const ama_plan_dependencies_t *one = &run->plan->dependencies[planned->dependencies[i]];
+        if (!one->python)
+            continue;
+        list = list ? list : ama_calloc (planned->n_dependencies, sizeof *list);
+        list[(*ret_count)++] = *one;
+    }
+    return list;
+}
+
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
                                  ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
@@ -300,7 +317,9 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .memory = action->memory,
         .next = next,
         .n_next = action->spark ? 0 : next_shells (run, index, next),
+        .python_lock = planned->python_lock,
     };
+    ret_body->packages = packages_of (run, planned, &ret_body->n_packages);
     return true;
 }
 

@@ -179,7 +179,8 @@ enum { AMA_RUN_NEXT_MAX = 2 };
 bool ama_run_core_prepare_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_prepare_t *ret_body,
                                    ama_attempt_next_t next[1]);
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
-                                 ama_attempt_next_t next[AMA_RUN_NEXT_MAX]); /* room for ret_body->next */
+                                 ama_attempt_next_t next[AMA_RUN_NEXT_MAX]); /* room for ret_body->next; packages of
+                                                                              it are to be freed, their texts are borrowed */
 /* paths of it are to be freed, their texts are borrowed. */
 bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t session, ama_attempt_session_open_t *ret_body);
 

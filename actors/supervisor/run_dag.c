@@ -68,8 +68,19 @@ static void link_dependants (ama_run_core_t *run)
     }
 }
 
+/* Environments of Python are made where they are used: the resolver has nothing to do with them. */
+static bool has_jars (const ama_plan_plan_t *plan, const ama_plan_action_t *action)
+{
+    for (size_t k = 0; k < action->n_dependencies; k++)
+        if (!plan->dependencies[action->dependencies[k]].python)
+            return true;
+    return false;
+}
+
 bool run_dag_shared (const ama_run_core_t *run, uint32_t dependencies)
 {
+    if (run->plan->dependencies[dependencies].python)
+        return false;
     for (uint32_t i = 0; i < run->plan->n_actions; i++) {
         const ama_plan_action_t *action = &run->plan->actions[i];
         for (size_t k = 0; k < action->n_dependencies; k++) {
@@ -94,7 +105,7 @@ void run_dag_build (ama_run_core_t *run)
         action->blame = -1;
         action->agent = "";
         run->n_open += action->active;
-        if (plan->actions[i].n_dependencies) {
+        if (has_jars (plan, &plan->actions[i])) {
             action->set = ama_calloc (1, sizeof *action->set);
             run->n_sets_open++;
         }

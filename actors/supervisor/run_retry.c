@@ -137,8 +137,10 @@ ama_retry_t ama_retry_decide (const ama_plan_retry_t *retry, const ama_retry_fai
         if (rule->delay_ms >= 0)
             base = rule->delay_ms;
     }
-    else if (strcmp (failure->cause, "syntax") == 0 || (failure->error && strcmp (failure->error, "secret") == 0))
-        again = false; /* it would only fail again: a missing secret comes from a person */
+    else if (strcmp (failure->cause, "syntax") == 0
+             || (failure->error
+                 && (strcmp (failure->error, "secret") == 0 || strcmp (failure->error, "resolution") == 0)))
+        again = false; /* it would only fail again: a missing secret or another version comes from a person */
     else if (strcmp (failure->cause, "node-lost") == 0 || strcmp (failure->cause, "preempted") == 0)
         costs = false;
 

@@ -195,7 +195,7 @@ void run_text_resolved (const ama_run_core_t *run, ama_str_t *out)
     for (uint32_t i = 0; i < plan->n_actions; i++)
         jars += run->actions[i].set ? run->actions[i].set->n_jars : 0;
     for (uint32_t i = 0; i < plan->n_dependencies; i++) {
-        if (!files++)
+        if (!plan->dependencies[i].python && !files++)
             first = plan->dependencies[i].file;
     }
     ama_str_printf (out, "%zu jar%s from %s", jars, jars == 1 ? "" : "s", first);

@@ -198,8 +198,10 @@ static void send_ask (sup_ask_t *ask)
         ask_lease (ask);
         break;
     case AMA_RUN_START:
-        if (ama_run_core_start_request (core, ask->effect.id, &start, next))
+        if (ama_run_core_start_request (core, ask->effect.id, &start, next)) {
             ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_START, &start, START_AGAIN_MS);
+            free (start.packages);
+        }
         else
             ask_destroy (ask);
         break;

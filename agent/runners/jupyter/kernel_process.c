@@ -126,7 +126,7 @@ static void on_told (const char *line, void *arg)
 static void on_installed (const char *said, const char *trouble, void *arg)
 {
     kernel_work_t *work = arg;
-    char **exec, **path, **reads;
+    char **exec, **path, **reads, **refused;
     ama_err_t err = { 0 };
 
     work->install = NULL;
@@ -134,17 +134,23 @@ static void on_installed (const char *said, const char *trouble, void *arg)
         kernel_failed (work, trouble ? "install" : "cancelled", trouble ? trouble : "");
         return;
     }
+    refused = ama_install_values (said, "refused");
+    if (refused[0])
+        kernel_failed (work, "resolution", refused[0]);
     exec = ama_install_values (said, "exec");
     path = ama_install_values (said, "path");
     reads = ama_install_values (said, "read");
     set_path (work, path);
     for (char **at = reads; *at; at++)
         ama_confine_read (work->confine, *at);
-    if (!exec[0])
+    if (refused[0])
+        ; /* told */
+    else if (!exec[0])
         kernel_failed (work, "install", "the installation did not say how the kernel is started");
     else if (spawn (work, exec, &err) < 0)
         kernel_failed (work, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start", err.text);
     forget_order (work);
+    ama_strv_free (refused);
     ama_strv_free (exec);
     ama_strv_free (path);
     ama_strv_free (reads);
@@ -183,9 +189,12 @@ static int begin_install (kernel_work_t *work, ama_err_t *err)
     ama_attempt_t *attempt = work->script.attempt;
     ama_agent_t *agent = attempt->agent;
     ama_str_t script = { 0 };
-    ama_install_conf_t conf = {
-        .cwd = attempt->folder.path, .mark = attempt->mark, .on_told = on_told, .on_done = on_installed, .arg = work
-    };
+    ama_install_conf_t conf = { .cwd = attempt->folder.path,
+                                .input = work->packages,
+                                .mark = attempt->mark,
+                                .on_told = on_told,
+                                .on_done = on_installed,
+                                .arg = work };
 
     if (!agent->conf.runners_dir || !agent->conf.cache_dir)
         return ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
@@ -210,6 +219,7 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     work->journal = ama_journal_new (work->key, on_message, work);
     set_environment (work, start);
     work->confine = ama_confine_run (attempt->agent, start, attempt->folder.path, &note);
+    work->packages = kernel_packages (work->kind, attempt, start);
     ama_confine_write (work->confine, work->sockets);
     kernel_scope_confine (work);
     if (note.size)
@@ -237,4 +247,5 @@ void kernel_done (kernel_work_t *work)
         ama_sockets_remove (work->sockets);
     free (work->sockets);
     free (work->prefix);
+    free (work->packages);
 }

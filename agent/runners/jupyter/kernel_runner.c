@@ -145,7 +145,8 @@ void kernel_bound (kernel_work_t *work)
 
 void kernel_failed (kernel_work_t *work, const char *error, const char *message)
 {
-    bool stopped = work->script.attempt->cancelled, missing = strcmp (error, "install") == 0;
+    bool stopped = work->script.attempt->cancelled,
+         missing = strcmp (error, "install") == 0 || strcmp (error, "resolution") == 0;
 
     ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
                                                       .cause = missing ? "dependency" : "error",
@@ -312,6 +313,7 @@ static void done (ama_attempt_t *attempt)
 
 static const ama_kernel_kind_t kinds[] = {
     { RUNNER ("python"), "python", false },
+    { RUNNER ("pandas"), "python", false },
     { RUNNER ("pyspark"), "python", true },
 };
 

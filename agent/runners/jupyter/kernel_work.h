@@ -15,7 +15,8 @@ typedef struct kernel_work {
     bool over;
     /* the process */
     ama_install_t *install;
-    ama_env_t env; /* until it runs, as the next two */
+    char *packages; /* what the installation is told of them */
+    ama_env_t env;  /* until it runs, as the next two */
     char *order;
     ama_confine_t *confine;
     char *sockets, *prefix;
@@ -58,6 +59,11 @@ bool kernel_scope_close (kernel_work_t *work);
 void kernel_scope_back (ama_attempt_t *attempt);
 void kernel_scope_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
 void kernel_scope_done (kernel_work_t *work);
+
+/* ---- kernel_packages.c ---- */
+
+/* What the installation of this kind is told of the action's packages, as JSON; owned. */
+char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start);
 
 /* ---- kernel_process.c ---- */
 

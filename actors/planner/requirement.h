@@ -1,0 +1,21 @@
+/* requirement.h - one requirement of a Python package, as pip writes it: is it one, and may a job say it
+ *
+ * Pure. What passes goes to uv word for word, so nothing does that could be an option, a path, a program to build, or a variable of the agent's environment.
+ */
+#ifndef AMA_PLANNER_REQUIREMENT_H
+#define AMA_PLANNER_REQUIREMENT_H
+
+#include "actors/base/ama_err.h"
+#include "actors/base/ama_str.h"
+
+/* "name[extra] >=1,<2 ; marker" or "name @ https://HOST/FILE.whl". Without --hash. 0, AMA_E_PATH (a file), AMA_E_URL, AMA_E_UNSUPPORTED (it would have to be built) or
+ * AMA_E_INVALID, and why, to follow the requirement itself: "is no requirement". */
+int ama_requirement_check (const char *text, ama_err_t *err);
+
+/* An entry of old python.yml files, where conda's way to write versions is meant: "numpy=1.19" becomes "numpy==1.19.*", appended. */
+void ama_requirement_of_conda (const char *text, ama_str_t *out);
+
+/* "sha256:" and 64 hex digits. */
+bool ama_requirement_is_hash (const char *text);
+
+#endif

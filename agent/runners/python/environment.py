@@ -1,0 +1,349 @@
+"""Makes the Python environment of an action, once: environment.py [--check] CACHE_DIR [-]. Run by install.sh.
+
+With - its packages come as JSON on standard input (the agent's kernel_packages.c); without there are none but the kernel's own. On standard output, one a line: exec=WORD for
+each word of the kernel's command, path=FOLDER for the front of its PATH, read=PATH for what its sandbox is to open; or refused=TEXT: there can be no such environment,
+and trying again will not help. On standard error: what it does. With --check nothing is made; what is missing is said, and the exit code is 1.
+
+  CACHE_DIR/python/tools-DIGEST/   uv, and the wheels of what the kernel itself needs
+  CACHE_DIR/python/env-DIGEST/     an environment, named by all that it is made of; appears whole. .used: when it was asked for last
+  CACHE_DIR/python/uv-cache/       uv's own: what was fetched once
+
+Nothing of a package runs here, outside any sandbox: wheels are unpacked, never built, and no Python is started within a finished environment.
+"""
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+UV = "0.13.9"
+SCHEME = "1"            # of what lies in an environment
+SPARKS_OWN = "pyspark\npy4j\n"
+PATIENCE = 1800         # seconds, of one call of uv or pip
+LINE = 1500             # characters of what is told
+UNREACHABLE = re.compile(r"error sending request|failed to fetch|dns error|connection (refused|reset|closed)|timed out|connect error|request failed|status code 5\d\d|network"
+                         r"|connectivity is disabled", re.I)
+
+
+class Trouble(Exception):
+    """For now: it may be gone when it is tried again."""
+
+
+class Refused(Exception):
+    """For good: there is no such environment."""
+
+
+def say(text):
+    print(f"python: {text}", file=sys.stderr, flush=True)
+
+
+def plain(text):
+    """One line, without a password that stands in an address."""
+    return re.sub(r"(://)[^/@\s]+@", r"\1***@", " ".join(text.split()))[:LINE]
+
+
+def canonical(text):
+    """The name at the front of a requirement, as indexes compare names."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]*", text).group()).strip("-").lower()
+
+
+def digest_of(*parts):
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part if isinstance(part, bytes) else part.encode())
+        found.update(b"\0")
+    return found.hexdigest()[:24]
+
+
+def content(path):
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()
+
+
+@contextlib.contextmanager
+def alone(path):
+    """One at a time; who waits says so."""
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another installation is under way: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Maker:
+    def __init__(self, cache, order):
+        self.cache = os.path.join(os.path.realpath(cache), "python")
+        self.order = order
+        self.snapshot = order.get("snapshot", "")
+        self.known = None
+        self.packages = [package for file in order.get("files", []) for package in file["packages"]]
+        self.python = os.path.realpath(sys.executable)
+        self.identity = f"{platform.python_implementation()}|{sys.version}|{platform.machine()}|{sys.base_prefix}"
+        with open(os.path.join(HERE, "requirements.txt")) as file:
+            self.own = file.read()
+        self.tools = os.path.join(self.cache, "tools-" + digest_of(UV, self.own, self.identity))
+        self.uv = os.path.join(self.tools, "bin/uv")
+        self.options, self.links = self._options()
+        self.lock = self._inside(order["lock"]) if order.get("lock") else ""
+        self.excludes = SPARKS_OWN if self._without_spark() else ""
+        self.env = os.path.join(self.cache, "env-" + self._digest())
+
+    # ---- what it is made of
+
+    def _inside(self, path):
+        """A path of the repository; the planner has looked at it, and links could have changed since."""
+        full = os.path.realpath(os.path.join(self.snapshot, path))
+        if full != self.snapshot and not full.startswith(os.path.realpath(self.snapshot) + os.sep):
+            raise Refused(f"{path} leaves the repository")
+        return full
+
+    def _options(self):
+        options, links = [], []
+        for file in self.order.get("files", []):
+            for option in file["options"]:
+                word, _, value = option.partition(" ")
+                if word == "--find-links" and "://" not in value:
+                    folder = self._inside(value)
+                    if not os.path.isdir(folder):
+                        raise Refused(f"{file['file']}: there is no folder {value}")
+                    links.append((value, folder))
+                elif option not in options:
+                    options.append(option)
+        return options, links
+
+    def _without_spark(self):
+        """The session brings Spark's own packages. An action without one gets them only if it names them itself."""
+        names = {canonical(package["text"]) for package in self.packages}
+        return bool(self.order.get("session")) or not names & {"pyspark", "py4j"}
+
+    def _digest(self):
+        parts = [SCHEME, self.identity, self.own, self.tools]
+        if self.packages:
+            parts += [self.excludes, *self.options]
+            if self.lock:
+                parts += ["lock", content(self.lock)]
+            else:
+                parts += sorted(("-c " if package["constraint"] else "") + package["text"] for package in self.packages)
+            for name, folder in self.links:
+                parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith(".whl"))]
+        return digest_of(*parts)
+
+    # ---- tools
+
+    def run(self, words, **more):
+        try:
+            return subprocess.run(words, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=PATIENCE, cwd=self.cache, **more)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{os.path.basename(words[0])} was not done in {PATIENCE} s") from None
+
+    def make_tools(self):
+        if os.path.exists(os.path.join(self.tools, ".done")):
+            return
+        with alone(os.path.join(self.cache, ".lock-tools")):
+            if os.path.exists(os.path.join(self.tools, ".done")):
+                return
+            begun = time.monotonic()
+            say("installing uv and what the kernel itself needs (about 45 MB to fetch)")
+            shutil.rmtree(self.tools, ignore_errors=True)       # one that was not finished: a virtual environment of venv can not be moved
+            made = self.run([self.python, "-m", "venv", self.tools])
+            if made.returncode:
+                raise Trouble(f"{self.python} can not make a virtual environment (Debian: python3-venv): {plain(made.stderr or made.stdout)}")
+            pip = [os.path.join(self.tools, "bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+            for what in (["install", f"uv=={UV}"],
+                         ["download", "--only-binary", ":all:", "-d", os.path.join(self.tools, "wheels"), "-r", os.path.join(HERE, "requirements.txt")]):
+                made = self.run([*pip[:3], what[0], *pip[3:], *what[1:]])
+                if made.returncode:
+                    raise Trouble(f"uv and the kernel's packages could not be fetched: {plain(made.stderr[-LINE:])}")
+            with open(os.path.join(self.tools, ".done"), "w"):
+                pass
+            say(f"installed in {time.monotonic() - begun:.0f} s, kept in {self.tools}")
+
+    def surroundings(self):
+        """uv's environment: this machine's own, and what pip was told of indexes where uv was told nothing. Passwords stay here, in no command line."""
+        if self.known:
+            return self.known
+        env = {**os.environ, "UV_CACHE_DIR": os.path.join(self.cache, "uv-cache"), "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_PYTHON_DOWNLOADS": "never",
+               "UV_LINK_MODE": "hardlink", "UV_HTTP_RETRIES": os.environ.get("UV_HTTP_RETRIES", "2")}
+        told = self.run([os.path.join(self.tools, "bin/python"), "-m", "pip", "config", "list"]).stdout
+        known = {name: value for name, value in re.findall(r"^(?:global|install|:env:)\.([a-z-]+)='(.*)'$", told, re.M)}
+        for ours, its in (("UV_DEFAULT_INDEX", "index-url"), ("UV_INDEX", "extra-index-url"), ("UV_FIND_LINKS", "find-links"), ("SSL_CERT_FILE", "cert"),
+                          ("UV_INSECURE_HOST", "trusted-host")):
+            if its in known and ours not in env and not (ours == "UV_DEFAULT_INDEX" and "UV_INDEX_URL" in env):
+                env[ours] = " ".join(known[its].replace("\\n", " ").split()).replace(" ", "," if ours == "UV_FIND_LINKS" else " ")
+        self.known = env
+        return env
+
+    # ---- making
+
+    def lock_of(self, env):
+        """One of sixteen: a file that is locked can not be removed, so there is not one for each."""
+        return os.path.join(self.cache, ".lock-" + os.path.basename(env)[len("env-")])
+
+    def write(self, name, text):
+        path = os.path.join(self.making, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def inputs(self):
+        """uv's words for what is wanted."""
+        head = [*self.options, *(f"--find-links {folder}" for _, folder in self.links)]
+        plain_ones = [p["text"] for p in self.packages if not p["constraint"]]
+        constraints = [p["text"] for p in self.packages if p["constraint"]]
+        pre = "--pre" in head
+        head = [option for option in head if option != "--pre"]
+        words = ["-r", self.write("ama-own.txt", self.own), "-r", self.write("ama-wanted.txt", "\n".join(head + ([] if self.lock else plain_ones)) + "\n"),
+                 "--no-build", "--find-links", os.path.join(self.tools, "wheels")]
+        if self.lock:
+            words += ["-r", self.lock]
+        elif constraints:
+            words += ["-c", self.write("ama-constraints.txt", "\n".join(constraints) + "\n")]
+        if self.excludes:
+            words += ["--excludes", self.write("ama-excludes.txt", self.excludes)]
+        return words + (["--prerelease", "allow"] if pre else [])
+
+    def explain(self, said):
+        """The resolver's reason in one line, after the entries that it is about."""
+        lines = [re.sub(r"^\s*(error|cause):\s*", "", line).strip() for line in said.splitlines() if not line.startswith("Using Python")]
+        lines = [line for line in lines if line and line != "No solution found when resolving dependencies"]
+        reason = plain(" ".join(lines))
+        reason = reason.replace(self.snapshot + "/", "") if self.snapshot else reason
+        named = {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", reason)}
+        entries = [f"{package['file']}:{package['line']}: {package['text'].split(' --hash')[0]}" for package in self.packages if canonical(package["text"]) in named]
+        if "Wheels are required" in reason:
+            reason += " (what is built from source would run its author's code outside the sandbox: build a wheel, and name its folder with --find-links)"
+        where = "; ".join(entries[:4])
+        if not where and self.packages:
+            where = self.order.get("lock") or ", ".join(dict.fromkeys(package["file"] for package in self.packages))
+        return f"{where}: {reason}" if where else reason
+
+    def install(self):
+        env = self.surroundings()
+        words = [self.uv, "pip", "install", "--quiet", "--python", os.path.join(self.making, "bin/python"), *self.inputs()]
+        done = self.run(words, env=env)
+        if not done.returncode:
+            return
+        if not UNREACHABLE.search(done.stderr):
+            raise Refused(self.explain(done.stderr))
+        say("an index of packages can not be reached: trying with what was fetched before")
+        if self.run([*words, "--offline"], env=env).returncode:
+            raise Trouble(self.explain(done.stderr))
+
+    def compile(self):
+        """By the Python outside, which starts nothing of what was installed. What the bare environment has, which is made of the same files, is not compiled again."""
+        bare = Maker(os.path.dirname(self.cache), {}).env
+        for folder, _, names in os.walk(bare) if self.packages else ():
+            if os.path.basename(folder) != "__pycache__":
+                continue
+            there = os.path.join(self.making, os.path.relpath(folder, bare))
+            for name in names:
+                source = name.partition(".")[0] + ".py"
+                with contextlib.suppress(OSError):
+                    if os.path.samefile(os.path.join(folder, "..", source), os.path.join(os.path.dirname(there), source)):
+                        os.makedirs(there, exist_ok=True)
+                        os.link(os.path.join(folder, name), os.path.join(there, name))
+        self.run([self.python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", os.path.join(self.making, "lib")])
+
+    def make(self):
+        self.making = os.path.join(self.cache, ".making-" + os.path.basename(self.env))
+        begun = time.monotonic()
+        if self.packages:
+            wanted = [package for package in self.packages if not package["constraint"]]
+            say(f"making the environment with {len(wanted)} package{'' if len(wanted) == 1 else 's'} from {', '.join(f['file'] for f in self.order['files'])}"
+                + (f", locked by {self.order['lock']}" if self.lock else ""))
+        shutil.rmtree(self.making, ignore_errors=True)
+        made = self.run([self.uv, "venv", "--quiet", "--relocatable", "--python", self.python, self.making], env=self.surroundings())
+        if made.returncode:
+            raise Trouble(f"no environment could be made: {plain(made.stderr)}")
+        self.install()
+        self.compile()
+        for name in (".used", ".done"):
+            self.write(name, "")
+        os.rename(self.making, self.env)
+        say(f"made in {time.monotonic() - begun:.1f} s, kept in {self.env}")
+
+    def ensure(self):
+        os.makedirs(self.cache, exist_ok=True)
+        if os.path.exists(self.env):
+            return
+        self.make_tools()
+        if self.packages:
+            Maker(os.path.dirname(self.cache), {}).ensure()
+        with alone(self.lock_of(self.env)):
+            if os.path.exists(self.env):
+                return
+            try:
+                self.make()
+            except OSError as error:
+                raise Trouble(f"the environment can not be written: {error.strerror}") from None
+            finally:
+                shutil.rmtree(self.making, ignore_errors=True)
+        self.trim()
+
+    # ---- what nobody has asked for in a long time
+
+    def trim(self):
+        """Not one that a process still has: an action may run for longer than environments are kept."""
+        keep = self.order.get("keep_ms") or 0
+        if not keep:
+            return
+        used = set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+                used.add(os.path.dirname(os.path.dirname(file.read().split(b"\0")[0].decode(errors="replace"))))
+        for name in sorted(os.listdir(self.cache)):
+            path = os.path.join(self.cache, name)
+            with contextlib.suppress(OSError):
+                if name.startswith("env-") and path not in used and path != self.env and time.time() - os.stat(os.path.join(path, ".used")).st_mtime > keep / 1000:
+                    with open(self.lock_of(path), "a") as lock:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        gone = os.path.join(self.cache, ".gone-" + name)
+                        os.rename(path, gone)       # as a whole: nobody finds half of one
+                        shutil.rmtree(gone, ignore_errors=True)
+
+    def use(self):
+        with contextlib.suppress(OSError):
+            os.utime(os.path.join(self.env, ".used"))
+        for word in ("exec=" + os.path.join(self.env, "bin/python"), "exec=-Xfrozen_modules=off", "exec=-B", "exec=" + os.path.join(HERE, "main.py"),
+                     "path=" + os.path.join(self.env, "bin"), "read=" + self.env, "read=" + sys.base_prefix):
+            print(word)
+
+
+def main(words):
+    check = words[:1] == ["--check"]
+    words = words[check:]
+    if not words or len(words) > 2 or words[1:] not in ([], ["-"]):
+        print("usage: install.sh [--check] CACHE_DIR [-]", file=sys.stderr)
+        return 2
+    try:
+        maker = Maker(words[0], json.load(sys.stdin) if len(words) > 1 else {})
+        if check:
+            if not os.path.exists(maker.env):
+                print(f"the Python environment ({maker.env})")
+                return 1
+            return 0
+        maker.ensure()
+        maker.use()
+    except Refused as refused:
+        say(str(refused))
+        print(f"refused={refused}")
+    except Trouble as trouble:
+        say(str(trouble))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
