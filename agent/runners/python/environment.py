@@ -182,6 +182,14 @@ class Maker:
                           ("UV_INSECURE_HOST", "trusted-host")):
             if its in known and ours not in env and not (ours == "UV_DEFAULT_INDEX" and "UV_INDEX_URL" in env):
                 env[ours] = " ".join(known[its].replace("\\n", " ").split()).replace(" ", "," if ours == "UV_FIND_LINKS" else " ")
+        # the job's own come first: the first that has a package is the one
+        named = [option.partition(" ")[2] for option in self.options if option.startswith("--index-url ")]
+        if named:
+            env.pop("UV_INDEX_URL", None)
+            env["UV_DEFAULT_INDEX"] = named[-1]
+        extra = [option.partition(" ")[2] for option in self.options if option.startswith("--extra-index-url ")]
+        if extra:
+            env["UV_INDEX"] = " ".join([*extra, *env.get("UV_INDEX", "").split()])
         self.known = env
         return env
 
@@ -202,8 +210,7 @@ class Maker:
         head = [*self.options, *(f"--find-links {folder}" for _, folder in self.links)]
         plain_ones = [p["text"] for p in self.packages if not p["constraint"]]
         constraints = [p["text"] for p in self.packages if p["constraint"]]
-        pre = "--pre" in head
-        head = [option for option in head if option != "--pre"]
+        head = [option for option in head if not option.startswith(("--pre", "--index-url", "--extra-index-url"))]
         words = ["-r", self.write("ama-own.txt", self.own), "-r", self.write("ama-wanted.txt", "\n".join(head + ([] if self.lock else plain_ones)) + "\n"),
                  "--no-build", "--find-links", os.path.join(self.tools, "wheels")]
         if self.lock:
@@ -212,7 +219,7 @@ class Maker:
             words += ["-c", self.write("ama-constraints.txt", "\n".join(constraints) + "\n")]
         if self.excludes:
             words += ["--excludes", self.write("ama-excludes.txt", self.excludes)]
-        return words + (["--prerelease", "allow"] if pre else [])
+        return words + (["--prerelease", "allow"] if "--pre" in self.options else [])
 
     def explain(self, said):
         """The resolver's reason in one line, after the entries that it is about."""
