@@ -91,6 +91,7 @@ static const ama_option_t *const cancel_options[] = { &force, REMOTE, COMMON, NU
 static const ama_option_t *const clean_options[] = { &older, &all, &dry_run, &output, REMOTE, COMMON, NULL };
 static const ama_option_t *const plan_options[] = { &output, &branch, &ref, &env, &name, &strict, COMMON, NULL };
 static const ama_option_t *const config_options[] = { &output, &branch, &ref, &env, &action, COMMON, NULL };
+static const ama_option_t *const deps_options[] = { &env, COMMON, NULL };
 static const ama_option_t *const fsck_options[] = { &output, &salvage, COMMON, NULL };
 static const ama_option_t *const keygen_options[] = { &key_output, COMMON, NULL };
 static const ama_option_t *const keys_add_options[] = { &role, &public_key, COMMON, NULL };
@@ -142,6 +143,14 @@ static const ama_command_t commands[] = {
       plan_options },
     { "config show", "[DIR|URL]", 0, 1, "every value of an environment and the file that set it", NULL,
       config_options },
+    { "deps lock", "[DIR]", 0, 1, "pin the Python packages of a job, with all that they need",
+      "Writes deps/python.lock, and src/ACTION/python.lock for actions with packages of their own: versions and "
+      "digests, for "
+      "every\n"
+      "platform. From then on exactly these are installed, and what a lock is not of any more is refused until it is "
+      "made "
+      "anew.",
+      deps_options },
     { "fsck", "", 0, 0, "check amad's journal, while amad does not run",
       "Changes nothing without --salvage. Exit code 0: all is as it was written; 1: it is damaged, and each damage is\n"
       "told; 75: an amad has it open. --salvage keeps the old file as journal.db.damaged-N, makes a journal of what "
@@ -208,6 +217,8 @@ const ama_command_t *ama_command_find (size_t count, char *const words[], size_t
         ama_err_set (err, AMA_E_USAGE, "unknown command keys: it is keys add, revoke, list or trust");
     else if (strcmp (words[0], "say") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command say: it is say warning or say artifact");
+    else if (strcmp (words[0], "deps") == 0)
+        ama_err_set (err, AMA_E_USAGE, "unknown command deps: did you mean deps lock?");
     else if (strcmp (words[0], "config") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command config: did you mean config show?");
     else

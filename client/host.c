@@ -8,6 +8,7 @@
 #include "actors/base/ama_str.h"
 #include "actors/depot/cache_user.h"
 #include "actors/fetcher/fetch_actor.h"
+#include "client/cmd_deps.h"
 #include "client/cmd_plan.h"
 #include "client/exit_code.h"
 #include "client/local.h"
@@ -204,6 +205,9 @@ int ama_host_plan (const char *command, ama_client_conf_t *conf, const ama_paths
     ama_node_t *node;
     int rc;
 
+    if (strcmp (command, "deps lock") == 0)
+        return conf->worktree ? ama_cmd_deps_lock (conf->args, conf->repo, paths, err)
+                              : ama_err_set (err, AMA_E_USAGE, "ama deps lock takes the folder of a job");
     if (conf->worktree)
         return ama_cmd_plan (command, conf->args, conf->repo, "");
     ama_node_prepare ();

@@ -53,7 +53,7 @@ struct ama_system {
     uint64_t memory;
     char *fetch_crashes, *resolve_crashes;
     char *reports, *agent_dir, *agent_lock, *agent_log, *runners, *resolver, *agent, *guard, *ward, *helper, *amad;
-    char cpus_text[32], memory_text[32], work_age_text[32], pid_text[16];
+    char cpus_text[32], memory_text[32], work_age_text[32], cache_age_text[32], pid_text[16];
     const char **agent_argv;
     ama_reporter_conf_t reporter_conf;
     ama_depot_conf_t depot_conf;
@@ -214,6 +214,8 @@ static void fill_agent (ama_system_t *system)
                                   system->memory_text,
                                   "--work-age",
                                   system->work_age_text,
+                                  "--cache-age",
+                                  system->cache_age_text,
                                   "--sandbox",
                                   conf->no_sandbox ? "none" : "standard",
                                   "--sandbox-require",
@@ -222,6 +224,7 @@ static void fill_agent (ama_system_t *system)
 
     (void) snprintf (system->cpus_text, sizeof system->cpus_text, "%g", system->cpus);
     (void) snprintf (system->work_age_text, sizeof system->work_age_text, "%" PRId64 "ms", conf->work_age_ms);
+    (void) snprintf (system->cache_age_text, sizeof system->cache_age_text, "%" PRId64 "ms", conf->cache_age_ms);
     (void) snprintf (system->memory_text, sizeof system->memory_text, "%" PRIu64, system->memory);
     system->agent_argv = ama_calloc (n
                                          + 2

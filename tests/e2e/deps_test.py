@@ -289,15 +289,55 @@ class Indexes(DepsHouse):
         self.assertEqual(CANARIES.in_files(self.cache / "amaterasu/python/uv-cache", self.folder / "none"), [])
 
 
+class Locks(DepsHouse):
+    def test_a_lock_holds_until_it_is_made_anew(self):
+        job = self.job([python("a"), python("b")],
+                       {"deps/requirements.txt": LOCAL + "upper\n", "src/b/requirements.txt": "extra==1.0\n", "src/a.py": SAY.format("upper") + SAY.format("lower"), "src/b.py": SAY.format("upper")},
+                       [("upper", "1.0", "", ["lower"]), ("lower", "1.0"), ("extra", "1.0")])
+        done = self.ama("deps", "lock", job)
+        self.assertEqual((done.returncode, done.stdout), (0, "deps/python.lock\nsrc/b/python.lock\n"), done.stderr)
+        lock = (job / "deps/python.lock").read_text()
+        self.assertRegex(lock, r"(?s)^# ama deps lock, of sha256:[0-9a-f]{64}\nlower==1.0 \\\n    --hash=sha256:.*\nupper==1.0 \\\n")
+        self.assertNotIn("ipykernel", lock)
+        wheel(job / "deps/wheels", "lower", "2.0")      # newer ones are not taken
+        wheel(job / "deps/wheels", "upper", "2.0")
+        events = self.run_events(job)
+        self.assertEqual([self.text_of(events, action=name) for name in "ab"], ["1.0\n1.0\n", "1.0\n"])
+
+        (job / "deps/requirements.txt").write_text(LOCAL + "upper\nlower\n")
+        done = self.ama("run", job, "--report", "code")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("deps/python.lock:1: the lock is not of what deps/requirements.txt names now (ama deps lock)", done.stdout + done.stderr)
+        self.assertEqual(self.ama("deps", "lock", job).returncode, 0)
+        self.assertEqual(self.text_of(self.run_events(job), action="a"), "2.0\n2.0\n")
+
+    def test_other_bytes_are_refused(self):
+        job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "firm\n", "src/a.py": "import firm\n"}, [("firm", "1.0")])
+        self.assertEqual(self.ama("deps", "lock", job).returncode, 0)
+        wheel(job / "deps/wheels", "firm", "1.0", "other = True\n")
+        events = self.run_events(job, exit=5)
+        self.assertIn("Hash mismatch", json.dumps(events.one("attempt.ended")))
+
+    def test_what_can_not_be_locked(self):
+        job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "nowhere\n", "src/a.py": "1\n", "deps/wheels/README": "none"})
+        done = self.ama("deps", "lock", job)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("deps/requirements.txt:3: nowhere", done.stderr)
+        self.assertFalse((job / "deps/python.lock").exists())
+
+
 class Retention(DepsHouse):
     def test_what_was_not_asked_for_in_a_long_time_goes(self):
         (self.folder / "house.yaml").write_text((self.folder / "house.yaml").read_text() + "retention:\n  cache-age: 2d\n")
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "aged==1.0\n", "src/a.py": SAY.format("aged")}, [("aged", "1.0"), ("aged", "2.0")])
+        for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "first"]):
+            subprocess.run(["git", "-C", job, *words], check=True)
         before = self.environments()
         self.run_events(job)
         [old] = [path for path in (self.cache / "amaterasu/python").glob("env-*") if path.name not in before and list(path.rglob("aged"))]
         os.utime(old / ".used", (time.time() - 3 * 86400,) * 2)
         (job / "deps/requirements.txt").write_text(LOCAL + "aged==2.0\n")
+        subprocess.run(["git", "-C", job, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "second"], check=True)
         self.amad()
         done = self.ama("submit", "--repo", job, "--report", "none")
         self.assertEqual(done.returncode, 0, done.stderr)

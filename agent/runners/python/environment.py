@@ -3,6 +3,7 @@
 With - its packages come as JSON on standard input (the agent's kernel_packages.c); without there are none but the kernel's own. On standard output, one a line: exec=WORD for
 each word of the kernel's command, path=FOLDER for the front of its PATH, read=PATH for what its sandbox is to open; or refused=TEXT: there can be no such environment,
 and trying again will not help. On standard error: what it does. With --check nothing is made; what is missing is said, and the exit code is 1.
+With --lock nothing is made; what the packages come to is said, as a requirements.txt with digests. Exit code 3: they can not be had together.
 
   CACHE_DIR/python/tools-DIGEST/   uv, and the wheels of what the kernel itself needs
   CACHE_DIR/python/env-DIGEST/     an environment, named by all that it is made of; appears whole. .used: when it was asked for last
@@ -20,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -83,6 +85,8 @@ def alone(path):
 
 
 class Maker:
+    locking = False     # only what it comes to is wanted
+
     def __init__(self, cache, order):
         self.cache = os.path.join(os.path.realpath(cache), "python")
         self.order = order
@@ -211,7 +215,7 @@ class Maker:
         plain_ones = [p["text"] for p in self.packages if not p["constraint"]]
         constraints = [p["text"] for p in self.packages if p["constraint"]]
         head = [option for option in head if not option.startswith(("--pre", "--index-url", "--extra-index-url"))]
-        words = ["-r", self.write("ama-own.txt", self.own), "-r", self.write("ama-wanted.txt", "\n".join(head + ([] if self.lock else plain_ones)) + "\n"),
+        words = ["-c" if self.locking else "-r", self.write("ama-own.txt", self.own), *(() if self.locking else ("-r",)), self.write("ama-wanted.txt", "\n".join(head + ([] if self.lock else plain_ones)) + "\n"),
                  "--no-build", "--find-links", os.path.join(self.tools, "wheels")]
         if self.lock:
             words += ["-r", self.lock]
@@ -262,6 +266,22 @@ class Maker:
                         os.makedirs(there, exist_ok=True)
                         os.link(os.path.join(folder, name), os.path.join(there, name))
         self.run([self.python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", os.path.join(self.making, "lib")])
+
+    def write_lock(self):
+        """What the packages come to, on every platform, to standard output; and without what the kernel itself needs, which is of this release."""
+        os.makedirs(self.cache, exist_ok=True)
+        self.make_tools()
+        self.making = tempfile.mkdtemp(dir=self.cache, prefix=".locking-")
+        try:
+            version = ".".join(platform.python_version_tuple()[:2])
+            words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal", "--generate-hashes", "--python", self.python,
+                     "--python-version", version, *self.inputs()]
+            done = self.run(words, env=self.surroundings())
+        finally:
+            shutil.rmtree(self.making, ignore_errors=True)
+        if done.returncode:
+            raise (Trouble if UNREACHABLE.search(done.stderr) else Refused)(self.explain(done.stderr))
+        sys.stdout.write(done.stdout)
 
     def make(self):
         self.making = os.path.join(self.cache, ".making-" + os.path.basename(self.env))
@@ -329,14 +349,18 @@ class Maker:
 
 
 def main(words):
-    check = words[:1] == ["--check"]
-    words = words[check:]
+    mode = words[0] if words[:1] in (["--check"], ["--lock"]) else ""
+    words = words[bool(mode):]
     if not words or len(words) > 2 or words[1:] not in ([], ["-"]):
-        print("usage: install.sh [--check] CACHE_DIR [-]", file=sys.stderr)
+        print("usage: install.sh [--check|--lock] CACHE_DIR [-]", file=sys.stderr)
         return 2
     try:
         maker = Maker(words[0], json.load(sys.stdin) if len(words) > 1 else {})
-        if check:
+        if mode == "--lock":
+            maker.locking = True
+            maker.write_lock()
+            return 0
+        if mode:
             if not os.path.exists(maker.env):
                 print(f"the Python environment ({maker.env})")
                 return 1
@@ -345,6 +369,8 @@ def main(words):
         maker.use()
     except Refused as refused:
         say(str(refused))
+        if mode == "--lock":
+            return 3
         print(f"refused={refused}")
     except Trouble as trouble:
         say(str(trouble))
