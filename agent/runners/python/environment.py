@@ -16,12 +16,8 @@ import fcntl
 import hashlib
 import json
 import os
-import platform
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -72,6 +68,11 @@ def content(path):
     return found.hexdigest()
 
 
+def remove(folder):
+    import shutil
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def alone(path):
     """One at a time; who waits says so."""
@@ -94,7 +95,7 @@ class Maker:
         self.known = None
         self.packages = [package for file in order.get("files", []) for package in file["packages"]]
         self.python = os.path.realpath(sys.executable)
-        self.identity = f"{platform.python_implementation()}|{sys.version}|{platform.machine()}|{sys.base_prefix}"
+        self.identity = f"{sys.implementation.name}|{sys.version}|{os.uname().machine}|{sys.base_prefix}"
         with open(os.path.join(HERE, "requirements.txt")) as file:
             self.own = file.read()
         self.tools = os.path.join(self.cache, "tools-" + digest_of(UV, self.own, self.identity))
@@ -147,6 +148,7 @@ class Maker:
     # ---- tools
 
     def run(self, words, **more):
+        import subprocess       # here: what is made already does not wait for it
         try:
             return subprocess.run(words, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=PATIENCE, cwd=self.cache, **more)
         except subprocess.TimeoutExpired:
@@ -160,7 +162,7 @@ class Maker:
                 return
             begun = time.monotonic()
             say("installing uv and what the kernel itself needs (about 45 MB to fetch)")
-            shutil.rmtree(self.tools, ignore_errors=True)       # one that was not finished: a virtual environment of venv can not be moved
+            remove(self.tools)       # one that was not finished: a virtual environment of venv can not be moved
             made = self.run([self.python, "-m", "venv", self.tools])
             if made.returncode:
                 raise Trouble(f"{self.python} can not make a virtual environment (Debian: python3-venv): {plain(made.stderr or made.stdout)}")
@@ -271,14 +273,16 @@ class Maker:
         """What the packages come to, on every platform, to standard output; and without what the kernel itself needs, which is of this release."""
         os.makedirs(self.cache, exist_ok=True)
         self.make_tools()
-        self.making = tempfile.mkdtemp(dir=self.cache, prefix=".locking-")
+        self.making = os.path.join(self.cache, f".locking-{os.getpid()}")
+        remove(self.making)
+        os.mkdir(self.making)
         try:
-            version = ".".join(platform.python_version_tuple()[:2])
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
             words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal", "--generate-hashes", "--python", self.python,
                      "--python-version", version, *self.inputs()]
             done = self.run(words, env=self.surroundings())
         finally:
-            shutil.rmtree(self.making, ignore_errors=True)
+            remove(self.making)
         if done.returncode:
             raise (Trouble if UNREACHABLE.search(done.stderr) else Refused)(self.explain(done.stderr))
         sys.stdout.write(done.stdout)
@@ -290,7 +294,7 @@ class Maker:
             wanted = [package for package in self.packages if not package["constraint"]]
             say(f"making the environment with {len(wanted)} package{'' if len(wanted) == 1 else 's'} from {', '.join(f['file'] for f in self.order['files'])}"
                 + (f", locked by {self.order['lock']}" if self.lock else ""))
-        shutil.rmtree(self.making, ignore_errors=True)
+        remove(self.making)
         made = self.run([self.uv, "venv", "--quiet", "--relocatable", "--python", self.python, self.making], env=self.surroundings())
         if made.returncode:
             raise Trouble(f"no environment could be made: {plain(made.stderr)}")
@@ -316,7 +320,7 @@ class Maker:
             except OSError as error:
                 raise Trouble(f"the environment can not be written: {error.strerror}") from None
             finally:
-                shutil.rmtree(self.making, ignore_errors=True)
+                remove(self.making)
         self.trim()
 
     # ---- what nobody has asked for in a long time
@@ -338,7 +342,7 @@ class Maker:
                         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         gone = os.path.join(self.cache, ".gone-" + name)
                         os.rename(path, gone)       # as a whole: nobody finds half of one
-                        shutil.rmtree(gone, ignore_errors=True)
+                        remove(gone)
 
     def use(self):
         with contextlib.suppress(OSError):
