@@ -1,8 +1,11 @@
 """Packages of PySpark actions: in the action, and in the workers that run its functions; two actions of one session with contradictory pins."""
 import json
+import pathlib
+import shutil
 import unittest
 
 from deps_test import LOCAL, DepsHouse
+from house import cache_folder
 
 
 def pyspark(name, **more):
@@ -10,6 +13,17 @@ def pyspark(name, **more):
 
 
 class Workers(DepsHouse):
+    """In the cache of all, since Spark's class archive is good for its own path alone; what these tests make there they remove."""
+
+    def setUp(self):
+        super().setUp()
+        self.env["XDG_CACHE_HOME"] = cache_folder()
+
+    def tearDown(self):
+        super().tearDown()
+        for made in pathlib.Path(cache_folder(), "amaterasu/python").glob("env-*/lib/*/site-packages/each"):
+            shutil.rmtree(made.parents[3])
+
     def test_workers_have_the_packages_of_their_action(self):
         """And pyspark itself stays the session's, whatever a job names."""
         source = ("import each, sys, pyspark\nfrom pyspark.sql.functions import udf\n"
