@@ -30,6 +30,8 @@ static void add_dependencies (const ama_plan_plan_t *plan, ama_str_t *out)
                             set->artifacts[j].version);
         for (size_t j = 0; j < set->n_repositories; j++)
             ama_str_printf (out, "%s: %s %s\n", set->file, set->repositories[j].id, set->repositories[j].url);
+        for (size_t j = 0; j < set->n_packages; j++)
+            ama_str_printf (out, "%s:%u: %s\n", set->packages[j].file, set->packages[j].line, set->packages[j].text);
     }
 }
 
