@@ -499,6 +499,7 @@ static void take (const ama_settings_t *settings, const char *name, ama_plan_env
     ama_settings_take (settings, "spark.", &env->spark, &env->n_spark);
     ama_settings_take (settings, "spark_exec_env.", &env->spark_env, &env->n_spark_env);
     ama_settings_take (settings, "", &env->settings, &env->n_settings);
+    ama_settings_take_overridden (settings, &env->overridden, &env->n_overridden);
     add_spark_prefix (env->spark, env->n_spark);
     if (env->n_spark_env > AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX)
         (void) ama_problems_add (problems, false, AMA_E_LIMIT, env->spark_env[0].file, 0, 0, NULL,
@@ -506,14 +507,14 @@ static void take (const ama_settings_t *settings, const char *name, ama_plan_env
                                  AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX);
 }
 
-int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
+int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict, bool origins,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems)
 {
     size_t errors = problems->errors;
     reader_t self = {
         .repo = repo,
         .strangers = strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN,
-        .settings = ama_settings_new (),
+        .settings = ama_settings_new (origins),
         .problems = problems,
     };
 

@@ -14,10 +14,10 @@
 /* A file of this name under env/<name>/ is Spark's own format. */
 #define AMA_ENV_DOCUMENT_MAX (4u << 20)
 
-/* name: as asked for, never empty. maki: for config, job-config and persist of the job. 0 and an owned environment, or negative after adding an
+/* name: as asked for, never empty. maki: for config, job-config and persist of the job. origins: also what the settings replaced. 0 and an owned environment, or negative after adding an
  * error; ret_env is set in any case and the caller's to clear. AMA_E_NOT_FOUND if the repository has no such environment: the problem lists those
  * that it has. */
-int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
+int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict, bool origins,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems);
 
 /* Calls fn for the name of every environment that the repository has, each once, in byte order. */

@@ -18,7 +18,7 @@ typedef struct plan_edge_key plan_edge_key_t;
 typedef struct {
     ama_repo_t *repo;
     const char *env;
-    bool strict;
+    bool strict, origins;
     ama_problems_t problems;
     ama_maki_t maki;
     ama_repo_list_t src; /* what lies in src/ */

@@ -12,7 +12,8 @@
 
 typedef struct ama_settings ama_settings_t;
 
-ama_settings_t *ama_settings_new (void);
+/* history: what a key had before is kept, too. */
+ama_settings_t *ama_settings_new (bool history);
 void ama_settings_destroy (ama_settings_t **settings);
 
 /* Begins the next layer. */
@@ -27,6 +28,10 @@ void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_y
 
 /* The value, NULL if there is none. Borrowed until the next set. */
 const char *ama_settings_json (const ama_settings_t *settings, const char *key);
+
+/* What settings that there are replaced: in byte order of the key, the latest first; owned. Empty without history. A map that gave way to a scalar, or the other
+ * way round, has no value of its own and is not told. */
+void ama_settings_take_overridden (const ama_settings_t *settings, ama_plan_setting_t **ret_list, size_t *ret_count);
 
 /* Every setting whose key begins with prefix, without it, in byte order of the key; owned. */
 void ama_settings_take (const ama_settings_t *settings, const char *prefix, ama_plan_setting_t **ret_list,

@@ -58,7 +58,7 @@ static void plan_one (ama_repo_t *repo)
     ama_str_t bytes = { 0 };
     ama_err_t err;
 
-    if (ama_env_read (repo, "default", &maki, false, &env, &problems) == 0) {
+    if (ama_env_read (repo, "default", &maki, false, false, &env, &problems) == 0) {
         BUG_ON (problems.errors || !*env.master);
         ama_plan_environment_encode (&env, &bytes);
         if (ama_plan_environment_decode (bytes.data, bytes.size, &copy, &err) < 0)
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     static bool ready;
     ama_repo_t *repo = NULL;
     ama_problems_t problems = { 0 };
-    ama_settings_t *settings = ama_settings_new ();
+    ama_settings_t *settings = ama_settings_new (false);
 
     if (!ready) {
         BUG_ON (!mkdtemp (root) || atexit (remove_all) != 0);

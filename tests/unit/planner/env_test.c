@@ -146,6 +146,43 @@ static void test_shapes (void **state)
           "master = \"local[*]\"    built-in\n");
 }
 
+/* What was said before, of all layers and files, is told behind the value that counts. */
+static void test_origins (void **state)
+{
+    ama_plan_request_t request = { .env = (char *) "dev", .origins = true };
+    ama_plan_reply_t reply;
+    ama_str_t out = { 0 };
+    scratch_t scratch;
+    ama_err_t err;
+
+    (void) state;
+    scratch_init (&scratch);
+    scratch_puts (&scratch, "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh, config: a.yml}\n");
+    scratch_puts (&scratch, "src/x.sh", "true\n");
+    scratch_puts (&scratch, "a.yml", "x: 3\n");
+    scratch_puts (&scratch, "env/default/job.yml", "master: local[1]\nx: 1\nconfiguration: {a: 1, b: {c: 1}}\n");
+    scratch_puts (&scratch, "env/dev/spark-defaults.conf", "spark.a 1\n");
+    scratch_puts (&scratch, "env/dev/spark.yml", "spark.a: 2\n");
+    scratch_puts (&scratch, "env/dev/job.yml", "x: 2\nspark.a: 3\nconfiguration: {a: 2, b: d}\n");
+    request.snapshot = scratch.root;
+    assert_int_equal (ama_plan_build (&request, &reply, &err), 0);
+    assert_int_equal (ama_plan_config_text (&reply.plan, "a", &out, &err), 0);
+    assert_string_equal (out.data,
+                         "configuration.a = 2    env/dev/job.yml:3    instead of 1 env/default/job.yml:3\n"
+                         "configuration.b = \"d\"    env/dev/job.yml:3\n"
+                         "master = \"local[1]\"    env/default/job.yml:1    instead of \"local[*]\" built-in\n"
+                         "spark.a = \"3\"    env/dev/job.yml:2    instead of \"2\" env/dev/spark.yml:1, \"1\" "
+                         "env/dev/spark-defaults.conf:1\n"
+                         "x = 3    a.yml:1    instead of 2 env/dev/job.yml:1, 1 env/default/job.yml:2\n");
+    ama_plan_reply_done (&reply);
+    request.origins = false; /* a plan that is run is the same whether somebody asked or not */
+    assert_int_equal (ama_plan_build (&request, &reply, &err), 0);
+    assert_int_equal (reply.plan.environment.n_overridden, 0);
+    ama_plan_reply_done (&reply);
+    ama_str_done (&out);
+    scratch_done (&scratch);
+}
+
 static void test_spark_sections (void **state)
 {
     static const file_t files[] = {
@@ -214,18 +251,18 @@ static void test_action (void **state)
 
     (void) state;
     SHOW (by_folder, "dev", "a",
-          "configuration.limit = 3    src/a/env/dev/20.yml:1\n"
+          "configuration.limit = 3    src/a/env/dev/20.yml:1    instead of 1 env/dev/job.yml:1\n"
           "configuration.x = 1    env/dev/job.yml:1\n"
           "configuration.y = 2    src/a/env/dev/10.yml:1\n"
           "master = \"local[*]\"    built-in\n");
     SHOW (by_docs_folder, "dev", "a",
-          "configuration.limit = 5    src/a/dev/a.json:1\n"
+          "configuration.limit = 5    src/a/dev/a.json:1    instead of 1 env/dev/job.yml:1\n"
           "master = \"local[*]\"    built-in\n");
     SHOW (by_template, "dev", "a",
           "configuration.common = true    common/dev.yml:1\n"
-          "configuration.limit = 7    cfg/dev/a.yml:1\n"
+          "configuration.limit = 7    cfg/dev/a.yml:1    instead of 1 env/dev/job.yml:1\n"
           "master = \"local[*]\"    built-in\n"
-          "persist = \"never\"    maki.yml:4\n");
+          "persist = \"never\"    maki.yml:4    instead of \"always\" maki.yml:1\n");
     SHOW (missing, "dev", "a",
           "master = \"local[*]\"    built-in\n"
           "maki.yml:2:50: warning: config: there is no ‘cfg/dev’ [AMA-E0012]\n");
@@ -249,9 +286,9 @@ static void test_action_document (void **state)
     (void) state;
     SHOW (
         files, "", "a",
-        "configuration.limit = 2    a.yml:7\n"
+        "configuration.limit = 2    a.yml:7    instead of 1 env/default/job.yml:2\n"
         "master = \"local[*]\"    built-in\n"
-        "outputRootPath = \"/two\"    a.yml:1\n"
+        "outputRootPath = \"/two\"    a.yml:1    instead of \"/one\" env/default/job.yml:1\n"
         "persist = \"never\"    maki.yml:2\n"
         "topic = \"rain\"    a.yml:8\n"
         "a.yml:3:1: warning: ‘master’ has no effect for one action (put it into the environment) [AMA-E0009]\n"
@@ -293,7 +330,7 @@ static void test_conf_format (void **state)
     static const char text[] =
         "spark.a 1\nspark.b:2\nspark.c = 3\n  spark.d\t4\nspark.e\\ f 5\nspark.g \\u0041\\n\\\\x\n! no\n"
         "spark.h\nspark.i 1 = 2\r\nspark.j last";
-    ama_settings_t *settings = ama_settings_new ();
+    ama_settings_t *settings = ama_settings_new (false);
     ama_problems_t problems = { 0 };
 
     (void) state;
@@ -315,11 +352,10 @@ static void test_conf_format (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_json),           cmocka_unit_test (test_folder),
-        cmocka_unit_test (test_fallback),       cmocka_unit_test (test_shapes),
-        cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
-        cmocka_unit_test (test_action),         cmocka_unit_test (test_action_document),
-        cmocka_unit_test (test_unknown),        cmocka_unit_test (test_conf_format),
+        cmocka_unit_test (test_json),    cmocka_unit_test (test_folder),          cmocka_unit_test (test_fallback),
+        cmocka_unit_test (test_shapes),  cmocka_unit_test (test_spark_sections),  cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action),  cmocka_unit_test (test_action_document), cmocka_unit_test (test_origins),
+        cmocka_unit_test (test_unknown), cmocka_unit_test (test_conf_format),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
