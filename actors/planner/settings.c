@@ -237,6 +237,18 @@ const char *ama_settings_json (const ama_settings_t *settings, const char *key)
     return entry ? entry->json : NULL;
 }
 
+unsigned ama_settings_now (const ama_settings_t *settings)
+{
+    return settings->layer;
+}
+
+bool ama_settings_has_since (const ama_settings_t *settings, const char *key, unsigned layer)
+{
+    const entry_t *entry = find (settings, key, strlen (key));
+
+    return entry && entry->json && entry->layer >= layer;
+}
+
 static int by_entry (const void *a, const void *b)
 {
     return strcmp ((*(entry_t *const *) a)->key, (*(entry_t *const *) b)->key);

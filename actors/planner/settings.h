@@ -18,6 +18,10 @@ void ama_settings_destroy (ama_settings_t **settings);
 
 /* Begins the next layer. */
 void ama_settings_layer (ama_settings_t *settings);
+/* Which one it is. */
+unsigned ama_settings_now (const ama_settings_t *settings);
+/* True if the key was set in that layer or a later one. */
+bool ama_settings_has_since (const ama_settings_t *settings, const char *key, unsigned layer);
 
 /* json: the value; file is copied. Problems: key or value too long, too many keys; they are told once per key at file:line. */
 void ama_settings_set (ama_settings_t *settings, const char *key, const char *json, const char *file, uint32_t line,

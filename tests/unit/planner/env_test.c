@@ -37,11 +37,11 @@ static char *show (const file_t *files, size_t count, const char *env, const cha
 
 #define SHOW(files, env, action, expect)                                                                               \
     do {                                                                                                               \
-        ama_plan_reply_t reply;                                                                                        \
-        char *got = show (files, ARRAY_SIZE (files), env, action, &reply);                                             \
+        ama_plan_reply_t replied;                                                                                      \
+        char *got = show (files, ARRAY_SIZE (files), env, action, &replied);                                           \
         assert_string_equal (got, expect);                                                                             \
         free (got);                                                                                                    \
-        ama_plan_reply_done (&reply);                                                                                  \
+        ama_plan_reply_done (&replied);                                                                                \
     } while (0)
 
 static void test_json (void **state)
@@ -102,9 +102,95 @@ static void test_folder (void **state)
     assert_int_equal (reply.plan.environment.n_spark, 5);
     assert_string_equal (reply.plan.environment.spark[0].key, "spark.a");
     assert_string_equal (reply.plan.environment.spark_env[0].key, "N");
-    assert_string_equal (reply.plan.environment.configuration[0].key, "on");
+    assert_int_equal (reply.plan.environment.n_configuration, 5); /* what other files say is for actions, too */
+    assert_string_equal (reply.plan.environment.configuration[0].key, "kafka.brokers");
+    assert_string_equal (reply.plan.environment.configuration[3].key, "on");
     free (got);
     ama_plan_reply_done (&reply);
+}
+
+/* The last releases knew no job.yml: whichever file has words of the environment is a part of it, in byte order; job.yml comes last if it is there. */
+static void test_any_file (void **state)
+{
+    static const file_t files[] = {
+        { "env/dev/20-more.yaml", "input_root_path: /b\nconfiguration: {limit: 2}\ntopic: rain\n" },
+        { "env/dev/10-base.yml",
+          "name: any\nmaster: local[3]\ninputRootPath: /a\noutputRootPath: /out\nworkingDir: /w\n"
+          "configuration: {limit: 1, x: 1}\nsparkProperties: {spark.x: 1}\n" },
+        { "env/dev/redis.yml", "master: host1\nname: own\nport: 1\n" },
+        { "env/dev/solr.yml", "master: host2\n" },
+    };
+    static const file_t beside_job[] = {
+        { "env/dev/z.yml", "workingDir: /z\noutputRootPath: /z\n" },
+        { "env/dev/job.yml", "workingDir: /w\n" },
+    };
+
+    (void) state;
+    SHOW (files, "dev", NULL,
+          "configuration.limit = 2    env/dev/20-more.yaml:2\n"
+          "configuration.x = 1    env/dev/10-base.yml:6\n"
+          "inputRootPath = \"/b\"    env/dev/20-more.yaml:1\n"
+          "master = \"local[3]\"    env/dev/10-base.yml:2\n"
+          "name = \"any\"    env/dev/10-base.yml:1\n"
+          "outputRootPath = \"/out\"    env/dev/10-base.yml:4\n"
+          "redis.master = \"host1\"    env/dev/redis.yml:1\n"
+          "redis.name = \"own\"    env/dev/redis.yml:2\n"
+          "redis.port = 1    env/dev/redis.yml:3\n"
+          "solr.master = \"host2\"    env/dev/solr.yml:1\n"
+          "spark.x = \"1\"    env/dev/10-base.yml:7\n"
+          "topic = \"rain\"    env/dev/20-more.yaml:3\n"
+          "workingDir = \"/w\"    env/dev/10-base.yml:5\n"
+          "env/dev/20-more.yaml:3:1: warning: unknown key ‘topic’ in the environment [AMA-E0020]\n");
+    SHOW (beside_job, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "outputRootPath = \"/z\"    env/dev/z.yml:2\n"
+          "workingDir = \"/w\"    env/dev/job.yml:1\n");
+}
+
+/* All files whose name says so, in byte order; the chosen environment's over those of default, by name alone. */
+static void test_datasets (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/datasets.yml", "file:\n  - {name: trips, uri: /d/t, format: csv, separator: ';'}\n  - {name: "
+                                      "old, uri: /d/o, format: orc}\n" },
+        { "env/dev/My-DataSets.yaml", "file: [{name: trips, uri: 'secret://trips', format: parquet, type: x}]\nhive:\n "
+                                      " - {name: drivers, table: d}\n" },
+        { "env/dev/datasets_2.yml", "redis: [{name: cache, uri: [a, b]}]\ngeneric:\n" },
+        { "env/dev/datasets_3.yml", "" },
+    };
+    static const file_t wrong[] = {
+        { "env/default/datasets.yml", "file:\n  - {uri: /d}\n  - {name: a, format: csv}\n  - {name: b, uri: /b}\n  - "
+                                      "{name: b, url: /c, format: csv, "
+                                      "mode: replace}\n  - c\nhive: [{name: d}]\nnote: text\n" },
+        { "env/default/datasets2.yml", "[1]\n" },
+    };
+    ama_plan_reply_t reply;
+
+    (void) state;
+    free (show (files, ARRAY_SIZE (files), "dev", NULL, &reply));
+    SHOW (files, "dev", NULL,
+          "datasets.cache = {\"type\":\"redis\",\"name\":\"cache\",\"uri\":[\"a\",\"b\"]}    env/dev/datasets_2.yml:1\n"
+          "datasets.drivers = {\"type\":\"hive\",\"name\":\"drivers\",\"table\":\"d\"}    env/dev/My-DataSets.yaml:3\n"
+          "datasets.old = {\"type\":\"file\",\"name\":\"old\",\"uri\":\"/d/o\",\"format\":\"orc\"}    "
+          "env/default/datasets.yml:3\n"
+          "datasets.trips = "
+          "{\"type\":\"file\",\"name\":\"trips\",\"uri\":\"secret://trips\",\"format\":\"parquet\"}    "
+          "env/dev/My-DataSets.yaml:1\n"
+          "master = \"local[*]\"    built-in\n");
+    assert_int_equal (reply.plan.environment.n_datasets, 4);
+    assert_string_equal (reply.plan.environment.datasets[3].key, "trips");
+    assert_int_equal (reply.plan.environment.n_configuration, 0);
+    ama_plan_reply_done (&reply);
+    SHOW (wrong, "", NULL,
+          "env/default/datasets.yml:2:5: error: a dataset without name (name: is what it is loaded by) [AMA-E0001]\n"
+          "env/default/datasets.yml:3:5: error: the dataset ‘a’ has no uri (uri: says where it lies) [AMA-E0001]\n"
+          "env/default/datasets.yml:4:5: warning: the dataset ‘b’ has no format, so it is parquet (format: parquet, csv, json, orc …) [AMA-E0001]\n"
+          "env/default/datasets.yml:5:12: warning: the dataset ‘b’ is there before; this one counts (keep one of them) [AMA-E0013]\n"
+          "env/default/datasets.yml:5:43: error: the dataset's mode is ‘replace’ (append, overwrite, ignore or error) [AMA-E0020]\n"
+          "env/default/datasets.yml:6:5: error: a dataset must be a map, not text [AMA-E0001]\n"
+          "env/default/datasets.yml:7:8: error: the dataset ‘d’ has no table (table: is what is read and written) [AMA-E0001]\n"
+          "env/default/datasets.yml:8:7: warning: ‘note’ has no effect: it is no list (a list of datasets, each with a name) [AMA-E0020]\n"
+          "env/default/datasets2.yml:1:1: error: a file of datasets must be a map, not a list [AMA-E0001]\n");
 }
 
 /* A missing key comes from default, then from the release; the name does not. */
@@ -352,10 +438,13 @@ static void test_conf_format (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_json),    cmocka_unit_test (test_folder),          cmocka_unit_test (test_fallback),
-        cmocka_unit_test (test_shapes),  cmocka_unit_test (test_spark_sections),  cmocka_unit_test (test_two_documents),
-        cmocka_unit_test (test_action),  cmocka_unit_test (test_action_document), cmocka_unit_test (test_origins),
-        cmocka_unit_test (test_unknown), cmocka_unit_test (test_conf_format),
+        cmocka_unit_test (test_json),           cmocka_unit_test (test_folder),
+        cmocka_unit_test (test_any_file),       cmocka_unit_test (test_datasets),
+        cmocka_unit_test (test_fallback),       cmocka_unit_test (test_shapes),
+        cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action),         cmocka_unit_test (test_action_document),
+        cmocka_unit_test (test_origins),        cmocka_unit_test (test_unknown),
+        cmocka_unit_test (test_conf_format),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
