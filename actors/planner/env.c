@@ -283,11 +283,16 @@ static void read_folder (reader_t *self, const ama_repo_list_t *list)
     (void) snprintf (path, sizeof path, "env/%s/spark-defaults.conf", self->env);
     if (ama_repo_list_find (list, "spark-defaults.conf"))
         read_conf (self, path);
-    for (size_t i = 0; i < list->count; i++)
-        if (!list->items[i].folder && yaml_base (list->items[i].name, base, sizeof base)) {
-            (void) snprintf (path, sizeof path, "env/%s/%s", self->env, list->items[i].name);
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->items[i].name;
+        if (list->items[i].folder)
+            continue;
+        (void) snprintf (path, sizeof path, "env/%s/%s", self->env, name);
+        if (yaml_base (name, base, sizeof base))
             read_other (self, path, base);
-        }
+        else
+            ama_env_session_file (self->repo, path, name, self->settings, self->problems);
+    }
 }
 
 /* True if the repository has this environment. */
@@ -446,7 +451,8 @@ static void add_spark_prefix (ama_plan_setting_t *list, size_t count)
 
 static bool is_value (const char *key)
 {
-    static const char *const sections[] = { "configuration.", "spark.", "spark_exec_env.", AMA_ENV_DATASETS };
+    static const char *const sections[] = { "configuration.", "spark.", "spark_exec_env.", AMA_ENV_DATASETS,
+                                            AMA_ENV_FILES };
 
     for (size_t i = 0; i < ARRAY_SIZE (sections); i++)
         if (ama_str_starts (key, sections[i]))
@@ -497,6 +503,7 @@ static void take (const ama_settings_t *settings, const char *name, ama_plan_env
     ama_settings_take (settings, "spark_exec_env.", &env->spark_env, &env->n_spark_env);
     ama_settings_take (settings, "", &env->settings, &env->n_settings);
     ama_settings_take (settings, AMA_ENV_DATASETS, &env->datasets, &env->n_datasets);
+    ama_env_take_files (settings, env);
     ama_settings_take_overridden (settings, &env->overridden, &env->n_overridden);
     add_spark_prefix (env->spark, env->n_spark);
     if (env->n_spark_env > AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX)
@@ -536,6 +543,7 @@ int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bo
     }
     else
         read_job_config (&self, maki);
+    ama_env_hive (self.settings, problems);
     take (self.settings, name, ret_env, problems);
     ama_settings_destroy (&self.settings);
     return problems->errors > errors ? AMA_E_INVALID : 0;

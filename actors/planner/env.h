@@ -13,6 +13,7 @@
 
 /* A file of this name under env/<name>/ is Spark's own format. */
 #define AMA_ENV_DOCUMENT_MAX (4u << 20)
+#define AMA_ENV_FILE_MAX     (1u << 20) /* of one that only the session reads */
 
 /* name: as asked for, never empty. maki: for config, job-config and persist of the job. origins: also what the settings replaced. 0 and an owned environment, or negative after adding an
  * error; ret_env is set in any case and the caller's to clear. AMA_E_NOT_FOUND if the repository has no such environment: the problem lists those
@@ -61,5 +62,16 @@ bool ama_env_is_datasets (const char *base);
 /* Named datasets, each as a setting: a JSON object of all its keys and its list's name as `type`. since: the first layer of this environment's files; one
  * that was set since then is named twice. Refuses addresses of system folders and connections that run scripts. Pure. */
 void ama_env_datasets (const ama_yaml_t *root, unsigned since, ama_settings_t *settings, ama_problems_t *problems);
+
+#define AMA_ENV_FILES "session-file." /* likewise: the file's name behind it */
+
+/* If this file of the environment's folder is one that the session's JVM reads (log4j2.properties, log4j2.xml, *-site.xml of Hadoop and Hive), notes it as a
+ * setting. An error if it can not be read, a warning if it is log4j's of old. */
+void ama_env_session_file (ama_repo_t *repo, const char *path, const char *name, ama_settings_t *settings,
+                           ama_problems_t *problems);
+/* With a hive-site.xml Spark's tables are Hive's, unless the job says otherwise. Pure. */
+void ama_env_hive (ama_settings_t *settings, ama_problems_t *problems);
+/* The files that were noted. Pure. */
+void ama_env_take_files (const ama_settings_t *settings, ama_plan_environment_t *env);
 
 #endif

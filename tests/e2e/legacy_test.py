@@ -9,16 +9,47 @@ from spark_house import SparkHouse
 class Legacy(SparkHouse):
     def example(self, name):
         """Its repository, whose roots are below the house."""
-        self.out = self.folder / "out"
+        self.root = self.folder / "there"
+        self.out = self.root / "out"
         files = {}
         for path in (SOURCE / "examples" / name).rglob("*"):
             if path.is_file():
-                files[str(path.relative_to(SOURCE / "examples" / name))] = path.read_text().replace(f"/tmp/{name}/", f"{self.out}/")
-        self.assertTrue(any(str(self.out) in text for text in files.values()))
+                files[str(path.relative_to(SOURCE / "examples" / name))] = path.read_text().replace(f"/tmp/{name}/", f"{self.root}/")
+        self.assertTrue(any(str(self.root) in text for text in files.values()))
         return Repo(self.folder / name, files)
 
     def lines(self, events, action):
         return [line for e in events.find("output", action=action, stream="stdout") for line in e["text"].splitlines()]
+
+    def test_0_1(self):
+        """In a storm the tally fails three times, and the error action says so with a library of deps/jars.yml; what comes after it is skipped. By default all of it runs."""
+        repo = self.example("legacy-0.1")
+        events = self.run_events(repo, "--env", "storm", exit=3, timeout=500)
+        self.assertEqual([(e["action"], e["state"]) for e in events.find("action.ended")],
+                         [("load", "succeeded"), ("tally", "failed"), ("berth", "skipped"), ("shout", "succeeded")])
+        self.assertEqual(self.lines(events, "shout"), [r'{"text":"too much at once:\ncall the harbour master"}'])
+        failed = events.find("statement.ended", action="tally", status="error")
+        self.assertEqual([(e["line"], e["error"]["message"]) for e in failed], [(13, "3675 tonnes are more than 40")] * 3)
+
+        events = self.run_events(repo, timeout=500)
+        self.assertEqual({e["state"] for e in events.find("action.ended")}, {"succeeded"})
+        self.assertIn("100 ships, 49 of them heavy: 3675 tonnes in default", self.lines(events, "tally"))
+        worst = [json.loads(line)["ship"] for part in (self.out / "worst").glob("part-*") for line in part.read_text().splitlines()]
+        self.assertEqual(worst, ["ship 27", "ship 54", "ship 81"])
+        self.assertTrue((self.root / "work" / events[0]["run"] / "berth/kept").is_dir())
+
+    def test_final(self):
+        """Named datasets, an environment without a job.yml, and configuration for single actions by both ways."""
+        events = self.run_events(self.example("legacy-final"), "--env", "night", exit=3, timeout=500)
+        self.assertEqual([(e["action"], e["state"]) for e in events.find("action.ended")],
+                         [("pull", "succeeded"), ("model", "succeeded"), ("check", "failed"), ("page", "succeeded")])
+        km = [n * 13 % 41 for n in range(40)]
+        far = sum(k > 30 for k in km)
+        self.assertEqual(self.lines(events, "model"), [
+            f"40 trips, {far} far ones, 5 vans in the table; unit miles, rounds 3, weather of hill, shuffled 2",
+            "not loaded: cache is a dataset of the type redis, which can not be loaded"])
+        self.assertEqual(self.lines(events, "check"), ['actionName: "check"', f"{sum(km)} km"] * 3)
+        self.assertEqual(self.lines(events, "page"), ["paging the night watch"])
 
     def test_0_2(self):
         """Scala, SQL and Python hand over what `exports` names; in the lab Python fails three times and its error action, whose runner is a block, handles it."""
@@ -30,7 +61,7 @@ class Legacy(SparkHouse):
         self.assertIn("|Of Interest|", events.find("statement.ended", action="sift")[-1]["value"])
         self.assertIn("4 lines of 5 stops, station central,, feed timetable", self.lines(events, "score"))
         self.assertEqual(self.lines(events, "apologise"), ["sorry for 11 minutes, says lab"])
-        rows = [json.loads(line) for part in (self.out / "out/scores").glob("part-*") for line in part.read_text().splitlines()]
+        rows = [json.loads(line) for part in (self.out / "scores").glob("part-*") for line in part.read_text().splitlines()]
         self.assertEqual({row["line"]: row["worst"] for row in rows}, {"line 0": 8, "line 1": 11, "line 2": 10, "line 3": 9})
 
 

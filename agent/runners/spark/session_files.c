@@ -1,6 +1,7 @@
 /* session_files.c - see session_files.h; called by session.c, on the agent's thread */
 #include "agent/runners/spark/session_files.h"
 
+#include "agent/open_beneath.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/runners/jupyter/wire.h"
 
@@ -17,6 +18,7 @@
 
 #define LOG_TAIL  8192 /* bytes of the log that are looked at */
 #define LINES_MAX 5    /* of them that are told */
+#define CONF_MAX  (1u << 20)
 
 static char *join (const char *a, const char *b)
 {
@@ -117,6 +119,31 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
+/* What the environment's folder has for the JVM: log4j 2, and Hadoop's and Hive's sites. A folder of their own, as all that is in it can be found by the JVM. */
+static int copy_files (const ama_attempt_session_open_t *open, ama_session_files_t *files, ama_err_t *err)
+{
+    const ama_plan_environment_t *env = &open->environment;
+    int rc = 0;
+
+    if (!env->n_files)
+        return 0;
+    files->conf = join (files->folder, "conf");
+    rc = make (files->conf, err);
+    for (size_t i = 0; rc == 0 && i < env->n_files; i++) {
+        const char *slash = strrchr (env->files[i], '/'), *name = slash ? slash + 1 : env->files[i];
+        char *text = NULL;
+        size_t size;
+
+        rc = ama_read_beneath (open->snapshot, env->files[i], CONF_MAX, &text, &size, err);
+        if (rc == 0)
+            rc = ama_folder_write (files->conf, name, text, size, err);
+        if (ama_str_starts (name, "log4j2.") && !files->log4j2)
+            files->log4j2 = join (files->conf, name);
+        free (text);
+    }
+    return rc;
+}
+
 static void confine (const ama_agent_t *agent, const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
                      ama_session_files_t *files)
 {
@@ -188,6 +215,8 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
+        rc = copy_files (open, files, err);
+    if (rc == 0)
         confine (agent, open, &like, files);
     return rc;
 }
@@ -236,7 +265,7 @@ void ama_session_files_done (ama_session_files_t *files)
     char *const strings[] = { files->folder,        files->tmp,        files->log,        files->spark_json,
                               files->env_json,      files->connection, files->sockets,    files->install,
                               files->kernel,        files->spark_home, files->kernel_jar, files->cds_archive,
-                              files->spark_secrets, files->note };
+                              files->spark_secrets, files->note,       files->conf,       files->log4j2 };
 
     if (files->spark_secrets)
         sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));
@@ -313,6 +342,8 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "SPARK_HOME", files->spark_home);
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
+    ama_env_set (env, "AMA_EXTRA_CLASSPATH", files->conf);
+    ama_env_set (env, "AMA_LOG4J2", files->log4j2);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
     ama_env_set (env, "AMA_SPARK_SECRETS", files->spark_secrets ? "stdin" : NULL);
 }

@@ -184,13 +184,51 @@ static void test_datasets (void **state)
     SHOW (wrong, "", NULL,
           "env/default/datasets.yml:2:5: error: a dataset without name (name: is what it is loaded by) [AMA-E0001]\n"
           "env/default/datasets.yml:3:5: error: the dataset ‘a’ has no uri (uri: says where it lies) [AMA-E0001]\n"
-          "env/default/datasets.yml:4:5: warning: the dataset ‘b’ has no format, so it is parquet (format: parquet, csv, json, orc …) [AMA-E0001]\n"
-          "env/default/datasets.yml:5:12: warning: the dataset ‘b’ is there before; this one counts (keep one of them) [AMA-E0013]\n"
-          "env/default/datasets.yml:5:43: error: the dataset's mode is ‘replace’ (append, overwrite, ignore or error) [AMA-E0020]\n"
+          "env/default/datasets.yml:4:5: warning: the dataset ‘b’ has no format, so it is parquet (format: parquet, "
+          "csv, json, orc …) [AMA-E0001]\n"
+          "env/default/datasets.yml:5:12: warning: the dataset ‘b’ is there before; this one counts (keep one of them) "
+          "[AMA-E0013]\n"
+          "env/default/datasets.yml:5:43: error: the dataset's mode is ‘replace’ (append, overwrite, ignore or error) "
+          "[AMA-E0020]\n"
           "env/default/datasets.yml:6:5: error: a dataset must be a map, not text [AMA-E0001]\n"
-          "env/default/datasets.yml:7:8: error: the dataset ‘d’ has no table (table: is what is read and written) [AMA-E0001]\n"
-          "env/default/datasets.yml:8:7: warning: ‘note’ has no effect: it is no list (a list of datasets, each with a name) [AMA-E0020]\n"
+          "env/default/datasets.yml:7:8: error: the dataset ‘d’ has no table (table: is what is read and written) "
+          "[AMA-E0001]\n"
+          "env/default/datasets.yml:8:7: warning: ‘note’ has no effect: it is no list (a list of datasets, each with a "
+          "name) [AMA-E0020]\n"
           "env/default/datasets2.yml:1:1: error: a file of datasets must be a map, not a list [AMA-E0001]\n");
+}
+
+/* What only the session's JVM reads: by name over default; Hive's site makes Spark's tables Hive's, unless the job has its own word. */
+static void test_session_files (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/core-site.xml", "<configuration/>" },
+        { "env/default/log4j2.properties", "a = b" },
+        { "env/dev/core-site.xml", "<configuration/>" },
+        { "env/dev/hive-site.xml", "<configuration/>" },
+        { "env/dev/log4j.properties", "a = b" },
+        { "env/dev/site.xml", "<configuration/>" },
+    };
+    static const file_t with_word[] = {
+        { "env/dev/hive-site.xml", "<configuration/>" },
+        { "env/dev/spark.yml", "spark.sql.catalogImplementation: in-memory\n" },
+    };
+    static const file_t empty[] = { { "env/dev/hive-site.xml", "" } };
+
+    (void) state;
+    SHOW (files, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "session-file.core-site.xml = \"env/dev/core-site.xml\"    env/dev/core-site.xml\n"
+          "session-file.hive-site.xml = \"env/dev/hive-site.xml\"    env/dev/hive-site.xml\n"
+          "session-file.log4j2.properties = \"env/default/log4j2.properties\"    env/default/log4j2.properties\n"
+          "spark.sql.catalogImplementation = \"hive\"    env/dev/hive-site.xml\n"
+          "env/dev/log4j.properties: warning: the file has no effect: Spark logs by log4j 2 (write a "
+          "log4j2.properties) [AMA-E0009]\n");
+    SHOW (with_word, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "session-file.hive-site.xml = \"env/dev/hive-site.xml\"    env/dev/hive-site.xml\n"
+          "spark.sql.catalogImplementation = \"in-memory\"    env/dev/spark.yml:1\n");
+    SHOW (empty, "dev", NULL, "env/dev/hive-site.xml: error: the file is empty [AMA-E0004]\n");
 }
 
 /* A missing key comes from default, then from the release; the name does not. */
@@ -291,6 +329,47 @@ static void test_spark_sections (void **state)
           "spark.x = \"1\"    env/default/job.yml:1\n"
           "spark.y = \"2\"    env/default/job.yml:3\n"
           "spark.z = \"3\"    env/default/job.yml:4\n");
+}
+
+/* Every size that Spark, or an older parser, took; those that Spark does not take are written as it does. What is none is told with its line. */
+static void test_memory (void **state)
+{
+    static const struct {
+        const char *written, *value;
+    } sizes[] = {
+        { "512m", "\"512m\"" },
+        { "1500mb", "\"1500mb\"" },
+        { "2g", "\"2g\"" },
+        { "2GB", "\"2GB\"" },
+        { "1t", "\"1t\"" },
+        { "512k", "\"512k\"" },
+        { "1024", "\"1024\"" },
+        { "1.5g", "\"1536m\"" },
+        { "1GiB", "\"1024m\"" },
+        { "0.5t", "\"524288m\"" },
+        { "some", NULL },
+        { "2 g", NULL },
+        { "-1g", NULL },
+        { "1x", NULL },
+        { "", NULL },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (sizes); i++) {
+        char text[128];
+        const file_t files[] = { { "env/default/spark.yml", text } };
+        ama_plan_reply_t reply;
+        (void) snprintf (text, sizeof text, "\nspark.executor.memory: '%s'\n", sizes[i].written);
+        free (show (files, 1, "", NULL, &reply));
+        assert_int_equal (reply.ok, sizes[i].value != NULL);
+        if (sizes[i].value)
+            assert_string_equal (reply.plan.environment.spark[0].value, sizes[i].value);
+        else {
+            assert_int_equal (reply.problems[0].line, 2);
+            assert_string_equal (reply.problems[0].file, "env/default/spark.yml");
+        }
+        ama_plan_reply_done (&reply);
+    }
 }
 
 static void test_two_documents (void **state)
@@ -438,12 +517,13 @@ static void test_conf_format (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_json),           cmocka_unit_test (test_folder),
-        cmocka_unit_test (test_any_file),       cmocka_unit_test (test_datasets),
-        cmocka_unit_test (test_fallback),       cmocka_unit_test (test_shapes),
-        cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
-        cmocka_unit_test (test_action),         cmocka_unit_test (test_action_document),
-        cmocka_unit_test (test_origins),        cmocka_unit_test (test_unknown),
+        cmocka_unit_test (test_json),          cmocka_unit_test (test_folder),
+        cmocka_unit_test (test_any_file),      cmocka_unit_test (test_datasets),
+        cmocka_unit_test (test_session_files), cmocka_unit_test (test_fallback),
+        cmocka_unit_test (test_shapes),        cmocka_unit_test (test_spark_sections),
+        cmocka_unit_test (test_memory),        cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action),        cmocka_unit_test (test_action_document),
+        cmocka_unit_test (test_origins),       cmocka_unit_test (test_unknown),
         cmocka_unit_test (test_conf_format),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
