@@ -3,7 +3,7 @@ import json
 import unittest
 
 from house import Repo, SOURCE
-from spark_house import SparkHouse
+from spark_house import SparkHouse, pyspark, scala, sql
 
 
 class Legacy(SparkHouse):
@@ -63,6 +63,29 @@ class Legacy(SparkHouse):
         self.assertEqual(self.lines(events, "apologise"), ["sorry for 11 minutes, says lab"])
         rows = [json.loads(line) for part in (self.out / "scores").glob("part-*") for line in part.read_text().splitlines()]
         self.assertEqual({row["line"]: row["worst"] for row in rows}, {"line 0": 8, "line 1": 11, "line 2": 10, "line 3": 9})
+
+    def test_what_old_versions_lost_in_silence(self):
+        """Statements of several lines, imports that fail, copies that are not written, queries that fail, what comes after an error: each is run, or ends its action."""
+        alone = {"depends-on": [], "retry": {"attempts": 1}}
+        bad = pyspark("python", **alone)
+        repo = self.job([scala("lines", **alone), scala("imports", **alone), scala("copy", **alone), sql("query", **alone), bad, sql("words", **{"depends-on": ["lines"]})], {
+            "lines.scala": "val words =\n  Seq(\"One\", \"two\")\n    .toDF(\"Word\")\nwords\n  .count\n",
+            "imports.scala": "import no.such.thing._\nval x = 1\n",
+            "copy.scala": "val some = spark.range(3).toDF\nAmaContext.saveDataFrame(some, \"\\u0000\", \"some\")\nprintln(\"never\")\n",
+            "query.sql": "select * from no_such_table",
+            "python.py": "print('first')\n1 / 0\nprint('never')\n",
+            "words.sql": "SELECT  Word,   'A  B' AS Text FROM  AMACONTEXT_lines_words  WHERE Word = 'One'"})
+        events = self.run_events(repo, exit=1, timeout=500)
+        self.assertEqual({e["action"]: e["state"] for e in events.find("action.ended")},
+                         {"lines": "succeeded", "words": "succeeded", "imports": "failed", "copy": "failed", "query": "failed", "python": "failed"})
+        self.assertEqual([(e["line"], e["end_line"]) for e in events.find("statement.started", action="lines")], [(1, 3), (4, 5)])
+        self.assertIn("= 2", events.find("statement.ended", action="lines")[-1]["value"])
+        self.assertIn("|Word|Text|", events.find("statement.ended", action="words")[-1]["value"])
+        self.assertIn("| One|A  B|", events.find("statement.ended", action="words")[-1]["value"])
+        self.assertEqual(events.find("statement.ended", action="imports", status="error")[0]["line"], 1)
+        self.assertEqual(events.find("statement.ended", action="copy", status="error")[0]["line"], 2)
+        self.assertEqual(self.lines(events, "python"), ["first"])
+        self.assertEqual(self.lines(events, "copy"), [])
 
 
 if __name__ == "__main__":
