@@ -7,7 +7,9 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["AMA_SOURCE_DIR"], "agent/runners/python"))
-from ama_kernel.context import environment  # noqa: E402
+import amaterasu.base.datasets  # noqa: E402
+import python_runtime.runtime  # noqa: E402
+from ama_kernel.context import environment, given  # noqa: E402
 from ama_kernel.journal import BACKLOG, Capture, Journal, Pipe, record  # noqa: E402
 from ama_kernel.script import Script  # noqa: E402
 from amaterasu_pyspark.runtime import AmaContext, DatasetNotFoundError, DatasetTypeNotSupported  # noqa: E402
@@ -214,6 +216,18 @@ class Datasets(unittest.TestCase):
         self.context.get_dataset("drivers")
         self.context.persist("drivers", Frame(self.told))
         self.assertEqual(self.told, [("table", "fleet.d"), ("mode", "overwrite"), ("format", "orc"), ("saveAsTable", "fleet.d")])
+
+    def test_without_spark(self):
+        """The environment and what it says of datasets; loading one is refused with what would do."""
+        given.update({"run": "r", "env": {"name": "x", "configuration": {"n": 1}, "datasets": self.KNOWN}})
+        ama = python_runtime.runtime.AmaContext.builder().set_env_path("env.yaml").build()
+        self.assertEqual((ama.env.name, ama.env.configuration.n, ama.dataset_manager.get_dataset_configuration("api")["endpoint"]), ("x", 1, "e"))
+        with self.assertRaisesRegex(amaterasu.base.DatasetTypeNotSupported, "plain is a dataset of the type file, which needs Spark"):
+            ama.get_dataset("plain")
+        with self.assertRaises(amaterasu.base.datasets.DatasetNotFoundError):
+            ama.persist("nothing", None)
+        with self.assertRaises(NotImplementedError):
+            ama.get_dataset("api")
 
     def test_refusals(self):
         for call in (self.context.get_dataset, lambda name: self.context.persist(name, Frame(self.told))):

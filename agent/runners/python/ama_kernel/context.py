@@ -1,6 +1,8 @@
 """What an action's code finds: `env`, and in Spark actions `ama_context`."""
 import json
 
+given = {}      # what the kernel was told to run; for the libraries of actions
+
 
 class Section(dict):
     """Values by key; `a.b` is also to be had as ["a"]["b"], and either by attribute."""

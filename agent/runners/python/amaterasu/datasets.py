@@ -1,4 +1,9 @@
 """Named datasets: what the environment says of each, whichever runner loads it."""
+import enum
+
+
+class DatasetTypes(enum.Enum):
+    Hive, File, Generic = "hive", "file", "generic"
 
 
 class DatasetNotFoundError(Exception):

@@ -1,5 +1,6 @@
 """AmaContext of PySpark actions: what earlier actions left, and the datasets that the environment names."""
 from amaterasu.datasets import DatasetManager, DatasetNotFoundError, DatasetTypeNotSupported, refusal  # noqa: F401
+from amaterasu.runtime import Builder
 
 _current = None
 READER = ("header", "inferSchema", "multiLine", "sep", "encoding", "quote", "escape", "nullValue", "dateFormat", "timestampFormat")
@@ -50,7 +51,7 @@ class AmaContext:
 
     @staticmethod
     def builder():
-        return _Builder()
+        return Builder(_build)
 
 
 def _format(conf):
@@ -76,18 +77,10 @@ def _table(conf):
     return f"{conf['database']}.{conf['table']}" if conf.get("database") else conf["table"]
 
 
-class _Builder:
-    """The session is the run's, and is there: what used to be set to make one changes nothing."""
-
-    def _same(self, *_args, **_more):
-        return self
-
-    set_env_path = set_runtime_path = set_datasets_path = as_type = setMaster = set = _same
-
-    def build(self):
-        if _current is None:
-            raise RuntimeError("there is no Spark session in this action: its runner is not pyspark")
-        return _current
+def _build():
+    if _current is None:
+        raise RuntimeError("there is no Spark session in this action: its runner is not pyspark")
+    return _current
 
 
 def _use(attached, env, order):
