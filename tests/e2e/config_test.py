@@ -56,6 +56,17 @@ class ConfigShow(House):
         self.assertIn("did you mean a?", wrong.stderr)
         self.assertEqual(self.ama("config", "show", repo, "--env", "prod").returncode, 2)
 
+    def test_what_other_files_say_reaches_actions(self):
+        """Under the file's name, beside what stands under configuration; a name that an old environment gave twice is configuration's."""
+        repo = self.repo({
+            "maki.yml": "flow: [{name: a, runner: shell, file: a.sh, retry: {attempts: 1}}]\n",
+            "src/a.sh": "echo $AMA_CONF_KAFKA_IN_TOPIC $AMA_CONF_KAFKA_PORT $AMA_CONF_TOPIC $AMA_OUTPUT_ROOT\ngrep kafka env.yaml\n",
+            "env/default/any.yml": f"name: any\nmaster: local[1]\noutputRootPath: {self.folder}/out\nconfiguration: {{topic: t, kafka: {{port: 2}}}}\n",
+            "env/default/kafka.yml": "in: {topic: rain}\nport: 1\n"})
+        events = self.run_events(repo)
+        told = [line for e in events.find("output", stream="stdout") for line in e["text"].splitlines()]
+        self.assertEqual(told, [f"rain 2 t {self.folder}/out", '  "kafka.in.topic": "rain"', '  "kafka.port": 2'])
+
 
 if __name__ == "__main__":
     unittest.main()
