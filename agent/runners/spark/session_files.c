@@ -1,9 +1,9 @@
 /* session_files.c - see session_files.h; called by session.c, on the agent's thread */
 #include "agent/runners/spark/session_files.h"
 
-#include "agent/open_beneath.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/runners/jupyter/wire.h"
+#include "agent/runners/spark/conf_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 
 #define LOG_TAIL  8192 /* bytes of the log that are looked at */
 #define LINES_MAX 5    /* of them that are told */
-#define CONF_MAX  (1u << 20)
 
 static char *join (const char *a, const char *b)
 {
@@ -119,31 +118,6 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;
 }
 
-/* What the environment's folder has for the JVM: log4j 2, and Hadoop's and Hive's sites. A folder of their own, as all that is in it can be found by the JVM. */
-static int copy_files (const ama_attempt_session_open_t *open, ama_session_files_t *files, ama_err_t *err)
-{
-    const ama_plan_environment_t *env = &open->environment;
-    int rc = 0;
-
-    if (!env->n_files)
-        return 0;
-    files->conf = join (files->folder, "conf");
-    rc = make (files->conf, err);
-    for (size_t i = 0; rc == 0 && i < env->n_files; i++) {
-        const char *slash = strrchr (env->files[i], '/'), *name = slash ? slash + 1 : env->files[i];
-        char *text = NULL;
-        size_t size;
-
-        rc = ama_read_beneath (open->snapshot, env->files[i], CONF_MAX, &text, &size, err);
-        if (rc == 0)
-            rc = ama_folder_write (files->conf, name, text, size, err);
-        if (ama_str_starts (name, "log4j2.") && !files->log4j2)
-            files->log4j2 = join (files->conf, name);
-        free (text);
-    }
-    return rc;
-}
-
 static void confine (const ama_agent_t *agent, const ama_attempt_session_open_t *open, const ama_attempt_start_t *like,
                      ama_session_files_t *files)
 {
@@ -215,7 +189,7 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
-        rc = copy_files (open, files, err);
+        rc = ama_conf_files_make (files->folder, open->snapshot, &open->environment, &files->conf, &files->log4j2, err);
     if (rc == 0)
         confine (agent, open, &like, files);
     return rc;
