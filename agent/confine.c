@@ -25,6 +25,50 @@ ama_sandbox_t *ama_confine_sandbox (const ama_agent_conf_t *conf)
     return ama_sandbox_new (&sandbox);
 }
 
+/* The folder in which a dataset lies, as one that is overwritten is removed first; if that is closed, its own. Of a pattern, what comes before it. */
+static void open_dataset (ama_confine_t *confine, const char *address, ama_str_t *note)
+{
+    ama_str_t refused = { 0 };
+    char *folder = ama_strdup (address);
+    size_t plain = strcspn (folder, "*?[{");
+    bool pattern = folder[plain] != '\0';
+    char *slash;
+
+    folder[plain] = '\0';
+    while (plain > 1 && folder[plain - 1] == '/' && !pattern)
+        folder[--plain] = '\0';
+    slash = strrchr (folder, '/');
+    if (slash && slash > folder && slash[-1] != '/' && slash[-1] != ':') {
+        *slash = '\0';
+        if (pattern)
+            ama_confine_job_read (confine, "dataset", folder, note);
+        else {
+            ama_confine_job_write (confine, "dataset", folder, &refused);
+            if (refused.size)
+                ama_confine_job_write (confine, "dataset", address, note);
+        }
+    }
+    ama_str_done (&refused);
+    free (folder);
+}
+
+/* Where named datasets lie. Those of other types than files have no place, or one that their server opens. */
+static void open_datasets (ama_confine_t *confine, const ama_plan_environment_t *env, ama_str_t *note)
+{
+    static const char *const words[] = { "uri", "url", "path" };
+
+    for (size_t i = 0; i < env->n_datasets; i++) {
+        json_t *entry = json_loads (env->datasets[i].value, 0, NULL);
+        const char *type = json_string_value (json_object_get (entry, "type"));
+        for (size_t k = 0; type && strcmp (type, "file") == 0 && k < ARRAY_SIZE (words); k++) {
+            const char *address = json_string_value (json_object_get (entry, words[k]));
+            if (address)
+                open_dataset (confine, address, note);
+        }
+        json_decref (entry);
+    }
+}
+
 static void read_below (ama_confine_t *confine, const char *dir, const char *name)
 {
     ama_str_t path = { 0 };
@@ -60,6 +104,7 @@ ama_confine_t *ama_confine_run (const ama_agent_t *agent, const ama_attempt_star
     ama_confine_job_read (confine, "inputRootPath", input, note);
     ama_confine_job_write (confine, "outputRootPath", output, note);
     ama_confine_job_write (confine, "workingDir", work, note);
+    open_datasets (confine, env, note);
     free (input);
     free (output);
     free (work);

@@ -162,6 +162,9 @@ void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out)
     ama_str_puts (out, "},\"spark\":{");
     for (size_t i = 0; i < env->n_spark; i++)
         add_setting (env->spark[i].key, &env->spark[i], out);
+    ama_str_puts (out, "},\"datasets\":{");
+    for (size_t i = 0; i < env->n_datasets; i++)
+        add_setting (env->datasets[i].key, &env->datasets[i], out);
     ama_str_puts (out, "},\"params\":{");
     for (size_t i = 0; i < start->n_params; i++) {
         ama_str_puts (out, i ? ",\"" : "\"");
@@ -199,6 +202,14 @@ static void add_yaml_setting (const char *key, const ama_plan_setting_t *setting
     ama_str_putc (out, '\n');
 }
 
+/* The environment's Spark properties, as the last releases had them there. */
+static void spark_yaml (const ama_plan_environment_t *env, ama_str_t *out)
+{
+    ama_str_puts (out, env->n_spark ? "sparkProperties:\n" : "");
+    for (size_t i = 0; i < env->n_spark; i++)
+        add_yaml_setting (env->spark[i].key, &env->spark[i], out);
+}
+
 static void env_yaml (const ama_attempt_start_t *start, ama_str_t *out)
 {
     const ama_plan_environment_t *env = &start->environment;
@@ -210,6 +221,43 @@ static void env_yaml (const ama_attempt_start_t *start, ama_str_t *out)
     add_own_line (start, "workingDir", env->working_dir, out);
     ama_str_puts (out, has_configuration (start) ? "configuration:\n" : "configuration: {}\n");
     each_setting (start, add_yaml_setting, out);
+    spark_yaml (env, out);
+}
+
+/* By type, as in the files that they come from. */
+static void datasets_yaml (const ama_plan_environment_t *env, ama_str_t *out)
+{
+    json_t *all = json_object (), *list;
+    const char *type;
+
+    for (size_t i = 0; i < env->n_datasets; i++) {
+        json_t *entry = json_loads (env->datasets[i].value, 0, NULL);
+        type = json_string_value (json_object_get (entry, "type"));
+        list = type ? json_object_get (all, type) : NULL;
+        if (type && !list)
+            (void) json_object_set_new (all, type, list = json_array ());
+        (void) json_array_append (list, entry);
+        json_decref (entry);
+    }
+    if (!json_object_size (all))
+        ama_str_puts (out, "{}\n");
+    json_object_foreach (all, type, list)
+    {
+        json_t *entry;
+        size_t i;
+        ama_str_putc (out, '"');
+        ama_str_json (out, type, strlen (type));
+        ama_str_puts (out, "\":\n");
+        json_array_foreach (list, i, entry)
+        {
+            char *text;
+            (void) json_object_del (entry, "type");
+            text = json_dumps (entry, JSON_COMPACT);
+            ama_str_printf (out, "  - %s\n", text);
+            free (text);
+        }
+    }
+    json_decref (all);
 }
 
 /* ---- files ---- */
@@ -366,8 +414,11 @@ int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *s
         ama_str_printf (&text, "actionName: \"%s\"\n", start->action);
     if (rc == 0)
         rc = ama_folder_write (folder, "runtime.yaml", text.data, text.size, err);
-    if (rc == 0)
-        rc = ama_folder_write (folder, "datasets.yaml", "{}\n", 3, err);
+    if (rc == 0) {
+        ama_str_clear (&text);
+        datasets_yaml (&start->environment, &text);
+        rc = ama_folder_write (folder, "datasets.yaml", text.data, text.size, err);
+    }
     ama_str_clear (&text);
     ama_folder_env_json (start, &text);
     if (rc == 0)

@@ -42,7 +42,7 @@ int ama_folder_write (const char *folder, const char *name, const char *bytes, s
 int ama_folder_write_documents (const char *folder, const ama_attempt_start_t *start, ama_err_t *err);
 
 /* The document of AMA_ENV_JSON: name, label, master, inputRootPath, outputRootPath, workingDir, configuration (the action's own settings over
- * the environment's), spark, params. Appends to out. */
+ * the environment's), spark, datasets by name, params. Appends to out. */
 void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out);
 
 /* The action's own value for a word of the environment (outputRootPath …), or the environment's. Returns owned. */

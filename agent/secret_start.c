@@ -22,6 +22,7 @@ bool ama_secret_start_wanted (const ama_plan_environment_t *environment, const a
     return ama_secret_refs_in (environment->configuration, environment->n_configuration)
            || ama_secret_refs_in (environment->spark, environment->n_spark)
            || ama_secret_refs_in (environment->spark_env, environment->n_spark_env)
+           || ama_secret_refs_in (environment->datasets, environment->n_datasets)
            || ama_secret_refs_in (settings, n_settings);
 }
 
@@ -50,6 +51,7 @@ static void go_on (ama_attempt_t *attempt)
     ama_secret_list_fill (&work->list, env->configuration, env->n_configuration);
     ama_secret_list_fill (&work->list, env->spark, env->n_spark);
     ama_secret_list_fill (&work->list, env->spark_env, env->n_spark_env);
+    ama_secret_list_fill (&work->list, env->datasets, env->n_datasets);
     ama_secret_list_fill (&work->list, filled.settings, filled.n_settings);
     done (attempt);
     attempt->runner = attempt->then;
@@ -58,6 +60,7 @@ static void go_on (ama_attempt_t *attempt)
     ama_secret_wipe (env->configuration, env->n_configuration);
     ama_secret_wipe (env->spark, env->n_spark);
     ama_secret_wipe (env->spark_env, env->n_spark_env);
+    ama_secret_wipe (env->datasets, env->n_datasets);
     ama_secret_wipe (filled.settings, filled.n_settings);
     ama_attempt_start_done (&filled);
 }
@@ -92,6 +95,7 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     ama_secret_list_add (&work->list, env->configuration, env->n_configuration, true);
     ama_secret_list_add (&work->list, env->spark, env->n_spark, own_spark); /* else the session's, which needs them */
     ama_secret_list_add (&work->list, env->spark_env, env->n_spark_env, own_spark);
+    ama_secret_list_add (&work->list, env->datasets, env->n_datasets, true);
     work->ask = ama_secret_ask_new (attempt->agent, attempt->run, attempt->vault, &work->list, env->name, message->job,
                                     attempt->mark, on_asked, attempt);
     return 0;

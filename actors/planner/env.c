@@ -40,6 +40,7 @@ typedef struct {
     const char *env; /* whose documents are read now */
     bool chosen;     /* it is the one asked for, not `default` behind it */
     bool action;     /* the documents are those of one action, laid over the environment */
+    unsigned since;  /* the first layer of its files */
     ama_strangers_t strangers;
     ama_settings_t *settings;
     ama_problems_t *problems;
@@ -218,18 +219,39 @@ static bool is_fixed (const char *key)
     return strcmp (key, "persist") == 0;
 }
 
-/* Every other YAML file of the folder, under its own name. */
+/* The last releases took the environment's words from any file of the folder. A name and a master may be another program's, unless there is nothing else. */
+static bool is_env_document (const ama_yaml_t *root)
+{
+    ama_problems_t unheard = { 0 };
+    ama_slot_t slots[WORDS];
+    bool found = false;
+    size_t known = 0;
+
+    if (root->kind != AMA_YAML_MAP)
+        return false;
+    (void) ama_words_match (root, "", words, WORDS, slots, AMA_STRANGERS_KEEP, &unheard);
+    ama_problems_done (&unheard);
+    for (int i = NAME; i <= SPARK_OPTIONS; i++) {
+        known += slots[i].key != NULL;
+        found |= slots[i].key && i != NAME && i != MASTER && i != PERSIST;
+    }
+    return found || (slots[NAME].key && slots[MASTER].key && known == root->count);
+}
+
+/* Every other YAML file of the folder: datasets, Spark's, a part of the environment, or values under the file's own name. */
 static void read_other (reader_t *self, const char *path, const char *base)
 {
     ama_doc_t *doc = read_doc (self->repo, path, self->problems);
     const ama_yaml_t *root = doc ? ama_doc_root (doc) : NULL;
 
     if (root && ama_env_is_datasets (base))
-        ama_env_check_datasets (root, self->problems);
-    if (root && strcmp (base, "spark") == 0)
+        ama_env_datasets (root, self->since, self->settings, self->problems);
+    else if (root && strcmp (base, "spark") == 0)
         ama_env_spark_yml (root, self->settings, self->problems);
     else if (root && strcmp (base, "spark_exec_env") == 0)
         read_spark_env (self, root);
+    else if (root && is_env_document (root))
+        read_env_document (root, self);
     else if (root && root->kind == AMA_YAML_MAP && root->count && !is_fixed (base))
         ama_settings_add (self->settings, base, root, self->problems);
     else if (root && root->count)
@@ -261,11 +283,16 @@ static void read_folder (reader_t *self, const ama_repo_list_t *list)
     (void) snprintf (path, sizeof path, "env/%s/spark-defaults.conf", self->env);
     if (ama_repo_list_find (list, "spark-defaults.conf"))
         read_conf (self, path);
-    for (size_t i = 0; i < list->count; i++)
-        if (!list->items[i].folder && yaml_base (list->items[i].name, base, sizeof base)) {
-            (void) snprintf (path, sizeof path, "env/%s/%s", self->env, list->items[i].name);
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->items[i].name;
+        if (list->items[i].folder)
+            continue;
+        (void) snprintf (path, sizeof path, "env/%s/%s", self->env, name);
+        if (yaml_base (name, base, sizeof base))
             read_other (self, path, base);
-        }
+        else
+            ama_env_session_file (self->repo, path, name, self->settings, self->problems);
+    }
 }
 
 /* True if the repository has this environment. */
@@ -278,6 +305,8 @@ static bool read_env (reader_t *self)
     ama_err_t err;
     int rc;
 
+    ama_settings_layer (self->settings);
+    self->since = ama_settings_now (self->settings);
     (void) snprintf (folder, sizeof folder, "env/%s", self->env);
     rc = ama_repo_list (self->repo, folder, &list, &err);
     if (rc == 0) {
@@ -299,68 +328,6 @@ static bool read_env (reader_t *self)
     }
     ama_repo_list_done (&list);
     return found;
-}
-
-/* ---- which there are ---- */
-
-static int by_text (const void *a, const void *b)
-{
-    return strcmp (*(char *const *) a, *(char *const *) b);
-}
-
-void ama_env_each (ama_repo_t *repo, ama_env_name_fn *fn, void *arg)
-{
-    ama_repo_list_t list;
-    const char **names;
-    size_t count = 0;
-
-    (void) ama_repo_list (repo, "env", &list, NULL);
-    names = ama_calloc (list.count, sizeof *names);
-    for (size_t i = 0; i < list.count; i++) {
-        char *name = list.items[i].name;
-        if (!list.items[i].folder) {
-            if (!ama_str_ends (name, ".json"))
-                continue;
-            name[strlen (name) - 5] = '\0';
-        }
-        if (*name)
-            names[count++] = name;
-    }
-    if (count)
-        qsort (names, count, sizeof *names, by_text);
-    for (size_t i = 0; i < count; i++) /* x and x.json are one */
-        if (!i || strcmp (names[i], names[i - 1]) != 0)
-            fn (names[i], arg);
-    free (names);
-    ama_repo_list_done (&list);
-}
-
-static void add_name (const char *name, void *arg)
-{
-    ama_str_t *out = arg;
-
-    if (out->size >= 600)
-        return;
-    if (out->size)
-        ama_str_puts (out, ", ");
-    ama_str_escape (out, name, strlen (name), AMA_PROBLEM_QUOTE_MAX);
-}
-
-static int no_such_env (ama_repo_t *repo, const char *name, ama_problems_t *problems)
-{
-    ama_str_t has = { 0 }, hint = { 0 };
-    int rc;
-
-    ama_env_each (repo, add_name, &has);
-    if (has.size)
-        ama_str_printf (&hint, "it has: %s", has.data);
-    else
-        ama_str_puts (&hint, "it has none; an empty env/default/job.yml will do");
-    rc = ama_problems_add (problems, false, AMA_E_NOT_FOUND, "env", 0, 0, hint.data,
-                           "the repository has no environment %s", AMA_QUOTE (name));
-    ama_str_done (&has);
-    ama_str_done (&hint);
-    return rc;
 }
 
 static bool is_env_name (const char *name)
@@ -482,6 +449,42 @@ static void add_spark_prefix (ama_plan_setting_t *list, size_t count)
     }
 }
 
+static bool is_value (const char *key)
+{
+    static const char *const sections[] = { "configuration.", "spark.", "spark_exec_env.", AMA_ENV_DATASETS,
+                                            AMA_ENV_FILES };
+
+    for (size_t i = 0; i < ARRAY_SIZE (sections); i++)
+        if (ama_str_starts (key, sections[i]))
+            return false;
+    return !is_fixed (key);
+}
+
+static int by_setting_key (const void *a, const void *b)
+{
+    return strcmp (((const ama_plan_setting_t *) a)->key, ((const ama_plan_setting_t *) b)->key);
+}
+
+/* What stands under configuration, and whatever else the documents have, under its own key: for the code of actions it is all one. */
+static void take_configuration (const ama_settings_t *settings, ama_plan_environment_t *env)
+{
+    ama_plan_setting_t *all;
+    size_t n_all, own;
+
+    ama_settings_take (settings, "configuration.", &env->configuration, &env->n_configuration);
+    ama_settings_take (settings, "", &all, &n_all);
+    own = env->n_configuration;
+    env->configuration = ama_realloc (env->configuration, (own + n_all + 1) * sizeof *all);
+    for (size_t i = 0; i < n_all; i++)
+        if (is_value (all[i].key) && !(own && bsearch (&all[i], env->configuration, own, sizeof *all, by_setting_key)))
+            env->configuration[env->n_configuration++] = all[i];
+        else
+            ama_plan_setting_done (&all[i]);
+    free (all);
+    if (env->n_configuration)
+        qsort (env->configuration, env->n_configuration, sizeof *all, by_setting_key);
+}
+
 static void take (const ama_settings_t *settings, const char *name, ama_plan_environment_t *env,
                   ama_problems_t *problems)
 {
@@ -495,25 +498,31 @@ static void take (const ama_settings_t *settings, const char *name, ama_plan_env
         free (env->label);
         env->label = ama_strdup (name);
     }
-    ama_settings_take (settings, "configuration.", &env->configuration, &env->n_configuration);
+    take_configuration (settings, env);
     ama_settings_take (settings, "spark.", &env->spark, &env->n_spark);
     ama_settings_take (settings, "spark_exec_env.", &env->spark_env, &env->n_spark_env);
     ama_settings_take (settings, "", &env->settings, &env->n_settings);
+    ama_settings_take (settings, AMA_ENV_DATASETS, &env->datasets, &env->n_datasets);
+    ama_env_take_files (settings, env);
+    ama_settings_take_overridden (settings, &env->overridden, &env->n_overridden);
     add_spark_prefix (env->spark, env->n_spark);
     if (env->n_spark_env > AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX)
         (void) ama_problems_add (problems, false, AMA_E_LIMIT, env->spark_env[0].file, 0, 0, NULL,
                                  "%zu variables, the limit is %d", env->n_spark_env,
                                  AMA_PLAN_ENVIRONMENT_SPARK_ENV_MAX);
+    if (env->n_datasets > AMA_PLAN_ENVIRONMENT_DATASETS_MAX)
+        (void) ama_problems_add (problems, false, AMA_E_LIMIT, env->datasets[0].file, 0, 0, NULL,
+                                 "%zu datasets, the limit is %d", env->n_datasets, AMA_PLAN_ENVIRONMENT_DATASETS_MAX);
 }
 
-int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict,
+int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bool strict, bool origins,
                   ama_plan_environment_t *ret_env, ama_problems_t *problems)
 {
     size_t errors = problems->errors;
     reader_t self = {
         .repo = repo,
         .strangers = strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN,
-        .settings = ama_settings_new (),
+        .settings = ama_settings_new (origins),
         .problems = problems,
     };
 
@@ -523,19 +532,18 @@ int ama_env_read (ama_repo_t *repo, const char *name, const ama_maki_t *maki, bo
     if (maki->persist)
         ama_settings_add (self.settings, "persist", maki->persist, problems);
     if (is_env_name (name) && strcmp (name, "default") != 0) {
-        ama_settings_layer (self.settings);
         self.env = "default";
         (void) read_env (&self);
     }
-    ama_settings_layer (self.settings);
     self.env = name;
     self.chosen = true;
     if (!is_env_name (name) || !read_env (&self)) {
         if (problems->errors == errors)
-            (void) no_such_env (repo, name, problems);
+            (void) ama_env_unknown (repo, name, problems);
     }
     else
         read_job_config (&self, maki);
+    ama_env_hive (self.settings, problems);
     take (self.settings, name, ret_env, problems);
     ama_settings_destroy (&self.settings);
     return problems->errors > errors ? AMA_E_INVALID : 0;

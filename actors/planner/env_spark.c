@@ -1,6 +1,9 @@
 /* env_spark.c - Spark's settings in the spellings of all generations become Spark properties. Pure. */
 #include "actors/planner/env.h"
 
+#include "actors/base/ama_secret.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +36,46 @@ static const struct {
     { "total-executor-cores", "spark.cores.max" },
 };
 
+/* Sizes of memory; a bare number is MiB. */
+static const char *const memories[] = { "spark.driver.memory",       "spark.driver.memoryOverhead",
+                                        "spark.executor.memory",     "spark.executor.memoryOverhead",
+                                        "spark.yarn.am.memory",      "spark.yarn.am.memoryOverhead",
+                                        "spark.memory.offHeap.size", "spark.executor.pyspark.memory" };
+
+static bool is_memory (const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE (memories); i++)
+        if (strcmp (memories[i], key) == 0)
+            return true;
+    return false;
+}
+
+typedef struct {
+    const char *file;
+    uint32_t line, column;
+} place_t;
+
+/* What Spark does not take, a fraction or a unit with an i, is written in MiB. False, with the problem told, if it is no size. */
+static bool add_memory (const char *key, const char *text, size_t size, const place_t *place, ama_str_t *out,
+                        ama_problems_t *problems)
+{
+    char *copy = ama_strndup (text, size);
+    uint64_t bytes = 0;
+    bool good = ama_secret_is_ref (copy) || ama_parse_size (copy, &bytes) == 0;
+
+    if (!good)
+        (void) ama_problems_add (problems, false, AMA_E_INVALID, place->file, place->line, place->column,
+                                 "for example 512m, 1.5g or 1t; a number alone is MiB", "%s is no size: %s", key,
+                                 AMA_QUOTE (copy));
+    else if (strpbrk (copy, ".iI") && bytes)
+        ama_str_printf (out, "%" PRIu64 "m",
+                        copy[strspn (copy, "0123456789.")] ? bytes >> 20 : bytes); /* 1.5 alone is hardly meant */
+    else
+        ama_str_json (out, text, size);
+    free (copy);
+    return good;
+}
+
 static void set_text (ama_settings_t *settings, const char *key, const char *text, size_t size, const char *file,
                       uint32_t line, uint32_t column, ama_problems_t *problems)
 {
@@ -45,7 +88,12 @@ static void set_text (ama_settings_t *settings, const char *key, const char *tex
         return;
     }
     ama_str_putc (&json, '"');
-    ama_str_json (&json, text, size);
+    if (!is_memory (key))
+        ama_str_json (&json, text, size);
+    else if (!add_memory (key, text, size, &(place_t){ file, line, column }, &json, problems)) {
+        ama_str_done (&json);
+        return;
+    }
     ama_str_putc (&json, '"');
     ama_settings_set (settings, key, json.data, file, line, column, true, problems);
     ama_str_done (&json);

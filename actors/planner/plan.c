@@ -215,7 +215,8 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
 {
     plan_build_t self = { .env = *text (request->env) ? request->env : "default",
                           .strict = request->strict,
-                          .unlocked = request->unlocked };
+                          .unlocked = request->unlocked,
+                          .origins = request->origins };
     int rc = ama_repo_open (text (request->snapshot), &self.repo, err);
 
     if (rc < 0)
@@ -223,7 +224,7 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
     *ret_reply = (ama_plan_reply_t){ 0 };
     read_maki (&self);
     ama_plan_flow (&self);
-    (void) ama_env_read (self.repo, self.env, &self.maki, self.strict, &self.environment, &self.problems);
+    (void) ama_env_read (self.repo, self.env, &self.maki, self.strict, self.origins, &self.environment, &self.problems);
     ama_plan_files (&self);
     ama_problems_sort (&self.problems);
     if (!self.problems.errors) {

@@ -18,7 +18,7 @@ typedef struct plan_edge_key plan_edge_key_t;
 typedef struct {
     ama_repo_t *repo;
     const char *env;
-    bool strict;
+    bool strict, origins;
     bool unlocked; /* locks are not looked at, only where they would be */
     ama_problems_t problems;
     ama_maki_t maki;

@@ -130,7 +130,7 @@ static void read_config (plan_build_t *self, ama_maki_action_t *action)
 
     if (!action->plan.name || (!action->config && !action->persist && !has_folder (self, action->plan.name)))
         return;
-    layer.settings = ama_settings_new ();
+    layer.settings = ama_settings_new (self->origins);
     if (action->config) {
         char *expanded = ama_maki_expand (action->config->text, self->env, action->plan.name);
         if (ama_env_merge_path (self->repo, expanded, action->config, add_layer, &layer, &self->problems) == 0)
@@ -150,6 +150,7 @@ static void read_config (plan_build_t *self, ama_maki_action_t *action)
         ama_settings_add (layer.settings, "persist", action->persist, &self->problems);
     }
     ama_settings_take (layer.settings, "", &action->plan.settings, &action->plan.n_settings);
+    ama_settings_take_overridden (layer.settings, &action->plan.overridden, &action->plan.n_overridden);
     ama_settings_destroy (&layer.settings);
 }
 

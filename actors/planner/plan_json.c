@@ -210,22 +210,46 @@ void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
 
 /* ---- the configuration ---- */
 
-typedef void (setting_fn) (const ama_plan_setting_t *setting, ama_str_t *out);
+/* A value and those it replaced, the latest first. */
+typedef struct {
+    const ama_plan_setting_t *setting;
+    const ama_plan_setting_t *replaced[3]; /* each the first of a list, of which `count` are this key's */
+    size_t count[3];
+} shown_t;
 
-/* Both lists are in byte order of their keys; what the action has wins. */
+typedef void (setting_fn) (const shown_t *shown, ama_str_t *out);
+
+/* The part of a list in byte order of its keys that begins at *at and is this key's; what comes before is passed over. */
+static void take_replaced (const ama_plan_setting_t *list, size_t count, const char *key, size_t *at, shown_t *shown,
+                           int to)
+{
+    while (*at < count && strcmp (list[*at].key, key) < 0)
+        (*at)++;
+    if (*at < count)
+        shown->replaced[to] = &list[*at];
+    for (; *at < count && strcmp (list[*at].key, key) == 0; (*at)++)
+        shown->count[to]++;
+}
+
+/* All lists are in byte order of their keys; what the action has wins. */
 static void walk (const ama_plan_plan_t *plan, const ama_plan_action_t *action, setting_fn *fn, ama_str_t *out)
 {
     const ama_plan_environment_t *env = &plan->environment;
-    size_t i = 0, j = 0, n = action ? action->n_settings : 0;
+    size_t i = 0, j = 0, n = action ? action->n_settings : 0, in_env = 0, in_action = 0;
 
     while (i < env->n_settings || j < n) {
         int order = i >= env->n_settings ? 1 : j >= n ? -1 : strcmp (env->settings[i].key, action->settings[j].key);
-        if (order < 0)
-            fn (&env->settings[i++], out);
-        else {
-            fn (&action->settings[j++], out);
-            i += order == 0;
+        shown_t shown = { .setting = order < 0 ? &env->settings[i] : &action->settings[j] };
+        if (order >= 0)
+            take_replaced (action->overridden, action->n_overridden, shown.setting->key, &in_action, &shown, 0);
+        if (order == 0) {
+            shown.replaced[1] = &env->settings[i];
+            shown.count[1] = 1;
         }
+        take_replaced (env->overridden, env->n_overridden, shown.setting->key, &in_env, &shown, 2);
+        fn (&shown, out);
+        i += order <= 0;
+        j += order >= 0;
     }
 }
 
@@ -251,24 +275,53 @@ static int find_action (const ama_plan_plan_t *plan, const char *name, const ama
     return rc;
 }
 
-static void setting_json (const ama_plan_setting_t *setting, ama_str_t *out)
+static void place_json (const ama_plan_setting_t *setting, ama_str_t *out)
 {
-    ama_str_puts (out, out->data[out->size - 1] == '[' ? "{" : ",{");
-    put_member (out, "key", setting->key);
-    ama_str_printf (out, ",\"value\":%s,", setting->value);
+    ama_str_printf (out, "\"value\":%s,", setting->value);
     put_member (out, "file", setting->file);
-    ama_str_printf (out, ",\"line\":%u}", setting->line);
+    ama_str_printf (out, ",\"line\":%u", setting->line);
 }
 
-static void setting_text (const ama_plan_setting_t *setting, ama_str_t *out)
+static void setting_json (const shown_t *shown, ama_str_t *out)
 {
-    put_shown (out, setting->key);
-    ama_str_puts (out, " = ");
+    bool first = true;
+
+    ama_str_puts (out, out->data[out->size - 1] == '[' ? "{" : ",{");
+    put_member (out, "key", shown->setting->key);
+    ama_str_putc (out, ',');
+    place_json (shown->setting, out);
+    for (size_t list = 0; list < ARRAY_SIZE (shown->count); list++)
+        for (size_t i = 0; i < shown->count[list]; i++) {
+            ama_str_puts (out, first ? ",\"overrides\":[{" : ",{");
+            place_json (&shown->replaced[list][i], out);
+            ama_str_putc (out, '}');
+            first = false;
+        }
+    ama_str_puts (out, first ? "}" : "]}");
+}
+
+static void place_text (const ama_plan_setting_t *setting, const char *between, ama_str_t *out)
+{
     put_shown (out, setting->value);
-    ama_str_puts (out, "    ");
+    ama_str_puts (out, between);
     put_shown (out, setting->file);
     if (setting->line)
         ama_str_printf (out, ":%u", setting->line);
+}
+
+static void setting_text (const shown_t *shown, ama_str_t *out)
+{
+    bool first = true;
+
+    put_shown (out, shown->setting->key);
+    ama_str_puts (out, " = ");
+    place_text (shown->setting, "    ", out);
+    for (size_t list = 0; list < ARRAY_SIZE (shown->count); list++)
+        for (size_t i = 0; i < shown->count[list]; i++) {
+            ama_str_puts (out, first ? "    instead of " : ", ");
+            place_text (&shown->replaced[list][i], " ", out);
+            first = false;
+        }
     ama_str_putc (out, '\n');
 }
 

@@ -109,17 +109,17 @@ static bool take (lexer_t *lexer, char c)
     return true;
 }
 
-/* Over [Type[Args]]. */
+/* Over [Type[Args]], [(A, B)] and [A => B]. */
 static bool skip_type (lexer_t *lexer)
 {
     unsigned depth = 0;
 
     do {
-        if (*lexer->at == '[')
+        if (*lexer->at == '[' || *lexer->at == '(')
             depth++;
-        else if (*lexer->at == ']')
+        else if (*lexer->at == ']' || *lexer->at == ')')
             depth--;
-        else if (strchr ("(){}\"", *lexer->at) && *lexer->at)
+        else if (strchr ("{}\"", *lexer->at) && *lexer->at)
             return false;
         step (lexer);
     } while (depth && lexer->at < lexer->end);

@@ -8,6 +8,12 @@
 #include <string.h>
 #include <uthash.h>
 
+struct entry_before {
+    char *json, *file; /* owned */
+    uint32_t line;
+    struct entry_before *next;
+};
+
 typedef struct {
     UT_hash_handle hh;
     char *key;
@@ -16,22 +22,35 @@ typedef struct {
     uint32_t line;
     unsigned layer;
     bool flat;
+    struct entry_before *before; /* the latest first */
 } entry_t;
 
 struct ama_settings {
     entry_t *entries;
     unsigned layer;
-    size_t count; /* with a value */
-    bool full;
+    size_t count;  /* with a value */
+    size_t before; /* that were replaced and are kept */
+    bool full, history;
 };
 
-ama_settings_t *ama_settings_new (void)
+ama_settings_t *ama_settings_new (bool history)
 {
-    return ama_calloc (1, sizeof (ama_settings_t));
+    ama_settings_t *settings = ama_calloc (1, sizeof *settings);
+
+    settings->history = history;
+    return settings;
 }
 
 static void free_entry (entry_t *entry)
 {
+    struct entry_before *next;
+
+    for (struct entry_before *before = entry->before; before; before = next) {
+        next = before->next;
+        free (before->json);
+        free (before->file);
+        free (before);
+    }
     free (entry->key);
     free (entry->json);
     free (entry->file);
@@ -143,6 +162,22 @@ static void check_secrets (const char *key, const char *json, const char *file, 
     }
 }
 
+/* The entry's value is about to be another. */
+static void put_aside (ama_settings_t *settings, entry_t *entry)
+{
+    struct entry_before *before;
+
+    if (!entry->json || !settings->history || settings->before >= AMA_PLAN_ENVIRONMENT_OVERRIDDEN_MAX) {
+        free (entry->json);
+        free (entry->file);
+        return;
+    }
+    before = ama_malloc (sizeof *before);
+    *before = (struct entry_before){ entry->json, entry->file, entry->line, entry->before };
+    entry->before = before;
+    settings->before++;
+}
+
 void ama_settings_set (ama_settings_t *settings, const char *key, const char *json, const char *file, uint32_t line,
                        uint32_t column, bool flat, ama_problems_t *problems)
 {
@@ -169,8 +204,7 @@ void ama_settings_set (ama_settings_t *settings, const char *key, const char *js
     if (!flat && !entry->json && entry->layer && entry->layer < settings->layer)
         drop_children (settings, key);
     settings->count += !entry->json;
-    free (entry->json);
-    free (entry->file);
+    put_aside (settings, entry);
     entry->json = ama_strdup (json);
     entry->file = ama_strdup (file);
     entry->line = line;
@@ -203,11 +237,52 @@ const char *ama_settings_json (const ama_settings_t *settings, const char *key)
     return entry ? entry->json : NULL;
 }
 
+unsigned ama_settings_now (const ama_settings_t *settings)
+{
+    return settings->layer;
+}
+
+bool ama_settings_has_since (const ama_settings_t *settings, const char *key, unsigned layer)
+{
+    const entry_t *entry = find (settings, key, strlen (key));
+
+    return entry && entry->json && entry->layer >= layer;
+}
+
+static int by_entry (const void *a, const void *b)
+{
+    return strcmp ((*(entry_t *const *) a)->key, (*(entry_t *const *) b)->key);
+}
+
 static int by_key (const void *a, const void *b)
 {
     const ama_plan_setting_t *x = a, *y = b;
 
     return strcmp (x->key, y->key);
+}
+
+void ama_settings_take_overridden (const ama_settings_t *settings, ama_plan_setting_t **ret_list, size_t *ret_count)
+{
+    const entry_t **entries = ama_calloc (settings->count, sizeof *entries);
+    ama_plan_setting_t *list = ama_calloc (settings->before, sizeof *list);
+    size_t count = 0, replaced = 0;
+
+    for (const entry_t *entry = settings->entries; entry; entry = entry->hh.next)
+        if (entry->json && entry->before)
+            entries[count++] = entry;
+    if (count)
+        qsort (entries, count, sizeof *entries, by_entry);
+    for (size_t i = 0; i < count; i++)
+        for (const struct entry_before *before = entries[i]->before; before; before = before->next)
+            list[replaced++] = (ama_plan_setting_t){
+                .key = ama_strdup (entries[i]->key),
+                .value = ama_strdup (before->json),
+                .file = ama_strdup (before->file),
+                .line = before->line,
+            };
+    free (entries);
+    *ret_list = list;
+    *ret_count = replaced;
 }
 
 void ama_settings_take (const ama_settings_t *settings, const char *prefix, ama_plan_setting_t **ret_list,

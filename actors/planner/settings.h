@@ -12,11 +12,16 @@
 
 typedef struct ama_settings ama_settings_t;
 
-ama_settings_t *ama_settings_new (void);
+/* history: what a key had before is kept, too. */
+ama_settings_t *ama_settings_new (bool history);
 void ama_settings_destroy (ama_settings_t **settings);
 
 /* Begins the next layer. */
 void ama_settings_layer (ama_settings_t *settings);
+/* Which one it is. */
+unsigned ama_settings_now (const ama_settings_t *settings);
+/* True if the key was set in that layer or a later one. */
+bool ama_settings_has_since (const ama_settings_t *settings, const char *key, unsigned layer);
 
 /* json: the value; file is copied. Problems: key or value too long, too many keys; they are told once per key at file:line. */
 void ama_settings_set (ama_settings_t *settings, const char *key, const char *json, const char *file, uint32_t line,
@@ -27,6 +32,10 @@ void ama_settings_add (ama_settings_t *settings, const char *prefix, const ama_y
 
 /* The value, NULL if there is none. Borrowed until the next set. */
 const char *ama_settings_json (const ama_settings_t *settings, const char *key);
+
+/* What settings that there are replaced: in byte order of the key, the latest first; owned. Empty without history. A map that gave way to a scalar, or the other
+ * way round, has no value of its own and is not told. */
+void ama_settings_take_overridden (const ama_settings_t *settings, ama_plan_setting_t **ret_list, size_t *ret_count);
 
 /* Every setting whose key begins with prefix, without it, in byte order of the key; owned. */
 void ama_settings_take (const ama_settings_t *settings, const char *prefix, ama_plan_setting_t **ret_list,

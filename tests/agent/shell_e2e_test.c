@@ -332,6 +332,13 @@ static void environment (void **state)
     start->environment.configuration[0] = setting ("err-msg", "\"it \\\"broke\\\"\\nbadly\"");
     start->environment.configuration[1] = setting ("limit", "12");
     start->environment.configuration[2] = setting ("on", "true");
+    start->environment.spark = ama_calloc (1, sizeof (ama_plan_setting_t));
+    start->environment.n_spark = 1;
+    start->environment.spark[0] = setting ("spark.x", "\"1\"");
+    start->environment.datasets = ama_calloc (2, sizeof (ama_plan_setting_t));
+    start->environment.n_datasets = 2;
+    start->environment.datasets[0] = setting ("api", "{\"type\":\"generic\",\"name\":\"api\",\"n\":1}");
+    start->environment.datasets[1] = setting ("d", "{\"type\":\"file\",\"name\":\"d\",\"uri\":\"s3a://x\"}");
     start->settings = ama_calloc (4, sizeof (ama_plan_setting_t));
     start->n_settings = 4;
     start->settings[0] = setting ("configuration.limit", "\"of the action\"");
@@ -362,10 +369,14 @@ static void environment (void **state)
         "name: \"development\"\nmaster: \"local[2]\"\ninputRootPath: \"D/in\"\noutputRootPath: \"hdfs:/own "
         "\\\"out\\\"\"\n"
         "workingDir: \"D/work\"\nconfiguration:\n  \"err-msg\": \"it \\\"broke\\\"\\nbadly\"\n"
-        "  \"limit\": \"of the action\"\n  \"on\": true\n  \"name\": 1\njobId: \"%s\"\nactionName: \"step\"\n{}\n"
+        "  \"limit\": \"of the action\"\n  \"on\": true\n  \"name\": 1\nsparkProperties:\n  \"spark.x\": \"1\"\njobId: "
+        "\"%s\"\nactionName: \"step\"\n"
+        "\"generic\":\n  - {\"name\":\"api\",\"n\":1}\n\"file\":\n  - {\"name\":\"d\",\"uri\":\"s3a://x\"}\n"
         "{\"name\":\"dev\",\"label\":\"development\",\"master\":\"local[2]\",\"inputRootPath\":\"D/in\","
         "\"outputRootPath\":\"hdfs:/own \\\"out\\\"\",\"workingDir\":\"D/work\",\"configuration\":{\"err-msg\":\"it "
-        "\\\"broke\\\"\\nbadly\",\"limit\":\"of the action\",\"on\":true,\"name\":1},\"spark\":{},\"params\":{}}\n",
+        "\\\"broke\\\"\\nbadly\",\"limit\":\"of the action\",\"on\":true,\"name\":1},\"spark\":{\"spark.x\":\"1\"},"
+        "\"datasets\":{\"api\":{\"type\":\"generic\",\"name\":\"api\",\"n\":1},"
+        "\"d\":{\"type\":\"file\",\"name\":\"d\",\"uri\":\"s3a://x\"}},\"params\":{}}\n",
         run, run, run, run, run, run);
     { /* the folder's own name as D */
         ama_str_t got = { 0 };

@@ -53,6 +53,20 @@ class Daemon(DaemonHouse):
         self.assertNotEqual(self.submit(repo, "--idempotency-key", "k2"), first)
         self.submit(repo, "--idempotency-key", "k1", "--env", "dev", exit=2)
 
+    def test_waiting_costs_nothing(self):
+        """While an action takes its time amad waits for events: it takes less than a tenth of a processor."""
+        def spent():
+            fields = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        daemon = self.amad()
+        run = self.submit(self.job(flow(shell("a")), a="echo up\nsleep 3\necho down\n"))
+        follower = self.start("attach", run, "--report-format", "ndjson")
+        self.wait_for_line(follower, '"text":"up')
+        before = spent()
+        self.wait_for_line(follower, '"text":"down')
+        self.assertLess(spent() - before, 0.3)
+        self.finish(follower)
+
     def test_cancel(self):
         self.amad()
         run = self.submit(self.job(flow(shell("a"), shell("b")), a="echo up\nsleep 600\n", b="true\n"))

@@ -38,6 +38,7 @@ public final class Main {
             .collectAsList());
         System.out.println("memory " + spark.sparkContext().getConf().get("spark.driver.memory") + ", " + Runtime.getRuntime().maxMemory() / 1048576);
         System.out.println("limit " + System.getenv("AMA_CONF_LIMIT") + " " + Files.exists(Path.of("env.yaml")));
+        System.out.println("site " + spark.sparkContext().hadoopConfiguration().get("ama.site"));
         if (args.length > 0 && args[0].equals("fail"))
             throw new IllegalStateException("no rain today");
         if (args.length > 0 && args[0].equals("secret")) {
@@ -113,11 +114,14 @@ class Jar(JarHouse, SparkHouse):
         self.assertEqual(events.find("phase.started", phase="session"), [])
 
     def test_a_jar_of_the_repository(self):
-        """What it needs comes from deps/jars.yml."""
+        """What it needs comes from deps/jars.yml, and Hadoop's properties from the environment's folder."""
         deps = f"repos: [{{id: house, url: {self.url}}}]\nartifacts: [{{groupId: org.before, artifactId: words, version: '1.0'}}]\n"
         repo = self.job([jar(file="lib/app.jar", args=[1])], {"lib/app.jar": self.program})
-        repo.commit({"deps/jars.yml": deps}, "dependencies")
-        self.assertEqual(self.told(self.run_events(repo, timeout=400))[:2], ["args 1", "good day, job on local[2]"])
+        site = "<configuration><property><name>ama.site</name><value>here</value></property></configuration>"
+        repo.commit({"deps/jars.yml": deps, "env/default/core-site.xml": site}, "dependencies")
+        told = self.told(self.run_events(repo, timeout=400))
+        self.assertEqual(told[:2], ["args 1", "good day, job on local[2]"])
+        self.assertIn("site here", told)
 
     def test_what_fails_is_told(self):
         repo = self.job([jar("thrown", args=["fail"], error=shell("sorry"), **self.artifact)], {"sorry.sh": "echo sorry\n"})

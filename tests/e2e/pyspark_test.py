@@ -6,11 +6,7 @@ import signal
 import unittest
 
 from house import Repo, SOURCE
-from spark_house import SparkHouse, scala, shell
-
-
-def pyspark(name, **more):
-    return {"name": name, "runner": {"group": "spark", "type": "pyspark"}, "file": f"{name}.py", "retry": {"attempts": 1}, **more}
+from spark_house import SparkHouse, pyspark, scala, shell
 
 
 class PySpark(SparkHouse):

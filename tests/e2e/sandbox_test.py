@@ -302,6 +302,31 @@ class Sandbox(House):
                 self.assertTrue(any(e["type"] == "warning" and "outputRootPath" in e["text"] for e in events), run.stdout)
                 self.assertFalse(pathlib.Path(path, "ama-probe").exists())
 
+    def test_where_named_datasets_lie(self):
+        """The folder around one is open, as one that is overwritten is removed first; of a pattern what comes before it, to read. Never what is closed to jobs."""
+        there, closed = self.folder / "there", self.data / "agent"
+        (there / "many/2019").mkdir(parents=True)
+        (there / "many/2019/old").write_text("old")
+        (there / "single").mkdir()
+        self.amad()
+        entries = [f"{there}/single/t.csv", f"file://{there}/new/er/t", f"{there}/many/20*/x", f"{closed}/t"]
+        datasets = "".join(f"  - {{ name: d{i}, uri: '{uri}', format: csv }}\n" for i, uri in enumerate(entries))
+        script = f"""
+            echo 1 >{there}/single/t.csv && rm {there}/single/t.csv && echo one
+            echo 1 >{there}/new/er/t && echo two
+            cat {there}/many/2019/old && echo three
+            echo 1 >{there}/many/2019/old || echo refused
+            echo 1 >{there}/beside || echo refused
+            echo 1 >{closed}/t || echo refused
+            """
+        repo = Repo(self.folder / "job-datasets", {"maki.yml": MAKI, "src/probe.sh": script, "env/dev/job.yml": self.environment(), "env/dev/datasets.yml": f"file:\n{datasets}"})
+        run = self.ama("--repo", repo, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit")
+        events = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertEqual([line for e in events if e["type"] == "output" and e["stream"] == "stdout" for line in e["text"].splitlines()],
+                         ["one", "two", "oldthree", "refused", "refused", "refused"], run.stdout)
+        [warning] = [e["text"] for e in events if e["type"] == "warning"]
+        self.assertIn(f"may not write to {closed}/t, which is the job's dataset", warning)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -12,6 +12,10 @@ def sql(name, **more):
     return {"name": name, "runner": {"group": "spark", "type": "sql"}, "file": f"{name}.sql", **more}
 
 
+def pyspark(name, **more):
+    return {"name": name, "runner": {"group": "spark", "type": "pyspark"}, "file": f"{name}.py", "retry": {"attempts": 1}, **more}
+
+
 def shell(name, **more):
     return {"name": name, "runner": {"group": "shell", "type": "bash"}, "file": f"{name}.sh", **more}
 

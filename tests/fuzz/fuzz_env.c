@@ -23,7 +23,8 @@ static const char *const files[] = { "env/default.json",
                                      "env/default/spark_exec_env.yml",
                                      "env/default/other.yml",
                                      "env/default/datasets.yml",
-                                     "env/default/spark-defaults.conf" };
+                                     "env/default/spark-defaults.conf",
+                                     "env/default/hive-site.xml" };
 
 static const char *path_of (const char *name)
 {
@@ -58,7 +59,7 @@ static void plan_one (ama_repo_t *repo)
     ama_str_t bytes = { 0 };
     ama_err_t err;
 
-    if (ama_env_read (repo, "default", &maki, false, &env, &problems) == 0) {
+    if (ama_env_read (repo, "default", &maki, false, true, &env, &problems) == 0) {
         BUG_ON (problems.errors || !*env.master);
         ama_plan_environment_encode (&env, &bytes);
         if (ama_plan_environment_decode (bytes.data, bytes.size, &copy, &err) < 0)
@@ -77,7 +78,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     static bool ready;
     ama_repo_t *repo = NULL;
     ama_problems_t problems = { 0 };
-    ama_settings_t *settings = ama_settings_new ();
+    ama_settings_t *settings = ama_settings_new (false);
 
     if (!ready) {
         BUG_ON (!mkdtemp (root) || atexit (remove_all) != 0);
@@ -88,7 +89,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     BUG_ON (ama_repo_open (root, &repo, NULL) < 0); /* with a fresh budget */
     /* all at once, or one alone, so that the others' errors do not hide its result */
     for (size_t i = 0; i < ARRAY_SIZE (files); i++)
-        if (size % 8 == ARRAY_SIZE (files) || size % 8 == i)
+        if (size % (ARRAY_SIZE (files) + 1) == ARRAY_SIZE (files) || size % (ARRAY_SIZE (files) + 1) == i)
             write_file (files[i], data, size);
         else
             (void) unlink (path_of (files[i]));

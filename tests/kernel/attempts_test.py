@@ -101,6 +101,29 @@ val ints = AmaContext.getDataset[Int]("start", "odd", "parquet")
         self.assertRegex(a.run('AmaContext.getDataFrame("saver", "five").count() + AmaContext.getRDD[Int]("saver", "four").count()', "x").value, "= 9$")
         self.assertIn("no dataset 'six'", a.run('AmaContext.getDataFrame("saver", "six")', "x").evalue)
 
+    def test_named_datasets(self):
+        """As PySpark's AmaContext has them: files with their options, modes, tables, and what can not be loaded."""
+        at = os.path.join(house.folder, "named")
+        a = house.attempt(self, "n-1", "named", datasets={
+            "tab": {"type": "file", "name": "tab", "uri": f"file://{at}/tab", "format": "csv", "separator": ";", "header": True},
+            "grow": {"type": "file", "name": "grow", "url": f"{at}/grow", "mode": "Append", "options": {"compression": "none"}},
+            "rows": {"type": "hive", "name": "rows", "table": "rows_named"},
+            "api": {"type": "generic", "name": "api", "endpoint": "e"},
+            "cache": {"type": "redis", "name": "cache"}})
+        self.assertEqual(a.run('val rows = Seq((1, "a"), (2, "b;c")).toDF("n", "text")\nfor (name <- Seq("tab", "grow", "grow")) AmaContext.persist(name, rows)', "x").status, "ok")
+        for code, value in (('AmaContext.getDataset("tab").as[(String, String)].collect().toList.sorted', r'List\(\(1,a\), \(2,b;c\)\)'), ('AmaContext.getDataset("grow").count', "4"),
+                            ('AmaContext.persist("grow", rows, true); AmaContext.getDataset("grow").count', "2"), ('AmaContext.persist("rows", rows); AmaContext.getDataset("rows").count', "2"),
+                            ('AmaContext.datasetConfiguration("api")("endpoint")', "e")):
+            self.assertRegex(a.run(code, "x").value, f"= {value}$", code)
+        with open(next(os.path.join(at, "tab", name) for name in os.listdir(os.path.join(at, "tab")) if name.startswith("part-"))) as file:
+            self.assertEqual(file.readline(), "n;text\n")
+        for code, text in (('AmaContext.persist("tab", rows, false)', "already exists"), ('AmaContext.getDataset("nothing")', "there is no dataset nothing; there is api, cache, grow, rows, tab"),
+                           ('AmaContext.getDataset("api")', "api is a generic dataset"), ('AmaContext.persist("cache", rows)', "type redis")):
+            self.assertIn(text, a.run(code, "x").evalue)
+        self.assertEqual(a.run('sc.parallelize(1 to 2).map(_ => env.datasets("tab").kind).first', "x").value.split(" = ")[-1], "file")
+        self.assertNotIn("NamedData", a.run("env", "x").value)
+        a.run('spark.sql("drop table rows_named")', "x")
+
     def test_closing_needs_an_idle_scope(self):
         a = house.attempt(self, "busy-1")
         ident = a.send("Thread.sleep(30000)", "x")

@@ -54,7 +54,7 @@ ama_java_options() {
     esac
     printf '%s\n' -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off -XX:-UsePerfData -XX:+IgnoreUnrecognizedVMOptions \
         -Djdk.reflect.useDirectMethodHandle=false -Dio.netty.tryReflectionSetAccessible=true -Dfile.encoding=UTF-8 \
-        -Dlog4j2.disable.jmx=true "-Dlog4j2.configurationFile=file:$here/log4j2.properties" \
+        -Dlog4j2.disable.jmx=true "-Dlog4j2.configurationFile=file:$here/log4j2.properties${AMA_LOG4J2:+,file:$AMA_LOG4J2}" \
         "-Djava.io.tmpdir=${TMPDIR:-/tmp}" --add-modules=jdk.incubator.vector
     for package in java.base/java.{lang,lang.invoke,lang.reflect,io,net,nio,util,util.concurrent,util.concurrent.atomic} \
         java.base/jdk.internal.ref java.base/sun.{nio.ch,nio.cs,security.action,util.calendar} \

@@ -8,6 +8,7 @@
 #include "agent/confine.h"
 #include "agent/install.h"
 #include "agent/replay.h"
+#include "agent/runners/spark/conf_files.h"
 #include "agent/runners/spark/jar_text.h"
 
 #include <errno.h>
@@ -163,10 +164,11 @@ static void on_installed (const char *said, const char *trouble, void *arg)
                 err.text);
 }
 
-static void set_environment (work_t *work, const ama_attempt_start_t *start)
+static int set_environment (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->attempt;
-    char id[AMA_ID_TEXT];
+    char id[AMA_ID_TEXT], *conf, *log4j2;
+    int rc = ama_conf_files_make (attempt->folder.path, start->snapshot, &start->environment, &conf, &log4j2, err);
 
     ama_agent_base_env (attempt->agent, &work->env, false);
     ama_env_set (&work->env, AMA_MARK, ama_id_text (attempt->mark, id));
@@ -174,6 +176,11 @@ static void set_environment (work_t *work, const ama_attempt_start_t *start)
     ama_env_set (&work->env, "TMPDIR", attempt->folder.tmp);
     ama_env_set (&work->env, "JAVA_HOME", attempt->agent->conf.java_home);
     ama_env_add_attempt (&work->env, start, &attempt->folder);
+    ama_env_set (&work->env, "HADOOP_CONF_DIR", conf); /* which spark-submit puts on the class path */
+    ama_env_set (&work->env, "AMA_LOG4J2", log4j2);
+    free (conf);
+    free (log4j2);
+    return rc;
 }
 
 /* The program's own jar: of the repository, or the first that was resolved. Returns owned. */
@@ -254,7 +261,8 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
         return ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
     if ((rc = take_command (work, message, err)) < 0 || (rc = take_properties (work, message, err)) < 0)
         return rc;
-    set_environment (work, message);
+    if ((rc = set_environment (work, message, err)) < 0)
+        return rc;
     work->confine = ama_confine_run (attempt->agent, message, attempt->folder.path, &note);
     ama_confine_spark (work->confine, &like, &note);
     if (note.size)

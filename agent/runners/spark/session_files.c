@@ -3,6 +3,7 @@
 
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/runners/jupyter/wire.h"
+#include "agent/runners/spark/conf_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +189,8 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
+        rc = ama_conf_files_make (files->folder, open->snapshot, &open->environment, &files->conf, &files->log4j2, err);
+    if (rc == 0)
         confine (agent, open, &like, files);
     return rc;
 }
@@ -236,7 +239,7 @@ void ama_session_files_done (ama_session_files_t *files)
     char *const strings[] = { files->folder,        files->tmp,        files->log,        files->spark_json,
                               files->env_json,      files->connection, files->sockets,    files->install,
                               files->kernel,        files->spark_home, files->kernel_jar, files->cds_archive,
-                              files->spark_secrets, files->note };
+                              files->spark_secrets, files->note,       files->conf,       files->log4j2 };
 
     if (files->spark_secrets)
         sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));
@@ -313,6 +316,8 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "SPARK_HOME", files->spark_home);
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
+    ama_env_set (env, "AMA_EXTRA_CLASSPATH", files->conf);
+    ama_env_set (env, "AMA_LOG4J2", files->log4j2);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
     ama_env_set (env, "AMA_SPARK_SECRETS", files->spark_secrets ? "stdin" : NULL);
 }

@@ -7,9 +7,12 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["AMA_SOURCE_DIR"], "agent/runners/python"))
-from ama_kernel.context import environment  # noqa: E402
+import amaterasu.base.datasets  # noqa: E402
+import python_runtime.runtime  # noqa: E402
+from ama_kernel.context import environment, given  # noqa: E402
 from ama_kernel.journal import BACKLOG, Capture, Journal, Pipe, record  # noqa: E402
 from ama_kernel.script import Script  # noqa: E402
+from amaterasu_pyspark.runtime import AmaContext, DatasetNotFoundError, DatasetTypeNotSupported  # noqa: E402
 
 
 def split(text):
@@ -156,6 +159,84 @@ class Environment(unittest.TestCase):
         self.assertEqual((env.get("nothing", 3), "working_dir" in env, "output_root_path" in env), (3, False, True))
         with self.assertRaisesRegex(AttributeError, "the environment has no nothing"):
             env.nothing
+
+    def test_what_other_files_say(self):
+        """By the whole key, or part by part; what the environment has itself comes first, and datasets are not shown."""
+        env = environment({"name": "dev", "configuration": {"kafka.in.topic": "x", "kafka.port": 1, "name": "y"}, "spark": {"spark.x": "1"}, "datasets": {"d": {}}})
+        self.assertEqual((env.configuration["kafka.port"], env.kafka.port, env["kafka"]["in"]["topic"], env.name), (1, 1, "x", "dev"))
+        self.assertEqual((env.sparkProperties["spark.x"], "datasets" in env, "kafka" in env), ("1", False, True))
+        with self.assertRaisesRegex(AttributeError, "there is no host; there is in.topic, port"):
+            env.kafka.host
+
+
+class Frame:
+    """A data frame, its reader and its writer: notes what is asked of it."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def __getattr__(self, name):
+        if name in ("read", "write"):
+            return self
+        return lambda *args, **more: self.told.append((name, *args, *sorted(more.items()))) or self
+
+
+class Datasets(unittest.TestCase):
+    KNOWN = {
+        "plain": {"type": "file", "name": "plain", "uri": "/p"},
+        "tab": {"type": "file", "name": "tab", "url": "/t", "format": "csv", "separator": "\t", "header": True, "mode": "Append", "args": {"nullValue": "-"}},
+        "drivers": {"type": "hive", "name": "drivers", "database": "fleet", "table": "d", "format": "orc"},
+        "api": {"type": "generic", "name": "api", "endpoint": "e"},
+        "cache": {"type": "redis", "name": "cache"},
+    }
+
+    def setUp(self):
+        self.told = []
+        attached = type("Attached", (), {"spark": Frame(self.told), "sc": None})
+        self.context = AmaContext(attached, environment({"name": "x"}), {"run": "r", "env": {"datasets": self.KNOWN}})
+
+    def test_files(self):
+        self.context.get_dataset("plain")
+        self.assertEqual(self.told, [("format", "parquet"), ("options",), ("load", "/p")])
+        del self.told[:]
+        self.context.get_dataset("tab")
+        options = ("options", ("header", True), ("nullValue", "-"), ("sep", "\t"))
+        self.assertEqual(self.told, [("format", "csv"), options, ("load", "/t")])
+
+    def test_modes(self):
+        """The caller's word, else the dataset's, else to overwrite; never against the word."""
+        for name, overwrite, mode in (("plain", None, "overwrite"), ("plain", True, "overwrite"), ("plain", False, "error"),
+                                      ("tab", None, "append"), ("tab", True, "overwrite"), ("tab", False, "append")):
+            del self.told[:]
+            self.context.persist(name, Frame(self.told), overwrite)
+            self.assertIn(("mode", mode), self.told, (name, overwrite))
+            self.assertEqual(self.told[-1][0], "save")
+
+    def test_tables(self):
+        self.context.get_dataset("drivers")
+        self.context.persist("drivers", Frame(self.told))
+        self.assertEqual(self.told, [("table", "fleet.d"), ("mode", "overwrite"), ("format", "orc"), ("saveAsTable", "fleet.d")])
+
+    def test_without_spark(self):
+        """The environment and what it says of datasets; loading one is refused with what would do."""
+        given.update({"run": "r", "env": {"name": "x", "configuration": {"n": 1}, "datasets": self.KNOWN}})
+        ama = python_runtime.runtime.AmaContext.builder().set_env_path("env.yaml").build()
+        self.assertEqual((ama.env.name, ama.env.configuration.n, ama.dataset_manager.get_dataset_configuration("api")["endpoint"]), ("x", 1, "e"))
+        with self.assertRaisesRegex(amaterasu.base.DatasetTypeNotSupported, "plain is a dataset of the type file, which needs Spark"):
+            ama.get_dataset("plain")
+        with self.assertRaises(amaterasu.base.datasets.DatasetNotFoundError):
+            ama.persist("nothing", None)
+        with self.assertRaises(NotImplementedError):
+            ama.get_dataset("api")
+
+    def test_refusals(self):
+        for call in (self.context.get_dataset, lambda name: self.context.persist(name, Frame(self.told))):
+            for name, error, text in (("nothing", DatasetNotFoundError, "there is no dataset nothing; there are api, cache, drivers, plain, tab"),
+                                      ("api", NotImplementedError, "api is a generic dataset"), ("cache", DatasetTypeNotSupported, "type redis")):
+                with self.assertRaisesRegex(error, text):
+                    call(name)
+        self.assertEqual(self.told, [])
+        self.assertEqual(self.context.dataset_manager.get_dataset_configuration("api"), self.KNOWN["api"])
 
 
 if __name__ == "__main__":

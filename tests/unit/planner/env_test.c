@@ -37,11 +37,11 @@ static char *show (const file_t *files, size_t count, const char *env, const cha
 
 #define SHOW(files, env, action, expect)                                                                               \
     do {                                                                                                               \
-        ama_plan_reply_t reply;                                                                                        \
-        char *got = show (files, ARRAY_SIZE (files), env, action, &reply);                                             \
+        ama_plan_reply_t replied;                                                                                      \
+        char *got = show (files, ARRAY_SIZE (files), env, action, &replied);                                           \
         assert_string_equal (got, expect);                                                                             \
         free (got);                                                                                                    \
-        ama_plan_reply_done (&reply);                                                                                  \
+        ama_plan_reply_done (&replied);                                                                                \
     } while (0)
 
 static void test_json (void **state)
@@ -102,9 +102,133 @@ static void test_folder (void **state)
     assert_int_equal (reply.plan.environment.n_spark, 5);
     assert_string_equal (reply.plan.environment.spark[0].key, "spark.a");
     assert_string_equal (reply.plan.environment.spark_env[0].key, "N");
-    assert_string_equal (reply.plan.environment.configuration[0].key, "on");
+    assert_int_equal (reply.plan.environment.n_configuration, 5); /* what other files say is for actions, too */
+    assert_string_equal (reply.plan.environment.configuration[0].key, "kafka.brokers");
+    assert_string_equal (reply.plan.environment.configuration[3].key, "on");
     free (got);
     ama_plan_reply_done (&reply);
+}
+
+/* The last releases knew no job.yml: whichever file has words of the environment is a part of it, in byte order; job.yml comes last if it is there. */
+static void test_any_file (void **state)
+{
+    static const file_t files[] = {
+        { "env/dev/20-more.yaml", "input_root_path: /b\nconfiguration: {limit: 2}\ntopic: rain\n" },
+        { "env/dev/10-base.yml",
+          "name: any\nmaster: local[3]\ninputRootPath: /a\noutputRootPath: /out\nworkingDir: /w\n"
+          "configuration: {limit: 1, x: 1}\nsparkProperties: {spark.x: 1}\n" },
+        { "env/dev/redis.yml", "master: host1\nname: own\nport: 1\n" },
+        { "env/dev/solr.yml", "master: host2\n" },
+    };
+    static const file_t beside_job[] = {
+        { "env/dev/z.yml", "workingDir: /z\noutputRootPath: /z\n" },
+        { "env/dev/job.yml", "workingDir: /w\n" },
+    };
+
+    (void) state;
+    SHOW (files, "dev", NULL,
+          "configuration.limit = 2    env/dev/20-more.yaml:2\n"
+          "configuration.x = 1    env/dev/10-base.yml:6\n"
+          "inputRootPath = \"/b\"    env/dev/20-more.yaml:1\n"
+          "master = \"local[3]\"    env/dev/10-base.yml:2\n"
+          "name = \"any\"    env/dev/10-base.yml:1\n"
+          "outputRootPath = \"/out\"    env/dev/10-base.yml:4\n"
+          "redis.master = \"host1\"    env/dev/redis.yml:1\n"
+          "redis.name = \"own\"    env/dev/redis.yml:2\n"
+          "redis.port = 1    env/dev/redis.yml:3\n"
+          "solr.master = \"host2\"    env/dev/solr.yml:1\n"
+          "spark.x = \"1\"    env/dev/10-base.yml:7\n"
+          "topic = \"rain\"    env/dev/20-more.yaml:3\n"
+          "workingDir = \"/w\"    env/dev/10-base.yml:5\n"
+          "env/dev/20-more.yaml:3:1: warning: unknown key ‘topic’ in the environment [AMA-E0020]\n");
+    SHOW (beside_job, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "outputRootPath = \"/z\"    env/dev/z.yml:2\n"
+          "workingDir = \"/w\"    env/dev/job.yml:1\n");
+}
+
+/* All files whose name says so, in byte order; the chosen environment's over those of default, by name alone. */
+static void test_datasets (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/datasets.yml", "file:\n  - {name: trips, uri: /d/t, format: csv, separator: ';'}\n  - {name: "
+                                      "old, uri: /d/o, format: orc}\n" },
+        { "env/dev/My-DataSets.yaml", "file: [{name: trips, uri: 'secret://trips', format: parquet, type: x}]\nhive:\n "
+                                      " - {name: drivers, table: d}\n" },
+        { "env/dev/datasets_2.yml", "redis: [{name: cache, uri: [a, b]}]\ngeneric:\n" },
+        { "env/dev/datasets_3.yml", "" },
+    };
+    static const file_t wrong[] = {
+        { "env/default/datasets.yml", "file:\n  - {uri: /d}\n  - {name: a, format: csv}\n  - {name: b, uri: /b}\n  - "
+                                      "{name: b, url: /c, format: csv, "
+                                      "mode: replace}\n  - c\nhive: [{name: d}]\nnote: text\n" },
+        { "env/default/datasets2.yml", "[1]\n" },
+    };
+    ama_plan_reply_t reply;
+
+    (void) state;
+    free (show (files, ARRAY_SIZE (files), "dev", NULL, &reply));
+    SHOW (files, "dev", NULL,
+          "datasets.cache = {\"type\":\"redis\",\"name\":\"cache\",\"uri\":[\"a\",\"b\"]}    env/dev/datasets_2.yml:1\n"
+          "datasets.drivers = {\"type\":\"hive\",\"name\":\"drivers\",\"table\":\"d\"}    env/dev/My-DataSets.yaml:3\n"
+          "datasets.old = {\"type\":\"file\",\"name\":\"old\",\"uri\":\"/d/o\",\"format\":\"orc\"}    "
+          "env/default/datasets.yml:3\n"
+          "datasets.trips = "
+          "{\"type\":\"file\",\"name\":\"trips\",\"uri\":\"secret://trips\",\"format\":\"parquet\"}    "
+          "env/dev/My-DataSets.yaml:1\n"
+          "master = \"local[*]\"    built-in\n");
+    assert_int_equal (reply.plan.environment.n_datasets, 4);
+    assert_string_equal (reply.plan.environment.datasets[3].key, "trips");
+    assert_int_equal (reply.plan.environment.n_configuration, 0);
+    ama_plan_reply_done (&reply);
+    SHOW (wrong, "", NULL,
+          "env/default/datasets.yml:2:5: error: a dataset without name (name: is what it is loaded by) [AMA-E0001]\n"
+          "env/default/datasets.yml:3:5: error: the dataset ‘a’ has no uri (uri: says where it lies) [AMA-E0001]\n"
+          "env/default/datasets.yml:4:5: warning: the dataset ‘b’ has no format, so it is parquet (format: parquet, "
+          "csv, json, orc …) [AMA-E0001]\n"
+          "env/default/datasets.yml:5:12: warning: the dataset ‘b’ is there before; this one counts (keep one of them) "
+          "[AMA-E0013]\n"
+          "env/default/datasets.yml:5:43: error: the dataset's mode is ‘replace’ (append, overwrite, ignore or error) "
+          "[AMA-E0020]\n"
+          "env/default/datasets.yml:6:5: error: a dataset must be a map, not text [AMA-E0001]\n"
+          "env/default/datasets.yml:7:8: error: the dataset ‘d’ has no table (table: is what is read and written) "
+          "[AMA-E0001]\n"
+          "env/default/datasets.yml:8:7: warning: ‘note’ has no effect: it is no list (a list of datasets, each with a "
+          "name) [AMA-E0020]\n"
+          "env/default/datasets2.yml:1:1: error: a file of datasets must be a map, not a list [AMA-E0001]\n");
+}
+
+/* What only the session's JVM reads: by name over default; Hive's site makes Spark's tables Hive's, unless the job has its own word. */
+static void test_session_files (void **state)
+{
+    static const file_t files[] = {
+        { "env/default/core-site.xml", "<configuration/>" },
+        { "env/default/log4j2.properties", "a = b" },
+        { "env/dev/core-site.xml", "<configuration/>" },
+        { "env/dev/hive-site.xml", "<configuration/>" },
+        { "env/dev/log4j.properties", "a = b" },
+        { "env/dev/site.xml", "<configuration/>" },
+    };
+    static const file_t with_word[] = {
+        { "env/dev/hive-site.xml", "<configuration/>" },
+        { "env/dev/spark.yml", "spark.sql.catalogImplementation: in-memory\n" },
+    };
+    static const file_t empty[] = { { "env/dev/hive-site.xml", "" } };
+
+    (void) state;
+    SHOW (files, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "session-file.core-site.xml = \"env/dev/core-site.xml\"    env/dev/core-site.xml\n"
+          "session-file.hive-site.xml = \"env/dev/hive-site.xml\"    env/dev/hive-site.xml\n"
+          "session-file.log4j2.properties = \"env/default/log4j2.properties\"    env/default/log4j2.properties\n"
+          "spark.sql.catalogImplementation = \"hive\"    env/dev/hive-site.xml\n"
+          "env/dev/log4j.properties: warning: the file has no effect: Spark logs by log4j 2 (write a "
+          "log4j2.properties) [AMA-E0009]\n");
+    SHOW (with_word, "dev", NULL,
+          "master = \"local[*]\"    built-in\n"
+          "session-file.hive-site.xml = \"env/dev/hive-site.xml\"    env/dev/hive-site.xml\n"
+          "spark.sql.catalogImplementation = \"in-memory\"    env/dev/spark.yml:1\n");
+    SHOW (empty, "dev", NULL, "env/dev/hive-site.xml: error: the file is empty [AMA-E0004]\n");
 }
 
 /* A missing key comes from default, then from the release; the name does not. */
@@ -146,6 +270,43 @@ static void test_shapes (void **state)
           "master = \"local[*]\"    built-in\n");
 }
 
+/* What was said before, of all layers and files, is told behind the value that counts. */
+static void test_origins (void **state)
+{
+    ama_plan_request_t request = { .env = (char *) "dev", .origins = true };
+    ama_plan_reply_t reply;
+    ama_str_t out = { 0 };
+    scratch_t scratch;
+    ama_err_t err;
+
+    (void) state;
+    scratch_init (&scratch);
+    scratch_puts (&scratch, "maki.yml", "flow:\n  - {name: a, runner: shell, file: x.sh, config: a.yml}\n");
+    scratch_puts (&scratch, "src/x.sh", "true\n");
+    scratch_puts (&scratch, "a.yml", "x: 3\n");
+    scratch_puts (&scratch, "env/default/job.yml", "master: local[1]\nx: 1\nconfiguration: {a: 1, b: {c: 1}}\n");
+    scratch_puts (&scratch, "env/dev/spark-defaults.conf", "spark.a 1\n");
+    scratch_puts (&scratch, "env/dev/spark.yml", "spark.a: 2\n");
+    scratch_puts (&scratch, "env/dev/job.yml", "x: 2\nspark.a: 3\nconfiguration: {a: 2, b: d}\n");
+    request.snapshot = scratch.root;
+    assert_int_equal (ama_plan_build (&request, &reply, &err), 0);
+    assert_int_equal (ama_plan_config_text (&reply.plan, "a", &out, &err), 0);
+    assert_string_equal (out.data,
+                         "configuration.a = 2    env/dev/job.yml:3    instead of 1 env/default/job.yml:3\n"
+                         "configuration.b = \"d\"    env/dev/job.yml:3\n"
+                         "master = \"local[1]\"    env/default/job.yml:1    instead of \"local[*]\" built-in\n"
+                         "spark.a = \"3\"    env/dev/job.yml:2    instead of \"2\" env/dev/spark.yml:1, \"1\" "
+                         "env/dev/spark-defaults.conf:1\n"
+                         "x = 3    a.yml:1    instead of 2 env/dev/job.yml:1, 1 env/default/job.yml:2\n");
+    ama_plan_reply_done (&reply);
+    request.origins = false; /* a plan that is run is the same whether somebody asked or not */
+    assert_int_equal (ama_plan_build (&request, &reply, &err), 0);
+    assert_int_equal (reply.plan.environment.n_overridden, 0);
+    ama_plan_reply_done (&reply);
+    ama_str_done (&out);
+    scratch_done (&scratch);
+}
+
 static void test_spark_sections (void **state)
 {
     static const file_t files[] = {
@@ -168,6 +329,47 @@ static void test_spark_sections (void **state)
           "spark.x = \"1\"    env/default/job.yml:1\n"
           "spark.y = \"2\"    env/default/job.yml:3\n"
           "spark.z = \"3\"    env/default/job.yml:4\n");
+}
+
+/* Every size that Spark, or an older parser, took; those that Spark does not take are written as it does. What is none is told with its line. */
+static void test_memory (void **state)
+{
+    static const struct {
+        const char *written, *value;
+    } sizes[] = {
+        { "512m", "\"512m\"" },
+        { "1500mb", "\"1500mb\"" },
+        { "2g", "\"2g\"" },
+        { "2GB", "\"2GB\"" },
+        { "1t", "\"1t\"" },
+        { "512k", "\"512k\"" },
+        { "1024", "\"1024\"" },
+        { "1.5g", "\"1536m\"" },
+        { "1GiB", "\"1024m\"" },
+        { "0.5t", "\"524288m\"" },
+        { "some", NULL },
+        { "2 g", NULL },
+        { "-1g", NULL },
+        { "1x", NULL },
+        { "", NULL },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_SIZE (sizes); i++) {
+        char text[128];
+        const file_t files[] = { { "env/default/spark.yml", text } };
+        ama_plan_reply_t reply;
+        (void) snprintf (text, sizeof text, "\nspark.executor.memory: '%s'\n", sizes[i].written);
+        free (show (files, 1, "", NULL, &reply));
+        assert_int_equal (reply.ok, sizes[i].value != NULL);
+        if (sizes[i].value)
+            assert_string_equal (reply.plan.environment.spark[0].value, sizes[i].value);
+        else {
+            assert_int_equal (reply.problems[0].line, 2);
+            assert_string_equal (reply.problems[0].file, "env/default/spark.yml");
+        }
+        ama_plan_reply_done (&reply);
+    }
 }
 
 static void test_two_documents (void **state)
@@ -214,18 +416,18 @@ static void test_action (void **state)
 
     (void) state;
     SHOW (by_folder, "dev", "a",
-          "configuration.limit = 3    src/a/env/dev/20.yml:1\n"
+          "configuration.limit = 3    src/a/env/dev/20.yml:1    instead of 1 env/dev/job.yml:1\n"
           "configuration.x = 1    env/dev/job.yml:1\n"
           "configuration.y = 2    src/a/env/dev/10.yml:1\n"
           "master = \"local[*]\"    built-in\n");
     SHOW (by_docs_folder, "dev", "a",
-          "configuration.limit = 5    src/a/dev/a.json:1\n"
+          "configuration.limit = 5    src/a/dev/a.json:1    instead of 1 env/dev/job.yml:1\n"
           "master = \"local[*]\"    built-in\n");
     SHOW (by_template, "dev", "a",
           "configuration.common = true    common/dev.yml:1\n"
-          "configuration.limit = 7    cfg/dev/a.yml:1\n"
+          "configuration.limit = 7    cfg/dev/a.yml:1    instead of 1 env/dev/job.yml:1\n"
           "master = \"local[*]\"    built-in\n"
-          "persist = \"never\"    maki.yml:4\n");
+          "persist = \"never\"    maki.yml:4    instead of \"always\" maki.yml:1\n");
     SHOW (missing, "dev", "a",
           "master = \"local[*]\"    built-in\n"
           "maki.yml:2:50: warning: config: there is no ‘cfg/dev’ [AMA-E0012]\n");
@@ -249,9 +451,9 @@ static void test_action_document (void **state)
     (void) state;
     SHOW (
         files, "", "a",
-        "configuration.limit = 2    a.yml:7\n"
+        "configuration.limit = 2    a.yml:7    instead of 1 env/default/job.yml:2\n"
         "master = \"local[*]\"    built-in\n"
-        "outputRootPath = \"/two\"    a.yml:1\n"
+        "outputRootPath = \"/two\"    a.yml:1    instead of \"/one\" env/default/job.yml:1\n"
         "persist = \"never\"    maki.yml:2\n"
         "topic = \"rain\"    a.yml:8\n"
         "a.yml:3:1: warning: ‘master’ has no effect for one action (put it into the environment) [AMA-E0009]\n"
@@ -293,7 +495,7 @@ static void test_conf_format (void **state)
     static const char text[] =
         "spark.a 1\nspark.b:2\nspark.c = 3\n  spark.d\t4\nspark.e\\ f 5\nspark.g \\u0041\\n\\\\x\n! no\n"
         "spark.h\nspark.i 1 = 2\r\nspark.j last";
-    ama_settings_t *settings = ama_settings_new ();
+    ama_settings_t *settings = ama_settings_new (false);
     ama_problems_t problems = { 0 };
 
     (void) state;
@@ -315,11 +517,14 @@ static void test_conf_format (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_json),           cmocka_unit_test (test_folder),
-        cmocka_unit_test (test_fallback),       cmocka_unit_test (test_shapes),
-        cmocka_unit_test (test_spark_sections), cmocka_unit_test (test_two_documents),
-        cmocka_unit_test (test_action),         cmocka_unit_test (test_action_document),
-        cmocka_unit_test (test_unknown),        cmocka_unit_test (test_conf_format),
+        cmocka_unit_test (test_json),          cmocka_unit_test (test_folder),
+        cmocka_unit_test (test_any_file),      cmocka_unit_test (test_datasets),
+        cmocka_unit_test (test_session_files), cmocka_unit_test (test_fallback),
+        cmocka_unit_test (test_shapes),        cmocka_unit_test (test_spark_sections),
+        cmocka_unit_test (test_memory),        cmocka_unit_test (test_two_documents),
+        cmocka_unit_test (test_action),        cmocka_unit_test (test_action_document),
+        cmocka_unit_test (test_origins),       cmocka_unit_test (test_unknown),
+        cmocka_unit_test (test_conf_format),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -17,8 +17,8 @@
 static const struct {
     const char *folder, *env;
 } jobs[] = {
-    { "e1-first", "pier" }, { "e2-mixed", "lab" },     { "e3-templates", "" },
-    { "e4-liberal", "" },   { "e6-dependencies", "" },
+    { "e1-first", "pier" }, { "e2-mixed", "lab" }, { "e3-templates", "" },
+    { "e4-liberal", "" },   { "e5-datasets", "" }, { "e6-dependencies", "" },
 };
 
 static void add_dependencies (const ama_plan_plan_t *plan, ama_str_t *out)

@@ -17,7 +17,8 @@ static const struct {
 } cases[] = {
     { "plain", "val a = AmaContext.getDataFrame(\"start\", \"odd\")", "1:9 start.odd;" },
     { "with a format", "AmaContext.getDataset[T](\"start\", \"odd\", \"json\")", "1:1 start.odd;" },
-    { "type arguments", "AmaContext.getRDD[Map[String, (Int)]](\"a\",\"b\")", "" },
+    { "type arguments", "AmaContext.getRDD[Map[String, (Int, A => B)]](\"a\",\"b\")", "1:1 a.b;" },
+    { "a type that does not close", "AmaContext.getRDD[(Int, Int](\"a\",\"b\")", "" },
     { "nested type", "AmaContext.getRDD[Map[String, Int]](\"a\",\"b\")", "1:1 a.b;" },
     { "over lines", "\nAmaContext\n  .getRDD [Int]\n (\n \"a\" ,\n \"b\"\n )", "2:1 a.b;" },
     { "comments inside", "AmaContext/*x*/.getRDD(// y\n\"a\",/* \"c\" */\"b\")", "1:1 a.b;" },

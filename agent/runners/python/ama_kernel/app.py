@@ -14,7 +14,7 @@ from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.session import DELIM, Session
 from traitlets.config import Config
 
-from ama_kernel.context import environment
+from ama_kernel.context import environment, given
 from ama_kernel.journal import Capture, Journal, Pipe
 from ama_kernel.script import Script, search_path
 
@@ -187,6 +187,7 @@ def serve(order, journal_fd):
     journal = Journal(journal_fd)
     faulthandler.enable(os.fdopen(os.dup(2), "wb", buffering=0), all_threads=False)     # past the journal: for a process that is about to die
     Kernel.order = order
+    given.update(order)
     Kernel.script = Script(order["file"], order["path"], order["repo"])
     Kernel.capture = Capture(journal)
     sys.stdout, sys.stderr = (stream_on(journal, channel) for channel in (1, 2))

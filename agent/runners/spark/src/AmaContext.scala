@@ -11,13 +11,22 @@ import scala.jdk.CollectionConverters._
 /** The environment that a run was given. Goes along into tasks. */
 final case class Environment(
     name: String, master: String, inputRootPath: String, outputRootPath: String, workingDir: String,
-    configuration: Map[String, String])
+    configuration: Map[String, String])(val datasets: Map[String, NamedData] = Map.empty)
+
+/** A named dataset: what its entry has, and what stands there under options or args. */
+final case class NamedData(name: String, kind: String, keys: Map[String, String], options: Map[String, String])
 
 object Environment {
   def apply(json: JsonNode): Environment = {
     def text(name: String) = json.path(name).asText("")
     val configuration = json.path("configuration").properties.asScala.map(e => e.getKey -> plain(e.getValue)).toMap
-    Environment(text("name"), text("master"), text("inputRootPath"), text("outputRootPath"), text("workingDir"), configuration)
+    val datasets = json.path("datasets").properties.asScala.map(e => e.getKey -> dataset(e.getKey, e.getValue)).toMap
+    Environment(text("name"), text("master"), text("inputRootPath"), text("outputRootPath"), text("workingDir"), configuration)(datasets)
+  }
+
+  private def dataset(name: String, json: JsonNode): NamedData = {
+    def map(node: JsonNode) = node.properties.asScala.map(e => e.getKey -> plain(e.getValue)).toMap
+    NamedData(name, json.path("type").asText(""), map(json) - "type", map(json.path("args")) ++ map(json.path("options")))
   }
 
   private def plain(value: JsonNode): String =
@@ -49,6 +58,52 @@ final class AmaContext private[kernel] (
   def getDataset[T: Encoder](action: String, name: String, format: String = "parquet"): Dataset[T] =
     getDataFrame(action, name, format).as[T]
 
+  // ---- datasets that the environment names
+
+  def datasetConfiguration(name: String): Map[String, String] = named(name).keys
+
+  def getDataset(name: String): DataFrame = {
+    val data = named(name)
+    data.kind match {
+      case "file" => spark.read.format(format(data)).options(options(data)).load(address(data))
+      case "hive" => spark.table(table(data))
+      case _      => throw refusal(data)
+    }
+  }
+
+  /** Writes it as the dataset's mode says, which is to overwrite if there is none. */
+  def persist(name: String, data: Dataset[_]): Unit = write(named(name), data, mode(named(name)))
+
+  def persist(name: String, data: Dataset[_], overwrite: Boolean): Unit = {
+    val own = mode(named(name))
+    write(named(name), data, if (overwrite) "overwrite" else if (own == "overwrite") "error" else own)
+  }
+
+  private def write(to: NamedData, data: Dataset[_], mode: String): Unit = to.kind match {
+    case "file" => data.write.format(format(to)).options(options(to)).mode(mode).save(address(to))
+    case "hive" =>
+      val writer = data.write.mode(mode)
+      to.keys.get("format").filter(_.nonEmpty).foreach(writer.format)
+      writer.saveAsTable(table(to))
+    case _      => throw refusal(to)
+  }
+
+  private def named(name: String): NamedData = env.datasets.getOrElse(name,
+    throw new NoSuchElementException(s"there is no dataset $name; there is ${if (env.datasets.isEmpty) "none" else env.datasets.keys.toSeq.sorted.mkString(", ")}"))
+
+  private def refusal(data: NamedData) = new UnsupportedOperationException(
+    if (data.kind == "generic") s"${data.name} is a generic dataset: datasetConfiguration says all there is of it"
+    else s"${data.name} is a dataset of the type ${data.kind}, which can not be loaded")
+
+  private def format(data: NamedData): String  = data.keys.get("format").filter(_.nonEmpty).getOrElse("parquet")
+  private def mode(data: NamedData): String    = data.keys.get("mode").filter(_.nonEmpty).getOrElse("overwrite").toLowerCase(java.util.Locale.ROOT)
+  private def address(data: NamedData): String = Seq("uri", "url", "path").flatMap(data.keys.get).find(_.nonEmpty).getOrElse("")
+  private def table(data: NamedData): String   = (data.keys.get("database").filter(_.nonEmpty).toSeq :+ data.keys("table")).mkString(".")
+  private def options(data: NamedData): Map[String, String] =
+    data.keys.filter { case (key, _) => AmaContext.Options(key) } ++ data.keys.get("separator").map("sep" -> _) ++ data.options
+
+  // ---- copies
+
   /** Stores a copy under the working folder, where it outlives the session. */
   def saveDataFrame(data: DataFrame, action: String, name: String): Unit =
     data.write.mode(SaveMode.Overwrite).parquet(path(action, name).toString)
@@ -69,6 +124,12 @@ final class AmaContext private[kernel] (
     if (env.workingDir.isEmpty || !exists(path(action, name))) throw new NoSuchElementException(handover.missing(action, name))
     path(action, name).toString
   }
+}
+
+private object AmaContext {
+  /** What of an entry is for Spark's readers and writers; as in amaterasu/pyspark/runtime.py. */
+  val Options: Set[String] =
+    Set("header", "inferSchema", "multiLine", "sep", "encoding", "quote", "escape", "nullValue", "dateFormat", "timestampFormat")
 }
 
 /** The names that every statement finds: the prelude imports this object's members. Tasks get a copy without the session. The session may

@@ -14,7 +14,7 @@ object WarmUp {
   def main(args: Array[String]): Unit = {
     val folder = Path.of(args(0)).toAbsolutePath
     Outlet.install()
-    val host = new Host(Options(Map("AMA_RUN" -> "warm-up")).copy(environment = Environment("", "", "", folder.toString, folder.toString, Map())))
+    val host = new Host(Options(Map("AMA_RUN" -> "warm-up")).copy(environment = Environment("", "", "", folder.toString, folder.toString, Map())()))
     host.start(ConnectionInfo(connection(folder, "main")))
     val main = new Client(folder, "main")
     main.ask("control", "ama_session_request", Json.obj())

@@ -1,37 +1,18 @@
 """AmaContext of PySpark actions: what earlier actions left, and the datasets that the environment names."""
-import json
+from amaterasu.datasets import DatasetManager, DatasetNotFoundError, DatasetTypeNotSupported, refusal  # noqa: F401
+from amaterasu.runtime import Builder
 
 _current = None
-
-
-class DatasetNotFoundError(Exception):
-    """The environment names no such dataset."""
-
-
-class DatasetTypeNotSupported(Exception):
-    """A dataset of a kind that can not be loaded."""
-
-
-class _Datasets:
-    """What datasets.yaml of the action's folder says; the agent writes it as JSON."""
-
-    def __init__(self, path):
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-        self._known = {entry["name"]: {**entry, "type": kind} for kind, entries in document.items() for entry in entries or [] if "name" in entry}
-
-    def get_dataset_configuration(self, name):
-        if name not in self._known:
-            raise DatasetNotFoundError(f"there is no dataset {name}; there {'is' if len(self._known) == 1 else 'are'} {', '.join(self._known) or 'none'}")
-        return self._known[name]
+READER = ("header", "inferSchema", "multiLine", "sep", "encoding", "quote", "escape", "nullValue", "dateFormat", "timestampFormat")
 
 
 class AmaContext:
     """One for each action: `ama_context`, or AmaContext.builder().build()."""
 
     def __init__(self, attached, env, order):
-        self._attached, self._datasets = attached, None
+        self._attached = attached
         self.env, self.job_id = env, order["run"]
+        self.dataset_manager = DatasetManager(order["env"].get("datasets", {}))
 
     @property
     def sc(self):
@@ -45,57 +26,61 @@ class AmaContext:
         """What an earlier action left under that name: live, or the copy that was saved in this format."""
         return self._attached.get_dataframe(action_name, dataset_name, format)
 
-    @property
-    def dataset_manager(self):
-        if self._datasets is None:
-            self._datasets = _Datasets("datasets.yaml")
-        return self._datasets
-
     def get_dataset(self, name):
+        """A data frame of all that the dataset has."""
         conf = self.dataset_manager.get_dataset_configuration(name)
         if conf["type"] == "file":
-            return self.spark.read.format(conf.get("format", "parquet")).load(conf.get("uri") or conf.get("url"))
+            return self.spark.read.format(_format(conf)).options(**_options(conf)).load(_address(conf))
         if conf["type"] == "hive":
             return self.spark.table(_table(conf))
-        raise _refusal(conf)
+        raise refusal(conf)
 
-    def persist(self, name, data, overwrite=True):
+    def persist(self, name, data, overwrite=None):
+        """Writes it. Without a word it is as the dataset's `mode` says, which is to overwrite if there is none; False never overwrites."""
         conf = self.dataset_manager.get_dataset_configuration(name)
-        mode = "overwrite" if overwrite else conf.get("mode", "error")
+        mode = conf.get("mode", "overwrite").lower() if overwrite is not True else "overwrite"
+        if overwrite is False and mode == "overwrite":
+            mode = "error"
         if conf["type"] == "file":
-            data.write.format(conf.get("format", "parquet")).mode(mode).save(conf.get("uri") or conf.get("url"))
+            data.write.format(_format(conf)).options(**_options(conf)).mode(mode).save(_address(conf))
         elif conf["type"] == "hive":
-            data.write.mode(mode).saveAsTable(_table(conf))
+            writer = data.write.mode(mode)
+            (writer.format(_format(conf)) if conf.get("format") else writer).saveAsTable(_table(conf))
         else:
-            raise _refusal(conf)
+            raise refusal(conf)
 
     @staticmethod
     def builder():
-        return _Builder()
+        return Builder(_build)
+
+
+def _format(conf):
+    return conf.get("format") or "parquet"
+
+
+def _address(conf):
+    return conf.get("uri") or conf.get("url") or conf["path"]
+
+
+def _options(conf):
+    """Spark's own words in the entry, the old `separator`, and whatever stands under options or args."""
+    own = {key: conf[key] for key in READER if key in conf}
+    if "separator" in conf:
+        own["sep"] = conf["separator"]
+    for key in ("args", "options"):
+        if isinstance(conf.get(key), dict):
+            own.update(conf[key])
+    return {key: value for key, value in own.items() if value is not None}
 
 
 def _table(conf):
     return f"{conf['database']}.{conf['table']}" if conf.get("database") else conf["table"]
 
 
-def _refusal(conf):
-    if conf["type"] == "generic":
-        return NotImplementedError(f"{conf['name']} is a generic dataset: its configuration is all there is of it")
-    return DatasetTypeNotSupported(f"datasets of the type {conf['type']} can not be loaded")
-
-
-class _Builder:
-    """The session is the run's, and is there: what used to be set to make one changes nothing."""
-
-    def _same(self, *_args, **_more):
-        return self
-
-    set_env_path = set_runtime_path = set_datasets_path = as_type = setMaster = set = _same
-
-    def build(self):
-        if _current is None:
-            raise RuntimeError("there is no Spark session in this action: its runner is not pyspark")
-        return _current
+def _build():
+    if _current is None:
+        raise RuntimeError("there is no Spark session in this action: its runner is not pyspark")
+    return _current
 
 
 def _use(attached, env, order):

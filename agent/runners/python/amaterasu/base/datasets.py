@@ -1,0 +1,2 @@
+"""See base."""
+from amaterasu.datasets import DatasetNotFoundError, DatasetTypeNotSupported, DatasetTypes  # noqa: F401

@@ -1,0 +1,1 @@
+print("paging " + env.configuration["to"])

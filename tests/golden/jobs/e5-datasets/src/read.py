@@ -1,0 +1,1 @@
+ama_context.get_dataset("trips").count()
