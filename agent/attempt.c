@@ -219,6 +219,12 @@ static void on_stall (void *arg)
     pause_runner (attempt, false);
 }
 
+void ama_attempt_shed (ama_attempt_t *attempt)
+{
+    if (attempt->paused)
+        on_stall (attempt);
+}
+
 /* ---- end ---- */
 
 static void forget_told (ama_attempt_t *attempt)

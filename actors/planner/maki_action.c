@@ -183,13 +183,40 @@ static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_
     ama_str_done (&hint);
 }
 
+static bool is_kernel_name (const char *text)
+{
+    return strlen (text) <= 128 && text[0] != '.' && is_word_char (text[0])
+           && text[strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/* at: the runner's type; slot and name: of runner.name, which only runners over any kernel have. */
+static void take_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_yaml_t *at, const ama_slot_t *slot,
+                         const char *name)
+{
+    bool wanted = strcmp (action->runner->name, "kernel") == 0;
+
+    if (name && !is_kernel_name (name))
+        (void) ama_yaml_error (slot->value, AMA_E_INVALID, self->problems, "as `jupyter kernelspec list` shows them",
+                               "%s is no name of a kernel", AMA_QUOTE (name));
+    else if (name && !wanted)
+        (void) ama_yaml_warn (slot->key, AMA_E_UNSUPPORTED, self->problems, "leave it out",
+                              "runner.name has no meaning for %s", action->runner->name);
+    else if (!name && wanted)
+        (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {type: kernel, name: bash}",
+                               "the runner kernel without the name of a kernel");
+    if (!wanted)
+        return;
+    action->plan.has_kernel = true;
+    action->plan.kernel.name = ama_strdup (name ? name : "");
+}
+
 static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots)
 {
     enum { IN_GROUP, IN_TYPE, IN_NAME, IN_COUNT };
     static const ama_word_t inner[IN_COUNT] = { { "group", NULL, 0 }, { "type", NULL, 0 }, { "name", NULL, 0 } };
     const ama_yaml_t *block = ama_slot_value (&slots[RUNNER]), *at = action->node;
-    const char *group = NULL, *type = NULL;
-    ama_slot_t in[IN_COUNT];
+    const char *group = NULL, *type = NULL, *name = NULL;
+    ama_slot_t in[IN_COUNT] = { 0 };
     bool good = true;
 
     if (block && block->kind == AMA_YAML_SCALAR) {
@@ -203,6 +230,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         (void) ama_words_match (block, "runner", inner, IN_COUNT, in, AMA_STRANGERS_ERROR, self->problems);
         group = word_of (&in[IN_GROUP], "runner.group", self->problems, &good);
         type = word_of (&in[IN_TYPE], "runner.type", self->problems, &good);
+        name = word_of (&in[IN_NAME], "runner.name", self->problems, &good);
         at = type ? in[IN_TYPE].value : at;
     }
     else {
@@ -225,6 +253,8 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         unknown_runner (at, group, type, self->problems);
     else if (!action->runner->ready)
         later_runner (at, action->runner, self->problems);
+    else
+        take_kernel (self, action, at, &in[IN_NAME], name);
 }
 
 /* ---- file ---- */

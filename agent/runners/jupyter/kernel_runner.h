@@ -12,6 +12,7 @@ typedef struct {
     ama_runner_t runner; /* the first */
     const char *folder;
     bool session; /* it is attached to the run's Spark session */
+    bool stock;   /* any kernel that is installed */
 } ama_kernel_kind_t;
 
 /* By the name of plan.action.runner; NULL: none of these. */

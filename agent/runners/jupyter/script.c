@@ -77,13 +77,20 @@ void ama_script_trouble (ama_script_t *script, const json_t *content)
 
 /* ---- statements ---- */
 
+const char *ama_script_file (const ama_script_t *script, const json_t *statement)
+{
+    const char *file = ama_jupyter_string (statement, "file");
+
+    return *file ? file : script->attempt->file;
+}
+
 static ama_report_event_t statement_event (const ama_script_t *script, ama_event_type_t type)
 {
     const json_t *statement = json_array_get (script->statements, script->next);
 
     return (ama_report_event_t){
         .type = type,
-        .file = script->attempt->file,
+        .file = (char *) ama_script_file (script, statement),
         .has_line = true,
         .line = number (statement, "line"),
         .has_end_line = true,
@@ -154,8 +161,7 @@ static void on_failed_statement (ama_script_t *script, const json_t *reply)
             : session ? "session-lost"
             : oom     ? "oom"
                       : "error",
-            name, text, event.n_frames ? frames[0].file : script->attempt->file,
-            event.n_frames ? frames[0].line : event.line);
+            name, text, event.n_frames ? frames[0].file : event.file, event.n_frames ? frames[0].line : event.line);
 }
 
 void ama_script_fail (ama_script_t *script, const ama_outcome_t *outcome)

@@ -57,6 +57,9 @@ void ama_script_said (const ama_jupyter_message_t *message, void *arg);
 /* Sends the statement under way, if there is one. It may be sent again: the kernel knows it by its serial. */
 void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client);
 
+/* The file of one of its statements, for events. */
+const char *ama_script_file (const ama_script_t *script, const json_t *statement);
+
 /* The outcome; the first one counts. */
 void ama_script_finish (ama_script_t *script, const ama_outcome_t *outcome);
 /* A request was not answered, or not well. */
