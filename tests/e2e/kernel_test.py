@@ -1,8 +1,19 @@
 """Actions of any installed kernel: what is told of each statement, how they end, and that nothing of them is left."""
+import functools
 import json
+import subprocess
+import time
 import unittest
 
-from house import House
+from house import SOURCE, House, cache_folder
+
+
+@functools.cache
+def python():
+    """The Python of the environment of actions, which has ZeroMQ and Jupyter's own client."""
+    script = SOURCE / "agent/runners/python/install.sh"
+    said = subprocess.run([script, f"{cache_folder()}/amaterasu"], check=True, capture_output=True, text=True).stdout
+    return next(line[5:] for line in said.splitlines() if line.startswith("exec="))
 
 
 def kernel(name, file, **more):
@@ -40,6 +51,136 @@ class Stock(Kernels):
         end = events.one("attempt.ended")
         self.assertEqual((end["state"], end["cause"], end["file"], end["line"]), ("failed", "error", "src/a.py", 12))
         self.assertEqual(self.processes(), [])
+
+
+class Misbehaving(Kernels):
+    """Each duty of a robust client, by a kernel that does what it should not."""
+
+    def setUp(self):
+        super().setUp()
+        for mode in ("", "late", "deaf", "crash", "mute", "message"):
+            folder = self.folder / "home/.local/share/jupyter/kernels" / (f"fake-{mode}" if mode else "fake")
+            folder.mkdir(parents=True)
+            (folder / "fake_kernel.py").write_text((SOURCE / "tests/tools/fake_kernel.py").read_text())
+            spec = {"argv": [python(), "{resource_dir}/fake_kernel.py", "{connection_file}", mode], "display_name": "Fake", "language": "fake",
+                    "env": {"OF_THE_SPEC": "yes"}, "interrupt_mode": "message" if mode == "message" else "signal"}
+            (folder / "kernel.json").write_text(json.dumps(spec))
+
+    def fake(self, text, mode="", exit=0, within=None, **more):
+        repo = self.job({"a.txt": text}, [kernel(f"fake-{mode}" if mode else "fake", "a.txt", **more)])
+        begun = time.monotonic()
+        events = self.run_events(repo, exit=exit)
+        if within:
+            self.assertLess(time.monotonic() - begun, within)
+        self.assertEqual(self.processes(), [])
+        return events
+
+    def text(self, events):
+        return "\n".join(e["text"] for e in events.find("output"))
+
+    # ---- the beginning
+
+    def test_nothing_runs_before_iopub_is_heard(self):
+        events = self.fake("say first word\n", "late")
+        self.assertEqual(self.story(events), [("stdout", "first word"), (1, "ok", "")])
+
+    def test_a_kernel_whose_iopub_is_never_heard(self):
+        end = self.fake("say x\n", "deaf", exit=5).one("attempt.ended")
+        self.assertEqual((end["state"], end["error"]["name"]), ("errored", "kernel"))
+        self.assertIn("iopub", end["error"]["message"])
+
+    def test_a_kernel_that_dies_before_it_answers_shows_why(self):
+        events = self.fake("say x\n", "crash", exit=5, within=10)
+        self.assertEqual(self.text(events), "the library it needs is missing")
+        self.assertEqual(events.one("attempt.ended")["error"]["message"], "fake-crash ended with exit code 3 before the first statement")
+
+    def test_a_kernel_that_never_answers_is_ended_by_the_timeout(self):
+        end = self.fake("say x\n", "mute", exit=1, within=15, timeout="1s").one("attempt.ended")
+        self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
+
+    def test_one_that_is_not_installed(self):
+        repo = self.job({"a.txt": "x\n"}, [kernel("nowhere", "a.txt")])
+        end = self.run_events(repo, exit=5).one("attempt.ended")
+        self.assertEqual(end["cause"], "dependency")
+        self.assertRegex(end["error"]["message"], "^no kernel nowhere is installed; there are: .*fake")
+
+    # ---- what it says
+
+    def test_only_what_belongs_to_the_statement_counts(self):
+        events = self.fake("foreign\nforge\nsay mine\nvalue 1\n# %%\nsay next\n")
+        self.assertEqual(self.story(events), [("stdout", "mine"), (1, "ok", "1"), ("stdout", "next"), (6, "ok", "")])
+
+    def test_messages_that_nobody_knows_or_that_are_broken(self):
+        events = self.fake("strange\nsay still here\n")
+        self.assertEqual(self.story(events), [("stdout", "still here"), (1, "ok", "")])
+
+    def test_a_reply_before_the_output(self):
+        events = self.fake("early\nsay late word\n# %%\nsay next\n")
+        self.assertEqual(self.story(events), [("stdout", "late word"), (1, "ok", ""), ("stdout", "next"), (4, "ok", "")])
+
+    def test_an_idle_that_never_comes(self):
+        events = self.fake("say word\nnoidle\n# %%\nsay next\n", within=20)
+        self.assertEqual(self.story(events), [("stdout", "word"), (1, "ok", ""), ("stdout", "next"), (4, "ok", "")])
+        self.assertIn("some of its output may be missing", events.one("warning")["text"])
+
+    def test_a_reply_that_never_comes(self):
+        end = self.fake("noreply\n", exit=5, within=20).one("attempt.ended")
+        self.assertEqual((end["state"], end["error"]["message"]), ("errored", "it says that it is idle, and did not answer"))
+
+    def test_rich_display_and_errors_are_plain_text(self):
+        events = self.fake("show\nvalue ^[32mgreen^[0m\n# %%\nsay so far\nfail ^]0;t^\\why\n", exit=1)
+        self.assertEqual(self.story(events), [("stdout", "<Figure>"), (1, "ok", "green"), ("stdout", "so far"), (4, "error", "")])
+        self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "why")
+
+    def test_standard_input_is_refused(self):
+        events = self.fake("say x\n# %%\nask Name?\n", exit=1, within=10)
+        bad = events.one("statement.ended", status="error")
+        self.assertEqual((bad["line"], bad["error"]["name"]), (3, "StdinNotImplementedError"))
+        self.assertEqual(bad["error"]["message"], "it asks for input: Name?, and an action has no standard input")
+        self.assertEqual(events.one("attempt.ended")["line"], 3)
+
+    # ---- how it ends
+
+    def test_a_flood_ends_and_is_told_truly(self):
+        events = self.fake("flood 20000\n# %%\nsay next\n")
+        self.assertEqual([e["status"] for e in events.find("statement.ended")], ["ok", "ok"])
+        shown = [e["text"].split()[0] for e in events.find("output")]
+        missing = 20001 - len(shown)
+        told = [e for e in events if e["type"] == "gap" or e["type"] == "warning"]
+        self.assertTrue(missing == 0 or told, f"{missing} lines are missing, and nobody says so")
+        self.assertEqual(shown[-1], "next")
+
+    def test_a_message_that_is_too_long(self):
+        events = self.fake("huge\n# %%\nsay next\n", within=30)
+        self.assertEqual([e["status"] for e in events.find("statement.ended")], ["ok", "ok"])
+        self.assertTrue(events.find("warning"))
+
+    def test_killed_in_a_statement(self):
+        events = self.fake("say a\n# %%\ndie 9\n", exit=1, within=8)
+        self.assertEqual(self.story(events), [("stdout", "a"), (1, "ok", ""), ("stdout", "last words"), (3, "error", "")])
+        end = events.one("attempt.ended")
+        self.assertEqual((end["state"], end["cause"], end["error"]["message"]), ("failed", "killed", "fake was ended by SIGKILL"))
+        bad = events.one("statement.ended", status="error")
+        self.assertLess(bad["ms"], 2000)
+
+    def test_ended_in_a_statement(self):
+        end = self.fake("exit 4\n", exit=1, within=8).one("attempt.ended")
+        self.assertEqual((end["state"], end["error"]["message"]), ("failed", "fake ended with exit code 4 in the middle of a statement"))
+
+    def test_interrupted_by_signal_and_by_message(self):
+        for mode in ("", "message"):
+            with self.subTest(mode):
+                repo = self.job({"a.txt": "wait\n"}, [kernel(f"fake-{mode}" if mode else "fake", "a.txt", timeout="4s")], name=f"job-{mode}")
+                events = self.run_events(repo, exit=1)
+                end = events.one("attempt.ended")
+                self.assertEqual(self.text(events), "waiting")
+                self.assertLess(end["ms"], 5900, "it was killed after the grace, not interrupted")
+                self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
+                self.assertEqual(self.processes(), [])
+
+    def test_a_hanging_kernel_is_killed_after_the_grace(self):
+        end = self.fake("hang\n", exit=1, within=10, timeout="1s").one("attempt.ended")
+        self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
 
 
 if __name__ == "__main__":
