@@ -61,7 +61,7 @@ static const ama_word_t words[WORDS] = {
     [TIMEOUT] = { "timeout", NULL, AMA_WORD_PLAIN },
     [RESOURCES] = { "resources", NULL, AMA_WORD_PLAIN },
     [LABELS] = { "labels", NULL, AMA_WORD_PLAIN },
-    [PARAMS] = { "params", NULL, AMA_WORD_LATER },
+    [PARAMS] = { "params", NULL, AMA_WORD_PLAIN },
     [SESSION] = { "session", NULL, AMA_WORD_LATER },
     [SECRETS] = { "secrets", NULL, AMA_WORD_LATER },
     [WHEN] = { "when", NULL, AMA_WORD_LATER },
@@ -183,33 +183,6 @@ static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_
     ama_str_done (&hint);
 }
 
-static bool is_kernel_name (const char *text)
-{
-    return strlen (text) <= 128 && text[0] != '.' && is_word_char (text[0])
-           && text[strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
-}
-
-/* at: the runner's type; slot and name: of runner.name, which only runners over any kernel have. */
-static void take_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_yaml_t *at, const ama_slot_t *slot,
-                         const char *name)
-{
-    bool wanted = strcmp (action->runner->name, "kernel") == 0;
-
-    if (name && !is_kernel_name (name))
-        (void) ama_yaml_error (slot->value, AMA_E_INVALID, self->problems, "as `jupyter kernelspec list` shows them",
-                               "%s is no name of a kernel", AMA_QUOTE (name));
-    else if (name && !wanted)
-        (void) ama_yaml_warn (slot->key, AMA_E_UNSUPPORTED, self->problems, "leave it out",
-                              "runner.name has no meaning for %s", action->runner->name);
-    else if (!name && wanted)
-        (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {type: kernel, name: bash}",
-                               "the runner kernel without the name of a kernel");
-    if (!wanted)
-        return;
-    action->plan.has_kernel = true;
-    action->plan.kernel.name = ama_strdup (name ? name : "");
-}
-
 static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots)
 {
     enum { IN_GROUP, IN_TYPE, IN_NAME, IN_COUNT };
@@ -254,7 +227,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
     else if (!action->runner->ready)
         later_runner (at, action->runner, self->problems);
     else
-        take_kernel (self, action, at, &in[IN_NAME], name);
+        ama_maki_kernel (self, action, at, &in[IN_NAME], name);
 }
 
 /* ---- file ---- */
@@ -443,6 +416,7 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     read_name (self, action, &slots[NAME], owner);
     read_file (self, action, &slots[FILE_]);
     read_runner (self, action, slots);
+    ama_maki_params (self, action, &slots[PARAMS]);
     read_artifact (self, action, slots);
     read_exports (self, action, &slots[EXPORTS]);
     read_reads (self, action, &slots[READS]);

@@ -43,4 +43,10 @@ ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_yaml_t *no
 /* Reads one entry of the flow, and its error action. */
 void ama_maki_action (maki_parse_t *self, const ama_yaml_t *node);
 
+/* at: the runner's type; slot and name: of runner.name, which only runners over any kernel have. name may be NULL. */
+void ama_maki_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_yaml_t *at, const ama_slot_t *slot,
+                      const char *name);
+/* The parameters of a notebook. */
+void ama_maki_params (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot);
+
 #endif

@@ -72,6 +72,8 @@ static void settle (ama_script_t *script)
     }
     if (kernel_scope_close (work))
         return;
+    if (work->stock)
+        kernel_stock_end (work);
     work->over = true;
     ama_timer_after (work->soon, 0);
 }
@@ -285,7 +287,7 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
     work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
-    rc = ama_script_load (&work->script, attempt, &host, err);
+    rc = ama_script_load (&work->script, attempt, &host, work->kind->max, err);
     if (rc == 0 && work->kind->session)
         rc = kernel_scope_join (work, message, err);
     if (rc == 0 && work->kind->stock)
@@ -338,9 +340,10 @@ static void done (ama_attempt_t *attempt)
     }
 
 static const ama_kernel_kind_t kinds[] = {
-    { RUNNER ("python"), "python", false, false },
-    { RUNNER ("pyspark"), "python", true, false },
-    { RUNNER ("kernel"), "python", false, true },
+    { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false },
+    { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false },
+    { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false },
+    { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true },
 };
 
 const ama_runner_t *ama_kernel_runner (const char *name)

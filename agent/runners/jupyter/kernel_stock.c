@@ -1,6 +1,6 @@
 /* kernel_stock.c - any installed kernel as one of ours: found, asked until it is heard, its statements followed over iopub
  *
- * Used by kernel_runner.c and kernel_process.c, on the agent's thread. Everything that a kernel says is hostile, for it runs users' code.
+ * Used by kernel_runner.c and kernel_process.c, on the agent's thread; kernel_find.c finds it, kernel_notebook.c is for those whose file is a notebook. Everything that a kernel says is hostile, for it runs users' code.
  *
  *     find ─▶ start ─▶ kernel_info until it answers and iopub is heard ─▶ init code ─▶ cut the file ─▶ statements
  *
@@ -8,14 +8,11 @@
  * its reply has come on shell and "idle" on iopub: the two have no order.
  */
 #include "agent/runners/jupyter/cells.h"
-#include "agent/runners/jupyter/kernel_work.h"
-#include "agent/runners/jupyter/kernelspec.h"
+#include "agent/runners/jupyter/kernel_stock_in.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define AGAIN_MS 50    /* between two questions of whom iopub has not heard of */
 #define DEAF_MS  15000 /* from an answer to the first word on iopub */
@@ -24,29 +21,9 @@
 #define LATE_MS  10000 /* all of that, however much comes */
 #define ECHO_MS                                                                                                        \
     10000 /* a statement that has run for so long when an echo comes shows that the kernel echoes while it works */
-#define SHOWN_MAX   65536 /* bytes of a text that is shown, and of an error's */
-#define FRAMES      32
-#define BANNER_MAX  16384u
-#define CONNECTION  "/connection.json"
-#define PROGRAM_MAX 4096
-
-struct kernel_stock {
-    ama_plan_kernel_t plan; /* owned */
-    ama_kernelspec_t spec;
-    char *language;
-    ama_timer_t *timer; /* what is to come has not come */
-    int64_t answered_ms, heard_ms;
-    bool ready;
-    ama_str_t banner; /* what its process wrote until then */
-    char id[32];      /* of the request under way, "": none */
-    int64_t begun_ms;
-    json_t *reply; /* to it */
-    bool idle;
-    int64_t late_ms; /* when the first of the two came */
-    bool echoes_busy;
-};
-
-typedef struct kernel_stock stock_t;
+#define SHOWN_MAX  65536 /* bytes of a text that is shown, and of an error's */
+#define FRAMES     32
+#define BANNER_MAX 16384u
 
 static int64_t now (const kernel_work_t *work)
 {
@@ -66,148 +43,13 @@ int kernel_stock_join (kernel_work_t *work, const ama_attempt_start_t *start, am
 {
     stock_t *stock;
 
-    if (!start->has_kernel || !start->kernel.name[0])
-        return ama_err_set (err, AMA_E_INVALID, "the plan does not say which kernel");
+    if (!start->has_kernel)
+        return ama_err_set (err, AMA_E_INVALID, "the plan says nothing of its kernel");
     stock = work->stock = ama_calloc (1, sizeof *stock);
     ama_plan_kernel_copy (&start->kernel, &stock->plan);
     stock->language = ama_strdup ("");
     stock->timer = ama_timer_new (work->script.attempt->agent->ctx, on_late, work);
-    return 0;
-}
-
-bool kernel_stock_needs_python (const kernel_work_t *work)
-{
-    return strcmp (work->stock->plan.name, "python3") == 0;
-}
-
-static char *above (const char *path)
-{
-    const char *slash = strrchr (path, '/');
-
-    return slash && slash > path ? ama_strndup (path, (size_t) (slash - path)) : ama_strdup ("/");
-}
-
-static int find_spec (const kernel_work_t *work, char *const *python, ama_err_t *err)
-{
-    stock_t *stock = work->stock;
-    char **data = ama_calloc (2, sizeof *data);
-    ama_str_t path = { 0 };
-    char *prefix;
-    int rc;
-
-    if (!python[0]) {
-        free (data);
-        return ama_kernelspec_find ((const char *const *) work->script.attempt->agent->kernels, stock->plan.name,
-                                    &stock->spec, err);
-    }
-    prefix = above (python[0]);
-    ama_str_printf (&path, "%s/share/jupyter", prefix);
-    data[0] = ama_str_take (&path);
-    rc = ama_kernelspec_find ((const char *const *) data, stock->plan.name, &stock->spec, err);
-    free (prefix);
-    ama_strv_free (data);
-    return rc;
-}
-
-/* The absolute path of a program; NULL: there is none. Returns owned. */
-static char *find_program (const kernel_work_t *work, const char *word, char *const *python)
-{
-    const char *path = work->script.attempt->agent->conf.path;
-    char at[PROGRAM_MAX];
-
-    if (strchr (word, '/'))
-        return *word == '/' && access (word, X_OK) == 0 ? ama_strdup (word) : NULL;
-    for (; *python; python++)
-        if (snprintf (at, sizeof at, "%s/%s", *python, word) < (int) sizeof at && access (at, X_OK) == 0)
-            return ama_strdup (at);
-    while (*path) {
-        size_t size = strcspn (path, ":");
-        if (*path == '/' && snprintf (at, sizeof at, "%.*s/%s", (int) size, path, word) < (int) sizeof at
-            && access (at, X_OK) == 0)
-            return ama_strdup (at);
-        path += size + (path[size] == ':');
-    }
-    return NULL;
-}
-
-/* What belongs to a program that was installed into a folder of its own: PREFIX/bin/program. */
-static void open_prefix (const kernel_work_t *work, const char *program)
-{
-    static const char *const parts[] = { "bin", "lib", "lib64", "libexec", "etc", "share/jupyter", "pyvenv.cfg" };
-    char *bin = above (program), *prefix = above (bin);
-
-    for (size_t i = 0; strcmp (prefix, "/") != 0 && i < ARRAY_SIZE (parts); i++) {
-        ama_str_t path = { 0 };
-        ama_str_printf (&path, "%s/%s", prefix, parts[i]);
-        ama_confine_read (work->confine, path.data);
-        ama_str_done (&path);
-    }
-    free (bin);
-    free (prefix);
-}
-
-static void open_all (const kernel_work_t *work, const char *program)
-{
-    char *real = realpath (program, NULL);
-
-    ama_confine_read (work->confine, work->stock->spec.folder);
-    open_prefix (work, program);
-    if (real && strcmp (real, program) != 0)
-        open_prefix (work, real);
-    free (real);
-}
-
-/* In a folder of mode 0700; the key in it lets run code as the action. */
-static char *write_connection (const kernel_work_t *work, ama_err_t *err)
-{
-    json_t *json = ama_jupyter_connection (&work->place, work->key);
-    char *text = json_dumps (json, JSON_COMPACT);
-    ama_str_t path = { 0 };
-    int rc = ama_folder_write (work->sockets, CONNECTION + 1, text ? text : "", text ? strlen (text) : 0, err);
-
-    json_decref (json);
-    free (text);
-    ama_str_printf (&path, "%s%s", work->sockets, CONNECTION);
-    if (rc == 0)
-        return ama_str_take (&path);
-    ama_str_done (&path);
-    return NULL;
-}
-
-static void set_environment (kernel_work_t *work)
-{
-    for (char **at = work->stock->spec.env; *at; at++) {
-        size_t size = strcspn (*at, "=");
-        char *name = ama_strndup (*at, size);
-        ama_env_set (&work->env, name, *at + size + 1);
-        free (name);
-    }
-}
-
-int kernel_stock_prepare (kernel_work_t *work, char *const *python, char ***ret_exec, ama_err_t *err)
-{
-    char *connection, **exec, *program;
-    int rc = find_spec (work, python, err);
-
-    if (rc < 0)
-        return rc;
-    set_environment (work);
-    if (!(connection = write_connection (work, err)))
-        return AMA_E_IO;
-    exec = ama_kernelspec_command (&work->stock->spec, connection);
-    free (connection);
-    program = find_program (work, exec[0], python);
-    if (!program) {
-        rc = ama_err_set (err, AMA_E_NOT_FOUND, "%s/kernel.json: there is no program %s", work->stock->spec.folder,
-                          exec[0]);
-        ama_strv_free (exec);
-        return rc;
-    }
-    free (exec[0]);
-    exec[0] = program;
-    open_all (work, program);
-    *ret_exec = exec;
-    return 0;
+    return work->kind->notebook ? stock_open_notebook (work, start, err) : 0;
 }
 
 /* ---- the beginning ---- */
@@ -282,11 +124,17 @@ static void begin_request (kernel_work_t *work)
     stock->reply = NULL;
 }
 
+static json_t *split (const kernel_work_t *work)
+{
+    const stock_t *stock = work->stock;
+
+    return stock->notebook ? ama_notebook_statements (stock->notebook, work->script.attempt->file)
+                           : ama_cells_split (work->script.source, stock->plan.split, stock->plan.marker);
+}
+
 static void cut (kernel_work_t *work)
 {
-    const ama_plan_kernel_t *plan = &work->stock->plan;
-    json_t *answer = json_pack ("{s:s, s:o}", "status", "ok", "statements",
-                                ama_cells_split (work->script.source, plan->split, plan->marker));
+    json_t *answer = json_pack ("{s:s, s:o}", "status", "ok", "statements", split (work));
 
     ama_script_split (&work->script, answer);
     json_decref (answer);
@@ -323,6 +171,8 @@ void kernel_stock_send (kernel_work_t *work)
 
     (void) snprintf (stock->id, sizeof stock->id, "statement-%zu", work->script.next + 1);
     begin_request (work);
+    if (stock->notebook)
+        ama_notebook_begin (stock->notebook, statement (work, work->script.next));
     ama_script_execute (&work->script, work->client);
 }
 
@@ -375,6 +225,13 @@ static char *plain (const json_t *text)
     return fit;
 }
 
+/* Its author expects it. */
+static bool may_fail (const kernel_work_t *work)
+{
+    return json_is_true (json_object_get (statement (work, work->script.next), "may-fail"))
+           && !work->script.attempt->cancelled;
+}
+
 /* As our own kernels say it. Returns owned. */
 static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
 {
@@ -383,7 +240,7 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
     char *text = plain (json_object_get (reply, "evalue"));
     json_t *json;
 
-    if (strcmp (status, "ok") == 0) {
+    if (strcmp (status, "ok") == 0 || may_fail (work)) {
         free (text);
         return json_pack ("{s:s}", "status", "ok");
     }
@@ -423,6 +280,8 @@ static void end_request (kernel_work_t *work)
     if (work->script.statements)
         (void) json_object_set (statement (work, work->script.next), "execution",
                                 json_object_get (stock->reply, "execution_count"));
+    if (stock->notebook)
+        ama_notebook_end (stock->notebook, json_integer_value (json_object_get (stock->reply, "execution_count")));
     reply = as_ours (work, stock->reply);
     message.content = reply;
     if (strcmp (id, "init") == 0)
@@ -520,11 +379,21 @@ static void on_result (kernel_work_t *work, const ama_jupyter_message_t *message
     json_decref (content);
 }
 
+static void record (const kernel_work_t *work, const ama_jupyter_message_t *message)
+{
+    const stock_t *stock = work->stock;
+
+    if (stock->notebook && stock->id[0] && strcmp (message->parent, stock->id) == 0)
+        ama_notebook_said (stock->notebook, message);
+}
+
 static void on_reply_to (kernel_work_t *work, const ama_jupyter_message_t *message)
 {
     stock_t *stock = work->stock;
     const char *type = message->type;
 
+    if (strcmp (type, "stream") != 0)
+        record (work, message);
     if (strcmp (type, "execute_reply") == 0 && !stock->reply)
         stock->reply = json_incref (message->content);
     else if (strcmp (type, "status") == 0
@@ -554,6 +423,7 @@ void kernel_stock_said (const ama_jupyter_message_t *message, void *arg)
         on_input (work, message);
     else if (strcmp (message->type, "stream") == 0) {
         ama_attempt_shed (work->script.attempt);
+        record (work, message);
         ama_script_said (message, &work->script);
         go_on (work);
     }
@@ -577,6 +447,7 @@ void kernel_stock_done (kernel_work_t *work)
         return;
     ama_plan_kernel_done (&stock->plan);
     ama_kernelspec_done (&stock->spec);
+    ama_notebook_destroy (&stock->notebook);
     ama_timer_destroy (&stock->timer);
     json_decref (stock->reply);
     ama_str_done (&stock->banner);

@@ -1,4 +1,4 @@
-/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_scope.c and kernel_stock.c and by
+/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
  * nobody else */
 #ifndef AMA_AGENT_JUPYTER_KERNEL_WORK_H
 #define AMA_AGENT_JUPYTER_KERNEL_WORK_H
@@ -7,6 +7,7 @@
 #include "agent/install.h"
 #include "agent/runners/jupyter/journal.h"
 #include "agent/runners/jupyter/kernel_runner.h"
+#include "agent/runners/jupyter/notebook.h"
 #include "agent/runners/jupyter/script.h"
 
 typedef struct kernel_work {
@@ -65,7 +66,7 @@ void kernel_scope_back (ama_attempt_t *attempt);
 void kernel_scope_lost (ama_attempt_t *attempt, const char *cause, const char *reason);
 void kernel_scope_done (kernel_work_t *work);
 
-/* ---- kernel_stock.c: kernels that are installed, and know nothing of the agent ---- */
+/* ---- kernel_stock.c, kernel_find.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
 
 /* What the plan says of it. 0, or AMA_E_INVALID. */
 int kernel_stock_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
@@ -92,6 +93,8 @@ bool kernel_stock_is_silent (const kernel_work_t *work);
 void kernel_stock_interrupt (kernel_work_t *work);
 /* A name of it for people. */
 const char *kernel_stock_name (const kernel_work_t *work);
+/* Nothing more comes: the notebook, if it is one, is written and told. */
+void kernel_stock_end (kernel_work_t *work);
 void kernel_stock_done (kernel_work_t *work);
 
 /* ---- kernel_process.c ---- */

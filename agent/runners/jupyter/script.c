@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_MAX 4194304
-
 void ama_script_set_text (char **to, const char *text)
 {
     free (*to);
@@ -362,7 +360,8 @@ void ama_script_spoil (ama_script_t *script, const char *error, const char *mess
     ama_script_set_text (&script->message, message);
 }
 
-int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, ama_err_t *err)
+int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, size_t max,
+                     ama_err_t *err)
 {
     size_t size;
     int rc;
@@ -370,7 +369,7 @@ int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_scr
     script->attempt = attempt;
     script->host = host;
     script->exit = -1;
-    rc = ama_read_beneath (attempt->snapshot, attempt->file, SOURCE_MAX, &script->source, &size, err);
+    rc = ama_read_beneath (attempt->snapshot, attempt->file, max, &script->source, &size, err);
     if (rc == 0 && (strlen (script->source) != size || !ama_utf8_valid (script->source, size)))
         rc = ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
     return rc;

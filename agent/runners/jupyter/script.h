@@ -44,8 +44,10 @@ struct ama_script {
     uint32_t line;
 };
 
-/* The file of the attempt. 0, or as ama_read_beneath, or AMA_E_SYNTAX: it is no text. */
-int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, ama_err_t *err);
+#define AMA_SCRIPT_MAX 4194304 /* bytes of a file of statements */
+/* The file of the attempt, of at most max bytes. 0, or as ama_read_beneath, or AMA_E_SYNTAX: it is no text. */
+int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, size_t max,
+                     ama_err_t *err);
 void ama_script_done (ama_script_t *script);
 
 /* The answer to ama_split_request (spark/README.md). One that did not come is {"status": "error", "ename": "kernel", …}. */
