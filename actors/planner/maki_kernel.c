@@ -6,7 +6,7 @@
 
 enum { PARAM_MAX = 65536 };
 
-static bool is_kernel_name (const char *text)
+bool ama_maki_is_kernel (const char *text)
 {
     return text[0] && strlen (text) <= 128 && strchr ("._-", text[0]) == NULL
            && text[strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
@@ -15,19 +15,20 @@ static bool is_kernel_name (const char *text)
 void ama_maki_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_yaml_t *at, const ama_slot_t *slot,
                       const char *name)
 {
-    bool notebook = strcmp (action->runner->name, "notebook") == 0,
+    bool community = action->plan.has_kernel, notebook = strcmp (action->runner->name, "notebook") == 0,
          wanted = strcmp (action->runner->name, "kernel") == 0;
 
-    if (name && !is_kernel_name (name))
+    if (name && !ama_maki_is_kernel (name))
         (void) ama_yaml_error (slot->value, AMA_E_INVALID, self->problems, "as `jupyter kernelspec list` shows them",
                                "%s is no name of a kernel", AMA_QUOTE (name));
-    else if (name && !wanted && !notebook)
+    else if (name && ((!wanted && !notebook) || community))
         (void) ama_yaml_warn (slot->key, AMA_E_UNSUPPORTED, self->problems, "leave it out",
-                              "runner.name has no meaning for %s", action->runner->name);
-    else if (!name && wanted)
+                              "runner.name has no meaning for %s",
+                              community ? "a runner of the repository" : action->runner->name);
+    else if (!name && wanted && !community)
         (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {type: kernel, name: bash}",
                                "the runner kernel without the name of a kernel");
-    if (!wanted && !notebook)
+    if ((!wanted && !notebook) || action->plan.has_kernel)
         return;
     action->plan.has_kernel = true;
     action->plan.kernel.name = ama_strdup (name ? name : "");

@@ -1,11 +1,20 @@
 """Actions of any installed kernel: what is told of each statement, how they end, and that nothing of them is left."""
 import functools
 import json
+import os
+import pathlib
+import shutil
 import subprocess
 import time
 import unittest
 
 from house import SOURCE, House, cache_folder
+
+
+@functools.cache
+def tools():
+    """An environment with kernels that we do not ship."""
+    return pathlib.Path(subprocess.run([SOURCE / "tests/tools/kernels.sh", f"{cache_folder()}/amaterasu"], check=True, capture_output=True, text=True).stdout.strip())
 
 
 @functools.cache
@@ -50,6 +59,71 @@ class Stock(Kernels):
         self.assertEqual([(f["file"], f["line"]) for f in bad["error"]["frames"]], [("src/a.py", 12), ("src/a.py", 15)])
         end = events.one("attempt.ended")
         self.assertEqual((end["state"], end["cause"], end["file"], end["line"]), ("failed", "error", "src/a.py", 12))
+        self.assertEqual(self.processes(), [])
+
+    def test_input_is_refused_with_its_line(self):
+        events = self.run_events(self.job({"a.py": "x = 1\n\ny = input('Name? ')\n"}, [kernel("python3", "a.py")]), exit=1)
+        end = events.one("attempt.ended")
+        self.assertEqual((end["error"]["name"], end["file"], end["line"]), ("StdinNotImplementedError", "src/a.py", 3))
+
+    def test_what_it_finds_and_what_its_programs_say(self):
+        events = self.run_events(self.job({"a.py": "import os\nprint(os.environ['AMA_ACTION'], os.environ['AMA_CONF_LIMIT'], os.getcwd() == os.environ['HOME'])\nos.system('echo child')"},
+                                          [kernel("python3", "a.py")], configuration={"limit": 7}))
+        self.assertEqual([e["text"] for e in events.find("output")], ["a 7 True", "child"])
+
+
+class Community(Kernels):
+    """Kernels that nobody here made: an installed kernelspec, and a runner.yml of the repository."""
+
+    def setUp(self):
+        super().setUp()
+        self.env["JUPYTER_PATH"] = str(tools() / "share/jupyter")
+        self.open_to_actions(self.shared, "/dev/ptmx", "/dev/pts")      # bash_kernel talks to bash over a terminal
+
+    def test_the_example(self):
+        shutil.copytree(SOURCE / "examples/any-kernel", self.folder / "job")
+        events = self.run_events(self.folder / "job")
+        self.assertEqual([e["text"] for e in events.find("output")], ["hello Linux", "3"])
+        self.assertEqual([(e["file"], e["line"]) for e in events.find("statement.ended")],
+                         [("src/greet.cells.sh", 2), ("src/greet.cells.sh", 5), ("src/count.sh", 2), ("src/count.sh", 4)])
+        plan = json.loads(self.ama("plan", self.folder / "job", "-o", "json").stdout)
+        self.assertEqual([action["runner"] for action in plan["actions"]], [{"group": "kernel", "type": "bash-kernel"}] * 2)
+        self.assertEqual(self.processes(), [])
+
+    def test_a_command_that_fails(self):
+        events = self.run_events(self.job({"a.sh": "echo one\n# %%\nfalse\n# %%\necho never\n"}, [kernel("bash", "a.sh")]), exit=1)
+        self.assertEqual(self.story(events), [("stdout", "one"), (1, "ok", ""), (3, "error", "")])
+        self.assertEqual(events.one("attempt.ended")["line"], 3)
+
+    def test_ways_to_split_and_the_line_of_an_error(self):
+        for number, (split, text, told) in enumerate((
+                ("whole", "print(1)\n# %%\nprint(2)\n", [1]), ("blank", "print(1)\n\nprint(2)\nprint(3)\n", [1, 3]), ({"at": "^#!"}, "print(1)\n#! x\nprint(2)\n", [1, 2]))):
+            with self.subTest(split):
+                repo = self.job({"a.mine": text}, [{"name": "a", "file": "a.mine"}], name=f"job{number}")
+                repo.commit({"runners/mine/runner.yml": json.dumps({"types": "mine", "files": ".mine", "kernel": "python3", "split": split})}, "runner")
+                self.assertEqual([e["line"] for e in self.run_events(repo).find("statement.ended")], told)
+
+    def test_init_code_that_fails(self):
+        repo = self.job({"a.mine": "print(1)\n"}, [{"name": "a", "file": "a.mine", "retry": {"attempts": 1}}])
+        repo.commit({"runners/mine/runner.yml": json.dumps({"types": "mine", "files": ".mine", "kernel": "python3", "init": "import nothing_of_the_kind"})}, "runner")
+        end = self.run_events(repo, exit=5).one("attempt.ended")
+        self.assertEqual((end["state"], end["error"]["name"]), ("errored", "init"))
+        self.assertIn("nothing_of_the_kind", end["error"]["message"])
+
+    def test_an_unknown_type_is_refused_with_those_that_are_known(self):
+        repo = self.job({"a.x": "x"}, [{"name": "a", "runner": {"type": "mime"}, "file": "a.x"}])
+        repo.commit({"runners/mine/runner.yml": json.dumps({"types": ["mine", "ours"], "kernel": "python3"})}, "runner")
+        done = self.ama("validate", repo)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stdout + done.stderr, "maki.yml:1:.*unknown runner ‘mime’ .*known: spark-scala .* kernel mine ours")
+
+    @unittest.skipUnless(os.path.exists("/usr/share/jupyter/kernels/ir") or os.path.exists("/usr/local/share/jupyter/kernels/ir"), "IRkernel is not installed")
+    def test_r(self):
+        repo = self.job({"a.R": "x <- c(1, 2, 3)\nprint(mean(x))\n# %%\nsum(x)\n# %%\nmessage('e')\nstop('why')\n"}, [kernel("ir", "a.R")])
+        events = self.run_events(repo, exit=1)
+        self.assertEqual([(e["stream"], e["text"]) for e in events.find("output")][:1], [("stdout", "[1] 2")])
+        self.assertEqual([(e["line"], e["status"]) for e in events.find("statement.ended")], [(1, "ok"), (4, "ok"), (6, "error")])
+        self.assertIn("why", events.one("attempt.ended")["error"]["message"])
         self.assertEqual(self.processes(), [])
 
 
@@ -138,6 +212,11 @@ class Misbehaving(Kernels):
         self.assertEqual((bad["line"], bad["error"]["name"]), (3, "StdinNotImplementedError"))
         self.assertEqual(bad["error"]["message"], "it asks for input: Name?, and an action has no standard input")
         self.assertEqual(events.one("attempt.ended")["line"], 3)
+
+    def test_over_loopback(self):
+        repo = self.job({"a.txt": "say over tcp\nvalue 1\n"}, [{"name": "a", "runner": {"type": "fake-tcp"}, "file": "a.txt"}])
+        repo.commit({"runners/x/runner.yml": json.dumps({"types": "fake-tcp", "kernel": "fake", "transport": "tcp"})}, "runner")
+        self.assertEqual(self.story(self.run_events(repo)), [("stdout", "over tcp"), (1, "ok", "1")])
 
     # ---- how it ends
 

@@ -4,9 +4,11 @@
  */
 #include "agent/runners/jupyter/kernel_stock_in.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CONNECTION  "/connection.json"
@@ -15,6 +17,24 @@
 bool kernel_stock_needs_python (const kernel_work_t *work)
 {
     return strcmp (work->stock->plan.name, "python3") == 0;
+}
+
+/* Free ones now; nobody else may take them before the kernel does, but nothing can promise it. A kernel that finds one taken dies, and says so. */
+void kernel_stock_place (kernel_work_t *work)
+{
+    int fds[ARRAY_SIZE (work->place.ports)];
+
+    for (size_t i = 0; i < ARRAY_SIZE (fds); i++) {
+        struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+        socklen_t size = sizeof at;
+        fds[i] = work->stock->plan.tcp ? socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+        if (fds[i] >= 0 && bind (fds[i], (const struct sockaddr *) &at, size) == 0
+            && getsockname (fds[i], (struct sockaddr *) &at, &size) == 0)
+            work->place.ports[i] = ntohs (at.sin_port);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE (fds); i++)
+        if (fds[i] >= 0)
+            (void) close (fds[i]);
 }
 
 static char *above (const char *path)

@@ -221,6 +221,8 @@ static void take_place (kernel_work_t *work)
     ama_str_printf (&prefix, "%s/k", work->sockets);
     work->prefix = ama_str_take (&prefix);
     work->place.prefix = work->prefix;
+    if (work->stock)
+        kernel_stock_place (work);
 }
 
 static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)

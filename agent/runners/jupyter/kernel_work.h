@@ -72,6 +72,8 @@ void kernel_scope_done (kernel_work_t *work);
 int kernel_stock_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
 /* The environment of the Python runner is to be made first: its kernel is there. */
 bool kernel_stock_needs_python (const kernel_work_t *work);
+/* Ports, if it can not do ipc. */
+void kernel_stock_place (kernel_work_t *work);
 /* Its kernelspec; python: folders of the environment's programs. Writes the connection file, sets the environment, opens what the kernel is made of. *ret_exec: its command, owned.
  * 0, AMA_E_NOT_FOUND, AMA_E_IO or as of kernelspec.h. */
 int kernel_stock_prepare (kernel_work_t *work, char *const *python, char ***ret_exec, ama_err_t *err);
