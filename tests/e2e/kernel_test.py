@@ -119,10 +119,10 @@ class Community(Kernels):
 
     @unittest.skipUnless(os.path.exists("/usr/share/jupyter/kernels/ir") or os.path.exists("/usr/local/share/jupyter/kernels/ir"), "IRkernel is not installed")
     def test_r(self):
-        repo = self.job({"a.R": "x <- c(1, 2, 3)\nprint(mean(x))\n# %%\nsum(x)\n# %%\nmessage('e')\nstop('why')\n"}, [kernel("ir", "a.R")])
+        repo = self.job({"a.R": "x <- c(1, 2, 3)\nprint(mean(x))\nsystem('echo program')\n# %%\nsum(x)\n# %%\nmessage('e')\nstop('why')\n"}, [kernel("ir", "a.R")])
         events = self.run_events(repo, exit=1)
-        self.assertEqual([(e["stream"], e["text"]) for e in events.find("output")][:1], [("stdout", "[1] 2")])
-        self.assertEqual([(e["line"], e["status"]) for e in events.find("statement.ended")], [(1, "ok"), (4, "ok"), (6, "error")])
+        self.assertEqual([(e["stream"], e["text"]) for e in events.find("output")][:2], [("stdout", "[1] 2"), ("stdout", "program")])
+        self.assertEqual([(e["line"], e["status"]) for e in events.find("statement.ended")], [(1, "ok"), (5, "ok"), (7, "error")])
         self.assertIn("why", events.one("attempt.ended")["error"]["message"])
         self.assertEqual(self.processes(), [])
 

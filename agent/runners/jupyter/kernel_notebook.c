@@ -85,6 +85,7 @@ void kernel_stock_end (kernel_work_t *work)
     char *text, *masked;
     ama_err_t err;
 
+    stock_raw_settle (work);
     if (!notebook)
         return;
     if (work->script.error && work->script.error[0])

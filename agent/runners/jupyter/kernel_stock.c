@@ -99,7 +99,7 @@ void kernel_stock_wrote (kernel_work_t *work, int channel, const char *bytes, si
     stock_t *stock = work->stock;
 
     if (stock->ready)
-        ama_attempt_output (work->script.attempt, channel, bytes, size);
+        stock_raw_wrote (work, channel, bytes, size);
     else if (stock->banner.size < BANNER_MAX)
         ama_str_add (&stock->banner, bytes,
                      size < BANNER_MAX - stock->banner.size ? size : BANNER_MAX - stock->banner.size);
@@ -109,6 +109,7 @@ void kernel_stock_confess (kernel_work_t *work)
 {
     const ama_str_t *banner = &work->stock->banner;
 
+    stock_raw_settle (work);
     if (!work->stock->ready && banner->size)
         ama_attempt_output (work->script.attempt, 2, banner->data, banner->size);
 }
@@ -275,6 +276,7 @@ static void end_request (kernel_work_t *work)
     if (ama_jupyter_echoed_ms (work->client) > stock->begun_ms + ECHO_MS)
         stock->echoes_busy = true;
     ama_timer_cancel (stock->timer);
+    stock_raw_settle (work);
     memcpy (id, stock->id, sizeof id);
     stock->id[0] = '\0';
     if (work->script.statements)
@@ -424,6 +426,7 @@ void kernel_stock_said (const ama_jupyter_message_t *message, void *arg)
     else if (strcmp (message->type, "stream") == 0) {
         ama_attempt_shed (work->script.attempt);
         record (work, message);
+        stock_raw_said (work, message);
         ama_script_said (message, &work->script);
         go_on (work);
     }
@@ -451,6 +454,7 @@ void kernel_stock_done (kernel_work_t *work)
     ama_timer_destroy (&stock->timer);
     json_decref (stock->reply);
     ama_str_done (&stock->banner);
+    stock_raw_done (stock);
     free (stock->language);
     free (stock);
 }

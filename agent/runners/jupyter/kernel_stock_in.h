@@ -14,8 +14,9 @@ struct kernel_stock {
     ama_timer_t *timer; /* what is to come has not come */
     int64_t answered_ms, heard_ms;
     bool ready;
-    ama_str_t banner; /* what its process wrote until then */
-    char id[32];      /* of the request under way, "": none */
+    ama_str_t banner;      /* what its process wrote until then */
+    struct stock_raw *raw; /* and since then */
+    char id[32];           /* of the request under way, "": none */
     int64_t begun_ms;
     json_t *reply; /* to it */
     bool idle;
@@ -24,6 +25,16 @@ struct kernel_stock {
 };
 
 typedef struct kernel_stock stock_t;
+
+/* ---- kernel_raw.c ---- */
+
+/* What the process writes to its own stdout and stderr: of the programs it has started, or what the kernel says on iopub as well. */
+void stock_raw_wrote (kernel_work_t *work, int channel, const char *bytes, size_t size);
+/* It has said this on iopub. */
+void stock_raw_said (kernel_work_t *work, const ama_jupyter_message_t *message);
+/* What was written by now and was not said is told. */
+void stock_raw_settle (kernel_work_t *work);
+void stock_raw_done (stock_t *stock);
 
 /* ---- kernel_notebook.c ---- */
 
