@@ -45,8 +45,8 @@ static const option_t options[] = {
     { ZMQ_LINGER, { 1000, 1000, 0 } },                 /* ms for last words */
     { ZMQ_ROUTER_MANDATORY, { 1, NOT_SET, NOT_SET } }, /* no silent drop: EHOSTUNREACH, EAGAIN */
     { ZMQ_IMMEDIATE, { NOT_SET, 1, 1 } },              /* no queue towards a peer that is not there */
-    { ZMQ_RECONNECT_IVL, { NOT_SET, 50, 50 } },        /* ms */
-    { ZMQ_RECONNECT_IVL_MAX, { NOT_SET, 1000, 1000 } },
+    { ZMQ_RECONNECT_IVL, { NOT_SET, 50, 20 } },        /* ms; a kernel is there in a moment */
+    { ZMQ_RECONNECT_IVL_MAX, { NOT_SET, 1000, NOT_SET } },
     { ZMQ_HANDSHAKE_IVL, { 5000, 5000, 5000 } },
 };
 
