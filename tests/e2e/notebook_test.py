@@ -122,6 +122,19 @@ class Notebooks(House):
         self.assertEqual(end["cause"], "dependency")
         self.assertIn("no kernel nowhere is installed", end["error"]["message"])
 
+    def test_secrets_are_masked_in_the_executed_notebook(self):
+        at = self.data / "secrets/default/token"
+        at.parent.mkdir(parents=True)
+        at.write_text(CANARIES["token"])
+        at.chmod(0o600)
+        repo = self.job(notebook(code("import os\nt = os.environ['AMA_CONF_TOKEN']\nprint(t)"), code("t"), code("raise ValueError('refused for ' + t)")),
+                        env={"configuration": {"token": "secret://token"}})
+        events = self.run_events(repo, exit=1)
+        self.assertEqual(events.find("output")[0]["text"], "***")
+        self.assertIn("***", self.executed(events)["cells"][0]["outputs"][0]["text"])
+        self.assertEqual(CANARIES.within(json.dumps(events).encode()), [])
+        self.assertEqual(CANARIES.in_files(self.folder, self.data / "secrets"), [])
+
     def test_what_stands_in_the_place_of_the_executed_notebook(self):
         events = self.run_events(self.job(notebook(code("import os\nos.mkfifo('book.ipynb')\nprint('made')"))))
         self.executed(events)
