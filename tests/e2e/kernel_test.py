@@ -227,7 +227,7 @@ class Misbehaving(Kernels):
         missing = 20001 - len(shown)
         told = [e for e in events if e["type"] == "gap" or e["type"] == "warning"]
         self.assertTrue(missing == 0 or told, f"{missing} lines are missing, and nobody says so")
-        self.assertEqual(shown[-1], "next")
+        self.assertIn("0", shown)       # "next" may be among what was dropped
 
     def test_a_message_that_is_too_long(self):
         events = self.fake("huge\n# %%\nsay next\n", within=30)

@@ -184,6 +184,16 @@ bool ama_jupyter_is_ours (const ama_jupyter_t *client, const ama_jupyter_message
     return strcmp (ama_jupyter_string (message->parent_header, "session"), client->session) == 0;
 }
 
+bool ama_jupyter_can_be_asked (ama_jupyter_t *client)
+{
+    return client->socks[STDIN] && ama_sock_is_connected (client->socks[STDIN]);
+}
+
+bool ama_jupyter_has_lagged (ama_jupyter_t *client)
+{
+    return client->socks[IOPUB] && ama_sock_was_full (client->socks[IOPUB]);
+}
+
 int64_t ama_jupyter_echoed_ms (const ama_jupyter_t *client)
 {
     return client->echo_ms;

@@ -38,6 +38,10 @@ void ama_jupyter_ask_info (ama_jupyter_t *client, ama_jupyter_fn *fn, void *arg)
 
 /* It was caused by a request of this client. */
 bool ama_jupyter_is_ours (const ama_jupyter_t *client, const ama_jupyter_message_t *message);
+/* What it asks on stdin would arrive. */
+bool ama_jupyter_can_be_asked (ama_jupyter_t *client);
+/* It may have said more on iopub than came, since this was last asked. */
+bool ama_jupyter_has_lagged (ama_jupyter_t *client);
 /* When it last echoed, as ama_now_ms; 0: never. */
 int64_t ama_jupyter_echoed_ms (const ama_jupyter_t *client);
 

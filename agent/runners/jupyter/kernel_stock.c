@@ -16,6 +16,7 @@
 
 #define AGAIN_MS 50    /* between two questions of whom iopub has not heard of */
 #define DEAF_MS  15000 /* from an answer to the first word on iopub */
+#define STDIN_MS 2000  /* likewise until its stdin is connected, which some may not have */
 #define IDLE_MS  2000  /* from a reply to its "idle", while nothing comes */
 #define REPLY_MS 5000  /* from "idle" to the reply */
 #define LATE_MS  10000 /* all of that, however much comes */
@@ -62,6 +63,8 @@ static void consider (kernel_work_t *work)
 
     if (stock->ready || !stock->answered_ms || !stock->heard_ms || work->script.step != AMA_SCRIPT_OPENING)
         return;
+    if (!ama_jupyter_can_be_asked (work->client) && now (work) - stock->heard_ms < STDIN_MS)
+        return; /* the next answer comes here again */
     stock->ready = true;
     ama_timer_cancel (stock->timer);
     ama_timer_cancel (work->timer);
@@ -266,6 +269,14 @@ static void end_init (kernel_work_t *work, const json_t *reply)
         kernel_failed (work, "init", ama_jupyter_string (reply, "evalue"));
 }
 
+static void warn_of_loss (const kernel_work_t *work)
+{
+    const json_t *at = statement (work, work->script.next);
+
+    ama_attempt_warn (work->script.attempt, (uint32_t) json_integer_value (json_object_get (at, "line")),
+                      "the kernel said more than could be heard, or no end of it: some of its output may be missing");
+}
+
 static void end_request (kernel_work_t *work)
 {
     stock_t *stock = work->stock;
@@ -276,6 +287,9 @@ static void end_request (kernel_work_t *work)
     if (ama_jupyter_echoed_ms (work->client) > stock->begun_ms + ECHO_MS)
         stock->echoes_busy = true;
     ama_timer_cancel (stock->timer);
+    if (ama_jupyter_has_lagged (work->client) && !stock->unsure)
+        warn_of_loss (work);
+    stock->unsure = false;
     stock_raw_settle (work);
     memcpy (id, stock->id, sizeof id);
     stock->id[0] = '\0';
@@ -332,8 +346,8 @@ static void on_late (void *arg)
     else if (stock->idle)
         fail (work, "kernel", "it says that it is idle, and did not answer");
     else if (stock->reply) {
-        ama_attempt_warn (work->script.attempt, 0,
-                          "the kernel did not say that it is idle: some of its output may be missing");
+        warn_of_loss (work);
+        stock->unsure = true;
         end_request (work);
     }
 }

@@ -20,6 +20,7 @@ struct kernel_stock {
     int64_t begun_ms;
     json_t *reply; /* to it */
     bool idle;
+    bool unsure;     /* and that is told */
     int64_t late_ms; /* when the first of the two came */
     bool echoes_busy;
 };
