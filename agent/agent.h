@@ -33,6 +33,7 @@ typedef struct ama_agent {
     ama_sandbox_t *sandbox;
     struct ama_wards *wards;
     char boot[AMA_BOOT_TEXT]; /* id of this boot of the machine */
+    char **kernels;           /* folders of Jupyter's data, the first that counts first */
     ama_attempt_t *attempts;  /* hash by id: running ones */
     ama_session_t *sessions;  /* hash by id: open ones */
     ama_gather_t *gather;     /* what waits for its files; NULL: they are on this disk */

@@ -15,6 +15,7 @@
 #include "agent/hello.h"
 #include "agent/replay.h"
 #include "agent/runners/jupyter/kernel_runner.h"
+#include "agent/runners/jupyter/kernelspec.h"
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/runners/spark/jar_runner.h"
@@ -457,7 +458,8 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     agent->tidy = ama_tidy_new (agent);
     agent->leftovers = ama_leftovers_new (ctx, agent->conf.own_process, agent->token);
     agent->sandbox = ama_confine_sandbox (&agent->conf);
-    agent->conf.state_dir = agent->conf.home = NULL; /* the caller's */
+    agent->kernels = ama_kernelspec_folders (agent->conf.jupyter_path, agent->conf.home);
+    agent->conf.state_dir = agent->conf.home = agent->conf.jupyter_path = NULL; /* the caller's */
     agent->conf.sandbox_read = agent->conf.sandbox_write = agent->conf.sandbox_cgroups = NULL;
     rc = find_bash (agent, err);
     if (rc == 0)
@@ -535,6 +537,7 @@ static void done (void *state)
     ama_timer_destroy (&agent->hello);
     ama_timer_destroy (&agent->idle);
     free (agent->bash);
+    ama_strv_free (agent->kernels);
     free (agent->prelude);
     free_conf (&agent->conf);
 }

@@ -32,6 +32,7 @@ typedef struct {
     ama_sandbox_level_t sandbox_required; /* attempts are refused below it; unspecified: never */
     const char *state_dir;           /* what actions are kept out of, however their job asks for it; NULL: dir alone */
     const char *home;                /* of this user; NULL: unknown */
+    const char *jupyter_path;        /* folders with kernels, as JUPYTER_PATH; beside the usual ones. NULL: none */
     const char *const *sandbox_read; /* the operator's, NULL-terminated; NULL: none. Likewise sandbox_write */
     const char *const *sandbox_write;
     const char *const *sandbox_cgroups;

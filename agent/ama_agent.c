@@ -342,6 +342,7 @@ int main (int argc, char **argv)
                   .orphan_ms = -1,
                   .idle_ms = 3600000,
                   .home = getenv ("HOME"),
+                  .jupyter_path = getenv ("JUPYTER_PATH"),
                   .path = getenv ("PATH"),
                   .lang = getenv ("LANG"),
                   .tz = getenv ("TZ"),

@@ -209,11 +209,13 @@ static void end_output (ama_attempt_t *attempt)
     ama_attempt_flush (attempt);
 }
 
-/* Blocked for too long: the child goes on, its output is counted instead of kept until there is room again. */
-static void on_stall (void *arg)
+/* Also when it has been blocked for too long: the child goes on, its output is counted instead of kept until there is room again. */
+void ama_attempt_shed (void *arg)
 {
     ama_attempt_t *attempt = arg;
 
+    if (!attempt->paused)
+        return;
     ama_attempt_note (attempt, AMA_TAPE_DROP, NULL, 0);
     attempt->dropping = true;
     pause_runner (attempt, false);
@@ -465,7 +467,7 @@ static ama_attempt_t *attempt_new (ama_agent_t *agent, const ama_attempt_start_t
         .snapshot = ama_strdup (start->snapshot),
         .runner = runner,
         .timer = ama_timer_new (agent->ctx, on_timer, attempt),
-        .stall = ama_timer_new (agent->ctx, on_stall, attempt),
+        .stall = ama_timer_new (agent->ctx, ama_attempt_shed, attempt),
         .output = { ama_output_new (on_stdout, attempt), ama_output_new (on_stderr, attempt) },
         .vault = vault,
     };

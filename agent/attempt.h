@@ -108,6 +108,8 @@ void ama_attempt_guarded (ama_attempt_t *attempt);
 void ama_attempt_post (ama_attempt_t *attempt, const ama_report_event_t *event);
 /* channel 1 or 2. */
 void ama_attempt_output (ama_attempt_t *attempt, int channel, const char *bytes, size_t size);
+/* Its output can not be held back: while nobody takes it, it is counted instead of kept. */
+void ama_attempt_shed (void *attempt); /* an ama_attempt_t, as of a timer */
 /* Unfinished lines go out now. */
 void ama_attempt_flush (ama_attempt_t *attempt);
 void ama_attempt_warn (ama_attempt_t *attempt, uint32_t line, const char *text);

@@ -268,7 +268,8 @@ bool ama_sandbox_rules_etc (ama_sandbox_etc_t *etc)
 static void add_list (ama_sandbox_rules_t *rules, const char *const *paths, uint64_t allowed)
 {
     for (; paths && *paths; paths++)
-        add_rule (rules, *paths, allowed);
+        add_rule (rules, *paths,
+                  allowed | (ama_str_starts (*paths, "/dev/") ? LL_IOCTL_DEV : 0)); /* or a device is of no use */
 }
 
 /* The programs of a folder need what lies beside it: /prefix/bin has its libraries in /prefix/lib. Where a prefix holds other things of this user, such as

@@ -477,6 +477,12 @@ void ama_ward_kill (ama_ward_t *ward, bool force)
     ward->killing = true;
 }
 
+void ama_ward_interrupt (ama_ward_t *ward)
+{
+    if (!ward->over && ward->pid > 0 && !ward->exited)
+        ward_tell (ward, AMA_WARD_SIGNAL, SIGINT);
+}
+
 void ama_ward_pause (ama_ward_t *ward, bool pause)
 {
     ward->paused = pause;

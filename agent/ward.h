@@ -61,6 +61,8 @@ void ama_ward_lease (ama_ward_t *ward, int64_t lease_ms, bool now); /* now: this
 bool ama_ward_expired (const ama_ward_t *ward);
 void ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size);
 void ama_ward_kill (ama_ward_t *ward, bool force);
+/* To it and what it has started, as a terminal does. It goes on unless it does not want to. */
+void ama_ward_interrupt (ama_ward_t *ward);
 void ama_ward_pause (ama_ward_t *ward, bool pause);
 /* Ends what is left of it when it has ended; done is called then, or after two seconds of trying, or at once. False: its guard is gone, nobody knows. */
 bool ama_ward_clear (ama_ward_t *ward, void (*done) (bool ok, void *arg), void *arg);

@@ -54,6 +54,7 @@ static int start_system (ama_node_t *node, const char *dir, const ama_paths_t *p
         .lang = env->lang,
         .tz = env->tz,
         .home = env->home,
+        .jupyter_path = env->jupyter_path,
         .no_sandbox = own->no_sandbox,
         .sandbox_required = own->sandbox_required,
         .sandbox_read = own->sandbox_read,

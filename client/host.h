@@ -7,7 +7,7 @@
 
 /* From the environment; may be NULL. */
 typedef struct {
-    const char *java_home, *spark_home, *path, *lang, *tz, *home, *config, *credentials_dir;
+    const char *java_home, *spark_home, *path, *lang, *tz, *home, *jupyter_path, *config, *credentials_dir;
 } ama_host_env_t;
 
 /* Runs conf's job with all the actors as threads, to its end; nothing is left running. Returns the exit code, or an error. */

@@ -78,6 +78,7 @@ static void host_facts (ama_host_env_t *ret_env)
         .lang = getenv ("LANG"),
         .tz = getenv ("TZ"),
         .home = getenv ("HOME"),
+        .jupyter_path = getenv ("JUPYTER_PATH"),
         .credentials_dir = getenv ("CREDENTIALS_DIRECTORY"),
     };
 }

@@ -332,6 +332,7 @@ static int start (ama_node_t *node, const ama_paths_t *paths, const ama_amad_con
         .lang = getenv ("LANG"),
         .tz = getenv ("TZ"),
         .home = getenv ("HOME"),
+        .jupyter_path = getenv ("JUPYTER_PATH"),
         .ssh_key = conf->fetch.ssh_key,
         .known_hosts = conf->fetch.known_hosts,
         .credentials_file = conf->fetch.credentials,

@@ -280,6 +280,7 @@ static int start_agent (ama_node_t *node, const ama_system_t *system, ama_err_t 
         .sandbox_required = conf->sandbox_required,
         .state_dir = conf->state_dir,
         .home = conf->home,
+        .jupyter_path = conf->jupyter_path,
         .sandbox_read = conf->sandbox_read,
         .sandbox_write = conf->sandbox_write,
         .sandbox_cgroups = conf->sandbox_cgroups,

@@ -42,6 +42,7 @@ typedef struct {
     const char *lang;
     const char *tz;
     const char *home;
+    const char *jupyter_path;
     const char *ssh_key; /* fetch.ssh-key of amad.yaml, or NULL; likewise below */
     const char *known_hosts;
     const char *credentials_file;          /* 0600: lines `NAME-OR-URL USER PASSWORD` */

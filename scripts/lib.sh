@@ -41,6 +41,11 @@ install_spark() {
     [ -n "${SPARK_HOME:-}" ] || { say "Spark could not be installed"; exit 5; }
 }
 
+# Kernels that tests need and nobody here ships.
+install_test_kernels() {
+    "$root/tests/tools/kernels.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the kernels of the tests could not be installed"; exit 5; }
+}
+
 # Makes the Python environment of actions once, as an agent does when it first needs it.
 install_python() {
     "$root/agent/runners/python/install.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the Python environment could not be made"; exit 5; }

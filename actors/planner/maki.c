@@ -140,13 +140,15 @@ static void read_job (maki_parse_t *self, const ama_yaml_t *root)
     read_flow (self, root, &slots[FLOW]);
 }
 
-int ama_maki_parse (ama_doc_t **doc, bool strict, ama_maki_t *ret_maki, ama_problems_t *problems)
+int ama_maki_parse (ama_doc_t **doc, bool strict, const ama_community_t *community, ama_maki_t *ret_maki,
+                    ama_problems_t *problems)
 {
     const ama_yaml_t *root = ama_doc_root (*doc);
     size_t errors = problems->errors;
     maki_parse_t self = {
         .maki = ret_maki,
         .problems = problems,
+        .community = community,
         .strangers = strict ? AMA_STRANGERS_ERROR : AMA_STRANGERS_WARN,
         .retry = MAKI_RETRY_DEFAULT,
     };

@@ -6,6 +6,7 @@
 #ifndef AMA_PLANNER_MAKI_H
 #define AMA_PLANNER_MAKI_H
 
+#include "actors/planner/community.h"
 #include "actors/planner/runner.h"
 #include "config/ama_doc.h"
 #include "messages/plan.h"
@@ -50,9 +51,10 @@ typedef struct {
     const ama_yaml_t *persist;
 } ama_maki_t;
 
-/* Takes *doc in any case. strict: unknown keys are errors. 0, or negative if an error was added; ret_maki is usable in both cases and is the
+/* Takes *doc in any case. community: the repository's own runners, may be NULL. strict: unknown keys are errors. 0, or negative if an error was added; ret_maki is usable in both cases and is the
  * caller's to clear. */
-int ama_maki_parse (ama_doc_t **doc, bool strict, ama_maki_t *ret_maki, ama_problems_t *problems);
+int ama_maki_parse (ama_doc_t **doc, bool strict, const ama_community_t *community, ama_maki_t *ret_maki,
+                    ama_problems_t *problems);
 void ama_maki_done (ama_maki_t *maki);
 
 /* The i-th of a field that is a scalar or a list of scalars, NULL at the end; node may be NULL. */

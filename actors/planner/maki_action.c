@@ -61,7 +61,7 @@ static const ama_word_t words[WORDS] = {
     [TIMEOUT] = { "timeout", NULL, AMA_WORD_PLAIN },
     [RESOURCES] = { "resources", NULL, AMA_WORD_PLAIN },
     [LABELS] = { "labels", NULL, AMA_WORD_PLAIN },
-    [PARAMS] = { "params", NULL, AMA_WORD_LATER },
+    [PARAMS] = { "params", NULL, AMA_WORD_PLAIN },
     [SESSION] = { "session", NULL, AMA_WORD_LATER },
     [SECRETS] = { "secrets", NULL, AMA_WORD_LATER },
     [WHEN] = { "when", NULL, AMA_WORD_LATER },
@@ -145,8 +145,10 @@ static const char *word_of (const ama_slot_t *slot, const char *what, ama_proble
     return text;
 }
 
-static void unknown_runner (const ama_yaml_t *at, const char *group, const char *type, ama_problems_t *problems)
+static void unknown_runner (const ama_yaml_t *at, const char *group, const char *type, const maki_parse_t *self)
 {
+    ama_problems_t *problems = self->problems;
+    const ama_community_t *community = self->community;
     const char *near = ama_runner_nearest (group, type);
     const ama_runner_t *all;
     ama_str_t hint = { 0 };
@@ -158,6 +160,9 @@ static void unknown_runner (const ama_yaml_t *at, const char *group, const char 
     all = ama_runner_all (&count);
     for (size_t i = 0; i < count; i++)
         ama_str_printf (&hint, " %s", all[i].name);
+    for (size_t i = 0; community && i < community->count; i++)
+        for (char **name = community->items[i].types; name && *name; name++)
+            ama_str_printf (&hint, " %s", *name);
     if (group && type)
         (void) ama_yaml_error (at, AMA_E_INVALID, problems, hint.data, "unknown runner: group %s, type %s",
                                AMA_QUOTE (group), AMA_QUOTE (type));
@@ -183,13 +188,28 @@ static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_
     ama_str_done (&hint);
 }
 
+/* One that the repository brings, by its type, or by the file if nothing else is said. */
+static void take_community (maki_parse_t *self, ama_maki_action_t *action, const char *group, const char *type)
+{
+    const ama_community_runner_t *found = group  ? NULL
+                                          : type ? ama_community_of_type (self->community, type)
+                                                 : ama_community_of_file (self->community, action->plan.file);
+
+    if (!found)
+        return;
+    action->runner = ama_runner_named ("kernel");
+    action->plan.has_kernel = true;
+    ama_community_fill (found, &action->plan.kernel);
+    action->plan.type = ama_strdup (type ? type : found->types[0] ? found->types[0] : "");
+}
+
 static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slots)
 {
     enum { IN_GROUP, IN_TYPE, IN_NAME, IN_COUNT };
     static const ama_word_t inner[IN_COUNT] = { { "group", NULL, 0 }, { "type", NULL, 0 }, { "name", NULL, 0 } };
     const ama_yaml_t *block = ama_slot_value (&slots[RUNNER]), *at = action->node;
-    const char *group = NULL, *type = NULL;
-    ama_slot_t in[IN_COUNT];
+    const char *group = NULL, *type = NULL, *name = NULL;
+    ama_slot_t in[IN_COUNT] = { 0 };
     bool good = true;
 
     if (block && block->kind == AMA_YAML_SCALAR) {
@@ -203,6 +223,7 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         (void) ama_words_match (block, "runner", inner, IN_COUNT, in, AMA_STRANGERS_ERROR, self->problems);
         group = word_of (&in[IN_GROUP], "runner.group", self->problems, &good);
         type = word_of (&in[IN_TYPE], "runner.type", self->problems, &good);
+        name = word_of (&in[IN_NAME], "runner.name", self->problems, &good);
         at = type ? in[IN_TYPE].value : at;
     }
     else {
@@ -213,6 +234,8 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
     if (!good)
         return;
     action->runner = ama_runner_find (group, type);
+    if (!action->runner)
+        take_community (self, action, group, type);
     if (!action->runner && !group && !type && action->plan.file && ama_str_ends (action->plan.file, ".ipynb"))
         action->runner = ama_runner_named ("notebook");
     if (action->runner && strcmp (action->runner->name, "jar") == 0 && action->plan.file
@@ -222,9 +245,11 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {group: spark, type: scala}",
                                "an action without a runner");
     else if (!action->runner)
-        unknown_runner (at, group, type, self->problems);
+        unknown_runner (at, group, type, self);
     else if (!action->runner->ready)
         later_runner (at, action->runner, self->problems);
+    else
+        ama_maki_kernel (self, action, at, &in[IN_NAME], name);
 }
 
 /* ---- file ---- */
@@ -413,6 +438,7 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     read_name (self, action, &slots[NAME], owner);
     read_file (self, action, &slots[FILE_]);
     read_runner (self, action, slots);
+    ama_maki_params (self, action, &slots[PARAMS]);
     read_artifact (self, action, slots);
     read_exports (self, action, &slots[EXPORTS]);
     read_reads (self, action, &slots[READS]);
@@ -443,7 +469,8 @@ static void read_fields (maki_parse_t *self, ama_maki_action_t *action, const am
     check_jar_words (self, action, slots);
     action->plan.runner = ama_strdup (action->runner->name);
     action->plan.group = ama_strdup (action->runner->group);
-    action->plan.type = ama_strdup (action->runner->type);
+    if (!action->plan.type)
+        action->plan.type = ama_strdup (action->runner->type);
 }
 
 static void read_error_action (maki_parse_t *self, size_t owner, const ama_slot_t *slot)

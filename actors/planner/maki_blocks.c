@@ -111,38 +111,48 @@ static bool is_tame (const char *pattern)
 
 static void add_message (maki_parse_t *self, ama_plan_rule_t *rule, const ama_yaml_t *node, const char *text)
 {
-    ama_problems_t *problems = self->problems;
-    char why[128];
-    regex_t compiled;
-    char escape;
-    int rc;
-
     if (++self->patterns > MAX_PATTERNS) {
         if (self->patterns == MAX_PATTERNS + 1)
-            (void) ama_yaml_error (node, AMA_E_LIMIT, problems, NULL, "more than %d expressions in a job",
+            (void) ama_yaml_error (node, AMA_E_LIMIT, self->problems, NULL, "more than %d expressions in a job",
                                    MAX_PATTERNS);
         return;
     }
+    if (ama_maki_pattern (node, text, 0, self->problems) == 0)
+        rule->messages = add_text (rule->messages, &rule->n_messages, text);
+}
+
+int ama_maki_pattern (const ama_yaml_t *node, const char *text, size_t groups, ama_problems_t *problems)
+{
+    char why[128];
+    regex_t compiled;
+    char escape;
+    size_t found;
+    int rc;
+
     if (!is_tame (text)) {
         (void) ama_yaml_error (node, AMA_E_LIMIT, problems,
                                "its length times its {n} is at most 10000, and it has no \\1",
                                "the expression %s is too costly", AMA_QUOTE (text));
-        return;
+        return AMA_E_LIMIT;
     }
     if ((escape = foreign_escape (text))) {
         (void) ama_yaml_error (node, AMA_E_SYNTAX, problems, "POSIX extended: [0-9], [[:space:]] and the like",
                                "the expression %s has \\%c, which would mean the letter %c", AMA_QUOTE (text), escape,
                                escape);
-        return;
+        return AMA_E_SYNTAX;
     }
-    if ((rc = regcomp (&compiled, text, REG_EXTENDED | REG_NOSUB)) != 0) {
+    if ((rc = regcomp (&compiled, text, REG_EXTENDED)) != 0) {
         (void) regerror (rc, &compiled, why, sizeof why);
         (void) ama_yaml_error (node, AMA_E_SYNTAX, problems, "a POSIX extended regular expression",
                                "%s is no regular expression: %s", AMA_QUOTE (text), why);
-        return;
+        return AMA_E_SYNTAX;
     }
+    found = compiled.re_nsub;
     regfree (&compiled);
-    rule->messages = add_text (rule->messages, &rule->n_messages, text);
+    if (found >= groups)
+        return 0;
+    return ama_yaml_error (node, AMA_E_SYNTAX, problems, "for example line ([0-9]+)", "the expression %s has no group",
+                           AMA_QUOTE (text));
 }
 
 static void add_cause (ama_plan_rule_t *rule, const ama_yaml_t *node, ama_problems_t *problems)

@@ -14,6 +14,7 @@ typedef struct {
     uint64_t memory;
     size_t room;
     size_t patterns; /* regular expressions so far */
+    const ama_community_t *community;
 } maki_parse_t;
 
 #define MAKI_RETRY_DEFAULT                                                                                             \
@@ -23,6 +24,9 @@ typedef struct {
 
 /* retry: and retries:; either slot may be empty. retry holds the defaults and is overwritten key by key. */
 void ama_maki_retry (maki_parse_t *self, const ama_slot_t *retry, const ama_slot_t *retries, ama_plan_retry_t *out);
+
+/* A regular expression of somebody's, with at least so many groups. 0, or negative and a problem. */
+int ama_maki_pattern (const ama_yaml_t *node, const char *text, size_t groups, ama_problems_t *problems);
 
 /* timeout: a duration or {queue, run}. queue_ms NULL: there is no queue here. */
 void ama_maki_lease (const ama_slot_t *lease, const ama_slot_t *on_lost, ama_maki_t *maki, ama_problems_t *problems);
@@ -42,5 +46,13 @@ ama_maki_action_t *ama_maki_new_action (maki_parse_t *self, const ama_yaml_t *no
 
 /* Reads one entry of the flow, and its error action. */
 void ama_maki_action (maki_parse_t *self, const ama_yaml_t *node);
+
+/* As kernelspecs are called. */
+bool ama_maki_is_kernel (const char *text);
+/* at: the runner's type; slot and name: of runner.name, which only runners over any kernel have. name may be NULL. */
+void ama_maki_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_yaml_t *at, const ama_slot_t *slot,
+                      const char *name);
+/* The parameters of a notebook. */
+void ama_maki_params (maki_parse_t *self, ama_maki_action_t *action, const ama_slot_t *slot);
 
 #endif

@@ -29,7 +29,7 @@ static void read_maki (plan_build_t *self)
         else if (fd < 0)
             (void) ama_problems_add (&self->problems, false, fd, names[i], 0, 0, NULL, "the file %s", err.text);
         else if (ama_doc_read (names[i], fd, NULL, &doc, &self->problems) == 0)
-            (void) ama_maki_parse (&doc, self->strict, &self->maki, &self->problems);
+            (void) ama_maki_parse (&doc, self->strict, &self->community, &self->maki, &self->problems);
         found = found ? found : names[i];
         if (fd >= 0)
             (void) close (fd);
@@ -199,6 +199,7 @@ static void done (plan_build_t *self)
 {
     ama_plan_flow_done (self);
     ama_maki_done (&self->maki);
+    ama_community_done (&self->community);
     ama_repo_list_done (&self->src);
     ama_plan_environment_done (&self->environment);
     for (size_t i = 0; i < self->n_dependencies; i++)
@@ -222,6 +223,7 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
     if (rc < 0)
         return rc;
     *ret_reply = (ama_plan_reply_t){ 0 };
+    ama_community_read (self.repo, &self.community, &self.problems);
     read_maki (&self);
     ama_plan_flow (&self);
     (void) ama_env_read (self.repo, self.env, &self.maki, self.strict, self.origins, &self.environment, &self.problems);

@@ -22,6 +22,7 @@ typedef struct {
     bool unlocked; /* locks are not looked at, only where they would be */
     ama_problems_t problems;
     ama_maki_t maki;
+    ama_community_t community;
     ama_repo_list_t src; /* what lies in src/ */
     plan_name_t *names;  /* of actions, to their index */
     ama_dag_t dag;       /* over all actions; an error action waits for its owner */

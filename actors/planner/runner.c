@@ -18,8 +18,8 @@ static const ama_runner_t runners[] = {
     { "pandas", "python", "pandas", .ready = true, .needs_file = true },
     { "r", "r", "r", .ready = false, .needs_file = true },
     { "jar", "spark", "jar", .ready = true, .needs_file = false },
-    { "notebook", "notebook", "notebook", .ready = false, .needs_file = true },
-    { "kernel", "kernel", "kernel", .ready = false, .needs_file = true },
+    { "notebook", "notebook", "notebook", .ready = true, .needs_file = true },
+    { "kernel", "kernel", "kernel", .ready = true, .needs_file = true },
 };
 
 /* What repositories of all ages write. An empty group is the flat form with a type alone. */

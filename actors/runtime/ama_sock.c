@@ -15,6 +15,8 @@ struct ama_sock {
     void *socket;
     ama_source_t *source;
     bool busy, done; /* in a callback; destroyed in it */
+    unsigned run;    /* messages since the queue was empty */
+    bool was_full;
 };
 
 static void free_sock (ama_sock_t *sock)
@@ -75,6 +77,8 @@ static bool on_readable (void *arg, int budget)
 
     while (budget-- > 0) {
         int n = receive (sock, msgs);
+        sock->run = n ? sock->run + 1 : 0;
+        sock->was_full = sock->was_full || sock->run >= AMA_WIRE_QUEUE;
         if (n == 0)
             return false;
         if (n > 0 && !deliver (sock, msgs, n)) {
@@ -139,6 +143,23 @@ int ama_sock_send (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames)
             return AMA_E_BUSY;
     }
     return 0;
+}
+
+bool ama_sock_is_connected (ama_sock_t *sock)
+{
+    int events = 0;
+    size_t size = sizeof events;
+
+    ama_source_touch (sock->source);
+    return zmq_getsockopt (sock->socket, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
+}
+
+bool ama_sock_was_full (ama_sock_t *sock)
+{
+    bool was = sock->was_full;
+
+    sock->was_full = false;
+    return was;
 }
 
 void ama_sock_pause (ama_sock_t *sock, bool pause)

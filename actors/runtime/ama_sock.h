@@ -29,6 +29,10 @@ typedef struct {
 ama_sock_t *ama_sock_new (ama_ctx_t *ctx, const ama_sock_spec_t *spec, ama_err_t *err);
 /* AMA_E_BUSY: not connected or full; nothing was sent. */
 int ama_sock_send (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames);
+/* A message can be sent, and one that the peer sends to this socket's routing id arrives. */
+bool ama_sock_is_connected (ama_sock_t *sock);
+/* So many messages came since this was last asked without the queue being empty that it may have been full: then who publishes drops what comes. */
+bool ama_sock_was_full (ama_sock_t *sock);
 void ama_sock_pause (ama_sock_t *sock, bool pause); /* stops reading: back-pressure */
 void ama_sock_destroy (ama_sock_t **sock);
 

@@ -22,7 +22,6 @@
 #include <utlist.h>
 
 enum {
-    QUEUE = 1000, /* messages per direction and peer */
     BURST_BYTES = 1 << 20,
     ZERO_COPY = 32 << 10, /* bytes of a body from which handing over is cheaper than copying */
     BACKLOG_COUNT = 1 << 16,
@@ -40,13 +39,13 @@ typedef struct {
 
 static const option_t options[] = {
     /*                        hub      link     foreign */
-    { ZMQ_SNDHWM, { QUEUE, QUEUE, QUEUE } },
-    { ZMQ_RCVHWM, { QUEUE, QUEUE, QUEUE } },
+    { ZMQ_SNDHWM, { AMA_WIRE_QUEUE, AMA_WIRE_QUEUE, AMA_WIRE_QUEUE } },
+    { ZMQ_RCVHWM, { AMA_WIRE_QUEUE, AMA_WIRE_QUEUE, AMA_WIRE_QUEUE } },
     { ZMQ_LINGER, { 1000, 1000, 0 } },                 /* ms for last words */
     { ZMQ_ROUTER_MANDATORY, { 1, NOT_SET, NOT_SET } }, /* no silent drop: EHOSTUNREACH, EAGAIN */
     { ZMQ_IMMEDIATE, { NOT_SET, 1, 1 } },              /* no queue towards a peer that is not there */
-    { ZMQ_RECONNECT_IVL, { NOT_SET, 50, 50 } },        /* ms */
-    { ZMQ_RECONNECT_IVL_MAX, { NOT_SET, 1000, 1000 } },
+    { ZMQ_RECONNECT_IVL, { NOT_SET, 50, 20 } },        /* ms; a kernel is there in a moment */
+    { ZMQ_RECONNECT_IVL_MAX, { NOT_SET, 1000, NOT_SET } },
     { ZMQ_HANDSHAKE_IVL, { 5000, 5000, 5000 } },
 };
 

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <zmq.h>
 
+#define AMA_WIRE_QUEUE 1000 /* messages per direction and peer */
+
 typedef enum { AMA_WIRE_HUB, AMA_WIRE_LINK, AMA_WIRE_FOREIGN } ama_wire_use_t;
 
 /* type: ZMQ_ROUTER … AMA_E_IO: out of sockets or descriptors. */

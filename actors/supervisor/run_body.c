@@ -312,6 +312,8 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .n_args = planned->n_args,
         .exports = planned->exports,
         .n_exports = planned->n_exports,
+        .has_kernel = planned->has_kernel,
+        .kernel = planned->kernel,
         .lease_ms = run->plan->lease_ms,
         .cpus = action->cpus,
         .memory = action->memory,

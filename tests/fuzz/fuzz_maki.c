@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     char *expanded;
 
     if (ama_doc_parse ("maki.yml", data, size, NULL, &doc, &self.problems) == 0) {
-        (void) ama_maki_parse (&doc, self.strict, &self.maki, &self.problems);
+        (void) ama_maki_parse (&doc, self.strict, NULL, &self.maki, &self.problems);
         ama_plan_flow (&self);
         for (size_t i = 0; i < self.maki.n_actions; i++) {
             ama_plan_declared_reads (&self, i);

@@ -18,7 +18,7 @@
 #define BEAT_MS    5000
 #define SILENCE_MS 60000
 
-typedef enum { SHELL, CONTROL, HEARTBEAT, SOCKETS } socket_t;
+typedef enum { SHELL, CONTROL, HEARTBEAT, IOPUB, STDIN, SOCKETS } socket_t;
 
 typedef struct request {
     char id[AMA_JUPYTER_ID];
@@ -158,7 +158,45 @@ static void on_answer (ama_sock_t *sock, const ama_frame_t *frames, size_t n_fra
         request->reply = json_incref (message.content);
         finish (request, NULL);
     }
+    if (client->conf.on_said && strcmp (message.type, "execute_reply") == 0)
+        client->conf.on_said (&message, client->conf.arg);
     ama_jupyter_message_done (&message);
+}
+
+/* On iopub or stdin. */
+static void on_word (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames, void *arg)
+{
+    ama_jupyter_t *client = arg;
+    ama_jupyter_message_t message;
+    ama_err_t err;
+
+    (void) sock;
+    if (ama_jupyter_unpack (frames, n_frames, client->conf.key, &message, &err) < 0) {
+        ama_log (AMA_LOG_DEBUG, "jupyter", "a message was dropped: %s", err.text);
+        return;
+    }
+    client->conf.on_said (&message, client->conf.arg);
+    ama_jupyter_message_done (&message);
+}
+
+bool ama_jupyter_is_ours (const ama_jupyter_t *client, const ama_jupyter_message_t *message)
+{
+    return strcmp (ama_jupyter_string (message->parent_header, "session"), client->session) == 0;
+}
+
+bool ama_jupyter_can_be_asked (ama_jupyter_t *client)
+{
+    return client->socks[STDIN] && ama_sock_is_connected (client->socks[STDIN]);
+}
+
+bool ama_jupyter_has_lagged (ama_jupyter_t *client)
+{
+    return client->socks[IOPUB] && ama_sock_was_full (client->socks[IOPUB]);
+}
+
+int64_t ama_jupyter_echoed_ms (const ama_jupyter_t *client)
+{
+    return client->echo_ms;
 }
 
 static void on_echo (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames, void *arg)
@@ -208,6 +246,15 @@ void ama_jupyter_control (ama_jupyter_t *client, const char *type, json_t *conte
     send_request (request);
 }
 
+void ama_jupyter_ask_info (ama_jupyter_t *client, ama_jupyter_fn *fn, void *arg)
+{
+    request_t *request = new_request (client, SHELL, NULL, "kernel_info_request", NULL, NULL);
+
+    request->fn = fn;
+    request->arg = arg;
+    send_request (request);
+}
+
 void ama_jupyter_forget (ama_jupyter_t *client, const void *arg)
 {
     for (request_t *request = client->requests; request; request = request->hh.next)
@@ -217,8 +264,9 @@ void ama_jupyter_forget (ama_jupyter_t *client, const void *arg)
 
 void ama_jupyter_execute (ama_jupyter_t *client, const char *id, const char *code, json_t *metadata)
 {
-    json_t *content = json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", code, "silent", 0, "store_history", 0,
-                                 "user_expressions", "allow_stdin", 0, "stop_on_error", 1);
+    json_t *content =
+        json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", code, "silent", 0, "store_history",
+                   client->conf.on_said != NULL, "user_expressions", "allow_stdin", 0, "stop_on_error", 1);
 
     send_request (new_request (client, SHELL, id, "execute_request", metadata, content));
 }
@@ -233,10 +281,13 @@ static int connect_all (ama_jupyter_t *client, ama_err_t *err)
         void (*fn) (ama_sock_t *sock, const ama_frame_t *frames, size_t n_frames, void *arg);
     } table[SOCKETS] = { [SHELL] = { AMA_SOCK_DEALER, 1, on_answer },
                          [CONTROL] = { AMA_SOCK_DEALER, 4, on_answer },
-                         [HEARTBEAT] = { AMA_SOCK_REQ, 5, on_echo } };
+                         [HEARTBEAT] = { AMA_SOCK_REQ, 5, on_echo },
+                         [IOPUB] = { AMA_SOCK_SUB, 2, on_word },
+                         [STDIN] = { AMA_SOCK_DEALER, 3, on_word } };
+    const int sockets = client->conf.on_said ? SOCKETS : IOPUB;
 
-    for (int i = 0; i < SOCKETS; i++) {
-        char endpoint[160];
+    for (int i = 0; i < sockets; i++) {
+        char endpoint[AMA_JUPYTER_ENDPOINT];
         ama_sock_spec_t spec = { .kind = table[i].kind,
                                  .endpoint = endpoint,
                                  .routing_id = table[i].kind == AMA_SOCK_DEALER ? client->session : NULL,
@@ -244,8 +295,8 @@ static int connect_all (ama_jupyter_t *client, ama_err_t *err)
                                  .on_message = table[i].fn,
                                  .arg = client };
 
-        if (snprintf (endpoint, sizeof endpoint, "ipc://%s-%d", client->conf.prefix, table[i].port) > 6 + 106)
-            return ama_err_set (err, AMA_E_INVALID, "%s is too long for a socket's path", client->conf.prefix);
+        if (ama_jupyter_endpoint (&client->conf.place, table[i].port, endpoint, err) < 0)
+            return AMA_E_INVALID;
         client->socks[i] = ama_sock_new (client->ctx, &spec, err);
         if (!client->socks[i])
             return AMA_E_INVALID;
@@ -260,7 +311,7 @@ ama_jupyter_t *ama_jupyter_new (ama_ctx_t *ctx, const ama_jupyter_conf_t *conf, 
 
     client->ctx = ctx;
     client->conf = *conf;
-    client->conf.prefix = ama_strdup (conf->prefix);
+    client->conf.place.prefix = ama_strdup (conf->place.prefix);
     client->conf.key = ama_strdup (conf->key);
     randombytes_buf (bytes, sizeof bytes);
     (void) sodium_bin2hex (client->session, sizeof client->session, bytes, sizeof bytes);
@@ -287,7 +338,7 @@ void ama_jupyter_destroy (ama_jupyter_t **client)
         ama_sock_destroy (&gone->socks[i]);
     ama_timer_destroy (&gone->retry);
     ama_timer_destroy (&gone->beat);
-    free ((char *) gone->conf.prefix);
+    free ((char *) gone->conf.place.prefix);
     free ((char *) gone->conf.key);
     free (gone);
 }

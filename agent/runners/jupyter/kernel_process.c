@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define START_MS  60000 /* from its start to its first word */
+#define DRAIN_MS  100   /* from its end to the last of what it said */
 #define JOURNAL   3     /* channel of what it says */
 #define ORDER_MAX (1000u << 10)
 
@@ -23,13 +24,16 @@
 
 static void on_silent (void *arg)
 {
-    kernel_kill (arg);
+    kernel_work_t *work = arg;
+
+    if (!work->stock || kernel_stock_is_silent (work))
+        kernel_kill (work);
 }
 
 static void on_message (const ama_jupyter_message_t *message, void *arg)
 {
     kernel_work_t *work = arg;
-    const ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = work->key, .on_silent = on_silent, .arg = work };
+    const ama_jupyter_conf_t conf = { .place = work->place, .key = work->key, .on_silent = on_silent, .arg = work };
 
     if (work->client || strcmp (message->type, "status") != 0) {
         ama_script_said (message, &work->script);
@@ -47,12 +51,27 @@ static void on_output (int channel, const char *bytes, size_t size, void *arg)
     kernel_work_t *work = arg;
     ama_err_t err;
 
-    if ((channel == 1 || channel == 2) && size)
+    if ((channel == 1 || channel == 2) && size && work->stock)
+        kernel_stock_wrote (work, channel, bytes, size);
+    else if ((channel == 1 || channel == 2) && size)
         ama_attempt_output (work->script.attempt, channel, bytes, size);
-    else if (channel == JOURNAL && ama_journal_feed (work->journal, bytes, size, &err) < 0) {
+    else if (channel == JOURNAL && !work->stock && ama_journal_feed (work->journal, bytes, size, &err) < 0) {
         kernel_failed (work, "kernel", err.text);
         kernel_kill (work);
     }
+}
+
+/* What a kernel that died has said by then is still in its sockets. */
+static void on_drained (void *arg)
+{
+    kernel_work_t *work = arg;
+    ama_child_end_t how = work->how;
+
+    work->draining = false;
+    kernel_stock_confess (work);
+    ama_jupyter_destroy (&work->client);
+    ama_attempt_flush (work->script.attempt);
+    kernel_ended (work, &how, 0, false);
 }
 
 static void on_child_end (const ama_child_end_t *how, int trouble, bool lease_over, void *arg)
@@ -60,8 +79,14 @@ static void on_child_end (const ama_child_end_t *how, int trouble, bool lease_ov
     kernel_work_t *work = arg;
 
     work->running = false;
-    ama_jupyter_destroy (&work->client);
     ama_timer_cancel (work->timer);
+    if (work->stock && work->script.step != AMA_SCRIPT_CLOSING && !trouble && !lease_over) {
+        work->how = *how;
+        work->draining = true;
+        ama_timer_after (work->drain, DRAIN_MS);
+        return;
+    }
+    ama_jupyter_destroy (&work->client);
     ama_attempt_flush (work->script.attempt);
     kernel_ended (work, how, trouble, lease_over);
 }
@@ -105,7 +130,7 @@ static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
                              .cwd = attempt->folder.path,
                              .pass = -1,
                              .input = work->order,
-                             .input_size = strlen (work->order),
+                             .input_size = work->order ? strlen (work->order) : 0,
                              .grace_ms = agent->conf.grace_ms };
 
     if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
@@ -115,6 +140,20 @@ static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
     work->running = true;
     ama_timer_after (work->timer, START_MS);
     ama_ward_listen (attempt->ward);
+    return 0;
+}
+
+/* It may not be bound yet; its sockets are tried until it is. */
+static int follow (kernel_work_t *work, ama_err_t *err)
+{
+    const ama_jupyter_conf_t conf = {
+        .place = work->place, .key = work->key, .on_said = kernel_stock_said, .on_silent = on_silent, .arg = work
+    };
+
+    work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, err);
+    if (!work->client)
+        return err->code;
+    kernel_stock_begin (work);
     return 0;
 }
 
@@ -128,6 +167,7 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     kernel_work_t *work = arg;
     char **exec, **path, **reads, **refused;
     ama_err_t err = { 0 };
+    int rc = 0;
 
     work->install = NULL;
     if (trouble || work->script.attempt->cancelled || work->script.step == AMA_SCRIPT_CLOSING) {
@@ -137,18 +177,26 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     refused = ama_install_values (said, "refused");
     if (refused[0])
         kernel_failed (work, "resolution", refused[0]);
-    exec = ama_install_values (said, "exec");
     path = ama_install_values (said, "path");
     reads = ama_install_values (said, "read");
     set_path (work, path);
     for (char **at = reads; *at; at++)
         ama_confine_read (work->confine, *at);
+    exec = work->stock ? NULL : ama_install_values (said, "exec");
+    if (!refused[0] && work->stock)
+        rc = kernel_stock_prepare (work, path, &exec, &err);
     if (refused[0])
         ; /* told */
+    else if (rc < 0)
+        kernel_failed (work, "install", err.text);
     else if (!exec[0])
         kernel_failed (work, "install", "the installation did not say how the kernel is started");
-    else if (spawn (work, exec, &err) < 0)
+    else if ((rc = spawn (work, exec, &err)) < 0)
         kernel_failed (work, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start", err.text);
+    else if (work->stock && follow (work, &err) < 0) {
+        kernel_failed (work, "start", err.text);
+        kernel_kill (work);
+    }
     forget_order (work);
     ama_strv_free (refused);
     ama_strv_free (exec);
@@ -168,7 +216,8 @@ static void set_environment (kernel_work_t *work, const ama_attempt_start_t *sta
     ama_env_add_attempt (&work->env, start, &attempt->folder);
 }
 
-static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
+/* Where its sockets will be, and the key of its messages. */
+static void take_place (kernel_work_t *work)
 {
     unsigned char bytes[16];
     ama_str_t prefix = { 0 };
@@ -177,7 +226,14 @@ static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
     (void) sodium_bin2hex (work->key, sizeof work->key, bytes, sizeof bytes);
     ama_str_printf (&prefix, "%s/k", work->sockets);
     work->prefix = ama_str_take (&prefix);
-    (void) json_object_set_new (order, "connection", ama_jupyter_connection (work->prefix, work->key));
+    work->place.prefix = work->prefix;
+    if (work->stock)
+        kernel_stock_place (work);
+}
+
+static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
+{
+    (void) json_object_set_new (order, "connection", ama_jupyter_connection (&work->place, work->key));
     work->order = json_dumps (order, JSON_COMPACT);
     if (!work->order || strlen (work->order) > ORDER_MAX)
         return ama_err_set (err, AMA_E_LIMIT, "the environment of the action is too long for its kernel");
@@ -212,10 +268,13 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     int rc = ama_sockets_make (attempt->agent->conf.dir, &work->sockets, err);
 
     if (rc == 0)
+        take_place (work);
+    if (rc == 0 && !work->stock)
         rc = take_order (work, order, err);
     json_decref (order);
     if (rc < 0)
         return rc;
+    work->drain = ama_timer_new (attempt->agent->ctx, on_drained, work);
     work->journal = ama_journal_new (work->key, on_message, work);
     set_environment (work, start);
     work->confine = ama_confine_run (attempt->agent, start, attempt->folder.path, &note);
@@ -224,7 +283,10 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     kernel_scope_confine (work);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    return begin_install (work, err);
+    if (!work->stock || kernel_stock_needs_python (work))
+        return begin_install (work, err);
+    on_installed ("", NULL, work);
+    return 0;
 }
 
 /* ---- end ---- */
@@ -239,6 +301,7 @@ void kernel_kill (kernel_work_t *work)
 void kernel_done (kernel_work_t *work)
 {
     ama_install_destroy (&work->install);
+    ama_timer_destroy (&work->drain);
     ama_jupyter_destroy (&work->client);
     ama_journal_destroy (&work->journal);
     ama_confine_destroy (&work->confine);

@@ -52,7 +52,7 @@ static void close_kernel (kernel_work_t *work)
 {
     if (work->asked >= HANDING_OVER)
         return;
-    if (!work->client)
+    if (!work->client || (work->stock && !kernel_stock_is_ready (work)))
         kernel_kill (work);
     else if (work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED && kernel_scope_has_values (work))
         hand_over (work);
@@ -64,7 +64,7 @@ static void settle (ama_script_t *script)
 {
     kernel_work_t *work = work_of (script);
 
-    if (script->step != AMA_SCRIPT_CLOSING || work->over || work->install)
+    if (script->step != AMA_SCRIPT_CLOSING || work->over || work->install || work->draining)
         return;
     if (work->running) {
         close_kernel (work);
@@ -72,6 +72,8 @@ static void settle (ama_script_t *script)
     }
     if (kernel_scope_close (work))
         return;
+    if (work->stock)
+        kernel_stock_end (work);
     work->over = true;
     ama_timer_after (work->soon, 0);
 }
@@ -89,22 +91,33 @@ static void on_soon (void *arg)
 /* It has not begun, or not ended, in its time. */
 static void on_timer (void *arg)
 {
-    kernel_kill (arg);
+    kernel_work_t *work = arg;
+
+    if (work->stock && work->asked == SHUTTING_DOWN && work->running) {
+        work->asked = KILLED;
+        ama_ward_kill (work->script.attempt->ward, false); /* by force after the grace */
+    }
+    else
+        kernel_kill (work);
 }
 
 /* ---- what the script asks of its host ---- */
 
 static void send (ama_script_t *script)
 {
-    if (work_of (script)->client)
-        ama_script_execute (script, work_of (script)->client);
+    kernel_work_t *work = work_of (script);
+
+    if (work->client && work->stock)
+        kernel_stock_send (work);
+    else if (work->client)
+        ama_script_execute (script, work->client);
 }
 
 static bool ready (const ama_script_t *script)
 {
     const kernel_work_t *work = (const kernel_work_t *) script;
 
-    return work->client && kernel_scope_is_ready (work);
+    return work->client && kernel_scope_is_ready (work) && (!work->stock || kernel_stock_is_ready (work));
 }
 
 static void calm (ama_script_t *script)
@@ -135,6 +148,10 @@ void kernel_bound (kernel_work_t *work)
 {
     if (work->script.step != AMA_SCRIPT_OPENING)
         return;
+    if (work->stock) {
+        kernel_stock_open (work);
+        return;
+    }
     ama_jupyter_control (work->client, "ama_split_request",
                          json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file),
                          SPLIT_MS, on_split, work);
@@ -156,10 +173,16 @@ void kernel_failed (kernel_work_t *work, const char *error, const char *message)
                                                       .file = work->script.attempt->file });
 }
 
+/* For people. */
+static const char *name_of (const kernel_work_t *work)
+{
+    return work->stock ? kernel_stock_name (work) : work->kind->folder;
+}
+
 static void fail_ended (kernel_work_t *work, const ama_child_end_t *how)
 {
     ama_attempt_t *attempt = work->script.attempt;
-    const char *name = work->kind->folder;
+    const char *name = name_of (work);
     bool begun = work->script.step == AMA_SCRIPT_RUNNING;
     ama_outcome_t outcome = { .state = begun || how->signal ? AMA_ATTEMPT_STATE_FAILED : AMA_ATTEMPT_STATE_ERRORED,
                               .cause = "error",
@@ -199,7 +222,7 @@ static void fail_lost (kernel_work_t *work, int trouble, bool lease_over)
     if (trouble < 0)
         (void) snprintf (message, sizeof message, "its guard died");
     else if (trouble)
-        (void) snprintf (message, sizeof message, "%s can not be started: %s", work->kind->folder, strerror (trouble));
+        (void) snprintf (message, sizeof message, "%s can not be started: %s", name_of (work), strerror (trouble));
     ama_script_fail (&work->script,
                      &(ama_outcome_t){ .state = lease_over ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED,
                                        .cause = lease_over    ? "node-lost"
@@ -240,7 +263,10 @@ static void cancel (ama_attempt_t *attempt, bool force)
         kernel_kill (work);
     else if (work->script.executing && work->asked == NOTHING_ASKED) {
         work->asked = INTERRUPTED;
-        ama_jupyter_control (work->client, "interrupt_request", NULL, 0, NULL, NULL);
+        if (work->stock)
+            kernel_stock_interrupt (work);
+        else
+            ama_jupyter_control (work->client, "interrupt_request", NULL, 0, NULL, NULL);
         ama_timer_after (work->timer, attempt->agent->conf.grace_ms);
     }
 }
@@ -262,9 +288,11 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
     work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
-    rc = ama_script_load (&work->script, attempt, &host, err);
+    rc = ama_script_load (&work->script, attempt, &host, work->kind->max, err);
     if (rc == 0 && work->kind->session)
         rc = kernel_scope_join (work, message, err);
+    if (rc == 0 && work->kind->stock)
+        rc = kernel_stock_join (work, message, err);
     if (rc < 0)
         return rc;
     ama_folder_env_json (message, &env);
@@ -297,6 +325,7 @@ static void done (ama_attempt_t *attempt)
     if (!work)
         return;
     kernel_scope_done (work);
+    kernel_stock_done (work);
     kernel_done (work);
     ama_timer_destroy (&work->soon);
     ama_timer_destroy (&work->timer);
@@ -312,9 +341,11 @@ static void done (ama_attempt_t *attempt)
     }
 
 static const ama_kernel_kind_t kinds[] = {
-    { RUNNER ("python"), "python", false },
-    { RUNNER ("pandas"), "python", false },
-    { RUNNER ("pyspark"), "python", true },
+    { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false },
+    { RUNNER ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false },
+    { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false },
+    { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false },
+    { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true },
 };
 
 const ama_runner_t *ama_kernel_runner (const char *name)

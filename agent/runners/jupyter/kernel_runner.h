@@ -11,7 +11,10 @@
 typedef struct {
     ama_runner_t runner; /* the first */
     const char *folder;
+    size_t max;   /* bytes of a file */
     bool session; /* it is attached to the run's Spark session */
+    bool stock;   /* any kernel that is installed */
+    bool notebook;
 } ama_kernel_kind_t;
 
 /* By the name of plan.action.runner; NULL: none of these. */

@@ -1,4 +1,5 @@
-/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c and kernel_scope.c and by nobody else */
+/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
+ * nobody else */
 #ifndef AMA_AGENT_JUPYTER_KERNEL_WORK_H
 #define AMA_AGENT_JUPYTER_KERNEL_WORK_H
 
@@ -6,6 +7,7 @@
 #include "agent/install.h"
 #include "agent/runners/jupyter/journal.h"
 #include "agent/runners/jupyter/kernel_runner.h"
+#include "agent/runners/jupyter/notebook.h"
 #include "agent/runners/jupyter/script.h"
 
 typedef struct kernel_work {
@@ -20,14 +22,19 @@ typedef struct kernel_work {
     char *order;
     ama_confine_t *confine;
     char *sockets, *prefix;
+    ama_jupyter_place_t place; /* prefix borrowed from the above */
     char key[33];
     ama_journal_t *journal;
-    ama_jupyter_t *client; /* NULL: not bound yet, or gone */
-    bool running;
+    ama_jupyter_t *client;  /* NULL: not bound yet, or gone */
+    bool running, draining; /* draining: it has ended, and what it said is still on its way */
+    ama_timer_t *drain;
+    ama_child_end_t how;
     ama_timer_t *timer; /* of what is to happen soon: its beginning, or its end */
     enum { NOTHING_ASKED, INTERRUPTED, HANDING_OVER, SHUTTING_DOWN, KILLED } asked;
     /* its place in a session: kernel_scope.c */
     struct kernel_scope *scope; /* NULL: it has none */
+    /* what a kernel lacks that knows nothing of the agent: kernel_stock.c */
+    struct kernel_stock *stock; /* NULL: it is one of ours */
 } kernel_work_t;
 
 /* ---- kernel_runner.c ---- */
@@ -64,6 +71,39 @@ void kernel_scope_done (kernel_work_t *work);
 
 /* What the installation of this kind is told of the action's packages, as JSON; owned. */
 char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start);
+
+/* ---- kernel_stock.c, kernel_find.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
+
+/* What the plan says of it. 0, or AMA_E_INVALID. */
+int kernel_stock_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
+/* The environment of the Python runner is to be made first: its kernel is there. */
+bool kernel_stock_needs_python (const kernel_work_t *work);
+/* Ports, if it can not do ipc. */
+void kernel_stock_place (kernel_work_t *work);
+/* Its kernelspec; python: folders of the environment's programs. Writes the connection file, sets the environment, opens what the kernel is made of. *ret_exec: its command, owned.
+ * 0, AMA_E_NOT_FOUND, AMA_E_IO or as of kernelspec.h. */
+int kernel_stock_prepare (kernel_work_t *work, char *const *python, char ***ret_exec, ama_err_t *err);
+/* It has been started: asks until it answers, and is heard; then kernel_bound. */
+void kernel_stock_begin (kernel_work_t *work);
+/* What its process writes, channel 1 or 2. */
+void kernel_stock_wrote (kernel_work_t *work, int channel, const char *bytes, size_t size);
+/* It has died: what it wrote before it answered says why. */
+void kernel_stock_confess (kernel_work_t *work);
+/* Cuts the file; what comes before its first statement is done. */
+void kernel_stock_open (kernel_work_t *work);
+bool kernel_stock_is_ready (const kernel_work_t *work);
+/* The statement under way. */
+void kernel_stock_send (kernel_work_t *work);
+/* An ama_jupyter_conf_t.on_said. */
+void kernel_stock_said (const ama_jupyter_message_t *message, void *arg);
+/* It has not echoed for a minute. True: it must be dead, for it did so while it was working. */
+bool kernel_stock_is_silent (const kernel_work_t *work);
+void kernel_stock_interrupt (kernel_work_t *work);
+/* A name of it for people. */
+const char *kernel_stock_name (const kernel_work_t *work);
+/* Nothing more comes: the notebook, if it is one, is written and told. */
+void kernel_stock_end (kernel_work_t *work);
+void kernel_stock_done (kernel_work_t *work);
 
 /* ---- kernel_process.c ---- */
 

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE_MAX 4194304
-
 void ama_script_set_text (char **to, const char *text)
 {
     free (*to);
@@ -77,13 +75,20 @@ void ama_script_trouble (ama_script_t *script, const json_t *content)
 
 /* ---- statements ---- */
 
+const char *ama_script_file (const ama_script_t *script, const json_t *statement)
+{
+    const char *file = ama_jupyter_string (statement, "file");
+
+    return *file ? file : script->attempt->file;
+}
+
 static ama_report_event_t statement_event (const ama_script_t *script, ama_event_type_t type)
 {
     const json_t *statement = json_array_get (script->statements, script->next);
 
     return (ama_report_event_t){
         .type = type,
-        .file = script->attempt->file,
+        .file = (char *) ama_script_file (script, statement),
         .has_line = true,
         .line = number (statement, "line"),
         .has_end_line = true,
@@ -154,8 +159,7 @@ static void on_failed_statement (ama_script_t *script, const json_t *reply)
             : session ? "session-lost"
             : oom     ? "oom"
                       : "error",
-            name, text, event.n_frames ? frames[0].file : script->attempt->file,
-            event.n_frames ? frames[0].line : event.line);
+            name, text, event.n_frames ? frames[0].file : event.file, event.n_frames ? frames[0].line : event.line);
 }
 
 void ama_script_fail (ama_script_t *script, const ama_outcome_t *outcome)
@@ -356,7 +360,8 @@ void ama_script_spoil (ama_script_t *script, const char *error, const char *mess
     ama_script_set_text (&script->message, message);
 }
 
-int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, ama_err_t *err)
+int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, size_t max,
+                     ama_err_t *err)
 {
     size_t size;
     int rc;
@@ -364,7 +369,7 @@ int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_scr
     script->attempt = attempt;
     script->host = host;
     script->exit = -1;
-    rc = ama_read_beneath (attempt->snapshot, attempt->file, SOURCE_MAX, &script->source, &size, err);
+    rc = ama_read_beneath (attempt->snapshot, attempt->file, max, &script->source, &size, err);
     if (rc == 0 && (strlen (script->source) != size || !ama_utf8_valid (script->source, size)))
         rc = ama_err_set (err, AMA_E_SYNTAX, "%s is not UTF-8 text", attempt->file);
     return rc;

@@ -44,8 +44,10 @@ struct ama_script {
     uint32_t line;
 };
 
-/* The file of the attempt. 0, or as ama_read_beneath, or AMA_E_SYNTAX: it is no text. */
-int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, ama_err_t *err);
+#define AMA_SCRIPT_MAX 4194304 /* bytes of a file of statements */
+/* The file of the attempt, of at most max bytes. 0, or as ama_read_beneath, or AMA_E_SYNTAX: it is no text. */
+int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, size_t max,
+                     ama_err_t *err);
 void ama_script_done (ama_script_t *script);
 
 /* The answer to ama_split_request (spark/README.md). One that did not come is {"status": "error", "ename": "kernel", …}. */
@@ -56,6 +58,9 @@ void ama_script_go_on (ama_script_t *script);
 void ama_script_said (const ama_jupyter_message_t *message, void *arg);
 /* Sends the statement under way, if there is one. It may be sent again: the kernel knows it by its serial. */
 void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client);
+
+/* The file of one of its statements, for events. */
+const char *ama_script_file (const ama_script_t *script, const json_t *statement);
 
 /* The outcome; the first one counts. */
 void ama_script_finish (ama_script_t *script, const ama_outcome_t *outcome);

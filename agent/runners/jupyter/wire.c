@@ -3,6 +3,7 @@
 #include "agent/runners/jupyter/wire.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,13 +120,25 @@ void ama_jupyter_packed_done (ama_jupyter_packed_t *packed)
         free (packed->parts[i]);
 }
 
-json_t *ama_jupyter_connection (const char *prefix, const char *key)
+int ama_jupyter_endpoint (const ama_jupyter_place_t *place, int number, char out[AMA_JUPYTER_ENDPOINT], ama_err_t *err)
 {
-    json_t *json = json_pack ("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i}", "transport", "ipc", "ip", prefix, "key",
-                              key, "signature_scheme", "hmac-sha256", "shell_port", 1, "iopub_port", 2, "stdin_port", 3,
-                              "control_port", 4, "hb_port", 5);
+    if (place->ports[0])
+        (void) snprintf (out, AMA_JUPYTER_ENDPOINT, "tcp://127.0.0.1:%d", place->ports[number - 1]);
+    else if (snprintf (out, AMA_JUPYTER_ENDPOINT, "ipc://%s-%d", place->prefix, number) > 6 + 106)
+        return ama_err_set (err, AMA_E_INVALID, "%s is too long for a socket's path", place->prefix);
+    return 0;
+}
+
+json_t *ama_jupyter_connection (const ama_jupyter_place_t *place, const char *key)
+{
+    bool tcp = place->ports[0] != 0;
+    json_t *json = json_pack ("{s:s, s:s, s:s, s:s}", "transport", tcp ? "tcp" : "ipc", "ip",
+                              tcp ? "127.0.0.1" : place->prefix, "key", key, "signature_scheme", "hmac-sha256");
+    static const char *const names[] = { "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port" };
 
     BUG_ON (!json);
+    for (int i = 0; i < 5; i++)
+        (void) json_object_set_new (json, names[i], json_integer (tcp ? place->ports[i] : i + 1));
     return json;
 }
 

@@ -47,8 +47,17 @@ typedef struct {
 void ama_jupyter_pack (const ama_jupyter_outgoing_t *message, ama_jupyter_packed_t *ret_packed);
 void ama_jupyter_packed_done (ama_jupyter_packed_t *packed);
 
-/* The text of a connection file. prefix: sockets are <prefix>-1 … <prefix>-5 (shell, iopub, stdin, control, heartbeat). Returns owned. */
-json_t *ama_jupyter_connection (const char *prefix, const char *key);
+/* Where the sockets of a connection are: shell, iopub, stdin, control, heartbeat, from 1. */
+typedef struct {
+    const char *prefix; /* ipc: <prefix>-1 … <prefix>-5; "" with ports */
+    uint16_t ports[5];  /* of 127.0.0.1; 0: ipc */
+} ama_jupyter_place_t;
+
+#define AMA_JUPYTER_ENDPOINT 160
+/* number: from 1. 0 or AMA_E_INVALID: the path is too long for a socket. */
+int ama_jupyter_endpoint (const ama_jupyter_place_t *place, int number, char out[AMA_JUPYTER_ENDPOINT], ama_err_t *err);
+/* The text of a connection file. Returns owned. */
+json_t *ama_jupyter_connection (const ama_jupyter_place_t *place, const char *key);
 
 /* A member that is a string, or "". */
 const char *ama_jupyter_string (const json_t *object, const char *name);

@@ -95,7 +95,7 @@ int scala_load (ama_attempt_t *attempt, ama_err_t *err)
     work_t *work = ama_calloc (1, sizeof *work);
 
     attempt->work = work;
-    return ama_script_load (&work->script, attempt, &host, err);
+    return ama_script_load (&work->script, attempt, &host, AMA_SCRIPT_MAX, err);
 }
 
 static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)

@@ -110,11 +110,11 @@ static const char *compose (const work_t *work, ask_kind_t kind, json_t **ret_co
         *ret_content = json_pack ("{s:O}", "paths", work->jars);
         return "ama_jar_request";
     case ASK_OPEN:
-        *ret_content =
-            json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O, s:s, s:O}", "connection",
-                       ama_jupyter_connection (work->prefix, work->key), "journal", work->fifo, "scope", work->scope,
-                       "action", work->script.attempt->action, "run", ama_id_text (work->script.attempt->run, run),
-                       "env", work->env, "language", scala_language (work->script.attempt), "exports", work->exports);
+        *ret_content = json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O, s:s, s:O}", "connection",
+                                  ama_jupyter_connection (&(ama_jupyter_place_t){ .prefix = work->prefix }, work->key),
+                                  "journal", work->fifo, "scope", work->scope, "action", work->script.attempt->action,
+                                  "run", ama_id_text (work->script.attempt->run, run), "env", work->env, "language",
+                                  scala_language (work->script.attempt), "exports", work->exports);
         return "ama_open_request";
     case ASK_SPLIT:
         *ret_content = json_pack ("{s:s, s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file,
@@ -153,7 +153,7 @@ void scala_want (work_t *work, ask_kind_t kind)
 /* Only when its sockets are bound: a connection tried before would be tried again after some 50 ms. */
 void scala_connect (work_t *work)
 {
-    ama_jupyter_conf_t conf = { .prefix = work->prefix, .key = work->key };
+    ama_jupyter_conf_t conf = { .place.prefix = work->prefix, .key = work->key };
 
     if (work->opened && !work->client && work->session && !scala_playing (work))
         work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, NULL);

@@ -284,7 +284,7 @@ char *ama_session_files_prefix (const ama_session_files_t *files, const char *na
 int ama_session_write_connection (const ama_session_files_t *files, const char *key, ama_err_t *err)
 {
     char *prefix = ama_session_files_prefix (files, "0");
-    json_t *json = ama_jupyter_connection (prefix, key);
+    json_t *json = ama_jupyter_connection (&(ama_jupyter_place_t){ .prefix = prefix }, key);
     char *text = json_dumps (json, JSON_COMPACT);
     int rc = ama_folder_write (files->folder, "connection.json", text, strlen (text), err);
 

@@ -95,7 +95,7 @@ static int connect_kernel (ama_session_t *session, ama_err_t *err)
 {
     char *prefix = ama_session_files_prefix (&session->files, "0");
     const ama_jupyter_conf_t conf = {
-        .prefix = prefix, .key = session->key, .on_silent = session_on_silent, .arg = session
+        .place.prefix = prefix, .key = session->key, .on_silent = session_on_silent, .arg = session
     };
 
     session->client = ama_jupyter_new (session->agent->ctx, &conf, err);

@@ -23,6 +23,7 @@ static const struct {
 } targets[] = {
     { "maki/", "maki.yml" },
     { "jars/", "deps/jars.yml" },
+    { "runner/", "runners/x/runner.yml" },
     { "env/job-", "env/default/job.yml" },
     { "env/json-", "env/default.json" },
     { "env/spark-", "env/default/spark.yml" },
@@ -187,6 +188,12 @@ static void test_jars (void **state)
     assert_int_equal (walk ("jars"), count_files ("jars"));
 }
 
+static void test_runner (void **state)
+{
+    (void) state;
+    assert_int_equal (walk ("runner"), count_files ("runner"));
+}
+
 static void make_huge (const char *name, ama_str_t *out)
 {
     const char *source = getenv ("AMA_SOURCE_DIR");
@@ -282,8 +289,8 @@ static void test_floods (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_maki), cmocka_unit_test (test_env),    cmocka_unit_test (test_jars),
-        cmocka_unit_test (test_huge), cmocka_unit_test (test_floods),
+        cmocka_unit_test (test_maki),   cmocka_unit_test (test_env),  cmocka_unit_test (test_jars),
+        cmocka_unit_test (test_runner), cmocka_unit_test (test_huge), cmocka_unit_test (test_floods),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static void parse (const char *text, ama_maki_t *maki, ama_problems_t *problems)
 
     if (ama_doc_parse ("maki.yml", text, strlen (text), NULL, &doc, problems) < 0)
         fail_msg ("%s", problems->items[0].message);
-    (void) ama_maki_parse (&doc, false, maki, problems);
+    (void) ama_maki_parse (&doc, false, NULL, maki, problems);
     assert_null (doc);
 }
 

@@ -1,0 +1,45 @@
+/* kernel_stock_in.h - the inside of a stock kernel, shared by kernel_stock.c, kernel_find.c and kernel_notebook.c and by nobody else */
+#ifndef AMA_AGENT_JUPYTER_KERNEL_STOCK_IN_H
+#define AMA_AGENT_JUPYTER_KERNEL_STOCK_IN_H
+
+#include "agent/runners/jupyter/kernel_work.h"
+#include "agent/runners/jupyter/kernelspec.h"
+#include "agent/runners/jupyter/notebook.h"
+
+struct kernel_stock {
+    ama_plan_kernel_t plan; /* owned */
+    ama_kernelspec_t spec;
+    ama_notebook_t *notebook; /* NULL: it is none */
+    char *language;
+    ama_timer_t *timer; /* what is to come has not come */
+    int64_t answered_ms, heard_ms;
+    bool ready;
+    ama_str_t banner;      /* what its process wrote until then */
+    struct stock_raw *raw; /* and since then */
+    char id[32];           /* of the request under way, "": none */
+    int64_t begun_ms;
+    json_t *reply; /* to it */
+    bool idle;
+    bool unsure;     /* and that is told */
+    int64_t late_ms; /* when the first of the two came */
+    bool echoes_busy;
+};
+
+typedef struct kernel_stock stock_t;
+
+/* ---- kernel_raw.c ---- */
+
+/* What the process writes to its own stdout and stderr: of the programs it has started, or what the kernel says on iopub as well. */
+void stock_raw_wrote (kernel_work_t *work, int channel, const char *bytes, size_t size);
+/* It has said this on iopub. */
+void stock_raw_said (kernel_work_t *work, const ama_jupyter_message_t *message);
+/* What was written by now and was not said is told. */
+void stock_raw_settle (kernel_work_t *work);
+void stock_raw_done (stock_t *stock);
+
+/* ---- kernel_notebook.c ---- */
+
+/* The attempt's file is one: which kernel it wants, and its parameters. 0 or as of notebook.h. */
+int stock_open_notebook (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
+
+#endif

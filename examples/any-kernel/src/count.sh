@@ -1,0 +1,5 @@
+# %%
+words="one two three"
+# %%
+set -- $words
+echo "$#"
