@@ -16,7 +16,7 @@ static const ama_runner_t runners[] = {
     { "sparkr", "spark", "r", .ready = false, .needs_file = true },
     { "python", "python", "python", .ready = true, .needs_file = true },
     { "pandas", "python", "pandas", .ready = true, .needs_file = true },
-    { "r", "r", "r", .ready = false, .needs_file = true },
+    { "r", "r", "r", .ready = true, .needs_file = true },
     { "jar", "spark", "jar", .ready = true, .needs_file = false },
     { "notebook", "notebook", "notebook", .ready = true, .needs_file = true },
     { "kernel", "kernel", "kernel", .ready = true, .needs_file = true },

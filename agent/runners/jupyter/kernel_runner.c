@@ -341,11 +341,12 @@ static void done (ama_attempt_t *attempt)
     }
 
 static const ama_kernel_kind_t kinds[] = {
-    { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false },
-    { RUNNER ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false },
-    { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false },
-    { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false },
-    { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true },
+    { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
+    { RUNNER ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
+    { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false, NULL },
+    { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false, NULL },
+    { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true, NULL },
+    { RUNNER ("r"), "r", AMA_SCRIPT_MAX, false, true, false, "prelude.R" },
 };
 
 const ama_runner_t *ama_kernel_runner (const char *name)

@@ -15,6 +15,8 @@ typedef struct {
     bool session; /* it is attached to the run's Spark session */
     bool stock;   /* any kernel that is installed */
     bool notebook;
+    const char *
+        prelude; /* file in its folder that is said to an installed kernel first, and cuts the action's file; NULL: none */
 } ama_kernel_kind_t;
 
 /* By the name of plan.action.runner; NULL: none of these. */

@@ -144,17 +144,37 @@ static void cut (kernel_work_t *work)
     json_decref (answer);
 }
 
-void kernel_stock_open (kernel_work_t *work)
+static void say_first (kernel_work_t *work, const char *id, const char *code)
 {
     stock_t *stock = work->stock;
 
-    if (!stock->plan.init[0]) {
-        cut (work);
-        return;
-    }
-    (void) snprintf (stock->id, sizeof stock->id, "init");
+    (void) snprintf (stock->id, sizeof stock->id, "%s", id);
     begin_request (work);
-    ama_jupyter_execute (work->client, stock->id, stock->plan.init, NULL);
+    ama_jupyter_execute (work->client, stock->id, code, NULL);
+}
+
+static void say_prelude (kernel_work_t *work)
+{
+    ama_err_t err = { 0 };
+    char *code = stock_prelude_code (work, &err);
+
+    if (code)
+        say_first (work, "prelude", code);
+    else {
+        kernel_failed (work, "start", err.text);
+        kernel_kill (work);
+    }
+    free (code);
+}
+
+void kernel_stock_open (kernel_work_t *work)
+{
+    if (work->kind->prelude)
+        say_prelude (work);
+    else if (work->stock->plan.init[0])
+        say_first (work, "init", work->stock->plan.init);
+    else
+        cut (work);
 }
 
 bool kernel_stock_is_ready (const kernel_work_t *work)
@@ -229,6 +249,16 @@ static char *plain (const json_t *text)
     return fit;
 }
 
+/* An error's message. Returns owned. */
+static char *message_of (const json_t *reply)
+{
+    char *text = plain (json_object_get (reply, "evalue"));
+
+    for (size_t n = strlen (text); n && text[n - 1] == '\n'; n--)
+        text[n - 1] = '\0';
+    return text;
+}
+
 /* Its author expects it. */
 static bool may_fail (const kernel_work_t *work)
 {
@@ -241,8 +271,9 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
 {
     const json_t *traceback = json_object_get (reply, "traceback");
     const char *status = ama_jupyter_string (reply, "status"), *name = ama_jupyter_string (reply, "ename");
-    char *text = plain (json_object_get (reply, "evalue"));
+    char *text = message_of (reply);
     json_t *json;
+    int code;
 
     if (strcmp (status, "ok") == 0 || may_fail (work)) {
         free (text);
@@ -251,6 +282,13 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
     if (!*text && json_array_size (traceback)) {
         free (text);
         text = plain (json_array_get (traceback, json_array_size (traceback) - 1));
+    }
+    if ((code = stock_prelude_exit (work, text)) >= 0) {
+        (void) snprintf (text, strlen (text) + 1, "exit code %d", code);
+        json = json_pack ("{s:s, s:s, s:s, s:{s:s, s:i}}", "status", code ? "error" : "ok", "ename", "exit", "evalue",
+                          text, "ama", "kind", "exit", "code", code);
+        free (text);
+        return json;
     }
     json = json_pack ("{s:s, s:s, s:s, s:{s:s, s:o}}", "status", "error", "ename",
                       *name                               ? name
@@ -302,6 +340,8 @@ static void end_request (kernel_work_t *work)
     message.content = reply;
     if (strcmp (id, "init") == 0)
         end_init (work, reply);
+    else if (strcmp (id, "prelude") == 0)
+        stock_prelude_end (work, reply);
     else
         ama_script_said (&message, &work->script);
     json_decref (reply);
@@ -437,6 +477,8 @@ void kernel_stock_said (const ama_jupyter_message_t *message, void *arg)
         return;
     if (strcmp (message->type, "input_request") == 0)
         on_input (work, message);
+    else if (strcmp (message->type, "stream") == 0 && stock_prelude_said (stock, message))
+        go_on (work);
     else if (strcmp (message->type, "stream") == 0) {
         ama_attempt_shed (work->script.attempt);
         record (work, message);
@@ -468,6 +510,7 @@ void kernel_stock_done (kernel_work_t *work)
     ama_timer_destroy (&stock->timer);
     json_decref (stock->reply);
     ama_str_done (&stock->banner);
+    ama_str_done (&stock->answer);
     stock_raw_done (stock);
     free (stock->language);
     free (stock);

@@ -16,6 +16,7 @@ struct kernel_stock {
     bool ready;
     ama_str_t banner;      /* what its process wrote until then */
     struct stock_raw *raw; /* and since then */
+    ama_str_t answer;      /* of the prelude */
     char id[32];           /* of the request under way, "": none */
     int64_t begun_ms;
     json_t *reply; /* to it */
@@ -36,6 +37,17 @@ void stock_raw_said (kernel_work_t *work, const ama_jupyter_message_t *message);
 /* What was written by now and was not said is told. */
 void stock_raw_settle (kernel_work_t *work);
 void stock_raw_done (stock_t *stock);
+
+/* ---- kernel_prelude.c ---- */
+
+/* What is said first to a kernel whose kind has a prelude. Owned; NULL and err: AMA_E_IO. */
+char *stock_prelude_code (const kernel_work_t *work, ama_err_t *err);
+/* True: a stream message was its answer, or part of it. */
+bool stock_prelude_said (stock_t *stock, const ama_jupyter_message_t *message);
+/* It has ended: the file's statements are known, or what is wrong with it. */
+void stock_prelude_end (kernel_work_t *work, const json_t *reply);
+/* The code with which a statement has ended its action, by this error of its; -1: it has not. */
+int stock_prelude_exit (const kernel_work_t *work, const char *message);
 
 /* ---- kernel_notebook.c ---- */
 
