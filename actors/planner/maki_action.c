@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     NAME,
@@ -191,7 +192,8 @@ static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_
 /* One that the repository brings, by its type, or by the file if nothing else is said. */
 static void take_community (maki_parse_t *self, ama_maki_action_t *action, const char *group, const char *type)
 {
-    const ama_community_runner_t *found = group  ? NULL
+    bool ours = !group || (type && strcasecmp (group, "kernel") == 0); /* as a plan shows it */
+    const ama_community_runner_t *found = !ours  ? NULL
                                           : type ? ama_community_of_type (self->community, type)
                                                  : ama_community_of_file (self->community, action->plan.file);
 

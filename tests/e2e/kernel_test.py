@@ -103,6 +103,11 @@ class Community(Kernels):
                 repo.commit({"runners/mine/runner.yml": json.dumps({"types": "mine", "files": ".mine", "kernel": "python3", "split": split})}, "runner")
                 self.assertEqual([e["line"] for e in self.run_events(repo).find("statement.ended")], told)
 
+    def test_it_is_found_as_a_plan_shows_it(self):
+        repo = self.job({"a.x": "1 + 1"}, [{"name": "a", "runner": {"group": "kernel", "type": "Mine"}, "file": "a.x"}])
+        repo.commit({"runners/mine/runner.yml": json.dumps({"types": ["mine"], "kernel": "python3"})}, "runner")
+        self.assertEqual(self.run_events(repo).one("statement.ended")["value"], "2")
+
     def test_init_code_that_fails(self):
         repo = self.job({"a.mine": "print(1)\n"}, [{"name": "a", "file": "a.mine", "retry": {"attempts": 1}}])
         repo.commit({"runners/mine/runner.yml": json.dumps({"types": "mine", "files": ".mine", "kernel": "python3", "init": "import nothing_of_the_kind"})}, "runner")
@@ -256,6 +261,15 @@ class Misbehaving(Kernels):
                 self.assertLess(end["ms"], 5900, "it was killed after the grace, not interrupted")
                 self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
                 self.assertEqual(self.processes(), [])
+
+    def test_the_heartbeat_counts_only_where_it_goes_on_during_work(self):
+        alone = {"depends-on": []}
+        repo = self.job({"dead.txt": "beat 17\n", "busy.txt": "nap 80\nsay done\n"}, [kernel("fake", "dead.txt", **alone), kernel("fake", "busy.txt", **alone)])
+        events = self.run_events(repo, exit=5)
+        end = events.one("attempt.ended", action="dead")
+        self.assertEqual((end["state"], end["cause"], end["error"]["message"]), ("errored", "killed", "fake did not react any more, and was killed"))
+        self.assertEqual(self.text(events), "done")
+        self.assertEqual(events.one("attempt.ended", action="busy")["state"], "succeeded")
 
     def test_a_hanging_kernel_is_killed_after_the_grace(self):
         end = self.fake("hang\n", exit=1, within=10, timeout="1s").one("attempt.ended")

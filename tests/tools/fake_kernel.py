@@ -119,6 +119,14 @@ def obey(line, message, ident):
     elif word == "wait":
         stream("waiting\n", parent)
         wait_for_interrupt()
+    elif word == "nap":         # without a heartbeat, as R's kernel
+        time.sleep(float(rest))
+    elif word == "beat":        # with one, as long as it lives
+        end = time.monotonic() + float(rest)
+        while (left := end - time.monotonic()) > 0:
+            if heart.poll(left * 1000):
+                heart.send(heart.recv())
+        obey("hang", message, ident)
     elif word in ("noreply", "noidle", "early"):
         return word
     return ""

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTION  "/connection.json"
+#define CONNECTION  "connection.json"
 #define PROGRAM_MAX 4096
 
 bool kernel_stock_needs_python (const kernel_work_t *work)
@@ -120,11 +120,11 @@ static char *write_connection (const kernel_work_t *work, ama_err_t *err)
     json_t *json = ama_jupyter_connection (&work->place, work->key);
     char *text = json_dumps (json, JSON_COMPACT);
     ama_str_t path = { 0 };
-    int rc = ama_folder_write (work->sockets, CONNECTION + 1, text ? text : "", text ? strlen (text) : 0, err);
+    int rc = ama_folder_write (work->sockets, CONNECTION, text ? text : "", text ? strlen (text) : 0, err);
 
     json_decref (json);
     free (text);
-    ama_str_printf (&path, "%s%s", work->sockets, CONNECTION);
+    ama_str_printf (&path, "%s/%s", work->sockets, CONNECTION);
     if (rc == 0)
         return ama_str_take (&path);
     ama_str_done (&path);

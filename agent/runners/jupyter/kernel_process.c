@@ -191,7 +191,7 @@ static void on_installed (const char *said, const char *trouble, void *arg)
         kernel_failed (work, "install", err.text);
     else if (!exec[0])
         kernel_failed (work, "install", "the installation did not say how the kernel is started");
-    else if ((rc = spawn (work, exec, &err)) < 0)
+    else if (spawn (work, exec, &err) < 0)
         kernel_failed (work, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start", err.text);
     else if (work->stock && follow (work, &err) < 0) {
         kernel_failed (work, "start", err.text);
