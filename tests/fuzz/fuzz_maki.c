@@ -13,9 +13,10 @@ static void check_action (const plan_build_t *self, size_t i)
     ama_str_t bytes = { 0 };
     ama_plan_action_t copy;
 
-    BUG_ON (!action->plan.name || !action->plan.runner || !action->plan.file || !action->runner->ready);
+    BUG_ON (!action->plan.name || !action->plan.runner || !action->runner->ready);
+    BUG_ON (!action->plan.file && action->runner->needs_file);
     BUG_ON (action->plan.retry.attempts < 1 || action->plan.timeout_ms < 0);
-    BUG_ON (ama_repo_check_path (action->plan.file, NULL) < 0);
+    BUG_ON (action->plan.file && ama_repo_check_path (action->plan.file, NULL) < 0);
     BUG_ON (action->error_of >= 0 && self->maki.actions[action->error_of].error_action != (int64_t) i);
     ama_plan_action_encode (&action->plan, &bytes); /* within every limit of the schema */
     BUG_ON (ama_plan_action_decode (bytes.data, bytes.size, &copy, NULL) < 0);
