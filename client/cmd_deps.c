@@ -125,7 +125,7 @@ static int write_lock (const locker_t *locker, const char *path, const ama_diges
 static int lock_one (const locker_t *locker, const char *path, const ama_plan_dependencies_t *files, size_t count,
                      bool session, ama_err_t *err)
 {
-    const ama_plan_dependencies_t **list = ama_calloc (count, sizeof *list);
+    const ama_plan_dependencies_t *list[AMA_PLAN_ACTION_DEPENDENCIES_MAX];
     FILE *order = order_of (locker, files, count, session), *answer = tmpfile ();
     int code = order && answer ? run_script (locker, order, answer) : -1, rc = 0;
     ama_str_t said = { 0 };
@@ -151,7 +151,6 @@ static int lock_one (const locker_t *locker, const char *path, const ama_plan_de
     if (answer)
         (void) fclose (answer);
     ama_str_done (&said);
-    free (list);
     return rc;
 }
 

@@ -145,11 +145,10 @@ static const ama_command_t commands[] = {
       config_options },
     { "deps lock", "[DIR]", 0, 1, "pin the Python packages of a job, with all that they need",
       "Writes deps/python.lock, and src/ACTION/python.lock for actions with packages of their own: versions and "
-      "digests, for "
-      "every\n"
-      "platform. From then on exactly these are installed, and what a lock is not of any more is refused until it is "
-      "made "
-      "anew.",
+      "digests,\n"
+      "for every platform. From then on exactly these are installed; when a lock is not of what the files say any "
+      "more,\n"
+      "the job is refused until it is made anew.",
       deps_options },
     { "fsck", "", 0, 0, "check amad's journal, while amad does not run",
       "Changes nothing without --salvage. Exit code 0: all is as it was written; 1: it is damaged, and each damage is\n"

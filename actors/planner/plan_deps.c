@@ -282,6 +282,7 @@ void ama_plan_action_dependencies (plan_build_t *self, size_t index)
 {
     static const char *const names[] = { "jars.yml", "jars.yaml", "requirements.txt" };
     ama_maki_action_t *action = &self->maki.actions[index];
+    const char *runner = action->runner ? action->runner->name : "";
     bool python = uses_python (action);
     char path[512];
 
@@ -296,13 +297,13 @@ void ama_plan_action_dependencies (plan_build_t *self, size_t index)
                 use_dependencies (self, action, (size_t) file);
         }
     named_dependencies (self, action->deps, action);
-    if (action->runner && strcmp (action->runner->name, "jar") == 0 && action->artifact_deps.n_artifacts) {
+    if (strcmp (runner, "jar") == 0 && action->artifact_deps.n_artifacts) {
         ptrdiff_t file = keep_dependencies (self, &action->artifact_deps);
         action->artifact_deps = (ama_plan_dependencies_t){ 0 };
         if (file >= 0)
             use_dependencies (self, action, (size_t) file);
     }
-    if (python && strcmp (action->runner->name, "pandas") == 0 && !wants (self, action, "pandas"))
+    if (strcmp (runner, "pandas") == 0 && !wants (self, action, "pandas"))
         want_pandas (self, action);
     if (python)
         find_lock (self, action);
