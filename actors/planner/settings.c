@@ -249,9 +249,13 @@ bool ama_settings_has_since (const ama_settings_t *settings, const char *key, un
     return entry && entry->json && entry->layer >= layer;
 }
 
+typedef struct {
+    const entry_t *entry;
+} listed_t;
+
 static int by_entry (const void *a, const void *b)
 {
-    return strcmp ((*(entry_t *const *) a)->key, (*(entry_t *const *) b)->key);
+    return strcmp (((const listed_t *) a)->entry->key, ((const listed_t *) b)->entry->key);
 }
 
 static int by_key (const void *a, const void *b)
@@ -263,19 +267,19 @@ static int by_key (const void *a, const void *b)
 
 void ama_settings_take_overridden (const ama_settings_t *settings, ama_plan_setting_t **ret_list, size_t *ret_count)
 {
-    const entry_t **entries = ama_calloc (settings->count, sizeof *entries);
+    listed_t *entries = ama_calloc (settings->count, sizeof *entries);
     ama_plan_setting_t *list = ama_calloc (settings->before, sizeof *list);
     size_t count = 0, replaced = 0;
 
     for (const entry_t *entry = settings->entries; entry; entry = entry->hh.next)
         if (entry->json && entry->before)
-            entries[count++] = entry;
+            entries[count++].entry = entry;
     if (count)
         qsort (entries, count, sizeof *entries, by_entry);
     for (size_t i = 0; i < count; i++)
-        for (const struct entry_before *before = entries[i]->before; before; before = before->next)
+        for (const struct entry_before *before = entries[i].entry->before; before; before = before->next)
             list[replaced++] = (ama_plan_setting_t){
-                .key = ama_strdup (entries[i]->key),
+                .key = ama_strdup (entries[i].entry->key),
                 .value = ama_strdup (before->json),
                 .file = ama_strdup (before->file),
                 .line = before->line,
