@@ -511,6 +511,7 @@ static int init (ama_ctx_t *ctx, void *state, const void *config, ama_err_t *err
     for (size_t i = 0; i < world->n_attempts; i++)
         if (world->attempts[i].agent == agent->index && (world->attempts[i].running || world->attempts[i].ending))
             take_over (self, &world->attempts[i]);
+    ama_timer_after (self->timer, TICK_MS); /* their guards do not wait for it to join */
     return ama_statuses_new (ctx, agent->ends, &self->statuses, err);
 }
 
