@@ -46,7 +46,7 @@ class R(House):
         self.assertEqual(self.told(events), ["before"])
         bad = events.one("statement.ended", status="error")
         self.assertEqual((bad["line"], bad["text"]), (3, "f()"))
-        self.assertIn("no rain", bad["error"]["message"])
+        self.assertEqual((bad["error"]["name"], bad["error"]["message"]), ("Error", "f(): no rain"))
         self.assertEqual(events.one("attempt.ended")["line"], 3)
 
     def test_a_syntax_error_is_found_before_the_first_statement(self):

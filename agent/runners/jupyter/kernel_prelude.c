@@ -78,9 +78,19 @@ void stock_prelude_end (kernel_work_t *work, const json_t *reply)
     json_decref (answer);
 }
 
+const char *stock_prelude_message (const kernel_work_t *work, const char *message)
+{
+    static const char *const words[] = { "Error in ", "Error: " };
+
+    for (size_t i = 0; work->kind->prelude && i < ARRAY_SIZE (words); i++)
+        if (ama_str_starts (message, words[i]))
+            return message + strlen (words[i]);
+    return message;
+}
+
 int stock_prelude_exit (const kernel_work_t *work, const char *message)
 {
-    static const char word[] = "Error: amaterasu-exit ";
+    static const char word[] = "amaterasu-exit ";
 
     if (!work->kind->prelude || strncmp (message, word, sizeof word - 1) != 0)
         return -1;

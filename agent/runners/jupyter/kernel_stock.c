@@ -250,13 +250,15 @@ static char *plain (const json_t *text)
 }
 
 /* An error's message. Returns owned. */
-static char *message_of (const json_t *reply)
+static char *message_of (const kernel_work_t *work, const json_t *reply)
 {
-    char *text = plain (json_object_get (reply, "evalue"));
+    char *text = plain (json_object_get (reply, "evalue")), *message;
 
     for (size_t n = strlen (text); n && text[n - 1] == '\n'; n--)
         text[n - 1] = '\0';
-    return text;
+    message = ama_strdup (stock_prelude_message (work, text));
+    free (text);
+    return message;
 }
 
 /* Its author expects it. */
@@ -271,7 +273,7 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
 {
     const json_t *traceback = json_object_get (reply, "traceback");
     const char *status = ama_jupyter_string (reply, "status"), *name = ama_jupyter_string (reply, "ename");
-    char *text = message_of (reply);
+    char *text = message_of (work, reply);
     json_t *json;
     int code;
 
@@ -291,7 +293,8 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
         return json;
     }
     json = json_pack ("{s:s, s:s, s:s, s:{s:s, s:o}}", "status", "error", "ename",
-                      *name                               ? name
+                      work->kind->prelude                 ? "Error" /* R's errors have no names */
+                      : *name                             ? name
                       : strncmp (status, "abort", 5) == 0 ? "aborted"
                                                           : "error",
                       "evalue", text, "ama", "kind", "runtime", "frames", frames_of (work, reply));

@@ -46,6 +46,8 @@ char *stock_prelude_code (const kernel_work_t *work, ama_err_t *err);
 bool stock_prelude_said (stock_t *stock, const ama_jupyter_message_t *message);
 /* It has ended: the file's statements are known, or what is wrong with it. */
 void stock_prelude_end (kernel_work_t *work, const json_t *reply);
+/* An error's message without the word that every one of R's begins with; borrowed from it. */
+const char *stock_prelude_message (const kernel_work_t *work, const char *message);
 /* The code with which a statement has ended its action, by this error of its; -1: it has not. */
 int stock_prelude_exit (const kernel_work_t *work, const char *message);
 
