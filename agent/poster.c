@@ -13,9 +13,12 @@
 #include <string.h>
 #include <utlist.h>
 
-#define FLUSH_MS       3
-#define RETRY_MS       500
-#define POST_TIMEOUT   15000
+#define FLUSH_MS 3
+#define RETRY_MS 500
+/* A post that is not answered was lost, or the reporter has much to do. The end of an attempt waits for its output, but not for ever: so it is said again after this
+ * long, then after twice as long, and so on to POST_MOST_MS. */
+#define POST_FIRST_MS  4000
+#define POST_MOST_MS   15000
 #define POSTS_UNDERWAY 8
 #define POST_EVENTS    256
 #define POST_BYTES     (512u << 10)
@@ -48,6 +51,7 @@ struct ama_feed {
     unsigned underway;       /* posts of this turn */
     post_t *posts;           /* of any turn, that will still be answered */
     int64_t retry_at;        /* 0: may send */
+    int64_t patience_ms;     /* of the next post, for its answer */
     bool was_full, closed;
     struct ama_feed *prev, *next;
 };
@@ -147,8 +151,12 @@ static void on_posted (ama_ctx_t *ctx, const ama_envelope_t *envelope, const voi
     if (current)
         feed->underway--;
     AMA_FAILPOINT (poster, acknowledged);
-    if (!err)
+    if (!err) {
         acknowledge (feed, posted->upto);
+        feed->patience_ms = POST_FIRST_MS;
+    }
+    else if (current && err->code == AMA_E_TIMEOUT)
+        feed->patience_ms = 2 * feed->patience_ms < POST_MOST_MS ? 2 * feed->patience_ms : POST_MOST_MS;
     if (current && (err || posted->upto < post->upto))
         rewind_later (feed, RETRY_MS);
     free (post);
@@ -185,7 +193,7 @@ static void send_waiting (ama_feed_t *feed)
         *post = (post_t){ .feed = feed, .turn = feed->turn, .upto = first + body.n_events - 1 };
         feed->underway++;
         DL_APPEND (feed->posts, post);
-        (void) ama_ask (poster->ctx, "reporter", AMA_MSG_REPORT_POST, &body, POST_TIMEOUT, 0, on_posted, post);
+        (void) ama_ask (poster->ctx, "reporter", AMA_MSG_REPORT_POST, &body, feed->patience_ms, 0, on_posted, post);
         AMA_FAILPOINT (poster, sent);
         free (items);
     }
@@ -200,6 +208,7 @@ ama_feed_t *ama_feed_new (ama_poster_t *poster, ama_id_t run, ama_id_t id, void 
     feed->id = id;
     feed->on_change = on_change;
     feed->arg = arg;
+    feed->patience_ms = POST_FIRST_MS;
     DL_APPEND (poster->feeds, feed);
     return feed;
 }
