@@ -190,7 +190,7 @@ class GuardedJar(JarHouse, SecretsHouse):
                 gate.write("\n")
 
         told = self.run_one(["wait", str(self.shared / "gate")], kill)
-        self.assertEqual([line.split(" ")[0] for line in told], ["args", "good", "sum", "of", "memory", "limit", "waits", "goes"])
+        self.assertEqual([line.split(" ")[0] for line in told], ["args", "good", "sum", "of", "memory", "limit", "site", "waits", "goes"])
 
 
 if __name__ == "__main__":
