@@ -1,4 +1,5 @@
 /* maki_blocks.c - the blocks that a job and an action share: retry, timeout, resources, labels. Pure. */
+#include "actors/base/ama_pattern.h"
 #include "actors/planner/maki_parse.h"
 
 #include <regex.h>
@@ -11,7 +12,6 @@
 #define TIMEOUT_MAX  (365 * DAY_MS)
 #define LEASE_MIN    10000LL
 #define ATTEMPTS_MAX 100
-#define MAX_WORK     10000 /* of one expression */
 #define MAX_PATTERNS 1000  /* expressions of a job */
 #define MAX_RULES    16384 /* bytes of text in the rules of one block; every action may inherit them */
 
@@ -79,36 +79,6 @@ static char foreign_escape (const char *pattern)
     return 0;
 }
 
-/* What the C library's expressions can blow up on: nested repetitions with counts, and references back. The supervisor has the same rule. */
-static bool is_tame (const char *pattern)
-{
-    unsigned long work = strlen (pattern);
-
-    for (const char *at = pattern; *at; at++) {
-        if (*at == '\\' && at[1]) {
-            at++;
-            if (*at >= '0' && *at <= '9')
-                return false;
-        }
-        else if (*at == '{') {
-            unsigned long most = 1;
-            for (at++; *at && *at != '}'; at++)
-                if (*at >= '0' && *at <= '9') {
-                    char *end;
-                    unsigned long n = strtoul (at, &end, 10);
-                    most = n > most ? n : most;
-                    at = end - 1;
-                }
-            work = most > MAX_WORK ? MAX_WORK + 1 : work * most;
-            if (work > MAX_WORK)
-                return false;
-            if (!*at)
-                break;
-        }
-    }
-    return true;
-}
-
 static void add_message (maki_parse_t *self, ama_plan_rule_t *rule, const ama_yaml_t *node, const char *text)
 {
     if (++self->patterns > MAX_PATTERNS) {
@@ -129,10 +99,11 @@ int ama_maki_pattern (const ama_yaml_t *node, const char *text, size_t groups, a
     size_t found;
     int rc;
 
-    if (!is_tame (text)) {
-        (void) ama_yaml_error (node, AMA_E_LIMIT, problems,
-                               "its length times its {n} is at most 10000, and it has no \\1",
-                               "the expression %s is too costly", AMA_QUOTE (text));
+    if (!ama_pattern_is_cheap (text)) {
+        (void) ama_yaml_error (
+            node, AMA_E_LIMIT, problems,
+            "its length times its {n} is at most 10000, + and {n} are not nested deeply, and it has no \\1",
+            "the expression %s is too costly", AMA_QUOTE (text));
         return AMA_E_LIMIT;
     }
     if ((escape = foreign_escape (text))) {

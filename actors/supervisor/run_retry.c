@@ -1,14 +1,14 @@
 /* run_retry.c - retry rules. Called by the run core, on the supervisor's thread. Pure; patterns come from a repository and are bounded. */
 #include "actors/supervisor/run_retry.h"
 
-#include <ctype.h>
+#include "actors/base/ama_pattern.h"
+
 #include <fnmatch.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DELAY_MAX_MS (24 * 3600 * 1000LL)
-#define WORK_MAX     10000 /* the pattern's length times its {n} */
 
 uint32_t ama_retry_attempts (const ama_plan_retry_t *retry)
 {
@@ -32,42 +32,12 @@ const char *ama_retry_cause (ama_attempt_state_t state, const char *given)
     }
 }
 
-/* regcomp expands x{m,n}: nested repetitions of a hostile repository could take all memory. The planner refuses what this refuses, and says so. */
-static bool pattern_harmless (const char *pattern)
-{
-    unsigned long work = strlen (pattern);
-
-    for (const char *p = pattern; *p; p++) {
-        if (*p == '\\' && p[1]) {
-            p++;
-            if (isdigit ((unsigned char) *p))
-                return false;
-        }
-        else if (*p == '{') {
-            unsigned long most = 1;
-            for (p++; *p && *p != '}'; p++) {
-                if (isdigit ((unsigned char) *p)) {
-                    char *end;
-                    unsigned long n = strtoul (p, &end, 10);
-                    most = n > most ? n : most;
-                    p = end - 1;
-                }
-            }
-            if (most > WORK_MAX || (work *= most) > WORK_MAX)
-                return false;
-            if (!*p)
-                break;
-        }
-    }
-    return true;
-}
-
 static bool message_matches (const char *pattern, const char *message)
 {
     regex_t regex;
     bool matches;
 
-    if (!pattern_harmless (pattern) || regcomp (&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+    if (!ama_pattern_is_cheap (pattern) || regcomp (&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
         return false;
     matches = regexec (&regex, message, 0, NULL, 0) == 0;
     regfree (&regex);

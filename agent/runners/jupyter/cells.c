@@ -2,6 +2,7 @@
 #include "agent/runners/jupyter/cells.h"
 
 #include "actors/base/ama_err.h"
+#include "actors/base/ama_pattern.h"
 #include "actors/base/ama_str.h"
 
 #include <ctype.h>
@@ -84,7 +85,8 @@ json_t *ama_cells_split (const char *text, ama_kernel_split_t how, const char *m
     bool compiled = false;
 
     if (how == AMA_KERNEL_SPLIT_CELLS || how == AMA_KERNEL_SPLIT_MARKER) {
-        compiled = regcomp (&regex, how == AMA_KERNEL_SPLIT_CELLS ? CELL : marker, REG_EXTENDED | REG_NOSUB) == 0;
+        const char *begins = how == AMA_KERNEL_SPLIT_CELLS ? CELL : marker;
+        compiled = ama_pattern_is_cheap (begins) && regcomp (&regex, begins, REG_EXTENDED | REG_NOSUB) == 0;
         how = compiled ? how : AMA_KERNEL_SPLIT_WHOLE;
     }
     for (const char *at = text; *at; line++) {
@@ -179,7 +181,7 @@ size_t ama_cells_places (const json_t *lines, const char *pattern, const char *l
     regex_t regex;
 
     pattern = *pattern ? pattern : pattern_of (language);
-    if (!*pattern || !max || regcomp (&regex, pattern, REG_EXTENDED) != 0)
+    if (!*pattern || !max || !ama_pattern_is_cheap (pattern) || regcomp (&regex, pattern, REG_EXTENDED) != 0)
         return 0;
     json_array_foreach (lines, i, entry)
     {
