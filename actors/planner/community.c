@@ -135,7 +135,7 @@ static void read_rest (const ama_slot_t *slots, ama_plan_kernel_t *kernel, ama_p
 int ama_community_parse (const ama_yaml_t *root, const char *file, ama_community_runner_t *ret_runner,
                          ama_problems_t *problems)
 {
-    size_t errors = problems->errors;
+    size_t errors = problems->errors, told;
     ama_slot_t slots[COUNT];
 
     *ret_runner = (ama_community_runner_t){ .file = ama_strdup (file) };
@@ -145,10 +145,12 @@ int ama_community_parse (const ama_yaml_t *root, const char *file, ama_community
     if (ama_yaml_is_map (root, "a runner", problems) < 0)
         return AMA_E_SYNTAX;
     (void) ama_words_match (root, "the runner", words, COUNT, slots, AMA_STRANGERS_ERROR, problems);
+    told = problems->errors;
     ret_runner->types = take_words (&slots[TYPES], "types", check_type, problems);
     ret_runner->files = take_words (&slots[FILES], "files", check_ending, problems);
-    if (!ret_runner->types[0] && !ama_slot_value (&slots[TYPES]))
-        (void) ama_yaml_error (root, AMA_E_SYNTAX, problems, "types: names it in maki.yml", "a runner without types");
+    if (!ret_runner->types[0] && problems->errors == told)
+        (void) ama_yaml_error (slots[TYPES].key ? slots[TYPES].key : root, AMA_E_SYNTAX, problems,
+                               "types: names it in maki.yml", "a runner without types");
     read_kernel (root, &slots[KERNEL], &ret_runner->kernel, problems);
     read_split (&slots[SPLIT], &ret_runner->kernel, problems);
     read_rest (slots, &ret_runner->kernel, problems);
