@@ -100,7 +100,7 @@ class Clean(CleanHouse):
         self.assertEqual(did["freed"], would["freed"])
         self.assertEqual(self.lie(), {two, three, going})
         left = self.clean(going, two, exit=1)
-        self.assertEqual(self.lie(), {three, going})
+        self.assertEqual(self.lie(), {three, going}, left)
         self.assertEqual(self.rows(left)[going]["left"], "it has not ended")
         self.assertEqual((self.rows(left)[two]["left"], left["left"], left["freed"]["runs"]), (None, 1, 1))
         again = self.clean(two)
