@@ -15,6 +15,7 @@
 
 typedef struct ama_runner {
     const char *name; /* of plan.action.runner */
+    bool own_spark;   /* Spark's settings are for itself, with the secrets in them; else they are the session's */
     /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
      * start is borrowed for the call. */
     int (*start) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);

@@ -5,7 +5,6 @@
  */
 #include "agent/secret_start.h"
 
-#include "agent/runners/spark/jar_runner.h"
 #include "agent/secret_ask.h"
 
 #include <stdlib.h>
@@ -86,7 +85,7 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
 {
     work_t *work = ama_calloc (1, sizeof *work);
     const ama_plan_environment_t *env = &message->environment;
-    bool own_spark = attempt->then == &ama_jar_runner;
+    bool own_spark = attempt->then->own_spark;
 
     (void) err;
     attempt->work = work;

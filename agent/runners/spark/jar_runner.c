@@ -183,7 +183,7 @@ static int set_environment (work_t *work, const ama_attempt_start_t *start, ama_
     return rc;
 }
 
-/* The program's own jar: of the repository, or the first that was resolved. Returns owned. */
+/* The program's own jar: of the repository, or the first that was resolved. */
 static int take_command (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
 {
     const ama_agent_t *agent = work->attempt->agent;
@@ -317,6 +317,7 @@ static void done (ama_attempt_t *attempt)
 
 const ama_runner_t ama_jar_runner = {
     .name = "jar",
+    .own_spark = true,
     .start = start,
     .cancel = cancel,
     .pause = pause_output,
