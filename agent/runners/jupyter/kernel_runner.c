@@ -7,6 +7,7 @@
  * A cancel interrupts the statement; if that goes on after the grace, because it does not want to end or because the kernel hangs, the kernel is killed. Before the
  * first statement it is killed at once. A kernel that dies is the end of its attempt, and what it has said by then is told.
  */
+#include "agent/outcome.h"
 #include "agent/runners/jupyter/kernel_work.h"
 
 #include <signal.h>
@@ -217,23 +218,13 @@ static void fail_ended (kernel_work_t *work, const ama_child_end_t *how)
 
 static void fail_lost (kernel_work_t *work, int trouble, bool lease_over)
 {
-    char message[256] = "its lease ran out: nobody was there who could extend it";
+    char text[AMA_OUTCOME_TEXT], start[AMA_OUTCOME_TEXT];
+    ama_outcome_t outcome;
 
-    if (trouble < 0)
-        (void) snprintf (message, sizeof message, "its guard died");
-    else if (trouble)
-        (void) snprintf (message, sizeof message, "%s can not be started: %s", name_of (work), strerror (trouble));
-    ama_script_fail (&work->script,
-                     &(ama_outcome_t){ .state = lease_over ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED,
-                                       .cause = lease_over    ? "node-lost"
-                                                : trouble < 0 ? "killed"
-                                                              : "error",
-                                       .exit = -1,
-                                       .error = lease_over    ? "lost"
-                                                : trouble < 0 ? "guard"
-                                                              : "start",
-                                       .message = message,
-                                       .file = work->script.attempt->file });
+    (void) snprintf (start, sizeof start, "%s can not be started", name_of (work));
+    outcome = ama_outcome_lost (start, trouble, lease_over, text);
+    outcome.file = work->script.attempt->file;
+    ama_script_fail (&work->script, &outcome);
 }
 
 void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over)

@@ -17,6 +17,7 @@
 #include "agent/ahead.h"
 #include "agent/confine.h"
 #include "agent/open_beneath.h"
+#include "agent/outcome.h"
 #include "agent/replay.h"
 #include "agent/runners/shell/shell_order.h"
 #include "agent/runners/shell/shell_prelude.h"
@@ -386,24 +387,12 @@ static bool check_syntax (work_t *work)
 
 static void finish_lost (work_t *work, int trouble, bool lease_over)
 {
-    char message[256] = "its lease ran out: nobody was there who could extend it";
+    char text[AMA_OUTCOME_TEXT];
+    ama_outcome_t outcome = ama_outcome_lost (work->attempt->agent->bash, trouble, lease_over, text);
 
-    if (trouble < 0)
-        (void) snprintf (message, sizeof message, "its guard died");
-    else if (trouble)
-        (void) snprintf (message, sizeof message, "%s: %s", work->attempt->agent->bash, strerror (trouble));
+    outcome.file = work->attempt->file;
     ama_attempt_flush (work->attempt);
-    ama_attempt_end (work->attempt,
-                     &(ama_outcome_t){ .state = lease_over ? AMA_ATTEMPT_STATE_LOST : AMA_ATTEMPT_STATE_ERRORED,
-                                       .cause = lease_over    ? "node-lost"
-                                                : trouble < 0 ? "killed"
-                                                              : "error",
-                                       .exit = -1,
-                                       .error = lease_over    ? "lost"
-                                                : trouble < 0 ? "guard"
-                                                              : "start",
-                                       .message = message,
-                                       .file = work->attempt->file });
+    ama_attempt_end (work->attempt, &outcome);
 }
 
 static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, void *arg)

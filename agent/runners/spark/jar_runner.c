@@ -7,6 +7,7 @@
 
 #include "agent/confine.h"
 #include "agent/install.h"
+#include "agent/outcome.h"
 #include "agent/replay.h"
 #include "agent/runners/spark/conf_files.h"
 #include "agent/runners/spark/jar_text.h"
@@ -77,18 +78,13 @@ static void on_ended (const ama_child_end_t *end, int trouble, bool lease_over, 
 {
     work_t *work = arg;
     const ama_tape_end_t note = { .end = *end, .trouble = trouble, .lease_over = lease_over };
-    char message[256];
+    char text[AMA_OUTCOME_TEXT];
 
     work->running = false;
     ama_attempt_note (work->attempt, AMA_TAPE_END, &note, sizeof note);
-    if (lease_over)
-        finish (work, AMA_ATTEMPT_STATE_LOST, "node-lost", -1, "lost",
-                "its lease ran out: nobody was there who could extend it");
-    else if (trouble < 0)
-        finish (work, AMA_ATTEMPT_STATE_ERRORED, "killed", -1, "guard", "its guard died");
-    else if (trouble) {
-        (void) snprintf (message, sizeof message, "%s: %s", work->attempt->agent->bash, strerror (trouble));
-        finish (work, AMA_ATTEMPT_STATE_ERRORED, "error", -1, "start", message);
+    if (trouble || lease_over) {
+        ama_outcome_t lost = ama_outcome_lost (work->attempt->agent->bash, trouble, lease_over, text);
+        finish (work, lost.state, lost.cause, lost.exit, lost.error, lost.message);
     }
     else if (end->code == 0 && !end->signal)
         finish (work, AMA_ATTEMPT_STATE_SUCCEEDED, "", 0, "", "");
