@@ -3,48 +3,39 @@
  * Used by kernel_stock.c, on the agent's thread. The code lies in agent/runners, in the kernel's own language; it ends with a call of amaterasu_begin and the file's path.
  * What is printed comes from a process that has not run any code of the user's yet.
  */
+#include "agent/open_beneath.h"
 #include "agent/runners/jupyter/kernel_stock_in.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PRELUDE_MAX = 65536, ANSWER_MAX = 64 << 20 };
-
-static int read_prelude (const char *path, ama_str_t *out, ama_err_t *err)
-{
-    char part[4096];
-    ssize_t n = -1;
-    int fd = open (path, O_RDONLY | O_CLOEXEC);
-
-    while (fd >= 0 && (n = read (fd, part, sizeof part)) > 0 && out->size < PRELUDE_MAX)
-        ama_str_add (out, part, (size_t) n);
-    if (fd >= 0)
-        (void) close (fd);
-    return n < 0 ? ama_err_set (err, AMA_E_IO, "%s: %s", path, strerror (errno)) : 0;
-}
 
 char *stock_prelude_code (const kernel_work_t *work, ama_err_t *err)
 {
     const ama_attempt_t *attempt = work->script.attempt;
-    ama_str_t path = { 0 }, source = { 0 }, code = { 0 };
+    ama_str_t name = { 0 }, source = { 0 }, code = { 0 };
+    char *prelude = NULL;
+    size_t size;
     int rc;
 
-    ama_str_printf (&path, "%s/%s/%s", attempt->agent->conf.runners_dir, work->kind->folder, work->kind->prelude);
-    rc = read_prelude (path.data, &code, err);
+    if (!attempt->agent->conf.runners_dir) {
+        (void) ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
+        return NULL;
+    }
+    ama_str_printf (&name, "%s/%s", work->kind->folder, work->kind->prelude);
+    rc = ama_read_beneath (attempt->agent->conf.runners_dir, name.data, PRELUDE_MAX, &prelude, &size, err);
+    ama_str_done (&name);
+    if (rc < 0)
+        return NULL;
     ama_str_printf (&source, "%s/%s", attempt->snapshot, attempt->file);
+    ama_str_puts (&code, prelude);
     ama_str_puts (&code, "\namaterasu_begin(\"");
     ama_str_json (&code, source.data, source.size);
     ama_str_puts (&code, "\")\n");
     ama_str_done (&source);
-    ama_str_done (&path);
-    if (rc == 0)
-        return ama_str_take (&code);
-    ama_str_done (&code);
-    return NULL;
+    free (prelude);
+    return ama_str_take (&code);
 }
 
 bool stock_prelude_said (stock_t *stock, const ama_jupyter_message_t *message)

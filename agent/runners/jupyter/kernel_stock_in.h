@@ -40,7 +40,7 @@ void stock_raw_done (stock_t *stock);
 
 /* ---- kernel_prelude.c ---- */
 
-/* What is said first to a kernel whose kind has a prelude. Owned; NULL and err: AMA_E_IO. */
+/* What is said first to a kernel whose kind has a prelude. Owned; NULL and err: as of open_beneath.h. */
 char *stock_prelude_code (const kernel_work_t *work, ama_err_t *err);
 /* True: a stream message was its answer, or part of it. */
 bool stock_prelude_said (stock_t *stock, const ama_jupyter_message_t *message);
