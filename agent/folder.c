@@ -120,6 +120,15 @@ static void add_own_member (const ama_attempt_start_t *start, const char *name, 
     free (value);
 }
 
+char *ama_folder_text (const char *value)
+{
+    json_t *json = json_loads (value, JSON_DECODE_ANY, NULL);
+    char *text = ama_strdup (json_is_string (json) ? json_string_value (json) : value);
+
+    json_decref (json);
+    return text;
+}
+
 void ama_folder_add_value (ama_str_t *out, const char *value)
 {
     json_t *json = json_loads (value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
@@ -543,10 +552,10 @@ static void set_named (ama_env_t *env, const char *prefix, const char *key, cons
 
 static void set_conf (const char *key, const ama_plan_setting_t *setting, void *arg)
 {
-    json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
+    char *text = ama_folder_text (setting->value);
 
-    set_named (arg, "AMA_CONF_", key, json_is_string (json) ? json_string_value (json) : setting->value);
-    json_decref (json);
+    set_named (arg, "AMA_CONF_", key, text);
+    free (text);
 }
 
 static void set_own (ama_env_t *env, const char *name, const ama_attempt_start_t *start, const char *word,

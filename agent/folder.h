@@ -48,6 +48,9 @@ void ama_folder_env_json (const ama_attempt_start_t *start, ama_str_t *out);
 /* The action's own value for a word of the environment (outputRootPath …), or the environment's. Returns owned. */
 char *ama_folder_word (const ama_attempt_start_t *start, const char *word, const char *otherwise);
 
+/* A setting's value as text: that of a string, else the JSON as it stands. Returns owned. */
+char *ama_folder_text (const char *value);
+
 /* Appends a setting's value, which should be JSON text; what is not becomes a string, as it would spoil the whole document. */
 void ama_folder_add_value (ama_str_t *out, const char *value);
 

@@ -1,7 +1,8 @@
 /* jar_text.c - see jar_text.h; used by jar_runner.c */
 #include "agent/runners/spark/jar_text.h"
 
-#include <jansson.h>
+#include "agent/folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,20 +37,10 @@ static void add (ama_str_t *out, const char *prefix, const char *key, const char
     ama_str_putc (out, '\n');
 }
 
-/* The text of a setting's value, which is JSON. Returns owned. */
-static char *text_of (const char *value)
-{
-    json_t *json = json_loads (value, JSON_DECODE_ANY, NULL);
-    char *text = ama_strdup (json_is_string (json) ? json_string_value (json) : value);
-
-    json_decref (json);
-    return text;
-}
-
 static void add_settings (ama_str_t *out, const char *prefix, const ama_plan_setting_t *settings, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        char *text = text_of (settings[i].value);
+        char *text = ama_folder_text (settings[i].value);
         add (out, prefix, settings[i].key, text);
         free (text);
     }
@@ -66,7 +57,7 @@ static const char *value_of (const ama_plan_environment_t *env, const char *key)
 static void add_jars (const ama_attempt_start_t *start, size_t first, ama_str_t *out)
 {
     const char *own = value_of (&start->environment, "spark.jars");
-    char *text = own ? text_of (own) : NULL;
+    char *text = own ? ama_folder_text (own) : NULL;
     ama_str_t list = { 0 };
 
     if (text)

@@ -97,12 +97,11 @@ static void take_extra (const ama_plan_environment_t *env, ama_session_files_t *
 {
     for (size_t i = 0; i < env->n_spark_env; i++) {
         const ama_plan_setting_t *setting = &env->spark_env[i];
-        json_t *json = json_loads (setting->value, JSON_DECODE_ANY, NULL);
+        char *text = ama_folder_text (setting->value);
 
         if (setting->key[0] && !strchr (setting->key, '='))
-            ama_env_set (&files->extra, setting->key,
-                         json_is_string (json) ? json_string_value (json) : setting->value);
-        json_decref (json);
+            ama_env_set (&files->extra, setting->key, text);
+        free (text);
     }
 }
 
