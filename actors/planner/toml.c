@@ -143,6 +143,17 @@ static int read_key (reader_t *self, ama_str_t *out)
     }
 }
 
+/* Behind an item: over the comma, or at the end. */
+static int next_of (reader_t *self, char end, const char *unended)
+{
+    skip (self, true);
+    if (peek (self) == ',')
+        self->at++;
+    else if (peek (self) != end)
+        return fail (self, unended);
+    return 0;
+}
+
 static int skip_value (reader_t *self, int depth);
 
 static int read_list (reader_t *self, int depth)
@@ -167,13 +178,8 @@ static int read_list (reader_t *self, int depth)
         }
         else
             rc = skip_value (self, depth + 1);
-        if (rc < 0)
+        if (rc < 0 || (rc = next_of (self, ']', "a list without an end")) < 0)
             return rc;
-        skip (self, true);
-        if (peek (self) == ',')
-            self->at++;
-        else if (peek (self) != ']')
-            return fail (self, "a list without an end");
     }
 }
 
@@ -196,13 +202,8 @@ static int skip_table (reader_t *self, int depth)
             self->at++;
             rc = skip_value (self, depth + 1);
         }
-        if (rc < 0)
+        if (rc < 0 || (rc = next_of (self, '}', "a table without an end")) < 0)
             return rc;
-        skip (self, true);
-        if (peek (self) == ',')
-            self->at++;
-        else if (peek (self) != '}')
-            return fail (self, "a table without an end");
     }
 }
 
