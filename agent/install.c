@@ -77,16 +77,21 @@ static void on_ended (ama_child_t *child, const ama_child_end_t *how, void *arg)
 
 ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *conf, ama_err_t *err)
 {
-    ama_install_t *install = ama_calloc (1, sizeof *install);
+    ama_install_t *install;
+    ama_str_t script = { 0 };
     char guard[64], mark[64], java[1024], spark[1024], id[AMA_ID_TEXT];
     const char *argv[10] = { "env", guard, mark };
     int n = 3;
-    ama_child_spec_t spec = {
-        .argv = argv, .cwd = conf->cwd, .on_output = on_output, .on_exit = on_ended, .arg = install
-    };
+    ama_child_spec_t spec = { .argv = argv, .cwd = conf->cwd, .on_output = on_output, .on_exit = on_ended };
 
+    if (!agent->conf.runners_dir || !agent->conf.cache_dir) {
+        (void) ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
+        return NULL;
+    }
+    install = ama_calloc (1, sizeof *install);
     install->agent = agent;
     install->conf = *conf;
+    spec.arg = install;
     (void) snprintf (guard, sizeof guard, "AMA_GUARD=%s", agent->token);
     (void) snprintf (mark, sizeof mark, AMA_MARK "=%s", ama_id_text (conf->mark, id));
     if (agent->conf.java_home
@@ -96,7 +101,8 @@ ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *
         && snprintf (spark, sizeof spark, "SPARK_HOME=%s", agent->conf.spark_home) < (int) sizeof spark)
         argv[n++] = spark;
     argv[n++] = agent->bash;
-    argv[n++] = conf->script;
+    ama_str_printf (&script, "%s/%s/install.sh", agent->conf.runners_dir, conf->runner);
+    argv[n++] = script.data;
     argv[n++] = agent->conf.cache_dir;
     if (conf->input) {
         argv[n++] = "-";
@@ -104,6 +110,7 @@ ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *
         spec.input_size = strlen (conf->input);
     }
     install->child = ama_child_spawn (agent->ctx, &spec, err);
+    ama_str_done (&script);
     if (!install->child) {
         free_install (install);
         return NULL;

@@ -11,7 +11,7 @@
 typedef struct ama_install ama_install_t;
 
 typedef struct {
-    const char *script; /* absolute */
+    const char *runner; /* the folder of agent/runners with the install.sh */
     const char *cwd;
     const char *input; /* on its standard input, and - as its last word; NULL: nothing */
     ama_id_t mark;     /* of its processes */
@@ -22,7 +22,7 @@ typedef struct {
     void *arg;
 } ama_install_conf_t;
 
-/* Strings are borrowed for the call. NULL and err: AMA_E_CHILD. */
+/* Strings are borrowed for the call. NULL and err: AMA_E_CHILD, also if this agent has no runners, or no cache. */
 ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *conf, ama_err_t *err);
 pid_t ama_install_group (const ama_install_t *install);
 /* on_done follows. */

@@ -242,22 +242,17 @@ static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
 
 static int begin_install (kernel_work_t *work, ama_err_t *err)
 {
-    ama_attempt_t *attempt = work->script.attempt;
-    ama_agent_t *agent = attempt->agent;
-    ama_str_t script = { 0 };
-    ama_install_conf_t conf = { .cwd = attempt->folder.path,
-                                .input = work->packages,
-                                .mark = attempt->mark,
-                                .on_told = on_told,
-                                .on_done = on_installed,
-                                .arg = work };
+    const ama_attempt_t *attempt = work->script.attempt;
 
-    if (!agent->conf.runners_dir || !agent->conf.cache_dir)
-        return ama_err_set (err, AMA_E_CHILD, "this agent has no runners but shell");
-    ama_str_printf (&script, "%s/%s/install.sh", agent->conf.runners_dir, work->kind->folder);
-    conf.script = script.data;
-    work->install = ama_install_start (agent, &conf, err);
-    ama_str_done (&script);
+    work->install = ama_install_start (attempt->agent,
+                                       &(ama_install_conf_t){ .runner = work->kind->folder,
+                                                              .cwd = attempt->folder.path,
+                                                              .input = work->packages,
+                                                              .mark = attempt->mark,
+                                                              .on_told = on_told,
+                                                              .on_done = on_installed,
+                                                              .arg = work },
+                                       err);
     return work->install ? 0 : AMA_E_CHILD;
 }
 

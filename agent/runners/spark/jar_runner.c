@@ -222,17 +222,16 @@ static int take_properties (work_t *work, const ama_attempt_start_t *start, ama_
 
 static int begin_install (work_t *work, ama_err_t *err)
 {
-    ama_attempt_t *attempt = work->attempt;
-    ama_agent_t *agent = attempt->agent;
-    ama_str_t script = { 0 };
-    ama_install_conf_t conf = {
-        .cwd = attempt->folder.path, .mark = attempt->mark, .on_told = on_told, .on_done = on_installed, .arg = work
-    };
+    const ama_attempt_t *attempt = work->attempt;
 
-    ama_str_printf (&script, "%s/spark/install.sh", agent->conf.runners_dir);
-    conf.script = script.data;
-    work->install = ama_install_start (agent, &conf, err);
-    ama_str_done (&script);
+    work->install = ama_install_start (attempt->agent,
+                                       &(ama_install_conf_t){ .runner = "spark",
+                                                              .cwd = attempt->folder.path,
+                                                              .mark = attempt->mark,
+                                                              .on_told = on_told,
+                                                              .on_done = on_installed,
+                                                              .arg = work },
+                                       err);
     return work->install ? 0 : AMA_E_CHILD;
 }
 

@@ -239,7 +239,7 @@ static void on_installed (const char *said, const char *trouble, void *arg)
 static int start_installer (ama_session_t *session, ama_err_t *err)
 {
     session->install = ama_install_start (session->agent,
-                                          &(ama_install_conf_t){ .script = session->files.install,
+                                          &(ama_install_conf_t){ .runner = "spark",
                                                                  .cwd = session->files.folder,
                                                                  .mark = session->id,
                                                                  .on_told = on_told,

@@ -173,7 +173,6 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     files->spark_json = join (files->folder, "spark.json");
     files->env_json = join (files->folder, ".env.json");
     files->connection = join (files->folder, "connection.json");
-    files->install = join (agent->conf.runners_dir, "spark/install.sh");
     files->kernel = join (agent->conf.runners_dir, "spark/kernel.sh");
     files->memory = open->memory;
     files->jars = json_array ();
@@ -235,10 +234,10 @@ void ama_session_files_leave (ama_session_files_t *files)
 
 void ama_session_files_done (ama_session_files_t *files)
 {
-    char *const strings[] = { files->folder,        files->tmp,        files->log,        files->spark_json,
-                              files->env_json,      files->connection, files->sockets,    files->install,
-                              files->kernel,        files->spark_home, files->kernel_jar, files->cds_archive,
-                              files->spark_secrets, files->note,       files->conf,       files->log4j2 };
+    char *const strings[] = { files->folder,     files->tmp,        files->log,         files->spark_json,
+                              files->env_json,   files->connection, files->sockets,     files->kernel,
+                              files->spark_home, files->kernel_jar, files->cds_archive, files->spark_secrets,
+                              files->note,       files->conf,       files->log4j2 };
 
     if (files->spark_secrets)
         sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));

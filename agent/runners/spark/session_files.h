@@ -17,9 +17,9 @@ typedef struct {
     char *folder, *tmp, *log, *spark_json, *env_json, *connection; /* all owned */
     char *sockets;
     char *conf,
-        *log4j2; /* the folder of what the environment has for the JVM, and its log4j 2 configuration; NULL: none */
-    char *install, *kernel; /* the scripts */
-    json_t *jars;           /* array of paths */
+        *log4j2;  /* the folder of what the environment has for the JVM, and its log4j 2 configuration; NULL: none */
+    char *kernel; /* the script */
+    json_t *jars; /* array of paths */
     uint64_t memory;
     ama_env_t extra; /* spark_exec_env.yml, and what all actions of the run find */
     char *
