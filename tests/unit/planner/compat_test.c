@@ -224,18 +224,6 @@ static bool has_folder (const row_t *row, const char *folder)
     return false;
 }
 
-static void add_jars (const ama_plan_plan_t *plan, ama_str_t *out)
-{
-    for (size_t i = 0; i < plan->n_dependencies; i++) {
-        const ama_plan_dependencies_t *set = &plan->dependencies[i];
-        for (size_t j = 0; j < set->n_artifacts; j++)
-            ama_str_printf (out, "%s: %s:%s:%s\n", set->file, set->artifacts[j].group, set->artifacts[j].name,
-                            set->artifacts[j].version);
-        for (size_t j = 0; j < set->n_repositories; j++)
-            ama_str_printf (out, "%s: %s %s\n", set->file, set->repositories[j].id, set->repositories[j].url);
-    }
-}
-
 static void show (const row_t *row, ama_plan_reply_t *reply, ama_str_t *out)
 {
     bool env = has_folder (row, "env/");
@@ -256,7 +244,7 @@ static void show (const row_t *row, ama_plan_reply_t *reply, ama_str_t *out)
         ama_plan_json (&reply->plan, out);
         ama_str_putc (out, '\n');
         assert_int_equal (ama_plan_config_text (&reply->plan, "a", out, &err), 0);
-        add_jars (&reply->plan, out);
+        scratch_dependencies (&reply->plan, out);
     }
     scratch_done (&scratch);
 }

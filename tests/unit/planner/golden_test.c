@@ -21,20 +21,6 @@ static const struct {
     { "e4-liberal", "" },   { "e5-datasets", "" }, { "e6-dependencies", "" },
 };
 
-static void add_dependencies (const ama_plan_plan_t *plan, ama_str_t *out)
-{
-    for (size_t i = 0; i < plan->n_dependencies; i++) {
-        const ama_plan_dependencies_t *set = &plan->dependencies[i];
-        for (size_t j = 0; j < set->n_artifacts; j++)
-            ama_str_printf (out, "%s: %s:%s:%s\n", set->file, set->artifacts[j].group, set->artifacts[j].name,
-                            set->artifacts[j].version);
-        for (size_t j = 0; j < set->n_repositories; j++)
-            ama_str_printf (out, "%s: %s %s\n", set->file, set->repositories[j].id, set->repositories[j].url);
-        for (size_t j = 0; j < set->n_packages; j++)
-            ama_str_printf (out, "%s:%u: %s\n", set->packages[j].file, set->packages[j].line, set->packages[j].text);
-    }
-}
-
 /* What a person would see, one after the other. */
 static void show (const ama_plan_reply_t *reply, ama_str_t *out)
 {
@@ -50,7 +36,7 @@ static void show (const ama_plan_reply_t *reply, ama_str_t *out)
     memset (at, '0', strlen (digest));
     ama_str_putc (out, '\n');
     assert_int_equal (ama_plan_config_text (&reply->plan, NULL, out, &err), 0);
-    add_dependencies (&reply->plan, out);
+    scratch_dependencies (&reply->plan, out);
 }
 
 static void test_jobs (void **state)

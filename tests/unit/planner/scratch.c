@@ -97,3 +97,17 @@ char *scratch_source_file (const char *path, size_t *ret_size)
     *ret_size = text.size;
     return ama_str_take (&text);
 }
+
+void scratch_dependencies (const ama_plan_plan_t *plan, ama_str_t *out)
+{
+    for (size_t i = 0; i < plan->n_dependencies; i++) {
+        const ama_plan_dependencies_t *set = &plan->dependencies[i];
+        for (size_t j = 0; j < set->n_artifacts; j++)
+            ama_str_printf (out, "%s: %s:%s:%s\n", set->file, set->artifacts[j].group, set->artifacts[j].name,
+                            set->artifacts[j].version);
+        for (size_t j = 0; j < set->n_repositories; j++)
+            ama_str_printf (out, "%s: %s %s\n", set->file, set->repositories[j].id, set->repositories[j].url);
+        for (size_t j = 0; j < set->n_packages; j++)
+            ama_str_printf (out, "%s:%u: %s\n", set->packages[j].file, set->packages[j].line, set->packages[j].text);
+    }
+}

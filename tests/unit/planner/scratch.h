@@ -21,6 +21,9 @@ void scratch_plan (const scratch_t *scratch, const char *env, ama_plan_reply_t *
 /* All problems as text; owned. */
 char *scratch_problems (const ama_plan_reply_t *reply);
 
+/* Appends what the plan's dependency files hold, a line each. */
+void scratch_dependencies (const ama_plan_plan_t *plan, ama_str_t *out);
+
 /* The bytes of a file of the source tree; owned. */
 char *scratch_source_file (const char *path, size_t *ret_size);
 
