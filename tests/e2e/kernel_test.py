@@ -8,7 +8,8 @@ import subprocess
 import time
 import unittest
 
-from house import SOURCE, House, cache_folder
+from house import SOURCE, cache_folder
+from kernel_house import KernelHouse
 
 
 @functools.cache
@@ -29,24 +30,7 @@ def kernel(name, file, **more):
     return {"name": file.split(".")[0], "runner": {"type": "kernel", "name": name}, "file": file, "retry": {"attempts": 1}, **more}
 
 
-class Kernels(House):
-    def job(self, sources, flow, name="job", **env):
-        return self.repo({"maki.yml": json.dumps({"job-name": "job", "flow": flow}),
-                          "env/default/job.yml": json.dumps({"master": "local[1]", "outputRootPath": f"{self.folder}/out", **env}),
-                          **{f"src/{file}": text for file, text in sources.items()}}, name)
-
-    def story(self, events):
-        """Statements and output in their order, in short."""
-        told = []
-        for e in events:
-            if e["type"] == "statement.ended":
-                told.append((e["line"], e["status"], e.get("value", "")))
-            elif e["type"] == "output":
-                told.append((e["stream"], e["text"]))
-        return told
-
-
-class Stock(Kernels):
+class Stock(KernelHouse):
     """ipykernel as it is, over iopub."""
 
     def test_cell_by_cell(self):
@@ -72,7 +56,7 @@ class Stock(Kernels):
         self.assertEqual([e["text"] for e in events.find("output")], ["a 7 True", "child"])
 
 
-class Community(Kernels):
+class Community(KernelHouse):
     """Kernels that nobody here made: an installed kernelspec, and a runner.yml of the repository."""
 
     def setUp(self):
@@ -132,7 +116,7 @@ class Community(Kernels):
         self.assertEqual(self.processes(), [])
 
 
-class Misbehaving(Kernels):
+class Misbehaving(KernelHouse):
     """Each duty of a robust client, by a kernel that does what it should not."""
 
     def setUp(self):

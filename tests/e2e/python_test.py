@@ -1,12 +1,11 @@
 """Python actions: what is reported of each statement, what they find, how they end, and that nothing of them is left."""
-import json
 import os
 import signal
 import time
 import unittest
 
 from canary import Canaries
-from house import House
+from kernel_house import KernelHouse
 
 CANARIES = Canaries(token="canary-python 1+/&\"<\\é~")
 
@@ -15,22 +14,10 @@ def python(name, **more):
     return {"name": name, "runner": {"group": "python", "type": "python"}, "file": f"{name}.py", "retry": {"attempts": 1}, **more}
 
 
-class Python(House):
+class Python(KernelHouse):
     def job(self, sources, actions=None, name="job", **env):
         flow = actions or [python(file[:-3]) for file in sources if "/" not in file]
-        return self.repo({"maki.yml": json.dumps({"job-name": "job", "flow": flow}),
-                          "env/default/job.yml": json.dumps({"master": "local[1]", "outputRootPath": f"{self.folder}/out", **env}),
-                          **{f"src/{file}": text for file, text in sources.items()}}, name)
-
-    def story(self, events):
-        """Statements and output in their order, in short."""
-        told = []
-        for e in events:
-            if e["type"] == "statement.ended":
-                told.append((e["line"], e["status"], e.get("value", "")))
-            elif e["type"] == "output":
-                told.append((e["stream"], e["text"]))
-        return told
+        return super().job(sources, flow, name, **env)
 
     def of_kernel(self):
         """(pid, command line) of the kernels."""

@@ -2,18 +2,16 @@
 import json
 import unittest
 
-from house import House
+from kernel_house import KernelHouse
 
 
 def r(name, **more):
     return {"name": name, "runner": {"group": "r", "type": "r"}, "file": f"{name}.R", "retry": {"attempts": 1}, **more}
 
 
-class R(House):
+class R(KernelHouse):
     def job(self, flow, sources, **env):
-        return self.repo({"maki.yml": json.dumps({"job-name": "job", "flow": flow}),
-                          "env/default/job.yml": json.dumps({"name": "here", "master": "local[1]", "outputRootPath": f"{self.folder}/out", **env}),
-                          **{f"src/{name}.R": text for name, text in sources.items()}})
+        return super().job({f"{name}.R": text for name, text in sources.items()}, flow, **env)
 
     def told(self, events):
         return "\n".join(e["text"] for e in events.find("output", stream="stdout")).splitlines()
