@@ -273,13 +273,14 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     work->journal = ama_journal_new (work->key, on_message, work);
     set_environment (work, start);
     work->confine = ama_confine_run (attempt->agent, start, attempt->folder.path, &note);
-    work->packages = kernel_packages (work->kind, attempt, start);
     ama_confine_write (work->confine, work->sockets);
     kernel_scope_confine (work);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    if (!work->stock || kernel_stock_needs_python (work))
+    if (!work->stock || kernel_stock_needs_python (work)) {
+        work->packages = kernel_packages (work->kind, attempt, start);
         return begin_install (work, err);
+    }
     on_installed ("", NULL, work);
     return 0;
 }
