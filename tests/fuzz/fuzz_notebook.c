@@ -47,7 +47,7 @@ static void run_all (ama_notebook_t *notebook, const json_t *statements, const c
     }
 }
 
-static void check_again (const ama_notebook_t *notebook, const json_t *statements)
+static void check_again (ama_notebook_t *notebook, const json_t *statements)
 {
     char *text = ama_notebook_text (notebook);
     ama_notebook_t *again;

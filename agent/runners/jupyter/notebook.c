@@ -22,6 +22,8 @@ struct ama_notebook {
     bool clear;   /* its outputs go when the next one comes */
     bool cut;     /* some of its outputs were left out, and that was said */
     size_t bytes; /* of all outputs */
+    json_t *open; /* borrowed: the last output, a stream that may grow; its text is in the next until then */
+    ama_str_t text;
     struct display displays[DISPLAYS_MAX];
     size_t n_displays;
 };
@@ -112,6 +114,7 @@ void ama_notebook_destroy (ama_notebook_t **notebook)
     if (!*notebook)
         return;
     forget_displays (*notebook);
+    ama_str_done (&(*notebook)->text);
     json_decref ((*notebook)->json);
     free (*notebook);
     *notebook = NULL;
@@ -196,8 +199,18 @@ static void set_empty (json_t *cell)
     (void) json_object_set_new (cell, "execution_count", json_null ());
 }
 
+/* A stream that comes in small pieces is not to be copied with each of them. */
+static void close_stream (ama_notebook_t *notebook)
+{
+    if (notebook->open)
+        (void) json_object_set_new (notebook->open, "text", json_stringn (notebook->text.data, notebook->text.size));
+    notebook->open = NULL;
+    ama_str_clear (&notebook->text);
+}
+
 void ama_notebook_begin (ama_notebook_t *notebook, const json_t *statement)
 {
+    close_stream (notebook);
     notebook->cell =
         json_array_get (cells_of (notebook), (size_t) json_integer_value (json_object_get (statement, "cell")));
     notebook->clear = notebook->cut = false;
@@ -224,6 +237,7 @@ static void add_output (ama_notebook_t *notebook, json_t *output, size_t bytes)
 {
     json_t *outputs;
 
+    close_stream (notebook);
     if (notebook->clear)
         (void) json_object_set_new (notebook->cell, "outputs", json_array ());
     notebook->clear = false;
@@ -239,29 +253,30 @@ static void add_output (ama_notebook_t *notebook, json_t *output, size_t bytes)
     notebook->cut = true;
 }
 
+static bool may_grow (const ama_notebook_t *notebook, const char *name, size_t size)
+{
+    return notebook->open && !notebook->clear && strcmp (ama_jupyter_string (notebook->open, "name"), name) == 0
+           && notebook->text.size + size <= STREAM_MAX && notebook->bytes + size <= AMA_NOTEBOOK_OUTPUTS_MAX;
+}
+
 /* Grows the last output if it is of the same stream. */
 static void add_stream (ama_notebook_t *notebook, const json_t *content)
 {
     const char *name = ama_jupyter_string (content, "name");
     const json_t *text = json_object_get (content, "text");
     size_t size = json_is_string (text) ? json_string_length (text) : 0;
-    json_t *outputs = outputs_of (notebook), *last, *before;
 
     if (!size || (strcmp (name, "stdout") != 0 && strcmp (name, "stderr") != 0))
         return;
-    last = notebook->clear ? NULL : json_array_get (outputs, json_array_size (outputs) - 1);
-    before = json_object_get (last, "text");
-    if (!last || notebook->cut || strcmp (ama_jupyter_string (last, "name"), name) != 0 || !before
-        || json_string_length (before) + size > STREAM_MAX || notebook->bytes + size > AMA_NOTEBOOK_OUTPUTS_MAX) {
+    if (may_grow (notebook, name, size))
+        notebook->bytes += size;
+    else {
         add_output (notebook, stream_output (name, json_string_value (text), size), size);
-        return;
+        if (notebook->cut)
+            return;
+        notebook->open = json_array_get (outputs_of (notebook), json_array_size (outputs_of (notebook)) - 1);
     }
-    ama_str_t all = { 0 };
-    ama_str_add (&all, json_string_value (before), json_string_length (before));
-    ama_str_add (&all, json_string_value (text), size);
-    notebook->bytes += size;
-    (void) json_object_set_new (last, "text", json_stringn (all.data, all.size));
-    ama_str_done (&all);
+    ama_str_add (&notebook->text, json_string_value (text), size);
 }
 
 static bool is_json_type (const char *mime)
@@ -347,6 +362,7 @@ static void add_error (ama_notebook_t *notebook, const json_t *content)
 
 static void clear_outputs (ama_notebook_t *notebook, const json_t *content)
 {
+    close_stream (notebook);
     notebook->clear = json_is_true (json_object_get (content, "wait"));
     if (!notebook->clear)
         (void) json_object_set_new (notebook->cell, "outputs", json_array ());
@@ -374,6 +390,7 @@ void ama_notebook_said (ama_notebook_t *notebook, const ama_jupyter_message_t *m
 
 void ama_notebook_end (ama_notebook_t *notebook, json_int_t execution)
 {
+    close_stream (notebook);
     if (notebook->cell && execution > 0)
         (void) json_object_set_new (notebook->cell, "execution_count", json_integer (execution));
     notebook->cell = NULL;
@@ -389,11 +406,13 @@ void ama_notebook_fail (ama_notebook_t *notebook, const char *name, const char *
     notebook->cell = NULL;
 }
 
-char *ama_notebook_text (const ama_notebook_t *notebook)
+char *ama_notebook_text (ama_notebook_t *notebook)
 {
-    char *text = json_dumps (notebook->json, JSON_INDENT (1));
+    char *text;
     ama_str_t out = { 0 };
 
+    close_stream (notebook);
+    text = json_dumps (notebook->json, JSON_INDENT (1));
     ama_str_printf (&out, "%s\n", text ? text : "{}");
     free (text);
     return ama_str_take (&out);

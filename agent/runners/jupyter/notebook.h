@@ -38,6 +38,6 @@ void ama_notebook_end (ama_notebook_t *notebook, json_int_t execution);
 void ama_notebook_fail (ama_notebook_t *notebook, const char *name, const char *message);
 
 /* As it is now. Returns owned. */
-char *ama_notebook_text (const ama_notebook_t *notebook);
+char *ama_notebook_text (ama_notebook_t *notebook);
 
 #endif
