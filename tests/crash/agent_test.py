@@ -67,7 +67,7 @@ class Agents:
 
 class Agent(Agents, DaemonHouse):
     def written(self, events, action, stream):
-        return "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output", action=action, stream=stream)).encode()
+        return events.said(action=action, stream=stream).encode()
 
     def test_twenty_actions_outlive_their_agents(self):
         marks, said, go, never = (self.shared / n for n in ("marks", "said", "go", "never"))

@@ -64,7 +64,7 @@ class ConfigShow(House):
             "env/default/any.yml": f"name: any\nmaster: local[1]\noutputRootPath: {self.folder}/out\nconfiguration: {{topic: t, kafka: {{port: 2}}}}\n",
             "env/default/kafka.yml": "in: {topic: rain}\nport: 1\n"})
         events = self.run_events(repo)
-        told = [line for e in events.find("output", stream="stdout") for line in e["text"].splitlines()]
+        told = events.lines(stream="stdout")
         self.assertEqual(told, [f"rain 2 t {self.folder}/out", '  "kafka.in.topic": "rain"', '  "kafka.port": 2'])
 
 

@@ -89,7 +89,7 @@ class Datasets(SparkHouse):
         (secrets / "api").write_text("canary-of-the-api")
         (secrets / "api").chmod(0o600)
         events = self.run_events(repo, timeout=500)
-        told = {a: [line for e in events.find("output", action=a, stream="stdout") for line in e["text"].splitlines()] for a in ("write", "read", "look")}
+        told = {a: events.lines(action=a, stream="stdout") for a in ("write", "read", "look")}
         rows = "[('hill', 3), ('mill; upper', 5)]"
         self.assertEqual(told["write"][:6], [f"as_parquet {rows}", f"as_csv {rows}", f"as_json {rows}", f"as_orc {rows}", "growing 4", "drivers 2"])
         self.assertEqual([line.split()[0] for line in told["write"][6:10]],

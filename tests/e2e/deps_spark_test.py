@@ -34,7 +34,7 @@ class Workers(DepsHouse):
                        {"deps/requirements.txt": LOCAL + "pyspark==1.0\n", "src/a/requirements.txt": "each==1.0\n", "src/b/requirements.txt": "each==2.0\n", "src/a.py": source, "src/b.py": source},
                        [("each", "1.0", "", ["py4j<0.1"]), ("each", "2.0")], master="local[2]")
         events = self.run_events(job, timeout=400)
-        self.assertEqual([self.text_of(events, action=name) for name in "ab"], ["1.0 True True\n", "2.0 True True\n"], json.dumps(events))
+        self.assertEqual([events.said(action=name) for name in "ab"], ["1.0 True True\n", "2.0 True True\n"], json.dumps(events))
 
 
 if __name__ == "__main__":

@@ -74,9 +74,6 @@ class DepsHouse(House):
             (at / path).write_text(text)
         return at
 
-    def text_of(self, events, **which):
-        return "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output", **which))
-
 
 class Index:
     """A simple index on the loopback. user: only with it and its password. stopped: answers nobody any more."""
@@ -132,12 +129,12 @@ class Environments(DepsHouse):
     def test_a_package_is_there_and_so_is_what_it_needs(self):
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "thin==1.0  # pinned\n", "src/a.py": "import fat, thin, sys\nprint(thin.__version__, fat.__version__)\nprint(sys.prefix)\n"},
                        [("thin", "1.0", "", ["fat<2"]), ("fat", "1.5"), ("fat", "2.0")])
-        text = self.text_of(self.run_events(job))
+        text = self.run_events(job).said()
         self.assertEqual(text.splitlines()[0], "1.0 1.5")
         before = self.environments()
         self.assertIn(pathlib.Path(text.splitlines()[1]).name, before)
         events = self.run_events(job)       # the second run makes nothing
-        self.assertEqual(self.text_of(events), text)
+        self.assertEqual(events.said(), text)
         self.assertEqual(self.environments(), before)
 
     def test_contradictory_pins_in_one_flow(self):
@@ -146,7 +143,7 @@ class Environments(DepsHouse):
                         "deps/c.in": LOCAL + "-c c.txt\npin\n", "deps/c.txt": "pin<1.9\n",
                         **{f"src/{name}.py": SAY.format("pin") for name in "abc"}}, [("pin", "1.0"), ("pin", "1.8"), ("pin", "2.0")])
         events = self.run_events(job)
-        self.assertEqual([self.text_of(events, action=name) for name in "abc"], ["1.0\n", "2.0\n", "1.8\n"])
+        self.assertEqual([events.said(action=name) for name in "abc"], ["1.0\n", "2.0\n", "1.8\n"])
 
     def test_old_files(self):
         """python.yml as of the second and the third generation, and a pyproject.toml."""
@@ -154,7 +151,7 @@ class Environments(DepsHouse):
                                        "pyproject.toml": "[project]\ndependencies = ['formal >= 3']\n",
                                        "src/a.py": "import old, young, formal\nprint(old.__version__, young.__version__, formal.__version__)\n"},
                        [("old", "1.4"), ("old", "2.0"), ("young", "1.0"), ("formal", "3.1")])
-        self.assertEqual(self.text_of(self.run_events(job)), "1.4 1.0 3.1\n")
+        self.assertEqual(self.run_events(job).said(), "1.4 1.0 3.1\n")
 
     def test_pandas_is_there_without_being_named(self):
         pandas = {"group": "python", "type": "pandas"}
@@ -162,16 +159,16 @@ class Environments(DepsHouse):
                        {"deps/requirements.txt": LOCAL, "deps/own.txt": "pandas<2\n", **{f"src/{name}.py": SAY.format("pandas") for name in "ab"}},
                        [("pandas", "2.9"), ("pandas", "1.5")])
         events = self.run_events(job)
-        self.assertEqual([self.text_of(events, action=name) for name in "ab"], ["2.9\n", "1.5\n"])
+        self.assertEqual([events.said(action=name) for name in "ab"], ["2.9\n", "1.5\n"])
 
     def test_one_that_was_cut_off_is_made_anew(self):
         """Nobody finds half an environment: what a killed installation left is not one."""
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "half\n", "src/a.py": SAY.format("half") + "import sys\nprint(sys.prefix)\n"}, [("half", "1.0")])
-        env = pathlib.Path(self.text_of(self.run_events(job)).splitlines()[1])
+        env = pathlib.Path(self.run_events(job).said().splitlines()[1])
         shutil.rmtree(env)
         left = env.parent / f".making-{env.name}"
         (left / "lib").mkdir(parents=True)
-        self.assertEqual(self.text_of(self.run_events(job)), f"1.0\n{env}\n")
+        self.assertEqual(self.run_events(job).said(), f"1.0\n{env}\n")
         self.assertFalse(left.exists())
 
     def test_two_at_once_make_it_once(self):
@@ -227,7 +224,7 @@ class Errors(DepsHouse):
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "sly\n", "src/a.py": "import sly\nprint('there')\n"}, [("sly", "1.0")])
         with zipfile.ZipFile(job / "deps/wheels/sly-1.0-py3-none-any.whl", "a") as file:
             file.writestr("sly.pth", f"import os; os.close(os.open({str(outside)!r}, os.O_CREAT | os.O_WRONLY))\n")
-        self.assertIn("there", self.text_of(self.run_events(job)))
+        self.assertIn("there", self.run_events(job).said())
         self.assertFalse(outside.exists())
 
     def test_wrong_files_are_told_before_anything_runs(self):
@@ -255,12 +252,12 @@ class Indexes(DepsHouse):
         """What was fetched once is there without a network: the environment itself, and another one of the same packages."""
         index = self.index(("far", "1.0"), ("far", "1.1"))
         job = self.job([python("a")], {"deps/requirements.txt": f"--index-url {index.url}\nfar==1.1\n", "src/a.py": SAY.format("far")})
-        self.assertEqual(self.text_of(self.run_events(job)), "1.1\n")
+        self.assertEqual(self.run_events(job).said(), "1.1\n")
         index.stop()
-        self.assertEqual(self.text_of(self.run_events(job)), "1.1\n")
+        self.assertEqual(self.run_events(job).said(), "1.1\n")
         (job / "deps/requirements.txt").write_text(f"--index-url {index.url}\nfar>=1.1\n")
         before = self.environments()
-        self.assertEqual(self.text_of(self.run_events(job)), "1.1\n")
+        self.assertEqual(self.run_events(job).said(), "1.1\n")
         self.assertEqual(len(self.environments() - before), 1)
 
     def test_the_first_index_that_has_a_package_is_the_one(self):
@@ -270,7 +267,7 @@ class Indexes(DepsHouse):
         world = Index(self.folder / "world")
         self.addCleanup(world.stop)
         job = self.job([python("a")], {"deps/requirements.txt": f"--index-url {world.url}\n--extra-index-url {house.url}\nours\n", "src/a.py": SAY.format("ours")})
-        self.assertEqual(self.text_of(self.run_events(job)), "1.0\n")
+        self.assertEqual(self.run_events(job).said(), "1.0\n")
 
     def test_a_password_is_nowhere_to_be_seen(self):
         index = self.index(("closed", "1.0"), user="reader", password=CANARIES["index"])
@@ -302,14 +299,14 @@ class Locks(DepsHouse):
         wheel(job / "deps/wheels", "lower", "2.0")      # newer ones are not taken
         wheel(job / "deps/wheels", "upper", "2.0")
         events = self.run_events(job)
-        self.assertEqual([self.text_of(events, action=name) for name in "ab"], ["1.0\n1.0\n", "1.0\n"])
+        self.assertEqual([events.said(action=name) for name in "ab"], ["1.0\n1.0\n", "1.0\n"])
 
         (job / "deps/requirements.txt").write_text(LOCAL + "upper\nlower\n")
         done = self.ama("run", job, "--report", "code")
         self.assertEqual(done.returncode, 2)
         self.assertIn("deps/python.lock:1: the lock is not of what deps/requirements.txt names now (ama deps lock)", done.stdout + done.stderr)
         self.assertEqual(self.ama("deps", "lock", job).returncode, 0)
-        self.assertEqual(self.text_of(self.run_events(job), action="a"), "2.0\n2.0\n")
+        self.assertEqual(self.run_events(job).said(action="a"), "2.0\n2.0\n")
 
     def test_other_bytes_are_refused(self):
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "firm\n", "src/a.py": "import firm\n"}, [("firm", "1.0")])

@@ -74,6 +74,13 @@ class Events(list):
             raise AssertionError(f"{len(found)} events {type} {fields} in {self}")
         return found[0]
 
+    def said(self, **fields):
+        """What was printed. A line that an action writes in two goes may come in two events, the first of them `partial`."""
+        return "".join(e["text"] + ("" if e.get("partial") else "\n") for e in self.find("output", **fields))
+
+    def lines(self, **fields):
+        return self.said(**fields).splitlines()
+
 
 class House(unittest.TestCase):
     maxDiff = None

@@ -99,7 +99,7 @@ class Jar(JarHouse, SparkHouse):
         self.make_program()
 
     def told(self, events, action="app"):
-        return "\n".join(e["text"] for e in events.find("output", stream="stdout", action=action)).splitlines()
+        return events.lines(stream="stdout", action=action)
 
     def test_an_artifact_with_all_that_it_needs(self):
         """Options before the jar, arguments behind it, as they are; a session is not begun for it."""
@@ -128,7 +128,7 @@ class Jar(JarHouse, SparkHouse):
         events = self.run_events(repo, exit=3, timeout=400)
         ended = events.one("attempt.ended", action="thrown")
         self.assertEqual((ended["state"], ended["cause"]), ("failed", "error"))
-        self.assertIn("java.lang.IllegalStateException: no rain today", "\n".join(e["text"] for e in events.find("output", stream="stderr")))
+        self.assertIn("java.lang.IllegalStateException: no rain today", events.said(stream="stderr"))
         self.assertEqual(self.told(events, "sorry"), ["sorry"])
         self.assertEqual(events.one("run.ended")["state"], "rescued")
         missing = self.run_events(self.job([{**jar(**self.artifact), "class": "org.example.app.Absent"}], {}, name="absent"), exit=1, timeout=400)
@@ -168,7 +168,7 @@ class GuardedJar(JarHouse, SecretsHouse):
         meanwhile(run)
         code, report = self.attach(run)
         self.assertEqual(code, 0, report)
-        return "\n".join(e["text"] for e in self.checked(report).find("output", stream="stdout")).splitlines()
+        return self.checked(report).lines(stream="stdout")
 
     def test_a_secret_in_its_properties(self):
         """The program has it; it is on no command line, in no file and in no report."""

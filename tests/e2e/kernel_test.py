@@ -138,9 +138,6 @@ class Misbehaving(KernelHouse):
         self.assertEqual(self.processes(), [])
         return events
 
-    def text(self, events):
-        return "\n".join(e["text"] for e in events.find("output"))
-
     # ---- the beginning
 
     def test_nothing_runs_before_iopub_is_heard(self):
@@ -154,7 +151,7 @@ class Misbehaving(KernelHouse):
 
     def test_a_kernel_that_dies_before_it_answers_shows_why(self):
         events = self.fake("say x\n", "crash", exit=5, within=10)
-        self.assertEqual(self.text(events), "the library it needs is missing")
+        self.assertEqual(events.said().removesuffix("\n"), "the library it needs is missing")
         self.assertEqual(events.one("attempt.ended")["error"]["message"], "fake-crash ended with exit code 3 before the first statement")
 
     def test_a_kernel_that_never_answers_is_ended_by_the_timeout(self):
@@ -241,7 +238,7 @@ class Misbehaving(KernelHouse):
                 repo = self.job({"a.txt": "wait\n"}, [kernel(f"fake-{mode}" if mode else "fake", "a.txt", timeout="4s")], name=f"job-{mode}")
                 events = self.run_events(repo, exit=1)
                 end = events.one("attempt.ended")
-                self.assertEqual(self.text(events), "waiting")
+                self.assertEqual(events.said().removesuffix("\n"), "waiting")
                 self.assertLess(end["ms"], 5900, "it was killed after the grace, not interrupted")
                 self.assertEqual((end["state"], end["cause"]), ("timed_out", "timeout"))
                 self.assertEqual(self.processes(), [])
@@ -252,7 +249,7 @@ class Misbehaving(KernelHouse):
         events = self.run_events(repo, exit=5)
         end = events.one("attempt.ended", action="dead")
         self.assertEqual((end["state"], end["cause"], end["error"]["message"]), ("errored", "killed", "fake did not react any more, and was killed"))
-        self.assertEqual(self.text(events), "done")
+        self.assertEqual(events.said().removesuffix("\n"), "done")
         self.assertEqual(events.one("attempt.ended", action="busy")["state"], "succeeded")
 
     def test_a_hanging_kernel_is_killed_after_the_grace(self):

@@ -19,7 +19,7 @@ class Legacy(SparkHouse):
         return Repo(self.folder / name, files)
 
     def lines(self, events, action):
-        return [line for e in events.find("output", action=action, stream="stdout") for line in e["text"].splitlines()]
+        return events.lines(action=action, stream="stdout")
 
     def test_0_1(self):
         """In a storm the tally fails three times, and the error action says so with a library of deps/jars.yml; what comes after it is skipped. By default all of it runs."""

@@ -207,7 +207,7 @@ class Processes(DaemonHouse):
         os.kill(reporter, signal.SIGKILL)
         code, out = self.attach(run)
         self.assertEqual(code, 0, (self.folder / "amad.log").read_text())
-        self.assertEqual("\n".join(e["text"] for e in self.checked(out).find("output")).split(), ["begun", *map(str, range(1, 101))])
+        self.assertEqual(self.checked(out).said().split(), ["begun", *map(str, range(1, 101))])
 
     def wait_until(self, true, limit=60):
         until = time.monotonic() + limit

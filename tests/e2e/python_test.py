@@ -69,7 +69,7 @@ class Python(KernelHouse):
                                  'print(subprocess.run(["python3", "-c", "import sys; print(sys.prefix != sys.base_prefix)"], capture_output=True, text=True).stdout.strip())\n'},
                         configuration={"limit": 7, "on": True, "list": [1, "b"]})
         events = self.run_events(repo, env={"SECRET_OF_THE_DAEMON": "x"})
-        self.assertEqual("\n".join(e["text"] for e in events.find("output")).splitlines(), [
+        self.assertEqual(events.lines(), [
             "7 True [1, 'b'] default True", "7 a 1 ['env.yaml', 'runtime.yaml', 'tmp']", "default False True", "__main__ True True", "4", "True"])
 
     def test_exit_codes(self):
@@ -91,7 +91,7 @@ class Python(KernelHouse):
         repo = self.job({"a.py": "for n in range(200000):\n    print(n)\n"
                                  "import os, subprocess\nfor n in range(10):\n    os.write(1, b'x' * 99999 + b'\\n')\nsubprocess.run(['sh', '-c', 'seq 100000'])\nprint('é' * 100000)\n"})
         events = self.run_events(repo)
-        text = "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output", stream="stdout"))
+        text = events.said(stream="stdout")
         want = "".join(f"{n}\n" for n in range(200000)) + ("x" * 99999 + "\n") * 10 + "".join(f"{n}\n" for n in range(1, 100001)) + "é" * 100000 + "\n"
         self.assertEqual(text == want, True, f"{len(text)} of {len(want)} characters")
 
@@ -100,7 +100,7 @@ class Python(KernelHouse):
                                                    "p = multiprocessing.get_context('fork').Process(target=print, args=('from a fork',)); p.start(); p.join()\n"
                                                    "t = threading.Thread(target=print, args=('from a thread',)); t.start(); t.join()\n"
                                                    "import atexit\na = atexit.register(print, 'at the end')\n"}))
-        text = "".join(e["text"] + ("" if e.get("partial") else "\n") for e in events.find("output"))
+        text = events.said()
         self.assertEqual(text, "from a fork\nfrom a thread\nat the end\n")
 
     # ---- how it is ended
@@ -158,7 +158,7 @@ class Python(KernelHouse):
     def test_a_crash_names_its_line(self):
         events = self.run_events(self.job({"a.py": "import ctypes\nprint('before')\nctypes.string_at(0)\n"}), exit=1)
         self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "python was ended by SIGSEGV")
-        self.assertIn('File "src/a.py", line 3', "\n".join(e["text"] for e in events.find("output", stream="stderr")))
+        self.assertIn('File "src/a.py", line 3', events.said(stream="stderr"))
 
     def test_a_process_that_it_leaves_is_ended(self):
         events = self.run_events(self.job({"a.py": "import subprocess\np = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"}))

@@ -14,7 +14,7 @@ class R(KernelHouse):
         return super().job({f"{name}.R": text for name, text in sources.items()}, flow, **env)
 
     def told(self, events):
-        return "\n".join(e["text"] for e in events.find("output", stream="stdout")).splitlines()
+        return events.lines(stream="stdout")
 
     def test_expression_by_expression(self):
         """Each is a statement with its lines, whatever it spans; values are shown as R shows them, and what is invisible is not."""

@@ -132,7 +132,7 @@ class Run(House):
         names = events.find("output", action="probe")[0]["text"].split()
         allowed = {"PATH", "LANG", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "BASH_XTRACEFD", "LC_ALL", "PS4"}
         self.assertEqual([n for n in names if not n.startswith("AMA_") and n not in allowed], [])
-        lines = "\n".join(e["text"] for e in events.find("output", action="show")).splitlines()
+        lines = events.lines(action="show")
         self.assertEqual(lines[0], "job|show|1|dev|/tmp/out of dev|local[*]|40|a b")
         self.assertEqual(lines[1:4], ["datasets.yaml", "env.yaml", "runtime.yaml"])
         self.assertEqual(lines[-1], "40")

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import unittest
 
-from house import House, Repo
+from house import Events, House, Repo
 
 MAKI = """\
     job-name: probe
@@ -158,10 +158,9 @@ class Sandbox(House):
         """Without a sandbox only names that do no harm."""
         repo = Repo(self.folder / "probe", {"maki.yml": MAKI, "src/probe.sh": script(facts, names), "env/dev/job.yml": self.environment(**environment)})
         run = self.ama("--repo", repo, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit")
-        events = [json.loads(line) for line in run.stdout.splitlines()]
-        text = "".join(e["text"] + "\n" for e in events if e["type"] == "output" and e["stream"] == "stdout")
+        events = Events.of(run.stdout)
         self.assertEqual(run.returncode, 0, run.stdout[-3000:] + run.stderr)
-        return dict(line.split() for line in text.splitlines()), self.level_of(events[0]["run"])
+        return dict(line.split() for line in events.lines(stream="stdout")), self.level_of(events[0]["run"])
 
     def level_of(self, run):
         return json.loads(self.ama("show", run, "-o", "json").stdout)["actions"][0]["attempts"][0]["sandbox"]
@@ -176,7 +175,7 @@ class Sandbox(House):
     def facts_of_daemon(self):
         first = Repo(self.folder / "first", {"maki.yml": MAKI, "src/probe.sh": "echo theirs > theirs\npwd\n", "env/dev/job.yml": self.environment()})
         run = self.ama("--repo", first, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit")
-        folder = next(json.loads(line)["text"] for line in run.stdout.splitlines() if json.loads(line)["type"] == "output")
+        [folder] = Events.of(run.stdout).lines()
         agents = subprocess.run(["pgrep", "-f", f"ama-agent.*{self.data}"], capture_output=True, text=True).stdout.split()
         guards = subprocess.run(["pgrep", "-P", agents[0], "ama-guard"], capture_output=True, text=True).stdout.split()
         self.level = self.level_of(json.loads(run.stdout.splitlines()[0])["run"])
@@ -234,7 +233,7 @@ class Sandbox(House):
                 self.amad()
             done = self.ama(*args, "--env", "dev", "--report", "code", "--report-format", "ndjson", program=program)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            said = [e["text"] for e in map(json.loads, done.stdout.splitlines()) if e["type"] == "output" and e["stream"] == "stdout"]
+            said = Events.of(done.stdout).lines(stream="stdout")
             groups = [line.split() for line in said if line != "refused"]
             self.assertEqual((len(said), {limit for _, limit in groups}, len({name for name, _ in groups})), (6, {"4096"}, 2), said)
             self.assertFalse(stray.exists())
@@ -321,9 +320,8 @@ class Sandbox(House):
             """
         repo = Repo(self.folder / "job-datasets", {"maki.yml": MAKI, "src/probe.sh": script, "env/dev/job.yml": self.environment(), "env/dev/datasets.yml": f"file:\n{datasets}"})
         run = self.ama("--repo", repo, "--env", "dev", "--report", "code", "--report-format", "ndjson", program="ama-submit")
-        events = [json.loads(line) for line in run.stdout.splitlines()]
-        self.assertEqual([line for e in events if e["type"] == "output" and e["stream"] == "stdout" for line in e["text"].splitlines()],
-                         ["one", "two", "oldthree", "refused", "refused", "refused"], run.stdout)
+        events = Events.of(run.stdout)
+        self.assertEqual(events.lines(stream="stdout"), ["one", "two", "oldthree", "refused", "refused", "refused"], run.stdout)
         [warning] = [e["text"] for e in events if e["type"] == "warning"]
         self.assertIn(f"may not write to {closed}/t, which is the job's dataset", warning)
 

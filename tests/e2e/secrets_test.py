@@ -126,7 +126,7 @@ class Secrets(SecretsHouse):
         found = Events.of(events)
         self.assertEqual([(e["action"], e["state"]) for e in found.find("action.ended")],
                          [("sees", "succeeded"), ("tells", "failed"), ("alert", "failed")])
-        output = "\n".join(e["text"] for e in found.find("output", action="tells", attempt=2))
+        output = found.said(action="tells", attempt=2)
         for line in ("DB_PASSWORD=***", "LIST=[1.10,\"***\"]", "OWN=***", "PEM=***", "***...", "held-back"):
             self.assertIn(line, output.splitlines())
         self.assertIn("src/tells.sh: line", output)
