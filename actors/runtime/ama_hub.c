@@ -31,12 +31,13 @@ enum { TICK_MS = 1000, IDLE_MS = 1500, SILENCE_MS = 15000, PROBE_MS = 10, PROBES
 
 /* ---- leaving ---- */
 
-static void remove_member (ama_hub_t *hub, ama_member_t *member)
+void ama_hub_remove (ama_hub_t *hub, ama_member_t *member)
 {
     char name[AMA_NAME_MAX];
     ama_control_peer_gone_t gone = { .name = name };
 
     (void) snprintf (name, sizeof name, "%s", member->name);
+    ama_hub_last_words (hub, member);
     ama_members_remove (&hub->members, member);
     for (member = hub->members.by_peer; member; member = member->hh_peer.next)
         ama_hub_say (hub, member, AMA_MSG_CONTROL_PEER_GONE, 0, 0, &gone);
@@ -50,7 +51,7 @@ static void see_off (ama_hub_t *hub)
     hub->any_leaving = false;
     while (member) {
         if (member->leaving) {
-            remove_member (hub, member);
+            ama_hub_remove (hub, member);
             member = hub->members.by_peer;
         }
         else
@@ -58,7 +59,7 @@ static void see_off (ama_hub_t *hub)
     }
 }
 
-static void ping (ama_hub_t *hub, ama_member_t *member)
+void ama_hub_ping (ama_hub_t *hub, ama_member_t *member)
 {
     ama_control_ping_t body = { .stamp = (uint64_t) ama_loop_turn_ms (hub->loop) };
 
@@ -78,13 +79,20 @@ static void on_process_end (int fd, short revents, void *arg)
         }
 }
 
+void ama_hub_watch_process (ama_hub_t *hub, ama_member_t *member, int pid)
+{
+    member->pidfd = pidfd_open (pid, 0);
+    if (member->pidfd >= 0)
+        member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
+}
+
 static void probe_ended (void *arg)
 {
     ama_hub_t *hub = arg;
 
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
         if (member->pidfd >= 0 && !member->watch && !member->leaving) {
-            ping (hub, member);
+            ama_hub_ping (hub, member);
             if (++member->probes == PROBES)
                 ama_hub_mark_leaving (hub, member); /* something else has inherited its socket */
             ama_timer_after (hub->probe, PROBE_MS);
@@ -105,99 +113,8 @@ static void on_tick (void *arg)
         if (now_ms - member->heard_ms >= SILENCE_MS)
             ama_hub_mark_leaving (hub, member);
         else if (now_ms - member->heard_ms >= IDLE_MS)
-            ping (hub, member);
+            ama_hub_ping (hub, member);
     }
-}
-
-/* ---- joining ---- */
-
-static void welcome (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
-{
-    ama_control_welcome_t body = { .epoch = hub->epoch, .role = member->role };
-
-    ama_hub_say (hub, member, AMA_MSG_CONTROL_WELCOME, AMA_FLAG_REPLY, envelope->id, &body);
-}
-
-/* A name is taken over only by a newer self of the same kind. False: answered already. */
-static bool make_room (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope,
-                       const ama_control_hello_t *hello, ama_role_t role, bool remote, const ama_key_t *key)
-{
-    ama_member_t *old = ama_members_named (&hub->members, hello->name);
-    ama_control_error_t stale = { .code = AMA_E_STALE, .text = "another process has joined under this name" };
-
-    if (!old)
-        return true;
-    if (ama_id_compare (hello->incarnation, old->incarnation) == 0 && old->peer == peer) {
-        old->heard = envelope->seq;
-        welcome (hub, old, envelope); /* said twice */
-        return false;
-    }
-    if ((old->peer != peer && (!old->remote || !remote)) || old->role != role
-        || strcmp (old->key, key ? key->key : "") != 0) {
-        ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "the name belongs to another");
-        return false;
-    }
-    if (key && old->peer != peer && role < AMA_ROLE_OPERATOR) { /* of two agents with one key, one has stolen it */
-        ama_hub_alarm (hub, old);
-        ama_hub_deny (hub, peer, envelope, AMA_E_EXISTS, "another process has joined with this key");
-        ping (hub, old);
-        return false;
-    }
-    if (ama_id_compare (hello->incarnation, old->incarnation) <= 0) {
-        ama_hub_deny (hub, peer, envelope, AMA_E_EXISTS, "a newer process has joined under this name");
-        ping (hub, old); /* if it is dead, the socket says so now, and the next hello succeeds */
-        return false;
-    }
-    if (old->peer != peer)
-        ama_hub_say (hub, old, AMA_MSG_CONTROL_ERROR, 0, 0, &stale);
-    remove_member (hub, old);
-    return true;
-}
-
-static void on_hello (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *envelope, const ama_control_hello_t *hello)
-{
-    unsigned uid = 0;
-    int pid = 0;
-    ama_from_t from = ama_packet_from (hub->peer_frame);
-    bool remote = from != AMA_FROM_THREAD;
-    const ama_key_t *key = from == AMA_FROM_TCP ? ama_hub_key_of_sender (hub) : NULL;
-    ama_role_t role = from != AMA_FROM_TCP ? ama_members_role (hello, remote, hub->placed)
-                      : key                ? ama_members_far_role (hello, key)
-                                           : AMA_ROLE_NONE;
-    ama_member_t *member = ama_members_of_peer (&hub->members, peer);
-
-    if (envelope->seq != 1) {
-        ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "a hello is message 1 of its sender");
-        return;
-    }
-    /* the decoded envelope has shown that src is a proper name */
-    if (!hello->name[0] || strcmp (hello->name, envelope->src) != 0
-        || (member && strcmp (member->name, hello->name) != 0)) {
-        ama_hub_deny (hub, peer, envelope, AMA_E_INVALID, "the name is not the sender's");
-        return;
-    }
-    if (from == AMA_FROM_PROCESS && (!ama_peer_process (&hub->in->envelope, &uid, &pid) || uid != geteuid ()))
-        role = AMA_ROLE_NONE;
-    if (role == AMA_ROLE_NONE) {
-        ama_hub_deny (hub, peer, envelope, AMA_E_ROLE, "this peer may not have that name and role");
-        return;
-    }
-    if (!make_room (hub, peer, envelope, hello, role, remote, key))
-        return;
-    member = ama_members_add (&hub->members, peer, hello->name);
-    member->role = role;
-    member->incarnation = hello->incarnation;
-    member->remote = remote;
-    if (key)
-        ama_hub_know_key (member, key);
-    member->heard = envelope->seq;
-    member->heard_ms = ama_loop_turn_ms (hub->loop);
-    if (pid > 0)
-        member->pidfd = pidfd_open (pid, 0);
-    if (member->pidfd >= 0)
-        member->watch = ama_loop_watch (hub->loop, member->pidfd, POLLIN, on_process_end, hub);
-    AMA_FAILPOINT (hub, registered);
-    welcome (hub, member, envelope);
 }
 
 /* ---- what comes in ---- */
@@ -208,10 +125,10 @@ static void on_unknown (ama_hub_t *hub, ama_peer_t peer, const ama_envelope_t *e
 
     if (envelope->type != AMA_MSG_CONTROL_HELLO || strcmp (envelope->dst, "hub") != 0)
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_WHO, 0, 0, NULL);
-    else if (ama_control_hello_decode (zmq_msg_data (&hub->in->body), zmq_msg_size (&hub->in->body), &hello, NULL) < 0)
+    else if (ama_control_hello_decode (hub->in.body, hub->in.body_size, &hello, NULL) < 0)
         ama_hub_deny (hub, peer, envelope, AMA_E_DECODE, "a hello that can not be read");
     else {
-        on_hello (hub, peer, envelope, &hello);
+        ama_hub_on_hello (hub, peer, envelope, &hello);
         ama_control_hello_done (&hello);
     }
 }
@@ -223,15 +140,15 @@ static void on_own (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *
 
     switch (envelope->type) {
     case AMA_MSG_CONTROL_BYE:
-        remove_member (hub, member);
+        ama_hub_remove (hub, member);
         break;
     case AMA_MSG_CONTROL_PING:
-        if (ama_control_ping_decode (zmq_msg_data (&hub->in->body), zmq_msg_size (&hub->in->body), &asked, NULL) < 0) {
+        if (ama_control_ping_decode (hub->in.body, hub->in.body_size, &asked, NULL) < 0) {
             ama_hub_refuse (hub, member, envelope, AMA_E_DECODE, "a ping that can not be read");
             break;
         }
         answer = (ama_control_pong_t){ .stamp = asked.stamp };
-        ama_hub_answer (hub, member, AMA_MSG_CONTROL_PONG, envelope->id, &answer);
+        ama_hub_say (hub, member, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &answer);
         break;
     default:
         ama_hub_refuse (hub, member, envelope, AMA_E_UNSUPPORTED, "the hub itself does not do that");
@@ -256,7 +173,7 @@ static bool is_forged (ama_hub_t *hub, ama_member_t *member, const ama_envelope_
     hub->count.cut++;
     ama_members_bar (&hub->members, peer);
     ama_hub_deny (hub, peer, envelope, AMA_E_AUTH, not_who_it_says);
-    remove_member (hub, member);
+    ama_hub_remove (hub, member);
     return true;
 }
 
@@ -270,7 +187,7 @@ static void end_membership (ama_hub_t *hub, ama_member_t *member, const ama_err_
     hub->count.refused++;
     hub->count.cut++;
     ama_hub_say (hub, member, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
-    remove_member (hub, member);
+    ama_hub_remove (hub, member);
 }
 
 static bool is_next (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope)
@@ -321,6 +238,18 @@ static ama_member_t *find_receiver (ama_hub_t *hub, const ama_member_t *sender, 
                    : ama_members_asked (&hub->members, envelope->dst, envelope->corr);
 }
 
+static void stamp (ama_hub_t *hub, const ama_envelope_t *envelope)
+{
+    if (hub->in_packet) {
+        ama_packet_stamp (hub->in_packet, envelope);
+        hub->in = ama_packet_said (hub->in_packet);
+    }
+    else {
+        hub->in.envelope_size = ama_envelope_write (envelope, hub->stamped);
+        hub->in.envelope = hub->stamped;
+    }
+}
+
 static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envelope)
 {
     const ama_message_info_t *info = ama_message_info (envelope->type);
@@ -349,7 +278,7 @@ static void forward (ama_hub_t *hub, ama_member_t *member, ama_envelope_t *envel
         envelope->role = member->role;
         memcpy (envelope->user, member->key_name, sizeof envelope->user);
         (void) snprintf (envelope->src, sizeof envelope->src, "%s", member->name);
-        ama_packet_stamp (hub->in, envelope);
+        stamp (hub, envelope);
     }
     dst = find_receiver (hub, member, envelope);
     switch (dst ? ama_hub_pass (hub, member, dst, envelope, keeps) : AMA_HUB_GONE) {
@@ -388,22 +317,17 @@ static void on_garbage (ama_hub_t *hub, ama_peer_t peer, int code, const char *t
         ama_hub_say_to_peer (hub, peer, AMA_MSG_CONTROL_ERROR, 0, 0, &body);
 }
 
-static void on_packet (ama_hub_t *hub, int got)
+static void on_message (ama_hub_t *hub, ama_peer_t peer)
 {
-    ama_peer_t peer = ama_peer_of (hub->peer_frame);
     ama_envelope_t envelope;
     ama_member_t *member;
     ama_err_t err;
     int rc;
 
-    if (peer && !ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
+    if (!ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
         return;
-    if (got < 0 || !peer) {
-        on_garbage (hub, peer, AMA_E_DECODE, "a message has two frames, and its sender no identity of its own choice");
-        return;
-    }
-    rc = ama_envelope_decode (zmq_msg_data (&hub->in->envelope), zmq_msg_size (&hub->in->envelope), &envelope, &err);
-    if (rc == 0 && zmq_msg_size (&hub->in->body) > AMA_BODY_MAX)
+    rc = ama_envelope_decode (hub->in.envelope, hub->in.envelope_size, &envelope, &err);
+    if (rc == 0 && hub->in.body_size > AMA_BODY_MAX)
         rc = ama_err_set (&err, AMA_E_LIMIT, "a body of more than %u bytes", AMA_BODY_MAX);
     if (rc < 0) {
         on_garbage (hub, peer, rc, err.text);
@@ -430,6 +354,39 @@ static void on_packet (ama_hub_t *hub, int got)
         on_known (hub, member, &envelope);
 }
 
+static void on_bundle (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
+{
+    uint8_t *at = zmq_msg_data (&packet->envelope), *end = at + zmq_msg_size (&packet->envelope);
+    ama_err_t err;
+    int rc = ama_bundle_check (at, (size_t) (end - at), &err);
+
+    if (rc < 0 && (ama_members_of_peer (&hub->members, peer) || ama_hub_may_speak (hub, peer)))
+        on_garbage (hub, peer, rc, err.text);
+    hub->in_packet = NULL;
+    while (rc == 0 && ama_bundle_next (&at, end, &hub->in))
+        on_message (hub, peer);
+}
+
+static void on_received (ama_hub_t *hub, ama_received_t *received)
+{
+    ama_peer_t peer = ama_peer_of (&received->peer);
+
+    hub->peer_frame = &received->peer;
+    if (!peer || received->got == AMA_GOT_JUNK) {
+        if (!peer || ama_members_of_peer (&hub->members, peer) || ama_hub_may_speak (hub, peer))
+            on_garbage (hub, peer, AMA_E_DECODE,
+                        "a message has two frames or one, and its sender no identity of its own choice");
+        return;
+    }
+    if (received->got == AMA_GOT_BUNDLE) {
+        on_bundle (hub, peer, &received->packet);
+        return;
+    }
+    hub->in_packet = &received->packet;
+    hub->in = ama_packet_said (hub->in_packet);
+    on_message (hub, peer);
+}
+
 static bool on_readable (void *arg, int budget)
 {
     ama_hub_t *hub = arg;
@@ -438,11 +395,9 @@ static bool on_readable (void *arg, int budget)
         ama_received_t *received;
         int n = ama_burst_fill (&hub->burst, hub->socket, true);
         budget -= n;
-        while ((received = ama_burst_take (&hub->burst))) {
-            hub->in = &received->packet;
-            hub->peer_frame = &received->peer;
-            on_packet (hub, received->got);
-        }
+        while ((received = ama_burst_take (&hub->burst)))
+            on_received (hub, received);
+        ama_hub_flush_bundles (hub);
         if (n)
             continue;
         if (!hub->any_leaving)
@@ -468,6 +423,7 @@ static void close_all (ama_hub_t *hub)
     for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
         if (member->remote)
             ama_hub_say (hub, member, AMA_MSG_CONTROL_BYE, 0, 0, NULL);
+    ama_hub_flush_bundles (hub);
     while (hub->members.by_peer)
         ama_members_remove (&hub->members, hub->members.by_peer);
     ama_hub_forget_owed (hub, true);
@@ -556,6 +512,7 @@ static int prepare (ama_hub_t *hub, void *zmq, const char *const *listen, const 
     hub->retry = ama_loop_timer (hub->loop, ama_hub_flush, hub);
     hub->probe = ama_loop_timer (hub->loop, probe_ended, hub);
     ama_loop_on_wake (hub->loop, on_wake, hub);
+    ama_loop_after_each (hub->loop, ama_hub_flush_bundles, hub);
     rc = pthread_create (&hub->thread, NULL, serve, hub);
     return rc ? ama_err_set (err, AMA_E_IO, "no thread for the hub: %s", strerror (rc)) : 0;
 }

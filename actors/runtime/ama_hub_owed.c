@@ -65,9 +65,10 @@ static void answered (ama_hub_t *hub, const ama_member_t *asker, const ama_envel
 ama_hub_sent_t ama_hub_pass (ama_hub_t *hub, const ama_member_t *member, ama_member_t *dst,
                              const ama_envelope_t *envelope, bool keeps)
 {
-    size_t size = zmq_msg_size (&hub->in->body);
+    size_t size = hub->in.body_size;
     bool large = counts (member, envelope, size);
-    ama_hub_sent_t sent = large && !has_room (hub, size) ? AMA_HUB_FULL : ama_hub_send (hub, dst, hub->in, keeps);
+    ama_hub_sent_t sent =
+        large && !has_room (hub, size) ? AMA_HUB_FULL : ama_hub_send (hub, dst, &hub->in, hub->in_packet, keeps);
 
     if (sent == AMA_HUB_SENT && large)
         add (hub, member, envelope, size);

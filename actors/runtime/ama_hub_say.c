@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <utlist.h>
 
 enum { RETRY_MS = 5 };
 
@@ -28,14 +29,56 @@ static ama_hub_sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet
     return AMA_HUB_SENT;
 }
 
-static ama_hub_sent_t put_numbered (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
+static ama_hub_sent_t send_bundle (ama_hub_t *hub, ama_member_t *member)
+{
+    zmq_msg_t frame;
+
+    if (!member->bundle.count)
+        return AMA_HUB_SENT;
+    ama_peer_frame (member->peer, &frame);
+    ama_source_touch (hub->source);
+    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        ama_hub_sent_t why = errno == EAGAIN ? AMA_HUB_FULL : AMA_HUB_GONE;
+        (void) zmq_msg_close (&frame);
+        return why;
+    }
+    (void) ama_bundle_send (&member->bundle, hub->socket);
+    return AMA_HUB_SENT;
+}
+
+static ama_hub_sent_t bundle_up (ama_hub_t *hub, ama_member_t *member, const ama_said_t *said)
+{
+    ama_hub_sent_t sent = ama_bundle_full (&member->bundle) ? send_bundle (hub, member) : AMA_HUB_SENT;
+
+    if (sent != AMA_HUB_SENT)
+        return sent;
+    ama_bundle_add (&member->bundle, said, ++member->told);
+    if (!member->unsent) {
+        member->unsent = true;
+        LL_PREPEND2 (hub->members.unsent, member, next_unsent);
+    }
+    return AMA_HUB_SENT;
+}
+
+static ama_hub_sent_t put_numbered (ama_hub_t *hub, ama_member_t *member, const ama_said_t *said, ama_packet_t *packet)
 {
     ama_hub_sent_t sent;
 
+    if (member->bundles && ama_bundle_takes (said->body_size))
+        return bundle_up (hub, member, said);
+    if ((sent = send_bundle (hub, member)) != AMA_HUB_SENT)
+        return sent;
+    if (!packet)
+        ama_packet_fill (packet = &hub->out, said);
     ama_packet_number (packet, member->told + 1);
     sent = put (hub, member->peer, packet);
     member->told += sent == AMA_HUB_SENT;
     return sent;
+}
+
+void ama_hub_last_words (ama_hub_t *hub, ama_member_t *member)
+{
+    (void) send_bundle (hub, member);
 }
 
 void ama_hub_mark_leaving (ama_hub_t *hub, ama_member_t *member)
@@ -45,9 +88,11 @@ void ama_hub_mark_leaving (ama_hub_t *hub, ama_member_t *member)
 }
 
 /* Answers, and what belongs to them, are not lost because a receiver is slow. */
-static void keep (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
+static void keep (ama_hub_t *hub, ama_member_t *member, const ama_said_t *said, ama_packet_t *packet)
 {
     if (!ama_backlog_full (&member->backlog)) {
+        if (!packet)
+            ama_packet_fill (packet = &hub->out, said);
         ama_backlog_add (&member->backlog, packet);
         ama_timer_after (hub->retry, RETRY_MS);
         return;
@@ -60,19 +105,36 @@ static void keep (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet)
     ama_log (AMA_LOG_DEBUG, "hub", "%s does not read: its backlog is full", member->name);
 }
 
-ama_hub_sent_t ama_hub_send (ama_hub_t *hub, ama_member_t *member, ama_packet_t *packet, bool keeps)
+ama_hub_sent_t ama_hub_send (ama_hub_t *hub, ama_member_t *member, const ama_said_t *said, ama_packet_t *packet,
+                             bool keeps)
 {
     ama_hub_sent_t sent;
 
     if (member->leaving)
         return AMA_HUB_GONE;
-    sent = member->backlog.first ? AMA_HUB_FULL : put_numbered (hub, member, packet);
+    sent = member->backlog.first ? AMA_HUB_FULL : put_numbered (hub, member, said, packet);
     if (sent == AMA_HUB_GONE)
         ama_hub_mark_leaving (hub, member);
     if (sent != AMA_HUB_FULL || !keeps)
         return sent;
-    keep (hub, member, packet);
+    keep (hub, member, said, packet);
     return AMA_HUB_SENT;
+}
+
+/* True: there is more, and its queue is full. */
+static bool flush_member (ama_hub_t *hub, ama_member_t *member)
+{
+    ama_hub_sent_t sent = member->leaving ? AMA_HUB_GONE : send_bundle (hub, member);
+
+    while (member->backlog.first && sent == AMA_HUB_SENT) {
+        ama_said_t said = ama_packet_said (member->backlog.first);
+        sent = put_numbered (hub, member, &said, member->backlog.first);
+        if (sent == AMA_HUB_SENT)
+            ama_backlog_drop_first (&member->backlog);
+    }
+    if (sent == AMA_HUB_GONE && !member->leaving)
+        ama_hub_mark_leaving (hub, member);
+    return sent == AMA_HUB_FULL;
 }
 
 void ama_hub_flush (void *arg)
@@ -80,25 +142,32 @@ void ama_hub_flush (void *arg)
     ama_hub_t *hub = arg;
     bool again = false;
 
-    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next) {
-        ama_hub_sent_t sent = AMA_HUB_SENT;
-        while (member->backlog.first && !member->leaving && sent == AMA_HUB_SENT) {
-            sent = put_numbered (hub, member, member->backlog.first);
-            if (sent == AMA_HUB_SENT)
-                ama_backlog_drop_first (&member->backlog);
-            if (sent == AMA_HUB_GONE)
-                ama_hub_mark_leaving (hub, member);
-        }
-        again |= sent == AMA_HUB_FULL;
-    }
+    for (ama_member_t *member = hub->members.by_peer; member; member = member->hh_peer.next)
+        again |= flush_member (hub, member);
     if (again)
         ama_timer_after (hub->retry, RETRY_MS);
 }
 
+void ama_hub_flush_bundles (void *arg)
+{
+    ama_hub_t *hub = arg;
+    ama_member_t *member;
+
+    while ((member = hub->members.unsent)) {
+        ama_hub_sent_t sent = send_bundle (hub, member);
+        LL_DELETE2 (hub->members.unsent, member, next_unsent);
+        member->unsent = false;
+        if (sent == AMA_HUB_FULL)
+            ama_timer_after (hub->retry, RETRY_MS);
+        if (sent == AMA_HUB_GONE && !member->leaving)
+            ama_hub_mark_leaving (hub, member);
+    }
+}
+
 /* ---- the hub's own messages ---- */
 
-static void make_own (ama_hub_t *hub, ama_packet_t *packet, const char *dst, uint16_t type, uint32_t flags,
-                      uint64_t corr, const void *body)
+static ama_said_t make_own (ama_hub_t *hub, const char *dst, uint16_t type, uint32_t flags, uint64_t corr,
+                            const void *body)
 {
     ama_envelope_t envelope;
 
@@ -113,26 +182,26 @@ static void make_own (ama_hub_t *hub, ama_packet_t *packet, const char *dst, uin
         ama_message_info (type)->encode (body, &hub->body);
     else
         ama_str_putc (&hub->body, (char) 0x80); /* a map without entries */
-    ama_packet_make (packet, &envelope, &hub->body);
+    return (ama_said_t){ .envelope = hub->own,
+                         .envelope_size = ama_envelope_write (&envelope, hub->own),
+                         .body = hub->body.data,
+                         .body_size = hub->body.size };
 }
 
 void ama_hub_say_to_peer (ama_hub_t *hub, ama_peer_t peer, uint16_t type, uint32_t flags, uint64_t corr,
                           const void *body)
 {
-    make_own (hub, &hub->out, "", type, flags, corr, body);
+    ama_said_t said = make_own (hub, "", type, flags, corr, body);
+
+    ama_packet_fill (&hub->out, &said);
     (void) put (hub, peer, &hub->out);
 }
 
 void ama_hub_say (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
 {
-    make_own (hub, &hub->out, member->name, type, flags, corr, body);
-    (void) ama_hub_send (hub, member, &hub->out, true);
-}
+    ama_said_t said = make_own (hub, member->name, type, flags, corr, body);
 
-void ama_hub_answer (ama_hub_t *hub, ama_member_t *member, uint16_t type, uint64_t corr, const void *body)
-{
-    make_own (hub, hub->in, member->name, type, AMA_FLAG_REPLY, corr, body);
-    (void) ama_hub_send (hub, member, hub->in, true);
+    (void) ama_hub_send (hub, member, &said, NULL, true);
 }
 
 void ama_hub_refuse (ama_hub_t *hub, ama_member_t *member, const ama_envelope_t *envelope, int code, const char *text)

@@ -9,13 +9,11 @@
  * welcome messages are held, so that an actor need not wait for it; if nobody listens, or not soon enough, they fail.
  * Every joining has an incarnation of its own, newer than the one before: the hub refuses replays of old ones.
  *
- * Messages are numbered in both directions, from hello and from welcome on. A number is given when the socket has taken the message, not
- * before: what waits in the backlog has none, and what is refused takes none.
+ * Messages are numbered in both directions, from hello and from welcome on.
  */
-#include "actors/runtime/ama_link.h"
+#include "actors/runtime/ama_link_inside.h"
 
 #include "actors/base/ama_log.h"
-#include "actors/runtime/ama_wire.h"
 #include "messages/ama_types.h"
 #include "messages/control.h"
 
@@ -36,105 +34,9 @@ enum {
     INPROC_JOIN_MS = 10000,
 };
 
-typedef enum { AWAY, GREETING, UP } link_state_t;
-
-struct ama_link {
-    void *zmq, *socket;
-    char *endpoint;
-    bool remote, far; /* far: over tcp */
-    ama_loop_t *loop;
-    ama_ctx_t *ctx;
-    ama_source_t *source;
-    link_state_t state;
-    bool holding;               /* no welcome yet, and it may still come in time */
-    ama_id_t incarnation;       /* of this joining; a hello that is repeated has the same */
-    uint64_t hello_id, ping_id; /* envelope ids: whether an answer is to us or to the actor */
-    uint64_t said, heard;       /* seq of the last message to the hub, and of the hub's last to us */
-    int64_t heard_ms, hold_until_ms;
-    ama_timer_t tick;
-    int hub_pidfd; /* of the hub's process, or -1 */
-    ama_watch_t *hub_watch;
-    bool hub_ended;
-    ama_backlog_t backlog;
-    ama_packet_t *in; /* what is being handled; it lies in burst */
-    ama_packet_t out;
-    ama_burst_t burst;
-};
-
 static int64_t now_ms (const ama_link_t *link)
 {
     return ama_mono_ms (ama_loop_clock (link->loop));
-}
-
-/* ---- out ---- */
-
-static bool put (ama_link_t *link, ama_packet_t *packet)
-{
-    bool sent;
-
-    ama_packet_number (packet, link->said + 1);
-    sent = ama_packet_send (packet, link->socket);
-    link->said += sent;
-    if (link->source)
-        ama_source_touch (link->source);
-    return sent;
-}
-
-static void queue (ama_link_t *link)
-{
-    ama_backlog_add (&link->backlog, &link->out);
-    if (link->source)
-        ama_source_want_out (link->source, true);
-}
-
-static int port_send (void *port, const ama_envelope_t *envelope, ama_str_t *body)
-{
-    ama_link_t *link = port;
-
-    if (!link->socket || (link->state != UP && !link->holding))
-        return AMA_E_UNREACHABLE;
-    /* an answer is never refused: whoever waits for it bounds how many there are */
-    if (ama_backlog_full (&link->backlog) && (envelope->flags & (AMA_FLAG_REPLY | AMA_FLAG_MORE)) != AMA_FLAG_REPLY)
-        return AMA_E_BUSY;
-    ama_packet_make (&link->out, envelope, body);
-    if (link->state != UP || link->backlog.first || !put (link, &link->out))
-        queue (link);
-    return 0;
-}
-
-static void flush (ama_link_t *link)
-{
-    while (link->backlog.first && put (link, link->backlog.first))
-        ama_backlog_drop_first (&link->backlog);
-    if (link->source)
-        ama_source_want_out (link->source, link->backlog.first != NULL);
-}
-
-/* To the hub itself, past the backlog. False: there is no way out now. */
-static bool say (ama_link_t *link, uint16_t type, uint32_t flags, uint64_t corr, const void *body)
-{
-    ama_str_t bytes = { 0 };
-    ama_envelope_t envelope;
-    bool sent;
-
-    ama_envelope_to (&envelope, "hub", type, flags);
-    memcpy (envelope.src, link->ctx->name, sizeof envelope.src);
-    envelope.id = ++link->ctx->last_id;
-    envelope.corr = corr;
-    envelope.role = link->ctx->role;
-    envelope.epoch = link->ctx->epoch;
-    if (body)
-        ama_message_info (type)->encode (body, &bytes);
-    else
-        ama_str_putc (&bytes, (char) 0x80); /* a map without entries */
-    ama_packet_make (&link->out, &envelope, &bytes);
-    ama_str_done (&bytes);
-    sent = put (link, &link->out);
-    if (sent && type == AMA_MSG_CONTROL_HELLO)
-        link->hello_id = envelope.id;
-    if (sent && type == AMA_MSG_CONTROL_PING)
-        link->ping_id = envelope.id;
-    return sent;
 }
 
 /* ---- joining and parting ---- */
@@ -146,21 +48,23 @@ static void renew (ama_link_t *link)
 
 static void greet (ama_link_t *link)
 {
-    ama_control_hello_t hello = {
-        .name = link->ctx->name, .role = link->ctx->role, .incarnation = link->incarnation, .pid = (uint32_t) getpid ()
-    };
+    ama_control_hello_t hello = { .name = link->ctx->name,
+                                  .role = link->ctx->role,
+                                  .incarnation = link->incarnation,
+                                  .pid = (uint32_t) getpid (),
+                                  .bundles = true };
 
     uint64_t said = link->said;
 
     link->said = 0; /* hello is 1, also when it is repeated */
-    if (say (link, AMA_MSG_CONTROL_HELLO, AMA_FLAG_REQUEST, 0, &hello))
-        link->state = GREETING;
+    if (ama_link_say (link, AMA_MSG_CONTROL_HELLO, AMA_FLAG_REQUEST, 0, &hello))
+        link->state = LINK_GREETING;
     else {
         link->said = said;
-        link->state = AWAY;
+        link->state = LINK_AWAY;
     }
     if (link->source)
-        ama_source_want_out (link->source, link->state == AWAY);
+        ama_source_want_out (link->source, link->state == LINK_AWAY);
 }
 
 static void give_up_holding (ama_link_t *link, const char *why)
@@ -208,9 +112,11 @@ static void part (ama_link_t *link, const char *why)
 {
     forget_process (link);
     ama_log (AMA_LOG_DEBUG, link->ctx->name, "parted from the hub: %s", why);
-    link->state = AWAY;
+    link->state = LINK_AWAY;
     renew (link);
     ama_backlog_clear (&link->backlog);
+    ama_bundle_clear (&link->bundle);
+    link->bundles = false;
     ama_source_want_out (link->source, true);
     ama_ctx_parted (link->ctx);
 }
@@ -219,21 +125,22 @@ static void tell_joined (void *arg)
 {
     ama_link_t *link = arg;
 
-    if (link->state == UP)
+    if (link->state == LINK_UP)
         ama_ctx_joined (link->ctx, link->ctx->epoch);
 }
 
 static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
 {
-    if (link->state == UP)
+    if (link->state == LINK_UP)
         return; /* the answer to a hello that was repeated */
-    link->state = UP;
+    link->state = LINK_UP;
     link->holding = false;
     link->ctx->epoch = welcome->epoch;
     link->ctx->role = welcome->role;
+    link->bundles = welcome->bundles;
     if (link->remote)
         watch_process (link);
-    flush (link);
+    ama_link_flush (link);
     if (link->source)
         ama_ctx_joined (link->ctx, welcome->epoch);
     else
@@ -244,19 +151,19 @@ static void on_welcome (ama_link_t *link, const ama_control_welcome_t *welcome)
 static void on_denied (ama_link_t *link, const ama_envelope_t *envelope, const void *body, size_t size)
 {
     ama_control_error_t denied;
-    bool about_hello = link->state != UP && envelope->corr == link->hello_id;
+    bool about_hello = link->state != LINK_UP && envelope->corr == link->hello_id;
 
     if (ama_control_error_decode (body, size, &denied, NULL) < 0)
         return;
     if (denied.code == AMA_E_AUTH || (about_hello && denied.code != AMA_E_EXISTS))
         ama_exit (link->ctx, (int) denied.code, denied.text);
     else if (about_hello) { /* the hub has not noticed yet that our former self is gone: the next tick tries again */
-        link->state = AWAY;
+        link->state = LINK_AWAY;
         renew (link);
     }
     else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_STALE)
         ama_exit (link->ctx, AMA_E_STALE, denied.text);
-    else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_INTEGRITY && link->state == UP)
+    else if (!(envelope->flags & AMA_FLAG_REPLY) && denied.code == AMA_E_INTEGRITY && link->state == LINK_UP)
         part (link, denied.text);
     ama_control_error_done (&denied);
 }
@@ -275,17 +182,18 @@ static bool from_hub (ama_link_t *link, const ama_envelope_t *envelope, const vo
             on_welcome (link, &welcome);
         return true;
     case AMA_MSG_CONTROL_WHO:
-        if (link->state == UP)
+        if (link->state == LINK_UP)
             part (link, "the hub does not know us");
         return true;
     case AMA_MSG_CONTROL_BYE:
-        if (link->state == UP)
+        if (link->state == LINK_UP)
             part (link, "the hub ends");
         return true;
     case AMA_MSG_CONTROL_PING:
         if (ama_control_ping_decode (body, size, &ping, NULL) == 0) {
             ama_control_pong_t pong = { .stamp = ping.stamp };
-            (void) say (link, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id, &pong); /* lost: the next one */
+            (void) ama_link_say (link, AMA_MSG_CONTROL_PONG, AMA_FLAG_REPLY, envelope->id,
+                                 &pong); /* lost: the next one */
         }
         return true;
     case AMA_MSG_CONTROL_PONG:
@@ -306,7 +214,7 @@ static bool is_next (ama_link_t *link, const ama_envelope_t *envelope)
     uint64_t due = link->heard + 1;
     char why[80];
 
-    if (!envelope->seq || (link->state != UP && envelope->type != AMA_MSG_CONTROL_WELCOME))
+    if (!envelope->seq || (link->state != LINK_UP && envelope->type != AMA_MSG_CONTROL_WELCOME))
         return true;
     if (envelope->seq == due || envelope->type == AMA_MSG_CONTROL_WELCOME) {
         link->heard = envelope->seq;
@@ -323,18 +231,36 @@ static bool is_next (ama_link_t *link, const ama_envelope_t *envelope)
     return false;
 }
 
-static void on_packet (ama_link_t *link)
+static void on_message (ama_link_t *link, const ama_said_t *said)
 {
-    const void *body = zmq_msg_data (&link->in->body);
-    size_t size = zmq_msg_size (&link->in->body);
     ama_envelope_t envelope;
 
     link->heard_ms = ama_loop_turn_ms (link->loop);
-    if (ama_envelope_decode (zmq_msg_data (&link->in->envelope), zmq_msg_size (&link->in->envelope), &envelope, NULL)
-        < 0)
+    if (ama_envelope_decode (said->envelope, said->envelope_size, &envelope, NULL) < 0)
         return;
-    if (is_next (link, &envelope) && !from_hub (link, &envelope, body, size) && link->state == UP)
-        ama_ctx_deliver (link->ctx, &envelope, body, size);
+    if (is_next (link, &envelope) && !from_hub (link, &envelope, said->body, said->body_size) && link->state == LINK_UP)
+        ama_ctx_deliver (link->ctx, &envelope, said->body, said->body_size);
+}
+
+static void on_bundle (ama_link_t *link)
+{
+    uint8_t *at = zmq_msg_data (&link->in->envelope), *end = at + zmq_msg_size (&link->in->envelope);
+    ama_said_t said;
+
+    if (ama_bundle_check (at, (size_t) (end - at), NULL) < 0)
+        return;
+    while (!link->ctx->exiting && ama_bundle_next (&at, end, &said))
+        on_message (link, &said);
+}
+
+static void on_received (ama_link_t *link, int got)
+{
+    ama_said_t said = ama_packet_said (link->in);
+
+    if (got == AMA_GOT_PACKET)
+        on_message (link, &said);
+    else if (got == AMA_GOT_BUNDLE)
+        on_bundle (link);
 }
 
 static bool on_readable (void *arg, int budget)
@@ -349,8 +275,8 @@ static bool on_readable (void *arg, int budget)
         budget -= n;
         while ((received = ama_burst_take (&link->burst))) {
             link->in = &received->packet;
-            if (received->got > 0)
-                on_packet (link);
+            on_received (link, received->got);
+            ama_link_flush_bundle (link);
             if (link->ctx->exiting)
                 return true;
         }
@@ -362,10 +288,10 @@ static void on_writable (void *arg)
 {
     ama_link_t *link = arg;
 
-    if (link->state == AWAY)
+    if (link->state == LINK_AWAY)
         greet (link);
-    else if (link->state == UP)
-        flush (link);
+    else if (link->state == LINK_UP)
+        ama_link_flush (link);
 }
 
 /* ---- liveness ---- */
@@ -379,7 +305,7 @@ static void tick_up (ama_link_t *link)
         part (link, "the hub's process has ended");
     else if (silent_ms >= SILENCE_MS)
         part (link, "silence");
-    else if (silent_ms >= TICK_MS && !say (link, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &ping)
+    else if (silent_ms >= TICK_MS && !ama_link_say (link, AMA_MSG_CONTROL_PING, AMA_FLAG_REQUEST, 0, &ping)
              && silent_ms >= NO_WAY_MS)
         part (link, "no way out");
 }
@@ -389,7 +315,7 @@ static void on_tick (void *arg)
     ama_link_t *link = arg;
 
     ama_timer_after (&link->tick, TICK_MS);
-    if (link->state == UP)
+    if (link->state == LINK_UP)
         tick_up (link);
     else
         greet (link);
@@ -416,7 +342,7 @@ static void *port_zmq (void *port)
     return ((ama_link_t *) port)->zmq;
 }
 
-const ama_port_ops_t ama_link_port = { .send = port_send, .new_id = port_new_id, .zmq = port_zmq };
+const ama_port_ops_t ama_link_port = { .send = ama_link_send, .new_id = port_new_id, .zmq = port_zmq };
 
 ama_link_t *ama_link_new (void *zmq, const char *endpoint, const ama_node_curve_t *curve, ama_loop_t *loop,
                           ama_err_t *err)
@@ -460,18 +386,17 @@ static int join_inproc (ama_link_t *link, ama_err_t *err)
     ama_packet_init (&packet);
     link->in = &packet;
     greet (link);
-    while (link->state == GREETING && !link->ctx->exiting && now_ms (link) < until_ms) {
+    while (link->state == LINK_GREETING && !link->ctx->exiting && now_ms (link) < until_ms) {
         zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLIN };
         (void) zmq_poll (&item, 1, until_ms - now_ms (link));
-        if (ama_packet_recv (&packet, link->socket) > 0)
-            on_packet (link);
+        on_received (link, ama_packet_recv (&packet, link->socket));
     }
     ama_packet_done (&packet);
     if (link->ctx->exiting)
         return ama_err_set (err, link->ctx->exit_code, "%s", link->ctx->exit_text);
-    if (link->state == AWAY)
+    if (link->state == LINK_AWAY)
         return ama_err_set (err, AMA_E_EXISTS, "an actor named %s has joined already", link->ctx->name);
-    if (link->state != UP)
+    if (link->state != LINK_UP)
         return ama_err_set (err, AMA_E_UNREACHABLE, "the hub does not answer");
     return 0;
 }
@@ -487,6 +412,7 @@ int ama_link_join (ama_link_t *link, ama_ctx_t *ctx, ama_err_t *err)
     if (!link->remote && join_inproc (link, err) < 0)
         return err ? err->code : AMA_E_FATAL;
     link->source = ama_loop_source (link->loop, link->socket, on_readable, on_writable, link);
+    ama_loop_after_each (link->loop, ama_link_flush_bundle, link);
     link->heard_ms = now_ms (link);
     if (!link->remote)
         return 0;
@@ -507,9 +433,10 @@ static void say_last_words (ama_link_t *link)
 {
     int64_t until_ms = now_ms (link) + TICK_MS;
 
-    for (flush (link);
-         (link->backlog.first || !say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL)) && now_ms (link) < until_ms;
-         flush (link)) {
+    for (ama_link_flush (link);
+         (link->backlog.first || link->bundle.count || !ama_link_say (link, AMA_MSG_CONTROL_BYE, 0, 0, NULL))
+         && now_ms (link) < until_ms;
+         ama_link_flush (link)) {
         zmq_pollitem_t item = { .socket = link->socket, .events = ZMQ_POLLOUT };
         (void) zmq_poll (&item, 1, until_ms - now_ms (link));
     }
@@ -519,10 +446,11 @@ void ama_link_close (ama_link_t *link)
 {
     if (!link->socket)
         return;
-    if (link->state == UP)
+    if (link->state == LINK_UP)
         say_last_words (link);
     ama_timer_cancel (&link->tick);
     forget_process (link);
+    ama_loop_after_each (link->loop, NULL, NULL);
     ama_source_destroy (&link->source);
     (void) zmq_close (link->socket);
     link->socket = NULL;
@@ -538,6 +466,7 @@ void ama_link_destroy (ama_link_t **link_p)
     ama_link_close (link);
     ama_backlog_clear (&link->backlog);
     ama_burst_done (&link->burst);
+    ama_bundle_done (&link->bundle);
     ama_packet_done (&link->out);
     free (link->endpoint);
     free (link);

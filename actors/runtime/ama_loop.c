@@ -13,6 +13,7 @@
 #include "actors/runtime/ama_loop.h"
 
 #include "actors/base/ama_log.h"
+#include "actors/runtime/ama_calls.h"
 #include "actors/runtime/ama_timer.h"
 
 #include <errno.h>
@@ -59,16 +60,6 @@ struct ama_watch {
     void *arg;
 };
 
-typedef struct {
-    void (*fn) (void *arg);
-    void *arg;
-} call_t;
-
-typedef struct {
-    call_t *of;
-    size_t size, room;
-} calls_t;
-
 struct ama_loop {
     const ama_clock_t *clock;
     bool is_virtual, stopped;
@@ -76,6 +67,8 @@ struct ama_loop {
     kind_t wake_kind; /* what epoll gives back for the wake-up descriptor */
     void (*on_wake) (void *arg);
     void *wake_arg;
+    void (*after_each) (void *arg);
+    void *after_arg;
     atomic_uint pinged, answered;
     int64_t turn_ms, lap_us;
     int64_t compared_ms,
@@ -86,7 +79,7 @@ struct ama_loop {
     ama_source_t *dead_sources; /* destroyed during this turn: an event of the turn may still name them */
     ama_watch_t *dead_watches;
     unsigned n_sources, n_always, rotation;
-    calls_t deferred, running;
+    ama_calls_t deferred, running;
 };
 
 /* ---- life ---- */
@@ -147,8 +140,8 @@ void ama_loop_destroy (ama_loop_t **loop_p)
         (void) close (loop->epoll);
     if (loop->wake >= 0)
         (void) close (loop->wake);
-    free (loop->deferred.of);
-    free (loop->running.of);
+    ama_calls_done (&loop->deferred);
+    ama_calls_done (&loop->running);
     free (loop);
 }
 
@@ -195,6 +188,19 @@ void ama_loop_on_wake (ama_loop_t *loop, void (*fn) (void *arg), void *arg)
     loop->wake_arg = arg;
 }
 
+void ama_loop_after_each (ama_loop_t *loop, void (*fn) (void *arg), void *arg)
+{
+    loop->after_each = fn;
+    loop->after_arg = arg;
+}
+
+static void after_each (ama_loop_t *loop, const char *what)
+{
+    if (loop->after_each)
+        loop->after_each (loop->after_arg);
+    ama_loop_lap (loop, "loop", what);
+}
+
 void ama_loop_ping (ama_loop_t *loop)
 {
     (void) atomic_fetch_add (&loop->pinged, 1);
@@ -215,29 +221,13 @@ void ama_loop_stop (ama_loop_t *loop)
 
 void ama_loop_defer (ama_loop_t *loop, void (*fn) (void *arg), void *arg)
 {
-    calls_t *calls = &loop->deferred;
-
-    for (size_t i = 0; i < calls->size; i++)
-        if (calls->of[i].fn == fn && calls->of[i].arg == arg)
-            return;
-    if (calls->size == calls->room) {
-        calls->room = calls->room ? calls->room * 2 : 8;
-        calls->of = ama_realloc (calls->of, calls->room * sizeof *calls->of);
-    }
-    calls->of[calls->size++] = (call_t){ fn, arg };
-}
-
-static void forget (calls_t *calls, const void *arg)
-{
-    for (size_t i = 0; i < calls->size; i++)
-        if (calls->of[i].arg == arg)
-            calls->of[i].fn = NULL;
+    ama_calls_add (&loop->deferred, fn, arg);
 }
 
 void ama_loop_forget (ama_loop_t *loop, const void *arg)
 {
-    forget (&loop->deferred, arg);
-    forget (&loop->running, arg);
+    ama_calls_forget (&loop->deferred, arg);
+    ama_calls_forget (&loop->running, arg);
 }
 
 bool ama_loop_has_deferred (const ama_loop_t *loop)
@@ -247,7 +237,7 @@ bool ama_loop_has_deferred (const ama_loop_t *loop)
 
 void ama_loop_run_deferred (ama_loop_t *loop)
 {
-    calls_t now = loop->deferred;
+    ama_calls_t now = loop->deferred;
 
     if (!now.size)
         return;
@@ -255,10 +245,10 @@ void ama_loop_run_deferred (ama_loop_t *loop)
     loop->deferred = loop->running;
     loop->running = now;
     for (size_t i = 0; i < loop->running.size; i++) {
-        call_t call = loop->running.of[i];
+        ama_call_t call = loop->running.of[i];
         if (call.fn) {
             call.fn (call.arg);
-            ama_loop_lap (loop, "loop", "a deferred call");
+            after_each (loop, "a deferred call");
         }
     }
     loop->running.size = 0;
@@ -501,7 +491,7 @@ static void serve_sources (ama_loop_t *loop)
         if (source->dead || !source->hot || source->paused)
             continue;
         serve (source);
-        ama_loop_lap (loop, "loop", "a socket");
+        after_each (loop, "a socket");
     }
 }
 
@@ -518,7 +508,7 @@ static void serve_events (ama_loop_t *loop, const struct epoll_event *events, in
             loop->on_wake (loop->wake_arg);
         else
             continue;
-        ama_loop_lap (loop, "loop", "a descriptor");
+        after_each (loop, "a descriptor");
     }
 }
 
@@ -530,21 +520,26 @@ static void serve_always_ready (ama_loop_t *loop)
         DL_FOREACH_SAFE (loop->watches, watch, next)
     if (watch->always && watch->events) {
         watch->fn (watch->fd, watch->events, watch->arg);
+        after_each (loop, "a file");
         return; /* the list may have changed; the next turn is near */
     }
 }
 
 static void lap_timer (void *arg)
 {
-    ama_loop_lap (arg, "loop", "a timer");
+    after_each (arg, "a timer");
 }
 
 void ama_loop_turn (ama_loop_t *loop, int64_t max_wait_ms)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    int n = epoll_wait (loop->epoll, events, EVENTS_PER_TURN, wait_ms (loop, max_wait_ms));
-    unsigned pinged = atomic_load (&loop->pinged);
+    unsigned pinged;
+    int n;
 
+    if (loop->after_each)
+        loop->after_each (loop->after_arg); /* what was said before the first turn */
+    n = epoll_wait (loop->epoll, events, EVENTS_PER_TURN, wait_ms (loop, max_wait_ms));
+    pinged = atomic_load (&loop->pinged);
     loop->lap_us = loop->clock->mono_us (loop->clock);
     loop->turn_ms = loop->lap_us / 1000;
     for (int i = 0; i < n; i++)

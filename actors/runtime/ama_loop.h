@@ -36,6 +36,9 @@ void ama_loop_on_wake (ama_loop_t *loop, void (*fn) (void *arg), void *arg);
 void ama_loop_ping (ama_loop_t *loop);
 bool ama_loop_answered (const ama_loop_t *loop);
 
+/* Called after every callback of the loop, and before it waits; fn NULL: nothing is. */
+void ama_loop_after_each (ama_loop_t *loop, void (*fn) (void *arg), void *arg);
+
 void ama_loop_defer (ama_loop_t *loop, void (*fn) (void *arg), void *arg);
 /* Drops deferred calls that were made for arg. */
 void ama_loop_forget (ama_loop_t *loop, const void *arg);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 enum { PEER_BYTES = 5 };
 
@@ -222,5 +223,8 @@ void ama_members_remove (ama_members_t *members, ama_member_t *member)
     if (member->pidfd >= 0)
         (void) close (member->pidfd);
     ama_backlog_clear (&member->backlog);
+    if (member->unsent)
+        LL_DELETE2 (members->unsent, member, next_unsent);
+    ama_bundle_done (&member->bundle);
     free (member);
 }

@@ -16,7 +16,7 @@ typedef uint64_t ama_peer_t;
 ama_peer_t ama_peer_of (zmq_msg_t *frame);
 void ama_peer_frame (ama_peer_t peer, zmq_msg_t *frame); /* frame is overwritten */
 
-typedef struct {
+typedef struct ama_member {
     ama_peer_t peer;
     char name[AMA_NAME_MAX];
     ama_role_t role;
@@ -36,6 +36,10 @@ typedef struct {
     ama_watch_t *watch;
     int probes; /* since the process has ended */
     ama_backlog_t backlog;
+    bool bundles;        /* it reads them */
+    ama_bundle_t bundle; /* numbered, not sent yet */
+    bool unsent;         /* it is in the list of those whose bundle goes out soon */
+    struct ama_member *next_unsent;
     UT_hash_handle hh_peer, hh_name;
 } ama_member_t;
 
@@ -53,6 +57,7 @@ typedef struct {
         ama_peer_t peer;
     } asked[AMA_ASKED_MAX];            /* to whom: the last of them */
     ama_member_t *recent;              /* messages come in runs */
+    ama_member_t *unsent;              /* list */
     ama_peer_t barred[AMA_BARRED_MAX]; /* the last that were; a ROUTER does not use a name twice */
     size_t n_barred;                   /* ever */
 } ama_members_t;

@@ -185,6 +185,36 @@ bool ama_packet_send (ama_packet_t *packet, void *socket)
     return true;
 }
 
+ama_said_t ama_packet_said (ama_packet_t *packet)
+{
+    return (ama_said_t){ .envelope = zmq_msg_data (&packet->envelope),
+                         .envelope_size = zmq_msg_size (&packet->envelope),
+                         .body = zmq_msg_data (&packet->body),
+                         .body_size = zmq_msg_size (&packet->body) };
+}
+
+void ama_packet_fill (ama_packet_t *packet, const ama_said_t *said)
+{
+    fill (&packet->envelope, said->envelope, said->envelope_size);
+    fill (&packet->body, said->body, said->body_size);
+}
+
+bool ama_bundle_send (ama_bundle_t *bundle, void *socket)
+{
+    zmq_msg_t frame;
+    bool sent;
+
+    BUG_ON (zmq_msg_init_size (&frame, bundle->size) < 0); /* out of memory */
+    memcpy (zmq_msg_data (&frame), bundle->bytes, bundle->size);
+    GIVE (&frame);
+    sent = zmq_msg_send (&frame, socket, ZMQ_DONTWAIT) >= 0;
+    if (sent)
+        ama_bundle_clear (bundle);
+    else
+        (void) zmq_msg_close (&frame);
+    return sent;
+}
+
 static bool more_after (const zmq_msg_t *frame)
 {
     return zmq_msg_more (frame);
@@ -194,18 +224,21 @@ static int recv_rest (ama_packet_t *packet, void *socket)
 {
     zmq_msg_t surplus;
 
-    if (more_after (&packet->envelope) && zmq_msg_recv (&packet->body, socket, ZMQ_DONTWAIT) >= 0
-        && !more_after (&packet->body)) {
+    if (!more_after (&packet->envelope)) {
+        TAKE (&packet->envelope);
+        return AMA_GOT_BUNDLE;
+    }
+    if (zmq_msg_recv (&packet->body, socket, ZMQ_DONTWAIT) >= 0 && !more_after (&packet->body)) {
         TAKE (&packet->envelope);
         TAKE (&packet->body);
-        return 1;
+        return AMA_GOT_PACKET;
     }
     (void) zmq_msg_init (&surplus);
-    for (bool more = more_after (&packet->envelope) && more_after (&packet->body); more; more = more_after (&surplus))
+    for (bool more = more_after (&packet->body); more; more = more_after (&surplus))
         if (zmq_msg_recv (&surplus, socket, ZMQ_DONTWAIT) < 0)
             break;
     (void) zmq_msg_close (&surplus);
-    return -1;
+    return AMA_GOT_JUNK;
 }
 
 int ama_packet_recv (ama_packet_t *packet, void *socket)
@@ -219,7 +252,7 @@ static int recv_from (ama_packet_t *packet, zmq_msg_t *peer, void *socket)
     if (zmq_msg_recv (peer, socket, ZMQ_DONTWAIT) < 0)
         return 0;
     if (!more_after (peer) || zmq_msg_recv (&packet->envelope, socket, ZMQ_DONTWAIT) < 0)
-        return -1;
+        return AMA_GOT_JUNK;
     return recv_rest (packet, socket);
 }
 

@@ -1,4 +1,4 @@
-/* ama_wire.h - ZeroMQ sockets with every option set before they are used, and packets of two frames (internal)
+/* ama_wire.h - ZeroMQ sockets with every option set before they are used, packets of two frames, bundles of one (internal)
  *
  * The one place where socket options are written down. A packet is the envelope frame and the body frame.
  */
@@ -7,7 +7,7 @@
 
 #include "actors/base/ama_err.h"
 #include "actors/base/ama_str.h"
-#include "messages/ama_envelope.h"
+#include "actors/runtime/ama_bundle.h"
 
 #include <stdbool.h>
 #include <zmq.h>
@@ -39,13 +39,23 @@ void ama_packet_stamp (ama_packet_t *packet, const ama_envelope_t *envelope);
 void ama_packet_number (ama_packet_t *packet, uint64_t seq);
 /* Never blocks. true: sent, the frames are empty. false: EAGAIN (or no peer), the packet is untouched. */
 bool ama_packet_send (ama_packet_t *packet, void *socket);
-/* Never blocks. 1: a packet; 0: nothing there; -1: something that is not one came and was thrown away. frames of packet are
- * replaced. */
+/* The message in its frames, as it is now. */
+ama_said_t ama_packet_said (ama_packet_t *packet);
+/* Copies the message into its frames. */
+void ama_packet_fill (ama_packet_t *packet, const ama_said_t *said);
+/* Never blocks. true: sent, the bundle is empty. false: EAGAIN (or no peer), it is untouched. */
+bool ama_bundle_send (ama_bundle_t *bundle, void *socket);
+
+#define AMA_GOT_PACKET 1
+#define AMA_GOT_BUNDLE 2 /* in the packet's first frame, unchecked */
+#define AMA_GOT_JUNK   (-1)
+
+/* Never blocks. 0: nothing there; else AMA_GOT_…; junk was thrown away. frames of packet are replaced. */
 int ama_packet_recv (ama_packet_t *packet, void *socket);
 typedef struct {
     zmq_msg_t peer; /* the frame before the packet, if the socket is a ROUTER */
     ama_packet_t packet;
-    int got; /* as ama_packet_recv: 1 or -1 */
+    int got; /* AMA_GOT_… */
 } ama_received_t;
 
 /* What was read from a socket in one go, to be handled one after the other. Two threads then meet less often at the queue between them. */

@@ -178,7 +178,7 @@ static const refusal_t refusals[] = {
     { "a deadline that has passed", with_deadline, "-5500", "AMA_E_TIMEOUT", "its deadline was 5", GOES_ON, 0 },
     { "a ping that can not be read", say_no_ping, NULL, "AMA_E_DECODE", "a ping that can not be read", GOES_ON, 0 },
     { "a hello that can not be read", say_no_hello, NULL, "AMA_E_DECODE", "a hello that can not be read", GOES_ON, 0 },
-    { "one frame", say_frames, "1", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
+    { "one frame", say_frames, "1", "AMA_E_DECODE", "a bundle ends within a message", GOES_ON, 0 },
     { "ten thousand frames", say_frames, "10000", "AMA_E_DECODE", "a message has two frames", GOES_ON, 0 },
     { "a body of 8 MiB and a byte", say_much, NULL, "AMA_E_LIMIT", "more than 8388608 bytes", GOES_ON, ONLY_INPROC },
 };

@@ -345,15 +345,15 @@ static void test_sender_ends (void **state)
 
 static void test_deadline_of_parts (void **state)
 {
-    /* 8 parts at 30 ms each take longer than the deadline of 150 ms, which counts from the last part */
+    /* 8 parts at 80 ms each take longer than the deadline of 500 ms, which counts from the last part */
     reader_t reader = {
-        .plan = { .part = 10, .pace_ms = 30, .then = SILENCE }, .parts = 8, .window = 4096, .timeout_ms = 150
+        .plan = { .part = 10, .pace_ms = 80, .then = SILENCE }, .parts = 8, .window = 4096, .timeout_ms = 500
     };
 
     (void) state;
     run (&reader);
     assert_int_equal (reader.got, 8);
-    assert_string_equal (reader.outcome, "AMA_E_TIMEOUT report.follow to reporter: no answer within 150 ms");
+    assert_string_equal (reader.outcome, "AMA_E_TIMEOUT report.follow to reporter: no answer within 500 ms");
     assert_int_equal (atomic_load (&seen.closed), 1); /* the sender was told */
 }
 
