@@ -12,39 +12,21 @@ With --lock nothing is made; what the packages come to is said, as a requirement
 Nothing of a package runs here, outside any sandbox: wheels are unpacked, never built, and no Python is started within a finished environment.
 """
 import contextlib
-import fcntl
-import hashlib
-import json
 import os
 import re
 import sys
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(os.path.dirname(HERE))
+from making import LINE, Maker, Refused, Trouble, content, digest_of, inside, main, plain, processes, remove  # noqa: E402
+
 UV = "0.13.9"
 SCHEME = "1"            # of what lies in an environment
 SPARKS_OWN = "pyspark\npy4j\n"
 PATIENCE = 1800         # seconds, of one call of uv or pip
-LINE = 1500             # characters of what is told
 UNREACHABLE = re.compile(r"error sending request|failed to fetch|dns error|connection (refused|reset|closed)|timed out|connect error|request failed|status code 5\d\d|network"
                          r"|connectivity is disabled", re.I)
-
-
-class Trouble(Exception):
-    """For now: it may be gone when it is tried again."""
-
-
-class Refused(Exception):
-    """For good: there is no such environment."""
-
-
-def say(text):
-    print(f"python: {text}", file=sys.stderr, flush=True)
-
-
-def plain(text):
-    """One line, without a password that stands in an address."""
-    return re.sub(r"(://)[^/@\s]+@", r"\1***@", " ".join(text.split()))[:LINE]
 
 
 def canonical(text):
@@ -52,48 +34,12 @@ def canonical(text):
     return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]*", text).group()).strip("-").lower()
 
 
-def digest_of(*parts):
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(part if isinstance(part, bytes) else part.encode())
-        found.update(b"\0")
-    return found.hexdigest()[:24]
-
-
-def content(path):
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(1 << 20):
-            found.update(part)
-    return found.hexdigest()
-
-
-def remove(folder):
-    import shutil
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def alone(path):
-    """One at a time; who waits says so."""
-    with open(path, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another installation is under way: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-class Maker:
-    locking = False     # only what it comes to is wanted
+class Environment(Maker):
+    language, kind, title = "python", "env-", "Python environment"
 
     def __init__(self, cache, order):
-        self.cache = os.path.join(os.path.realpath(cache), "python")
-        self.order = order
-        self.snapshot = order.get("snapshot", "")
+        super().__init__(cache, order)
         self.known = None
-        self.packages = [package for file in order.get("files", []) for package in file["packages"]]
         self.python = os.path.realpath(sys.executable)
         self.identity = f"{sys.implementation.name}|{sys.version}|{os.uname().machine}|{sys.base_prefix}"
         with open(os.path.join(HERE, "requirements.txt")) as file:
@@ -101,18 +47,10 @@ class Maker:
         self.tools = os.path.join(self.cache, "tools-" + digest_of(UV, self.own, self.identity))
         self.uv = os.path.join(self.tools, "bin/uv")
         self.options, self.links = self._options()
-        self.lock = self._inside(order["lock"]) if order.get("lock") else ""
         self.excludes = SPARKS_OWN if self._without_spark() else ""
-        self.env = os.path.join(self.cache, "env-" + self._digest())
+        self.name_it(*self._parts())
 
     # ---- what it is made of
-
-    def _inside(self, path):
-        """A path of the repository; the planner has looked at it, and links could have changed since."""
-        full = os.path.realpath(os.path.join(self.snapshot, path))
-        if full != self.snapshot and not full.startswith(os.path.realpath(self.snapshot) + os.sep):
-            raise Refused(f"{path} leaves the repository")
-        return full
 
     def _options(self):
         options, links = [], []
@@ -120,7 +58,7 @@ class Maker:
             for option in file["options"]:
                 word, _, value = option.partition(" ")
                 if word == "--find-links" and "://" not in value:
-                    folder = self._inside(value)
+                    folder = inside(self.snapshot, value)
                     if not os.path.isdir(folder):
                         raise Refused(f"{file['file']}: there is no folder {value}")
                     links.append((value, folder))
@@ -133,7 +71,7 @@ class Maker:
         names = {canonical(package["text"]) for package in self.packages}
         return bool(self.order.get("session")) or not names & {"pyspark", "py4j"}
 
-    def _digest(self):
+    def _parts(self):
         parts = [SCHEME, self.identity, self.own, self.tools]
         if self.packages:
             parts += [self.excludes, *self.options]
@@ -143,7 +81,7 @@ class Maker:
                 parts += sorted(("-c " if package["constraint"] else "") + package["text"] for package in self.packages)
             for name, folder in self.links:
                 parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith(".whl"))]
-        return digest_of(*parts)
+        return parts
 
     # ---- tools
 
@@ -157,11 +95,11 @@ class Maker:
     def make_tools(self):
         if os.path.exists(os.path.join(self.tools, ".done")):
             return
-        with alone(os.path.join(self.cache, ".lock-tools")):
+        with self.alone(os.path.join(self.cache, ".lock-tools")):
             if os.path.exists(os.path.join(self.tools, ".done")):
                 return
             begun = time.monotonic()
-            say("installing uv and what the kernel itself needs (about 45 MB to fetch)")
+            self.say("installing uv and what the kernel itself needs (about 45 MB to fetch)")
             remove(self.tools)       # one that was not finished: a virtual environment of venv can not be moved
             made = self.run([self.python, "-m", "venv", self.tools])
             if made.returncode:
@@ -174,7 +112,7 @@ class Maker:
                     raise Trouble(f"uv and the kernel's packages could not be fetched: {plain(made.stderr[-LINE:])}")
             with open(os.path.join(self.tools, ".done"), "w"):
                 pass
-            say(f"installed in {time.monotonic() - begun:.0f} s, kept in {self.tools}")
+            self.say(f"installed in {time.monotonic() - begun:.0f} s, kept in {self.tools}")
 
     def surroundings(self):
         """uv's environment: this machine's own, and what pip was told of indexes where uv was told nothing. Passwords stay here, in no command line."""
@@ -200,16 +138,6 @@ class Maker:
         return env
 
     # ---- making
-
-    def lock_of(self, env):
-        """One of sixteen: a file that is locked can not be removed, so there is not one for each."""
-        return os.path.join(self.cache, ".lock-" + os.path.basename(env)[len("env-")])
-
-    def write(self, name, text):
-        path = os.path.join(self.making, name)
-        with open(path, "w") as file:
-            file.write(text)
-        return path
 
     def inputs(self):
         """uv's words for what is wanted."""
@@ -250,13 +178,13 @@ class Maker:
             return
         if not UNREACHABLE.search(done.stderr):
             raise Refused(self.explain(done.stderr))
-        say("an index of packages can not be reached: trying with what was fetched before")
+        self.say("an index of packages can not be reached: trying with what was fetched before")
         if self.run([*words, "--offline"], env=env).returncode:
             raise Trouble(self.explain(done.stderr))
 
     def compile(self):
         """By the Python outside, which starts nothing of what was installed. What the bare environment has, which is made of the same files, is not compiled again."""
-        bare = Maker(os.path.dirname(self.cache), {}).env
+        bare = Environment(os.path.dirname(self.cache), {}).made
         for folder, _, names in os.walk(bare) if self.packages else ():
             if os.path.basename(folder) != "__pycache__":
                 continue
@@ -287,100 +215,30 @@ class Maker:
             raise (Trouble if UNREACHABLE.search(done.stderr) else Refused)(self.explain(done.stderr))
         sys.stdout.write(done.stdout)
 
+    def prepare(self):
+        self.make_tools()
+        if self.packages:
+            Environment(os.path.dirname(self.cache), {}).ensure()
+
     def make(self):
-        self.making = os.path.join(self.cache, ".making-" + os.path.basename(self.env))
-        begun = time.monotonic()
         if self.packages:
             wanted = [package for package in self.packages if not package["constraint"]]
-            say(f"making the environment with {len(wanted)} package{'' if len(wanted) == 1 else 's'} from {', '.join(f['file'] for f in self.order['files'])}"
-                + (f", locked by {self.order['lock']}" if self.lock else ""))
-        remove(self.making)
+            self.say(f"making the environment with {len(wanted)} package{'' if len(wanted) == 1 else 's'} from {', '.join(f['file'] for f in self.order['files'])}"
+                     + (f", locked by {self.order['lock']}" if self.lock else ""))
         made = self.run([self.uv, "venv", "--quiet", "--relocatable", "--python", self.python, self.making], env=self.surroundings())
         if made.returncode:
             raise Trouble(f"no environment could be made: {plain(made.stderr)}")
         self.install()
         self.compile()
-        for name in (".used", ".done"):
-            self.write(name, "")
-        os.rename(self.making, self.env)
-        say(f"made in {time.monotonic() - begun:.1f} s, kept in {self.env}")
+        self.write(".done", "")
 
-    def ensure(self):
-        os.makedirs(self.cache, exist_ok=True)
-        if os.path.exists(self.env):
-            return
-        self.make_tools()
-        if self.packages:
-            Maker(os.path.dirname(self.cache), {}).ensure()
-        with alone(self.lock_of(self.env)):
-            if os.path.exists(self.env):
-                return
-            try:
-                self.make()
-            except OSError as error:
-                raise Trouble(f"the environment can not be written: {error.strerror}") from None
-            finally:
-                remove(self.making)
-        self.trim()
+    def folders_in_use(self):
+        return {os.path.dirname(os.path.dirname(words[0].decode(errors="replace"))) for words in processes("cmdline")}
 
-    # ---- what nobody has asked for in a long time
-
-    def trim(self):
-        """Not one that a process still has: an action may run for longer than environments are kept."""
-        keep = self.order.get("keep_ms") or 0
-        if not keep:
-            return
-        used = set()
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-                used.add(os.path.dirname(os.path.dirname(file.read().split(b"\0")[0].decode(errors="replace"))))
-        for name in sorted(os.listdir(self.cache)):
-            path = os.path.join(self.cache, name)
-            with contextlib.suppress(OSError):
-                if name.startswith("env-") and path not in used and path != self.env and time.time() - os.stat(os.path.join(path, ".used")).st_mtime > keep / 1000:
-                    with open(self.lock_of(path), "a") as lock:
-                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        gone = os.path.join(self.cache, ".gone-" + name)
-                        os.rename(path, gone)       # as a whole: nobody finds half of one
-                        remove(gone)
-
-    def use(self):
-        with contextlib.suppress(OSError):
-            os.utime(os.path.join(self.env, ".used"))
-        for word in ("exec=" + os.path.join(self.env, "bin/python"), "exec=-Xfrozen_modules=off", "exec=-B", "exec=" + os.path.join(HERE, "main.py"),
-                     "path=" + os.path.join(self.env, "bin"), "read=" + self.env, "read=" + sys.base_prefix):
-            print(word)
-
-
-def main(words):
-    mode = words[0] if words[:1] in (["--check"], ["--lock"]) else ""
-    words = words[bool(mode):]
-    if not words or len(words) > 2 or words[1:] not in ([], ["-"]):
-        print("usage: install.sh [--check|--lock] CACHE_DIR [-]", file=sys.stderr)
-        return 2
-    try:
-        maker = Maker(words[0], json.load(sys.stdin) if len(words) > 1 else {})
-        if mode == "--lock":
-            maker.locking = True
-            maker.write_lock()
-            return 0
-        if mode:
-            if not os.path.exists(maker.env):
-                print(f"the Python environment ({maker.env})")
-                return 1
-            return 0
-        maker.ensure()
-        maker.use()
-    except Refused as refused:
-        say(str(refused))
-        if mode == "--lock":
-            return 3
-        print(f"refused={refused}")
-    except Trouble as trouble:
-        say(str(trouble))
-        return 1
-    return 0
+    def lines(self):
+        return ["exec=" + os.path.join(self.made, "bin/python"), "exec=-Xfrozen_modules=off", "exec=-B", "exec=" + os.path.join(HERE, "main.py"),
+                "path=" + os.path.join(self.made, "bin"), "read=" + self.made, "read=" + sys.base_prefix]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(Environment, sys.argv[1:]))
