@@ -2,6 +2,7 @@
 #include "agent/install.h"
 
 #include "actors/runtime/ama_child.h"
+#include "agent/booth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,14 @@ struct ama_install {
     ama_install_conf_t conf;
     ama_child_t *child;
     ama_str_t said, line; /* line: of its standard error, unfinished */
+    size_t begun;         /* where the last line of said begins */
+    ama_booth_t *booth;   /* what it has asked for; NULL: nothing */
     char *last;           /* that it told */
 };
 
 static void free_install (ama_install_t *install)
 {
+    ama_booth_destroy (&install->booth);
     ama_str_done (&install->said);
     ama_str_done (&install->line);
     free (install->last);
@@ -43,6 +47,68 @@ static void tell (ama_install_t *install)
         install->conf.on_told (install->last, install->conf.arg);
 }
 
+/* ---- what it wants to have run in the sandbox ---- */
+
+static void answer (ama_install_t *install, const char *how)
+{
+    ama_str_t line = { 0 };
+
+    ama_str_printf (&line, "%s\n", how);
+    for (char *at = line.data; at + 1 < line.data + line.size; at++)
+        *at = *at == '\n' ? ' ' : *at;
+    (void) ama_child_write (install->child, line.data, line.size);
+    ama_str_done (&line);
+}
+
+static void on_booth_end (const char *how, void *arg)
+{
+    ama_install_t *install = arg;
+
+    if (install->child)
+        answer (install, how);
+    ama_booth_destroy (&install->booth);
+}
+
+static void heed (ama_install_t *install, const char *line)
+{
+    ama_err_t err = { 0 };
+    char how[600];
+
+    if (strcmp (line, "stop") == 0 && install->booth)
+        ama_booth_kill (install->booth);
+    if (!ama_str_starts (line, "confine=") || install->booth)
+        return;
+    install->booth =
+        ama_booth_start (install->agent, line + strlen ("confine="), install->conf.mark, on_booth_end, install, &err);
+    (void) snprintf (how, sizeof how, "error %.500s", err.text);
+    if (!install->booth)
+        answer (install, how);
+}
+
+/* Lines that are for us are no part of its result. */
+static void heed_lines (ama_install_t *install)
+{
+    ama_str_t *said = &install->said;
+    char *end;
+
+    while (said->size > install->begun
+           && (end = memchr (said->data + install->begun, '\n', said->size - install->begun))) {
+        char *line = said->data + install->begun;
+        size_t size = (size_t) (end - line) + 1;
+        *end = '\0';
+        if (ama_str_starts (line, "confine=") || strcmp (line, "stop") == 0) {
+            heed (install, line);
+            memmove (line, line + size, said->size - install->begun - size);
+            said->size -= size;
+            said->data[said->size] = '\0';
+        }
+        else {
+            *end = '\n';
+            install->begun += size;
+        }
+    }
+}
+
 static void on_output (ama_child_t *child, int channel, const char *bytes, size_t size, void *arg)
 {
     ama_install_t *install = arg;
@@ -50,6 +116,8 @@ static void on_output (ama_child_t *child, int channel, const char *bytes, size_
     (void) child;
     if (channel == 1 && install->said.size + size < SAID_MAX)
         ama_str_add (&install->said, bytes, size);
+    if (channel == 1 && install->conf.confines)
+        heed_lines (install);
     for (size_t i = 0; channel == 2 && i < size; i++) {
         if (bytes[i] != '\n' && install->line.size < LINE_MAX)
             ama_str_putc (&install->line, bytes[i]);
@@ -108,6 +176,7 @@ ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *
         argv[n++] = "-";
         spec.input = conf->input;
         spec.input_size = strlen (conf->input);
+        spec.keep_input = conf->confines;
     }
     install->child = ama_child_spawn (agent->ctx, &spec, err);
     ama_str_done (&script);

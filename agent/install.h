@@ -1,6 +1,6 @@
 /* install.h - what a runner needs and the machine may lack: made once by its install.sh, in the agent's cache (internal to agent/)
  *
- * The script runs with the agent's own environment, since it may need a proxy, and outside any sandbox: nothing of a job is in it. What it says on its standard output is
+ * The script runs with the agent's own environment, since it may need a proxy, and outside any sandbox: nothing of a job is in it, and what it fetches is not run but in a booth. What it says on its standard output is
  * its result, lines on its standard error are for people. What is there already costs some milliseconds.
  */
 #ifndef AMA_AGENT_INSTALL_H
@@ -14,7 +14,10 @@ typedef struct {
     const char *runner; /* the folder of agent/runners with the install.sh */
     const char *cwd;
     const char *input; /* on its standard input, and - as its last word; NULL: nothing */
-    ama_id_t mark;     /* of its processes */
+    /* It may say "confine=ORDER" (booth.h), one at a time: that is run in the sandbox of attempts, and how it ended comes as a line on its standard input, which stays open behind a first line, the input.
+     * "stop": it is ended now. Neither is a part of its result. */
+    bool confines;
+    ama_id_t mark; /* of its processes */
     /* What it does; may be NULL. */
     void (*on_told) (const char *line, void *arg);
     /* said: all of its result, or NULL and trouble, for a person. Both borrowed. The install is gone. */
