@@ -22,9 +22,16 @@
 enum { LOCK_MAX = AMA_PACKAGES_LOCK_MAX - 4096 };
 
 typedef struct {
-    const char *folder, *cache;
-    char *script;
+    const char *folder, *cache, *share;
 } locker_t;
+
+/* One lock: of which files, in which language. */
+typedef struct {
+    const char *path;
+    const ama_plan_dependencies_t *files;
+    size_t count;
+    bool session, r;
+} lock_t;
 
 /* ---- the script ---- */
 
@@ -35,15 +42,15 @@ static void put_string (ama_str_t *out, const char *name, const char *text)
     ama_str_puts (out, "\",");
 }
 
-static FILE *order_of (const locker_t *locker, const ama_plan_dependencies_t *files, size_t count, bool session)
+static FILE *order_of (const locker_t *locker, const lock_t *lock)
 {
     FILE *file = tmpfile ();
     ama_str_t text = { 0 };
 
     ama_str_putc (&text, '{');
     put_string (&text, "snapshot", locker->folder);
-    ama_str_printf (&text, "\"session\":%s,\"files\":", session ? "true" : "false");
-    ama_packages_json (files, count, &text);
+    ama_str_printf (&text, "\"session\":%s,\"files\":", lock->session ? "true" : "false");
+    ama_packages_json (lock->files, lock->count, &text);
     ama_str_putc (&text, '}');
     if (file && (fwrite (text.data, 1, text.size, file) != text.size || fflush (file) != 0)) {
         (void) fclose (file);
@@ -58,18 +65,22 @@ static FILE *order_of (const locker_t *locker, const ama_plan_dependencies_t *fi
 extern char **environ;
 
 /* Waits for it; what it says goes to answer. Its exit code, or -1. */
-static int run_script (const locker_t *locker, FILE *order, FILE *answer)
+static int run_script (const locker_t *locker, bool r, FILE *order, FILE *answer)
 {
-    char *const argv[] = { locker->script, (char *) "--lock", (char *) locker->cache, (char *) "-", NULL };
+    ama_str_t script = { 0 };
+    char *argv[] = { NULL, (char *) "--lock", (char *) locker->cache, (char *) "-", NULL };
     posix_spawn_file_actions_t actions;
     int status = -1, rc;
     pid_t pid;
 
+    ama_str_printf (&script, "%s/agent/runners/%s/install.sh", locker->share, r ? "r" : "python");
+    argv[0] = script.data;
     (void) posix_spawn_file_actions_init (&actions);
     (void) posix_spawn_file_actions_adddup2 (&actions, fileno (order), STDIN_FILENO);
     (void) posix_spawn_file_actions_adddup2 (&actions, fileno (answer), STDOUT_FILENO);
-    rc = posix_spawn (&pid, locker->script, &actions, NULL, argv, environ);
+    rc = posix_spawn (&pid, script.data, &actions, NULL, argv, environ);
     (void) posix_spawn_file_actions_destroy (&actions);
+    ama_str_done (&script);
     if (rc)
         return -1;
     while (waitpid (pid, &status, 0) < 0 && errno == EINTR)
@@ -122,18 +133,18 @@ static int write_lock (const locker_t *locker, const char *path, const ama_diges
     return rc;
 }
 
-static int lock_one (const locker_t *locker, const char *path, const ama_plan_dependencies_t *files, size_t count,
-                     bool session, ama_err_t *err)
+static int lock_one (const locker_t *locker, const lock_t *lock, ama_err_t *err)
 {
     const ama_plan_dependencies_t *list[AMA_PLAN_ACTION_DEPENDENCIES_MAX];
-    FILE *order = order_of (locker, files, count, session), *answer = tmpfile ();
-    int code = order && answer ? run_script (locker, order, answer) : -1, rc = 0;
+    const char *path = lock->path;
+    FILE *order = order_of (locker, lock), *answer = tmpfile ();
+    int code = order && answer ? run_script (locker, lock->r, order, answer) : -1, rc = 0;
     ama_str_t said = { 0 };
     ama_digest_t digest;
 
-    for (size_t i = 0; i < count; i++)
-        list[i] = &files[i];
-    digest = ama_packages_digest (list, count);
+    for (size_t i = 0; i < lock->count; i++)
+        list[i] = &lock->files[i];
+    digest = ama_packages_digest (list, lock->count);
     if (answer)
         read_all (answer, &said);
     if (code == 3)
@@ -170,15 +181,18 @@ static int lock_of (const locker_t *locker, const ama_plan_plan_t *plan, const a
                     ama_err_t *err)
 {
     ama_plan_dependencies_t *files = ama_calloc (action->n_dependencies + 1, sizeof *files);
-    size_t count = 0;
+    lock_t lock = { .path = action->python_lock,
+                    .files = files,
+                    .session = all_in_session (plan, action->python_lock),
+                    .r = ama_str_ends (action->python_lock, "/cran.lock") };
     int rc;
 
     for (size_t i = 0; i < action->n_dependencies; i++) {
         const ama_plan_dependencies_t *one = &plan->dependencies[action->dependencies[i]];
-        if (one->python && (one->n_packages || one->n_options))
-            files[count++] = *one;
+        if (one->python && one->r == lock.r && (one->n_packages || one->n_options))
+            files[lock.count++] = *one;
     }
-    rc = lock_one (locker, action->python_lock, files, count, all_in_session (plan, action->python_lock), err);
+    rc = lock_one (locker, &lock, err);
     free (files);
     return rc;
 }
@@ -199,7 +213,7 @@ static int lock_all (const locker_t *locker, const ama_plan_plan_t *plan, ama_er
         rc = lock_of (locker, plan, &plan->actions[i], err);
     }
     if (rc == 0 && !locks)
-        (void) fprintf (stderr, "ama: no action of %s has Python packages: nothing to lock\n", plan->job);
+        (void) fprintf (stderr, "ama: no action of %s has packages of Python or R: nothing to lock\n", plan->job);
     return rc;
 }
 
@@ -210,13 +224,11 @@ int ama_cmd_deps_lock (const ama_args_t *args, const char *folder, const ama_pat
                                    .unlocked = true };
     char *program_dir = ama_system_program_dir (err),
          *share_dir = program_dir ? ama_system_share_dir (program_dir, err) : NULL;
-    locker_t locker = { .folder = folder, .cache = paths->cache };
+    const locker_t locker = { .folder = folder, .cache = paths->cache, .share = share_dir ? share_dir : "" };
     ama_plan_reply_t reply = { 0 };
-    ama_str_t script = { 0 }, text = { 0 };
+    ama_str_t text = { 0 };
     int rc = share_dir ? ama_plan_build (&request, &reply, err) : AMA_E_NOT_FOUND;
 
-    ama_str_printf (&script, "%s/agent/runners/python/install.sh", share_dir ? share_dir : "");
-    locker.script = script.data;
     if (rc == 0) {
         ama_plan_problems_text (reply.problems, reply.n_problems, &text);
         (void) fputs (text.data ? text.data : "", stderr);
@@ -224,7 +236,6 @@ int ama_cmd_deps_lock (const ama_args_t *args, const char *folder, const ama_pat
         ama_plan_reply_done (&reply);
     }
     ama_str_done (&text);
-    ama_str_done (&script);
     free (program_dir);
     free (share_dir);
     return rc;

@@ -143,10 +143,11 @@ static const ama_command_t commands[] = {
       plan_options },
     { "config show", "[DIR|URL]", 0, 1, "every value of an environment and the file that set it", NULL,
       config_options },
-    { "deps lock", "[DIR]", 0, 1, "pin the Python packages of a job, with all that they need",
-      "Writes deps/python.lock, and src/ACTION/python.lock for actions with packages of their own: versions and "
-      "digests,\n"
-      "for every platform. From then on exactly these are installed; when a lock is not of what the files say any "
+    { "deps lock", "[DIR]", 0, 1, "pin the packages of a job, of Python and R, with all that they need",
+      "Writes deps/python.lock and deps/cran.lock, and the same below src/ACTION for actions with packages of their "
+      "own:\n"
+      "versions and digests, those of Python for every platform. From then on exactly these are installed; when a lock "
+      "is not of what the files say any "
       "more,\n"
       "the job is refused until it is made anew.",
       deps_options },

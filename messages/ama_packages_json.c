@@ -25,7 +25,12 @@ void ama_packages_json (const ama_plan_dependencies_t *files, size_t count, ama_
     for (size_t i = 0; i < count; i++) {
         ama_str_puts (out, i ? ",{\"file\":" : "{\"file\":");
         put (out, files[i].file);
-        ama_str_puts (out, ",\"options\":[");
+        ama_str_puts (out, ",\"repositories\":[");
+        for (size_t k = 0; k < files[i].n_repositories; k++) {
+            ama_str_puts (out, k ? "," : "");
+            put (out, files[i].repositories[k].url);
+        }
+        ama_str_puts (out, "],\"options\":[");
         for (size_t k = 0; k < files[i].n_options; k++) {
             ama_str_puts (out, k ? "," : "");
             put (out, files[i].options[k]);

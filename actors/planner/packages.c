@@ -36,8 +36,7 @@ static void trim (char *text)
     text[n - front] = '\0';
 }
 
-/* Takes text. */
-static void keep (packages_reader_t *self, char *text)
+void packages_keep (packages_reader_t *self, char *text)
 {
     ama_plan_dependencies_t *deps = self->deps;
     size_t bytes = strlen (text) + strlen (self->file) + 16;
@@ -117,7 +116,7 @@ void packages_take_requirement (packages_reader_t *self, const char *given)
         if (whole.size > AMA_PLAN_PACKAGE_TEXT_MAX)
             (void) complain_of (self, AMA_E_LIMIT, text, "is too long");
         else
-            keep (self, ama_str_take (&whole));
+            packages_keep (self, ama_str_take (&whole));
     }
     ama_str_done (&whole);
     ama_str_done (&hashes);
@@ -440,7 +439,8 @@ static int read_yaml (packages_reader_t *self)
     rc = ama_doc_read (self->file, fd, &limits, &doc, self->problems);
     (void) close (fd);
     if (rc == 0)
-        rc = packages_parse_document (self, ama_doc_root (doc));
+        rc = self->deps->r ? packages_parse_cran (self, ama_doc_root (doc))
+                           : packages_parse_document (self, ama_doc_root (doc));
     ama_doc_destroy (&doc);
     return rc;
 }
@@ -466,17 +466,29 @@ static int read_text (packages_reader_t *self)
     return rc;
 }
 
-int ama_packages_read (ama_repo_t *repo, const char *path, size_t *budget, ama_plan_dependencies_t *ret_deps,
+int ama_packages_read (ama_repo_t *repo, const char *path, bool r, size_t *budget, ama_plan_dependencies_t *ret_deps,
                        ama_problems_t *problems)
 {
     packages_reader_t self = { .repo = repo, .deps = ret_deps, .problems = problems, .budget = budget, .file = path };
     int rc;
 
-    *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (path), .python = true };
+    *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (path), .python = true, .r = r };
     rc = ama_str_ends (path, ".yml") || ama_str_ends (path, ".yaml") ? read_yaml (&self) : read_text (&self);
     reader_done (&self);
     if (rc <= 0)
         ama_plan_dependencies_done (ret_deps);
+    return rc;
+}
+
+int ama_packages_parse_r (ama_repo_t *repo, const char *file, const ama_yaml_t *root, size_t *budget,
+                          ama_plan_dependencies_t *ret_deps, ama_problems_t *problems)
+{
+    packages_reader_t self = { .repo = repo, .deps = ret_deps, .problems = problems, .budget = budget, .file = file };
+    int rc;
+
+    *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (file), .python = true, .r = true };
+    rc = packages_parse_cran (&self, root);
+    reader_done (&self);
     return rc;
 }
 
@@ -486,6 +498,8 @@ ama_digest_t ama_packages_digest (const ama_plan_dependencies_t *const *files, s
 
     ama_digest_start (&state);
     for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < files[i]->n_repositories; k++) /* where they are, and in which order; not their names */
+            ama_digest_add (&state, files[i]->repositories[k].url, strlen (files[i]->repositories[k].url) + 1);
         for (size_t k = 0; k < files[i]->n_options; k++)
             ama_digest_add (&state, files[i]->options[k], strlen (files[i]->options[k]) + 1);
         for (size_t k = 0; k < files[i]->n_packages; k++) {

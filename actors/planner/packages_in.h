@@ -1,4 +1,4 @@
-/* packages_in.h - the inside of packages.c, shared with packages_document.c and nobody else */
+/* packages_in.h - the inside of packages.c, shared with packages_document.c, cran.c and nobody else */
 #ifndef AMA_PLANNER_PACKAGES_IN_H
 #define AMA_PLANNER_PACKAGES_IN_H
 
@@ -28,7 +28,12 @@ char *packages_resolve (const packages_reader_t *self, const char *file, const c
 /* A requirements.txt of the repository; it becomes the reader's file. */
 void packages_read_file (packages_reader_t *self, const char *path);
 
-/* packages_document.c: 1, or negative after an error. */
+/* Text becomes a package of the file and line; taken. */
+void packages_keep (packages_reader_t *self, char *text);
+
+/* cran.c: 1, or negative after an error. */
+int packages_parse_cran (packages_reader_t *self, const ama_yaml_t *root);
+/* packages_document.c: likewise. */
 int packages_parse_document (packages_reader_t *self, const ama_yaml_t *root);
 
 #endif

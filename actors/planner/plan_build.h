@@ -32,7 +32,7 @@ typedef struct {
     ama_plan_environment_t environment;
     ama_plan_dependencies_t *dependencies;
     size_t n_dependencies, dependencies_for_all, dependencies_room;
-    size_t packages_budget; /* bytes of Python packages that may come yet */
+    size_t packages_budget; /* bytes of packages that may come yet */
     ama_plan_edge_t *edges; /* owned */
     size_t n_edges, edges_room;
     plan_edge_key_t *edge_keys; /* those that are there */
@@ -51,7 +51,7 @@ void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, 
 /* plan_files.c: sources (also scanned), configuration of the actions. */
 void ama_plan_files (plan_build_t *self);
 
-/* plan_deps.c: dependency files; first those for all, then for each action its own, and what locks its Python packages. */
+/* plan_deps.c: dependency files; first those for all, then for each action its own, and what locks its packages. */
 void ama_plan_shared_dependencies (plan_build_t *self);
 void ama_plan_action_dependencies (plan_build_t *self, size_t action);
 

@@ -1,7 +1,8 @@
-/* plan_deps.c - the dependency files of a job and of its actions, and what locks their Python packages. A step of ama_plan_build.
+/* plan_deps.c - the dependency files of a job and of its actions, and what locks their packages. A step of ama_plan_build.
  *
- * Files of jars for all are named by no action: the session has them. An environment of Python is an action's own, so the actions name all files that it is made of.
+ * Files of jars for all are named by no action: the session has them. An environment of Python, or a library of R, is an action's own, so the actions name all files that it is made of.
  */
+#include "actors/planner/cran.h"
 #include "actors/planner/deps.h"
 #include "actors/planner/packages.h"
 #include "actors/planner/plan_build.h"
@@ -12,41 +13,71 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define LOCK_FOR_ALL "deps/python.lock"
+/* Of each language that has packages: the runners whose actions have them, and what locks those. */
+static const struct language {
+    bool r;
+    const char *lock;
+    const char *const runners[5];
+} languages[] = {
+    { false, "python.lock", { "python", "pandas", "pyspark", "notebook" } },
+    { true, "cran.lock", { "r", "sparkr" } },
+};
 
-static bool uses_python (const ama_maki_action_t *action)
+/* NULL: it has none. */
+static const struct language *language_of (const ama_maki_action_t *action)
 {
-    static const char *const runners[] = { "python", "pandas", "pyspark", "notebook" };
+    for (size_t i = 0; action->runner && i < ARRAY_SIZE (languages); i++)
+        for (const char *const *at = languages[i].runners; *at; at++)
+            if (strcmp (action->runner->name, *at) == 0)
+                return &languages[i];
+    return NULL;
+}
 
-    for (size_t i = 0; action->runner && i < ARRAY_SIZE (runners); i++)
-        if (strcmp (action->runner->name, runners[i]) == 0)
-            return true;
-    return false;
+static bool is_of (const ama_plan_dependencies_t *file, const struct language *language)
+{
+    return file->python && language && file->r == language->r;
 }
 
 /* ---- files ---- */
 
+typedef enum { OF_JARS, OF_PYTHON, OF_R } kind_t;
+
 /* Another name of a .yml file does not say of what it is: then its keys do. */
-static bool is_python (plan_build_t *self, const char *path)
+static kind_t kind_by_keys (plan_build_t *self, const char *path)
 {
     static const ama_doc_limits_t limits = { AMA_DEPS_DOCUMENT_MAX, 32, 50000, 64u << 10, 100 };
     ama_problems_t ignored = { 0 };
     ama_doc_t *doc = NULL;
-    bool python;
-    int fd;
+    kind_t kind = OF_JARS;
+    int fd = ama_repo_open_document (self->repo, path, AMA_DEPS_DOCUMENT_MAX, NULL);
 
-    if (ama_str_ends (path, "jars.yml") || ama_str_ends (path, "jars.yaml"))
-        return false;
-    if (ama_str_ends (path, ".txt") || ama_str_ends (path, ".in") || ama_str_ends (path, ".toml")
-        || ama_str_ends (path, "python.yml") || ama_str_ends (path, "python.yaml"))
-        return true;
-    if ((fd = ama_repo_open_document (self->repo, path, AMA_DEPS_DOCUMENT_MAX, NULL)) < 0)
-        return false;
-    python = ama_doc_read (path, fd, &limits, &doc, &ignored) == 0 && ama_packages_is_document (ama_doc_root (doc));
+    if (fd < 0)
+        return kind;
+    if (ama_doc_read (path, fd, &limits, &doc, &ignored) == 0)
+        kind = ama_cran_is_document (ama_doc_root (doc))       ? OF_R
+               : ama_packages_is_document (ama_doc_root (doc)) ? OF_PYTHON
+                                                               : OF_JARS;
     (void) close (fd);
     ama_doc_destroy (&doc);
     ama_problems_done (&ignored);
-    return python;
+    return kind;
+}
+
+static kind_t kind_of (plan_build_t *self, const char *path)
+{
+    static const struct {
+        const char *ending;
+        kind_t kind;
+    } endings[] = {
+        { "jars.yml", OF_JARS }, { "jars.yaml", OF_JARS },     { ".txt", OF_PYTHON },
+        { ".in", OF_PYTHON },    { ".toml", OF_PYTHON },       { "python.yml", OF_PYTHON },
+        { "cran.yml", OF_R },    { "python.yaml", OF_PYTHON }, { "cran.yaml", OF_R },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE (endings); i++)
+        if (ama_str_ends (path, endings[i].ending))
+            return endings[i].kind;
+    return kind_by_keys (self, path);
 }
 
 /* Takes next. Its index, or -1 after an error. */
@@ -69,15 +100,16 @@ static ptrdiff_t keep_dependencies (plan_build_t *self, ama_plan_dependencies_t 
 /* Index of the file among the dependencies, reading it if it is new; -1 if there is none or it is wrong. */
 static ptrdiff_t add_dependencies (plan_build_t *self, const char *path, bool for_all)
 {
-    bool python = is_python (self, path);
+    kind_t kind = kind_of (self, path);
     ama_plan_dependencies_t next;
     int rc;
 
-    for (size_t i = for_all || python ? 0 : self->dependencies_for_all; i < self->n_dependencies; i++)
+    for (size_t i = for_all || kind != OF_JARS ? 0 : self->dependencies_for_all; i < self->n_dependencies; i++)
         if (strcmp (self->dependencies[i].file, path) == 0)
             return (ptrdiff_t) i;
-    rc = python ? ama_packages_read (self->repo, path, &self->packages_budget, &next, &self->problems)
-                : ama_deps_read (self->repo, path, &next, &self->problems);
+    rc = kind != OF_JARS
+             ? ama_packages_read (self->repo, path, kind == OF_R, &self->packages_budget, &next, &self->problems)
+             : ama_deps_read (self->repo, path, &next, &self->problems);
     return rc > 0 ? keep_dependencies (self, &next) : -1;
 }
 
@@ -124,8 +156,8 @@ static void named_dependencies (plan_build_t *self, const ama_yaml_t *deps, ama_
         }
         if (!is_known (item->text)) {
             (void) ama_yaml_warn (item, AMA_E_UNSUPPORTED, &self->problems,
-                                  "jars in a .yml file, packages of Python in a .txt file", "deps: %s is not used yet",
-                                  AMA_QUOTE (item->text));
+                                  "jars and packages of R in a .yml file, packages of Python in a .txt file",
+                                  "deps: %s is not used yet", AMA_QUOTE (item->text));
             continue;
         }
         index = add_dependencies (self, item->text, !action);
@@ -137,26 +169,31 @@ static void named_dependencies (plan_build_t *self, const ama_yaml_t *deps, ama_
     }
 }
 
-/* Old jobs have files of Python packages that no action of theirs has a use for: those are not looked at. */
-static bool any_python (const plan_build_t *self)
+/* Old jobs have files of packages that no action of theirs has a use for: those are not looked at. */
+static bool any_of (const plan_build_t *self, bool r)
 {
-    for (size_t i = 0; i < self->maki.n_actions; i++)
-        if (uses_python (&self->maki.actions[i]))
+    for (size_t i = 0; i < self->maki.n_actions; i++) {
+        const struct language *language = language_of (&self->maki.actions[i]);
+        if (language && language->r == r)
             return true;
+    }
     return false;
 }
 
 void ama_plan_shared_dependencies (plan_build_t *self)
 {
     static const char *const jars[] = { "deps/jars.yml", "deps/jars.yaml" };
-    static const char *const packages[] = { "deps/requirements.txt", "deps/python.yml", "deps/python.yaml",
-                                            "deps/pyproject.toml", "pyproject.toml" };
+    static const char *const python[] = { "deps/requirements.txt", "deps/python.yml", "deps/python.yaml",
+                                          "deps/pyproject.toml", "pyproject.toml" };
+    static const char *const r[] = { "deps/cran.yml", "deps/cran.yaml" };
 
     self->packages_budget = AMA_PACKAGES_BYTES_MAX;
     for (size_t i = 0; i < ARRAY_SIZE (jars); i++)
         (void) add_dependencies (self, jars[i], true);
-    for (size_t i = 0; i < ARRAY_SIZE (packages) && any_python (self); i++)
-        (void) add_dependencies (self, packages[i], true);
+    for (size_t i = 0; i < ARRAY_SIZE (python) && any_of (self, false); i++)
+        (void) add_dependencies (self, python[i], true);
+    for (size_t i = 0; i < ARRAY_SIZE (r) && any_of (self, true); i++)
+        (void) add_dependencies (self, r[i], true);
     named_dependencies (self, self->maki.deps, NULL);
     self->dependencies_for_all = self->n_dependencies;
 }
@@ -192,22 +229,23 @@ static bool is_told (const plan_build_t *self, const char *file)
     return false;
 }
 
-static void check_lock (plan_build_t *self, ama_maki_action_t *action, const ama_plan_dependencies_t *const *files,
-                        size_t count, bool own)
+static void check_lock (plan_build_t *self, ama_maki_action_t *action, const struct language *language,
+                        const ama_plan_dependencies_t *const *files, size_t count, bool own)
 {
-    char path[512], made_of[AMA_DIGEST_TEXT], is[AMA_DIGEST_TEXT];
+    char path[512], for_all[64], made_of[AMA_DIGEST_TEXT], is[AMA_DIGEST_TEXT];
     ama_digest_t digest = ama_packages_digest (files, count);
 
-    (void) snprintf (path, sizeof path, own ? "src/%s/python.lock" : LOCK_FOR_ALL, action->plan.name);
+    (void) snprintf (for_all, sizeof for_all, "deps/%s", language->lock);
+    (void) snprintf (path, sizeof path, "%s%s/%s", own ? "src/" : "deps", own ? action->plan.name : "", language->lock);
     if (self->unlocked) {
         action->plan.python_lock = ama_strdup (path);
         return;
     }
     if (!read_lock (self, path, made_of)) {
-        if (own && read_lock (self, LOCK_FOR_ALL, made_of))
+        if (own && read_lock (self, for_all, made_of))
             (void) ama_yaml_error (action->node, AMA_E_NOT_FOUND, &self->problems, "ama deps lock",
-                                   "%s locks the packages of all, but there is no %s for those of %s", LOCK_FOR_ALL,
-                                   path, action->plan.name);
+                                   "%s locks the packages of all, but there is no %s for those of %s", for_all, path,
+                                   action->plan.name);
         return;
     }
     action->plan.python_lock = ama_strdup (path);
@@ -220,17 +258,18 @@ static void check_lock (plan_build_t *self, ama_maki_action_t *action, const ama
 static void find_lock (plan_build_t *self, ama_maki_action_t *action)
 {
     const ama_plan_dependencies_t *files[AMA_PLAN_ACTION_DEPENDENCIES_MAX];
+    const struct language *language = language_of (action);
     size_t count = 0;
     bool own = false;
 
     for (size_t i = 0; i < action->plan.n_dependencies; i++) {
         const ama_plan_dependencies_t *one = &self->dependencies[action->plan.dependencies[i]];
-        own = own || (one->python && action->plan.dependencies[i] >= self->dependencies_for_all);
-        if (one->python && (one->n_packages || one->n_options))
+        own = own || (is_of (one, language) && action->plan.dependencies[i] >= self->dependencies_for_all);
+        if (is_of (one, language) && (one->n_packages || one->n_options))
             files[count++] = one;
     }
     if (count && action->plan.name)
-        check_lock (self, action, files, count, own);
+        check_lock (self, action, language, files, count, own);
 }
 
 /* ---- of an action ---- */
@@ -280,14 +319,14 @@ static bool has_folder (const plan_build_t *self, const char *name)
 
 void ama_plan_action_dependencies (plan_build_t *self, size_t index)
 {
-    static const char *const names[] = { "jars.yml", "jars.yaml", "requirements.txt" };
+    static const char *const names[] = { "jars.yml", "jars.yaml", "requirements.txt", "cran.yml", "cran.yaml" };
     ama_maki_action_t *action = &self->maki.actions[index];
     const char *runner = action->runner ? action->runner->name : "";
-    bool python = uses_python (action);
+    const struct language *language = language_of (action);
     char path[512];
 
-    for (size_t i = 0; python && i < self->dependencies_for_all; i++)
-        if (self->dependencies[i].python)
+    for (size_t i = 0; i < self->dependencies_for_all; i++)
+        if (is_of (&self->dependencies[i], language))
             use_dependencies (self, action, i);
     if (action->plan.name && has_folder (self, action->plan.name))
         for (size_t i = 0; i < ARRAY_SIZE (names); i++) {
@@ -305,6 +344,6 @@ void ama_plan_action_dependencies (plan_build_t *self, size_t index)
     }
     if (strcmp (runner, "pandas") == 0 && !wants (self, action, "pandas"))
         want_pandas (self, action);
-    if (python)
+    if (language)
         find_lock (self, action);
 }

@@ -7,18 +7,43 @@
 #include "messages/ama_packages_json.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Of the language that the kind's folder installs for. */
+static bool is_of (const ama_kernel_kind_t *kind, const ama_plan_dependencies_t *file)
+{
+    return file->r == (strcmp (kind->folder, "r") == 0) && (file->n_packages || file->n_options);
+}
+
+bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start)
+{
+    for (size_t i = 0; i < start->n_packages; i++)
+        if (is_of (kind, &start->packages[i]))
+            return true;
+    return false;
+}
 
 char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start)
 {
+    ama_plan_dependencies_t *own = ama_calloc (start->n_packages + 1, sizeof *own); /* its contents are borrowed */
     ama_str_t files = { 0 };
+    size_t count = 0;
     json_t *order;
     char *text;
 
-    ama_packages_json (start->packages, start->n_packages, &files);
+    for (size_t i = 0; i < start->n_packages; i++)
+        if (is_of (kind, &start->packages[i]))
+            own[count++] = start->packages[i];
+    ama_packages_json (own, count, &files);
+    free (own);
     order = json_pack ("{s:s, s:s, s:b, s:o, s:I}", "snapshot", attempt->snapshot, "lock",
                        start->python_lock ? start->python_lock : "", "session", (int) kind->session, "files",
                        json_loads (files.data, 0, NULL), "keep_ms", (json_int_t) attempt->agent->conf.cache_age_ms);
     text = order ? json_dumps (order, JSON_COMPACT) : ama_strdup ("{}");
+    ama_str_clear (&files);
+    ama_str_printf (&files, "%s\n", text); /* a line: more may follow */
+    free (text);
+    text = ama_str_take (&files);
     ama_str_done (&files);
     json_decref (order);
     return text;

@@ -118,6 +118,19 @@ static void set_path (kernel_work_t *work, char *const *folders)
     ama_str_done (&path);
 }
 
+/* What the installation has made, by the variables that its language knows it by. */
+static void set_variables (kernel_work_t *work, const char *said)
+{
+    char **env = ama_install_values (said, "env");
+
+    for (char **at = env; *at; at++) {
+        char *name = ama_strndup (*at, strcspn (*at, "="));
+        ama_env_set (&work->env, name, *at + strlen (name) + ((*at)[strlen (name)] == '='));
+        free (name);
+    }
+    ama_strv_free (env);
+}
+
 static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->script.attempt;
@@ -182,6 +195,7 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     set_path (work, path);
     for (char **at = reads; *at; at++)
         ama_confine_read (work->confine, *at);
+    set_variables (work, said);
     exec = work->stock ? NULL : ama_install_values (said, "exec");
     if (!refused[0] && work->stock)
         rc = kernel_stock_prepare (work, path, &exec, &err);
@@ -248,6 +262,7 @@ static int begin_install (kernel_work_t *work, ama_err_t *err)
                                        &(ama_install_conf_t){ .runner = work->kind->folder,
                                                               .cwd = attempt->folder.path,
                                                               .input = work->packages,
+                                                              .confines = work->confines,
                                                               .mark = attempt->mark,
                                                               .on_told = on_told,
                                                               .on_done = on_installed,
@@ -277,7 +292,9 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     kernel_scope_confine (work);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    if (!work->stock || kernel_stock_needs_python (work)) {
+    work->confines = strcmp (work->kind->folder, "r") == 0;
+    if (!work->stock || kernel_stock_needs_python (work)
+        || (work->confines && kernel_wants_packages (work->kind, start))) {
         work->packages = kernel_packages (work->kind, attempt, start);
         return begin_install (work, err);
     }

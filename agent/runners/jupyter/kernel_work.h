@@ -18,6 +18,7 @@ typedef struct kernel_work {
     /* the process */
     ama_install_t *install;
     char *packages; /* what the installation is told of them */
+    bool confines;  /* it runs some of that in the sandbox */
     ama_env_t env;  /* until it runs, as the next two */
     char *order;
     ama_confine_t *confine;
@@ -69,7 +70,9 @@ void kernel_scope_done (kernel_work_t *work);
 
 /* ---- kernel_packages.c ---- */
 
-/* What the installation of this kind is told of the action's packages, as JSON; owned. */
+/* Has the action packages of the kind's language? */
+bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start);
+/* What the installation of this kind is told of the action's packages, as a line of JSON; owned. */
 char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start);
 
 /* ---- kernel_stock.c, kernel_find.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
