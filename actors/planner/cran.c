@@ -238,7 +238,7 @@ static void take_package (packages_reader_t *self, const ama_yaml_t *node)
                                              { "version", NULL, 0 },
                                              { "repository", "repo url source", 0 } };
     const char *given = node->text, *version = "";
-    const ama_yaml_t *at = node, *of_version = node;
+    const ama_yaml_t *at = node, *of_version = node, *repository;
     ama_slot_t slots[COUNT] = { 0 };
     ama_str_t text = { 0 };
     ama_err_t err;
@@ -278,8 +278,9 @@ static void take_package (packages_reader_t *self, const ama_yaml_t *node)
                                err.text);
         good = false;
     }
-    if (good && ama_slot_value (&slots[REPOSITORY]))
-        good = take_place (self, slots[REPOSITORY].value, &text);
+    repository = ama_slot_value (&slots[REPOSITORY]);
+    if (good && repository)
+        good = take_place (self, repository, &text);
     self->line = at->line;
     if (good && !stands_twice (self, at, name))
         packages_keep (self, ama_str_take (&text));
@@ -321,7 +322,7 @@ int packages_parse_cran (packages_reader_t *self, const ama_yaml_t *root)
 {
     size_t errors = self->problems->errors;
     ama_slot_t slots[WORDS] = { 0 };
-    const ama_yaml_t *list = root;
+    const ama_yaml_t *list = root, *repositories;
 
     if (!root || ama_yaml_is_null (root))
         return 1;
@@ -329,11 +330,10 @@ int packages_parse_cran (packages_reader_t *self, const ama_yaml_t *root)
         (void) ama_words_match (root, "cran.yml", document_words, WORDS, slots, AMA_STRANGERS_WARN, self->problems);
         list = ama_slot_value (&slots[PACKAGES]);
     }
-    if (ama_slot_value (&slots[REPOSITORIES])) {
+    if ((repositories = ama_slot_value (&slots[REPOSITORIES]))) {
         self->deps->repositories =
             ama_calloc (AMA_PLAN_DEPENDENCIES_REPOSITORIES_MAX, sizeof *self->deps->repositories);
-        take_list (self, slots[REPOSITORIES].value, "repositories", AMA_PLAN_DEPENDENCIES_REPOSITORIES_MAX,
-                   read_repository);
+        take_list (self, repositories, "repositories", AMA_PLAN_DEPENDENCIES_REPOSITORIES_MAX, read_repository);
     }
     if (list)
         take_list (self, list, "packages", AMA_PLAN_DEPENDENCIES_PACKAGES_MAX, take_package);

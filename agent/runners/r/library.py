@@ -54,7 +54,8 @@ class Machine:
                 known = json.load(file)
         except (OSError, ValueError):
             known = self.ask(cache)
-            with open(f"{path}.{os.getpid()}", "w") as file:
+            temp = os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)      # an address may hold a password
+            with open(temp, "w") as file:
                 json.dump(known, file)
             os.replace(f"{path}.{os.getpid()}", path)
         self.version, self.platform, self.home = known["version"][0], known["platform"][0], known["home"][0]

@@ -25,6 +25,7 @@ MEMBERS_MAX = 200_000
 PATIENCE = 60               # seconds without a byte
 WHOLE = 1800                # seconds for one file
 FIELDS = ("Package", "Version", "Depends", "Imports", "LinkingTo", "MD5sum", "Path", "Priority")
+SUBFOLDER = r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"      # of src/contrib, as an index says it: 4.3.0/Recommended
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -210,7 +211,7 @@ class Repository:
         places = [f"src/contrib/{file}", f"src/contrib/Archive/{name}/{file}"]
         if record:
             folder = record.get("Path", "")
-            places = [f"src/contrib/{folder + '/' if re.fullmatch(r'[A-Za-z0-9._-]+', folder) else ''}{file}"]
+            places = [f"src/contrib/{folder + '/' if re.fullmatch(SUBFOLDER, folder) else ''}{file}"]
         for place in places[::1 if record else -1]:
             with contextlib.suppress(Missing):
                 return self.source(place, name, record and record.get("MD5sum"))
