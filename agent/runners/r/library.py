@@ -120,8 +120,9 @@ class Library(Maker):
         root = os.path.join(inside(self.snapshot, folder), "src/contrib")
         yield folder
         for at, _, names in sorted(os.walk(root)):
-            for name in sorted(names):
-                yield f"{os.path.relpath(os.path.join(at, name), root)} {content(os.path.join(at, name))}"
+            for path in (os.path.join(at, name) for name in sorted(names)):
+                if os.path.isfile(path) and not os.path.islink(path):
+                    yield f"{os.path.relpath(path, root)} {content(path)}"
 
     # ---- what it comes to
 

@@ -174,14 +174,17 @@ class Repository:
     def index(self):
         """Package to the records of its versions."""
         if self.known is None:
+            text = trouble = None
             for name in ("src/contrib/PACKAGES.gz", "src/contrib/PACKAGES"):
-                try:
-                    text = unpacked(self.path_of(name, INDEX_MAX, True), INDEX_MAX)
-                    break
-                except Missing:
-                    continue
-            else:
-                raise Refused(f"{self.shown} is no repository of R packages: it has no src/contrib/PACKAGES")
+                if text is None:
+                    try:
+                        text = unpacked(self.path_of(name, INDEX_MAX, True), INDEX_MAX)
+                    except Missing:
+                        pass
+                    except Trouble as error:        # the other one may have been fetched before
+                        trouble = trouble or error
+            if text is None:
+                raise trouble or Refused(f"{self.shown} is no repository of R packages: it has no src/contrib/PACKAGES")
             self.known = {}
             for record in dcf.records(text, FIELDS):
                 if re.fullmatch(dcf.NAME, record.get("Package", "")) and re.fullmatch(dcf.VERSION, record.get("Version", "")):
@@ -201,6 +204,10 @@ class Repository:
             try:
                 text = html.unescape(unpacked(self.path_of(folder + "/", INDEX_MAX, True), INDEX_MAX))
             except (Missing, Refused):
+                text = ""
+            except Trouble:
+                if not self.away:
+                    raise
                 text = ""
             self.listed[name] = sorted(set(re.findall(rf"[\"'/]{found}[\"']", text)))
         return self.listed[name]

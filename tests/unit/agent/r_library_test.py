@@ -242,6 +242,22 @@ class Servers(Folder):
                 repository.download(self.serve(answer) + "/x", str(self.folder / "file"), 1000)
             self.assertEqual(os.listdir(self.folder), [])
 
+    def test_when_nobody_answers(self):
+        """An index that was fetched before does; what was not is not there, and no trouble."""
+        def answer(handler):
+            body = b"Package: glue\nVersion: 1.0\n" if handler.path == "/src/contrib/PACKAGES" and self.up else b""
+            handler.send_response(200 if body else 404 if self.up else 503)
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        self.up, url = True, self.serve(answer)
+        self.assertEqual(list(self.repository(None, url).index()), ["glue"])
+        self.up = False
+        again = self.repository(None, url)
+        self.assertEqual((list(again.index()), again.archived("cli"), self.said), (["glue"], [], [f"{url} can not be reached: trying with what was fetched before"]))
+        with self.assertRaisesRegex(Trouble, "answers 503"):
+            again.fetch("glue", "1.0", again.index()["glue"][0])
+
     def test_passwords_stay_with_their_host(self):
         asked = []
         other = self.serve(lambda handler: (asked.append(handler.headers.get("Authorization")), handler.send_response(200), handler.send_header("Content-Length", "0"), handler.end_headers()))
