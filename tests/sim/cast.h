@@ -90,6 +90,7 @@ typedef struct {
     const char *ends;     /* its file; NULL: memory only */
     bool away;            /* nobody extends leases, since away_ms: it is dead, or parted from the hub */
     bool off; /* nothing that it says can be heard, since off_ms: it is cut off or dead, and has not joined since */
+    bool cut; /* from the hub */
     int64_t away_ms, off_ms;
 } cast_agent_t;
 

@@ -48,6 +48,7 @@ static void unheard (cast_agent_t *agent, bool yes)
 
 void cast_agent_cut_off (cast_agent_t *agent, bool yes)
 {
+    agent->cut = yes;
     if (yes || !agent->away) /* else it has to join first */
         unheard (agent, yes);
 }
@@ -57,7 +58,7 @@ void cast_agent_in_touch (cast_agent_t *agent, bool yes)
     if (!yes && !agent->away)
         agent->away_ms = ama_sim_now_ms (agent->world->sim);
     agent->away = !yes;
-    unheard (agent, !yes);
+    unheard (agent, !yes || agent->cut); /* one that begins as it is cut off joins, and is not heard all the same */
 }
 
 /* Nobody could hear of it, and its job says that nobody need wait, or its time and a grace are over. */
