@@ -6,17 +6,15 @@
 #include "actors/planner/plan.h"
 #include "actors/planner/plan_json.h"
 #include "client/exit_code.h"
+#include "client/helper.h"
 #include "master/wiring.h"
 #include "messages/ama_packages_json.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LOCK_MAX = AMA_PACKAGES_LOCK_MAX - 4096 };
@@ -62,41 +60,18 @@ static FILE *order_of (const locker_t *locker, const lock_t *lock)
     return file;
 }
 
-extern char **environ;
-
 /* Waits for it; what it says goes to answer. Its exit code, or -1. */
 static int run_script (const locker_t *locker, bool r, FILE *order, FILE *answer)
 {
     ama_str_t script = { 0 };
     char *argv[] = { NULL, (char *) "--lock", (char *) locker->cache, (char *) "-", NULL };
-    posix_spawn_file_actions_t actions;
-    int status = -1, rc;
-    pid_t pid;
+    int code;
 
     ama_str_printf (&script, "%s/agent/runners/%s/install.sh", locker->share, r ? "r" : "python");
     argv[0] = script.data;
-    (void) posix_spawn_file_actions_init (&actions);
-    (void) posix_spawn_file_actions_adddup2 (&actions, fileno (order), STDIN_FILENO);
-    (void) posix_spawn_file_actions_adddup2 (&actions, fileno (answer), STDOUT_FILENO);
-    rc = posix_spawn (&pid, script.data, &actions, NULL, argv, environ);
-    (void) posix_spawn_file_actions_destroy (&actions);
+    code = ama_helper_run (argv, order, answer);
     ama_str_done (&script);
-    if (rc)
-        return -1;
-    while (waitpid (pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return WIFEXITED (status) ? WEXITSTATUS (status) : -1;
-}
-
-static void read_all (FILE *file, ama_str_t *out)
-{
-    char part[16384];
-    size_t got;
-
-    rewind (file);
-    while ((got = fread (part, 1, sizeof part, file)) > 0 && out->size <= LOCK_MAX)
-        ama_str_add (out, part, got);
-    ama_str_puts (out, "");
+    return code;
 }
 
 /* ---- the lock ---- */
@@ -146,7 +121,7 @@ static int lock_one (const locker_t *locker, const lock_t *lock, ama_err_t *err)
         list[i] = &lock->files[i];
     digest = ama_packages_digest (list, lock->count);
     if (answer)
-        read_all (answer, &said);
+        ama_helper_read (answer, LOCK_MAX, &said);
     if (code == 3)
         rc = ama_err_set (err, AMA_E_INVALID, "%s is not written: the packages can not be had together", path);
     else if (code != 0)

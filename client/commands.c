@@ -72,6 +72,17 @@ static const ama_option_t dry_run = { "dry-run", 0, FLAG, NULL, NULL, "only say 
 static const ama_option_t action = { "action", 'a', VALUE, "NAME", NULL, "with the configuration of this action" };
 static const ama_option_t markdown = { "markdown", 0, FLAG, NULL, NULL, "everything, as the reference page" };
 
+static const ama_option_t kernel_user = { "user", 0, FLAG, NULL, NULL, "for this user; the default" };
+static const ama_option_t kernel_prefix = { "prefix", 0,      VALUE,
+                                            "DIR",    "user", "into DIR/share/jupyter, that of a virtual environment" };
+static const ama_option_t kernel_name = {
+    "name", 0, VALUE, "NAME", NULL, "its name for programs; amaterasu-spark, or it begins with amaterasu-spark-"
+};
+static const ama_option_t kernel_title = { "display-name", 0, VALUE, "TEXT", NULL, "its name for people" };
+static const ama_option_t kernel_repo = {
+    "repo", 'r', VALUE, "DIR", NULL, "folder of a job: the kernel has its environment, as it is when it starts"
+};
+
 static const ama_option_t salvage = { "salvage", 0,    FLAG,
                                       NULL,      NULL, "put what can be saved in the place of a damaged journal" };
 
@@ -92,6 +103,9 @@ static const ama_option_t *const clean_options[] = { &older, &all, &dry_run, &ou
 static const ama_option_t *const plan_options[] = { &output, &branch, &ref, &env, &name, &strict, COMMON, NULL };
 static const ama_option_t *const config_options[] = { &output, &branch, &ref, &env, &action, COMMON, NULL };
 static const ama_option_t *const deps_options[] = { &env, COMMON, NULL };
+static const ama_option_t *const kernel_install_options[] = { &kernel_user, &kernel_prefix, &kernel_name, &kernel_title,
+                                                              &kernel_repo, &env,           COMMON,       NULL };
+static const ama_option_t *const kernel_start_options[] = { &kernel_repo, &env, COMMON, NULL };
 static const ama_option_t *const fsck_options[] = { &output, &salvage, COMMON, NULL };
 static const ama_option_t *const keygen_options[] = { &key_output, COMMON, NULL };
 static const ama_option_t *const keys_add_options[] = { &role, &public_key, COMMON, NULL };
@@ -151,6 +165,15 @@ static const ama_command_t commands[] = {
       "more,\n"
       "the job is refused until it is made anew.",
       deps_options },
+    { "kernel install", "", 0, 0, "let Jupyter find our Spark kernel",
+      "Writes a kernelspec, and prints its folder: whatever speaks Jupyter's protocol can use the kernel of Spark "
+      "actions then,\n"
+      "with sc, spark, env and AmaContext. `jupyter kernelspec remove NAME` takes it away.",
+      kernel_install_options },
+    { "kernel start", "CONNECTION_FILE", 1, 1, "be that kernel: what Jupyter calls",
+      "Installs Spark first if nobody has done so yet. It ends by a shutdown_request, or with the program that started "
+      "it.",
+      kernel_start_options },
     { "fsck", "", 0, 0, "check amad's journal, while amad does not run",
       "Changes nothing without --salvage. Exit code 0: all is as it was written; 1: it is damaged, and each damage is\n"
       "told; 75: an amad has it open. --salvage keeps the old file as journal.db.damaged-N, makes a journal of what "
@@ -219,6 +242,8 @@ const ama_command_t *ama_command_find (size_t count, char *const words[], size_t
         ama_err_set (err, AMA_E_USAGE, "unknown command say: it is say warning or say artifact");
     else if (strcmp (words[0], "deps") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command deps: did you mean deps lock?");
+    else if (strcmp (words[0], "kernel") == 0)
+        ama_err_set (err, AMA_E_USAGE, "unknown command kernel: it is kernel install or kernel start");
     else if (strcmp (words[0], "config") == 0)
         ama_err_set (err, AMA_E_USAGE, "unknown command config: did you mean config show?");
     else

@@ -3,6 +3,7 @@
 #include "client/clean.h"
 #include "client/client.h"
 #include "client/cmd_fsck.h"
+#include "client/cmd_kernel.h"
 #include "client/cmd_keys.h"
 #include "client/cmd_plan.h"
 #include "client/cmd_say.h"
@@ -170,6 +171,13 @@ static int dispatch (const ama_command_t *command, const ama_args_t *args, ama_e
     host_facts (&env);
     if ((rc = find_paths (ama_args_get (args, "data-dir"), false, &paths, err)) == 0 && ama_cmd_is_keys (command)) {
         rc = ama_cmd_keys (command, args, &paths, err);
+        goto out;
+    }
+    if (rc == 0 && ama_cmd_is_kernel (command)) {
+        const ama_kernel_env_t kernel = { .home = getenv ("HOME"),
+                                          .xdg_data = getenv ("XDG_DATA_HOME"),
+                                          .jupyter_data = getenv ("JUPYTER_DATA_DIR") };
+        rc = ama_cmd_kernel (command, args, &paths, &kernel, err);
         goto out;
     }
     if (rc < 0 || (rc = ama_setup (command, args, &facts, &conf, &repo, err)) < 0)

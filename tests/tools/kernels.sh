@@ -1,5 +1,5 @@
 #!/bin/bash
-# A Python environment with what tests of kernels need: bash_kernel, which we do not ship, and nbformat and nbclient as judges.
+# A Python environment with what tests of kernels need: bash_kernel, which we do not ship, nbformat and nbclient as judges, JupyterLab as a user's.
 # kernels.sh CACHE_DIR prints its folder; it is made once.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -77,9 +77,8 @@ static char *secret_properties (const ama_plan_environment_t *env, const ama_pla
 }
 
 /* The master is the environment's alone; the rest is as the environment says. */
-static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t *out)
+void ama_session_spark_properties (const ama_plan_environment_t *env, const char *job, ama_str_t *out)
 {
-    const ama_plan_environment_t *env = &open->environment;
     bool named = false;
 
     ama_str_putc (out, '{');
@@ -88,8 +87,8 @@ static void spark_properties (const ama_attempt_session_open_t *open, ama_str_t 
         named |= strcmp (env->spark[i].key, "spark.app.name") == 0;
     if (env->master[0])
         add_text (out, "spark.master", env->master);
-    if (!named && open->job[0])
-        add_text (out, "spark.app.name", open->job);
+    if (!named && job[0])
+        add_text (out, "spark.app.name", job);
     ama_str_puts (out, "}\n");
 }
 
@@ -111,7 +110,7 @@ static int write_documents (const ama_attempt_session_open_t *open, const ama_at
     ama_str_t text = { 0 };
     int rc;
 
-    spark_properties (open, &text);
+    ama_session_spark_properties (&open->environment, open->job, &text);
     rc = ama_folder_write (files->folder, "spark.json", text.data, text.size, err);
     ama_str_done (&text);
     return rc == 0 ? ama_folder_write_documents (files->folder, like, err) : rc;

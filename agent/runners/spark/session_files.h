@@ -51,6 +51,9 @@ int ama_session_write_connection (const ama_session_files_t *files, const char *
 void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t *agent, ama_id_t session,
                              ama_env_t *env);
 
+/* The Spark properties of an environment as JSON, without those that refer to secrets. Appends to out. */
+void ama_session_spark_properties (const ama_plan_environment_t *env, const char *job, ama_str_t *out);
+
 /* Why the kernel ended, for a person, with the last lines of its log. *ret_oom: for want of memory. Returns owned. */
 char *ama_session_explain (const ama_session_files_t *files, const ama_child_end_t *how, bool oom_seen, bool *ret_oom);
 

@@ -140,6 +140,7 @@ final class Bindings(@transient open: () => SparkSession) extends Serializable {
   @transient lazy val sqlContext: SQLContext = if (open == null) null else spark.sqlContext
   lazy val env: Environment                  = context.env
   lazy val AmaContext: AmaContext            = context
+  def display: Display.type                  = Display
 
   private var context: AmaContext = _
   override def toString: String   = "the action's names"

@@ -33,6 +33,9 @@ final case class NotCompiled(errors: List[CompileError])   extends Outcome
 final case class Thrown(why: Throwable)                    extends Outcome
 final case class Failed(failure: Failure)                  extends Outcome
 
+/** Names that may stand from here on. */
+final case class Completion(from: Int, names: Seq[String])
+
 /** Runs the statements of one attempt. Used by one thread at a time. */
 trait Evaluator {
   def session: SparkSession
@@ -40,6 +43,12 @@ trait Evaluator {
 
   /** The warnings about the statement that ran last. */
   def lastWarnings: List[Warning]
+
+  /** What the name that ends at the cursor may become. */
+  def complete(code: String, cursor: Int): Option[Completion] = None
+
+  /** What is known of the name at the cursor. */
+  def describe(code: String, cursor: Int): Option[String] = None
 
   /** What it leaves for later actions, by name. */
   def left: SortedMap[String, Handed]

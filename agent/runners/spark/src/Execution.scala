@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.SparkSession
 
 /** An execute_request's wishes. The agent sends one statement at a time and says where it stands: metadata {"ama": {"file", "line",
-  * "column"}}. A notebook says nothing, and its cell is cut into statements here. */
+  * "column"}}, or a cell of a notebook, which says so ("cell"). Another client says nothing. A cell is cut into statements here. */
 final case class ExecuteRequest(code: String, silent: Boolean, storeHistory: Boolean, stopOnError: Boolean, place: Option[Place])
 
-final case class Place(file: String, line: Int, column: Int)
+final case class Place(file: String, line: Int, column: Int, isCell: Boolean = false)
 
 object ExecuteRequest {
   def apply(m: Message): ExecuteRequest = {
@@ -17,7 +17,8 @@ object ExecuteRequest {
   }
 
   private def place(ama: JsonNode): Option[Place] =
-    Option.when(ama.hasNonNull("file"))(Place(ama.path("file").asText, ama.path("line").asInt(1).max(1), ama.path("column").asInt(1).max(1)))
+    Option.when(ama.hasNonNull("file"))(Place(ama.path("file").asText, ama.path("line").asInt(1).max(1), ama.path("column").asInt(1).max(1),
+      ama.path("cell").asBoolean(false)))
 }
 
 /** How a request ended: `value` is the REPL's text. */
@@ -40,11 +41,13 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
       case Left(failure) => Result.failed(failure)
       case Right(sources) =>
         prepare(live, evaluator, place)
-        live.progress.watch(group)(kernel.tellProgress(message, _))
+        val cell = Option.when(request.place.isEmpty)(new CellProgress(kernel.show(message, _, _)))
+        live.progress.watch(group)(stages => cell.fold(kernel.tellProgress(message, stages))(_.tell(stages)))
         Outlet.ofGroup.put(group, kernel.outlet)
         try runAll(evaluator, sources)
         finally {
           live.progress.unwatch(group)
+          cell.foreach(_.end())
           Outlet.ofGroup.remove(group)
           host.session.notice(attempt.action)
         }
@@ -53,7 +56,7 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
 
   /** Where the agent has cut the source, one request is one statement. */
   private def statements(request: ExecuteRequest, place: Place): Either[Failure, Seq[Source]] =
-    if (request.place.isDefined) Right(Seq(Source(request.code, place.file, place.line, place.column)))
+    if (request.place.exists(!_.isCell)) Right(Seq(Source(request.code, place.file, place.line, place.column)))
     else
       attempt.language.split(host, request.code) match {
         case Script(statements, _) => Right(statements.map(s => Source(s.code, place.file, s.line, s.column)))

@@ -6,7 +6,7 @@ import scala.reflect.NameTransformer
 import scala.reflect.internal.util.AbstractFileClassLoader
 import scala.reflect.io.AbstractFile
 import scala.runtime.{BoxedUnit, ScalaRunTime}
-import scala.tools.nsc.interpreter.Naming
+import scala.tools.nsc.interpreter.{Naming, PresentationCompilationResult}
 import org.apache.spark.sql.SparkSession
 
 /** One Scala REPL: the scope of one attempt. Used by one thread at a time. Its classes lie in `folder` under `$line<number * Lines + n>`.
@@ -118,6 +118,26 @@ final class Interpreter(val number: Int, folder: Path, jars: JarLoader, origins:
   private def isUnit(v: ValHandler, request: imain.Request): Boolean =
     request.lookupTypeOf(v.name) == "Unit" && imain.naming.isUserVarName(v.name.toString)
 
+  // ---- questions of those who write
+
+  override def complete(code: String, cursor: Int): Option[Completion] = ask(code, cursor) { known =>
+    val (from, all) = known.completionCandidates(-1)
+    val found       = if (from == cursor) all.filterNot(_.isUniversal) else all       // what every object has is not offered unasked
+    Option.when(found.nonEmpty)(Completion(from, found.map(_.name).distinct.sorted.take(MaxNames)))
+  }
+
+  override def describe(code: String, cursor: Int): Option[String] = {
+    val from = code.lastIndexWhere(!Character.isJavaIdentifierPart(_), cursor - 1) + 1
+    val to   = code.indexWhere(!Character.isJavaIdentifierPart(_), cursor)
+    val end  = if (to < 0) code.length else to
+    if (from >= end) None
+    else ask(code, end)(known => Option(known.typeAt(from, end)).filter(t => t.nonEmpty && t != "<error>").map(t => s"${code.substring(from, end)}: ${TypeText.short(t)}"))
+  }
+
+  /** By a compiler of its own, which knows what was defined so far. */
+  private def ask[T](code: String, cursor: Int)(question: PresentationCompilationResult => Option[T]): Option[T] =
+    compiler.use(imain.presentationCompile(cursor, code)).toOption.flatMap(known => try question(known) finally known.cleanup())
+
   def left: SortedMap[String, Handed] = Handover.select(definitions)
 
   /** The values that the statements defined, the latest of each name; lazy ones are not evaluated by this. */
@@ -168,6 +188,7 @@ object Interpreter {
 
   private val Unfinished = CompileError(0, 0, "the statement is not complete, or the compiler was interrupted", "")
 
+  private val MaxNames    = 500       // of a completion
   private val MaxElements = 1000      // of a collection's text
   private val MaxPadding  = 20000     // blank lines before a statement; farther down, lines are counted from the statement
 }

@@ -25,6 +25,7 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
   @volatile private var parent  = Json.Empty
   @volatile private var closed  = false
   private var count             = 0
+  private val history           = new History
   private var taken             = 0       // highest serial of a statement, guarded by lock
   private val thread            = Threads.make(s"$StatementThread$scope")(loop())
 
@@ -37,7 +38,7 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
   @volatile private var running: Running  = _
 
   def start(): Unit = {
-    outlet.connect((stream, text) => publish("stream", Json.obj("name" -> stream, "text" -> text)), readLine)
+    outlet.connect((stream, text) => publish("stream", Json.obj("name" -> stream, "text" -> text)), readLine, (kind, content) => publish(kind, content))
     connection.start()
     thread.start()
   }
@@ -88,11 +89,9 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
       case "execute_request"      => execute(m)
       case "is_complete_request"  => reply(m, Json.obj("status" -> host.isComplete(m.content.path("code").asText), "indent" -> ""))
       case "comm_info_request"    => reply(m, Json.ok("comms" -> Map()))
-      case "history_request"      => reply(m, Json.ok("history" -> Seq()))
-      case "inspect_request"      => reply(m, Json.ok("found" -> false, "data" -> Map(), "metadata" -> Map()))
-      case "complete_request" =>
-        val at = m.content.path("cursor_pos").asInt
-        reply(m, Json.ok("matches" -> Seq(), "cursor_start" -> at, "cursor_end" -> at, "metadata" -> Map()))
+      case "history_request"      => reply(m, history.answer(m.content))
+      case "inspect_request"      => reply(m, inspect(m.content))
+      case "complete_request"     => reply(m, complete(m.content))
       case "shutdown_request" =>
         reply(m, shuttingDown(m))
         Threads.start("leave")(host.leave(this))
@@ -103,6 +102,26 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
 
   private def reply(m: Message, content: JsonNode): Unit = connection.replyShell(m, answerTo(m.kind), content)
 
+  /** Where the cursor stands counts characters of Unicode, not of Java. */
+  private def cursor(c: JsonNode, code: String): Int = code.offsetByCodePoints(0, c.path("cursor_pos").asInt.max(0).min(code.codePointCount(0, code.length)))
+
+  /** Whoever serves this connection, if it is there already: questions while a session starts are not worth waiting for. */
+  private def helper: Option[Evaluator] = if (claimed.isDone && !claimed.isCompletedExceptionally) Some(claimed.get) else None
+
+  private def complete(c: JsonNode): ObjectNode = {
+    val code  = c.path("code").asText
+    val at    = cursor(c, code)
+    val found = try helper.flatMap(_.complete(code, at)) catch { case e: Exception => Log(s"$scope: completion", e); None }
+    val from  = code.codePointCount(0, found.fold(at)(_.from))
+    Json.ok("matches" -> found.fold(Seq.empty[String])(_.names), "cursor_start" -> from, "cursor_end" -> code.codePointCount(0, at), "metadata" -> Map())
+  }
+
+  private def inspect(c: JsonNode): ObjectNode = {
+    val code = c.path("code").asText
+    val text = try helper.flatMap(_.describe(code, cursor(c, code))) catch { case e: Exception => Log(s"$scope: inspection", e); None }
+    Json.ok("found" -> text.isDefined, "data" -> text.fold(Map.empty[String, String])(t => Map("text/plain" -> t)), "metadata" -> Map())
+  }
+
   private def execute(m: Message): Unit = {
     val request = ExecuteRequest(m)
     val before  = System.nanoTime
@@ -110,7 +129,7 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
     lock.synchronized { running = state }
     parent = m.rawHeader
     if (!request.silent) {
-      if (request.storeHistory) count += 1
+      if (request.storeHistory) { count += 1; history.add(count, request.code) }
       publish("execute_input", Json.obj("code" -> request.code, "execution_count" -> count))
     }
     val result =
@@ -164,6 +183,9 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
       else queue.offer(m)
     }
   }
+
+  /** Something that only the end of a statement's output can show. */
+  def show(of: Message, kind: String, content: JsonNode): Unit = publish(kind, content, of.rawHeader)
 
   def tellProgress(of: Message, stages: JsonNode): Unit = publish("ama_progress", stages, of.rawHeader, mayDrop = true)
 
@@ -248,6 +270,7 @@ object Kernel {
     val version = scala.util.Properties.versionNumberString
     Json.ok("protocol_version" -> Codec.Protocol, "implementation" -> "amaterasu-spark-scala", "implementation_version" -> "1",
       "banner" -> s"Scala $version on Spark", "help_links" -> Seq(), "supported_features" -> Seq("ama"),
-      "language_info" -> Map("name" -> "scala", "version" -> version, "mimetype" -> "text/x-scala", "file_extension" -> ".scala", "codemirror_mode" -> "text/x-scala"))
+      "language_info" -> Map("name" -> "scala", "version" -> version, "mimetype" -> "text/x-scala", "file_extension" -> ".scala",
+        "codemirror_mode" -> "text/x-scala", "pygments_lexer" -> "scala"))
   }
 }

@@ -3,6 +3,7 @@ package org.amaterasu.kernel
 import java.io.{ByteArrayOutputStream, EOFException, InputStream, OutputStream, PrintStream}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.util.concurrent.ConcurrentHashMap
+import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.TaskContext
 
 /** Where one attempt's standard streams go. It outlives the attempt in threads that were left behind, so it must be light: closing it
@@ -12,14 +13,16 @@ import org.apache.spark.TaskContext
 final class Outlet(val scope: String) {
   @volatile private var tell: (String, String) => Unit = _
   @volatile private var ask: String => String          = _
+  @volatile private var display: (String, JsonNode) => Unit = _
   @volatile var context: AmaContext                    = _
   private val buffer = new ByteArrayOutputStream
   private var stream = "stdout"
   private var open   = true
 
-  def connect(tell: (String, String) => Unit, ask: String => String): Unit = {
+  def connect(tell: (String, String) => Unit, ask: String => String, display: (String, JsonNode) => Unit): Unit = {
     this.tell = tell
     this.ask = ask
+    this.display = display
     Threads.start(s"output-$scope")(flushNowAndThen())
   }
 
@@ -48,6 +51,12 @@ final class Outlet(val scope: String) {
     buffer.synchronized(if (open) emit(whole = false))
   }
 
+  /** A message for whoever shows more than text, in the order of the streams. */
+  def show(kind: String, content: JsonNode): Unit = buffer.synchronized {
+    emit(whole = true)
+    if (open) display(kind, content)
+  }
+
   def readLine(): String = Option(ask).map(_("")).getOrElse(throw new EOFException)
 
   def close(): Unit = buffer.synchronized {
@@ -55,6 +64,7 @@ final class Outlet(val scope: String) {
     open = false
     tell = null
     ask = null
+    display = null
     context = null
     buffer.notifyAll()
   }

@@ -28,6 +28,13 @@ package org.amaterasu.kernel {
     /** A table as Spark's own shell shows it. Runs the query for one row more than that. */
     def table(data: DataFrame, rows: Int, width: Int): String = org.apache.spark.sql.classic.AmaSessions.table(data, rows, width)
 
+    /** The first rows as text, the names of columns in front of them, and whether there are more. */
+    def rows(data: DataFrame, rows: Int, width: Int): Rows = {
+      val taken = org.apache.spark.sql.classic.AmaSessions.rows(data, rows, width)
+      Rows(taken.take(rows + 1), taken.length > rows + 1)
+    }
+    final case class Rows(rows: Seq[Seq[String]], more: Boolean)
+
     /** Names of the session's own temporary views. Asking its catalog for all tables would look at each one of the database. */
     def temporaryViews(session: SparkSession): Seq[String] = org.apache.spark.sql.classic.AmaSessions.temporaryViews(session)
 
@@ -79,7 +86,7 @@ package org.apache.spark.api.python {
 package org.apache.spark.sql.classic {
   import org.apache.spark.sql
 
-  /** `Dataset.ofRows`, `showString` and the catalog are Spark's own. */
+  /** `Dataset.ofRows`, `showString`, `getRows` and the catalog are Spark's own. */
   object AmaSessions {
     def rebind(data: sql.Dataset[_], session: sql.SparkSession): sql.DataFrame = (data, session) match {
       case (d: Dataset[_], s: SparkSession) if d.sparkSession ne s => Dataset.ofRows(s, d.queryExecution.analyzed)
@@ -89,6 +96,11 @@ package org.apache.spark.sql.classic {
     def temporaryViews(session: sql.SparkSession): Seq[String] = session match {
       case s: SparkSession => s.sessionState.catalog.listLocalTempViews("*").map(_.table)
       case _               => Nil
+    }
+
+    def rows(data: sql.DataFrame, rows: Int, width: Int): Seq[Seq[String]] = data match {
+      case d: Dataset[_] => d.getRows(rows, width)
+      case other         => throw new UnsupportedOperationException(s"no rows of a ${other.getClass.getName}")
     }
 
     def table(data: sql.DataFrame, rows: Int, width: Int): String = data match {
