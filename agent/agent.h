@@ -58,8 +58,8 @@ void ama_agent_base_env (const ama_agent_t *agent, ama_env_t *env, bool mark);
 void ama_agent_remember (ama_agent_t *agent, ama_id_t id);
 bool ama_agent_remembers (const ama_agent_t *agent, ama_id_t id);
 
-/* By the name of plan.action.runner; NULL: unknown here. */
-const struct ama_runner *ama_agent_runner (const char *name);
+/* By plan.action.runner and the action's file; NULL: unknown here. */
+const struct ama_runner *ama_agent_runner (const char *name, const char *file);
 
 /* An attempt whose files are here begins, or is told to be none for this agent. */
 void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start);

@@ -181,12 +181,12 @@ static ama_attempt_t *find_attempt (const ama_agent_t *agent, ama_id_t id)
     return attempt;
 }
 
-const ama_runner_t *ama_agent_runner (const char *name)
+const ama_runner_t *ama_agent_runner (const char *name, const char *file)
 {
     for (size_t i = 0; i < ARRAY_SIZE (runners); i++)
         if (strcmp (runners[i]->name, name) == 0)
             return runners[i];
-    return ama_kernel_runner (name);
+    return ama_kernel_runner (name, file);
 }
 
 static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
@@ -209,7 +209,7 @@ static void refuse_runner (ama_agent_t *agent, const ama_attempt_start_t *start)
 
 void ama_agent_begin (ama_agent_t *agent, const ama_attempt_start_t *start)
 {
-    const ama_runner_t *runner = ama_agent_runner (start->runner);
+    const ama_runner_t *runner = ama_agent_runner (start->runner, start->file);
 
     if (runner)
         ama_attempt_begin (agent, start, runner);

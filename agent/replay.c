@@ -403,7 +403,7 @@ static void on_found_attempt (ama_agent_t *agent, ama_ward_t *ward, const head_t
 
     if (ama_attempt_start_decode (record->bytes, record->size, &start, NULL) < 0)
         return;
-    runner = ama_agent_runner (start.runner);
+    runner = ama_agent_runner (start.runner, start.file);
     if (ama_statuses_has_end (agent->statuses, start.attempt) || ama_agent_remembers (agent, start.attempt))
         ama_log (AMA_LOG_DEBUG, "agent", "%s ended before the agent did", start.action);
     else if (strncmp (head->boot, agent->boot, sizeof head->boot) != 0)

@@ -19,6 +19,7 @@ typedef struct {
      * the planner's. Owned. */
     ama_plan_action_t plan;
     const ama_runner_t *runner; /* NULL if unknown: an error stands in the problems */
+    bool in_session;            /* a notebook that is to run in the run's Spark session, in whichever language it is */
     /* Borrowed from the document; NULL if not given. */
     const ama_yaml_t *node;                /* the action's map */
     const ama_yaml_t *name;                /* or node */
@@ -56,6 +57,9 @@ typedef struct {
 int ama_maki_parse (ama_doc_t **doc, bool strict, const ama_community_t *community, ama_maki_t *ret_maki,
                     ama_problems_t *problems);
 void ama_maki_done (ama_maki_t *maki);
+
+/* Its file is a notebook, and its runner one that runs notebooks. */
+bool ama_maki_is_notebook (const ama_maki_action_t *action);
 
 /* The i-th of a field that is a scalar or a list of scalars, NULL at the end; node may be NULL. */
 const ama_yaml_t *ama_maki_scalar_at (const ama_yaml_t *node, size_t i);

@@ -236,6 +236,8 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
     if (!good)
         return;
     action->runner = ama_runner_find (group, type);
+    action->in_session = action->runner && strcmp (action->runner->name, "notebook") == 0
+                         && strncasecmp (group ? group : type, "spark", strlen ("spark")) == 0;
     if (!action->runner)
         take_community (self, action, group, type);
     if (!action->runner && !group && !type && action->plan.file && ama_str_ends (action->plan.file, ".ipynb"))

@@ -6,6 +6,13 @@
 
 enum { PARAM_MAX = 65536 };
 
+bool ama_maki_is_notebook (const ama_maki_action_t *action)
+{
+    return action->runner && action->plan.file && ama_str_ends (action->plan.file, ".ipynb")
+           && (strcmp (action->runner->name, "notebook") == 0 || strcmp (action->runner->name, "spark-scala") == 0
+               || strcmp (action->runner->name, "pyspark") == 0);
+}
+
 bool ama_maki_is_kernel (const char *text)
 {
     return text[0] && strlen (text) <= 128 && strchr ("._-", text[0]) == NULL
@@ -71,7 +78,7 @@ void ama_maki_params (maki_parse_t *self, ama_maki_action_t *action, const ama_s
 
     if (!map || ama_yaml_is_map (map, "params", self->problems) < 0)
         return;
-    if (!action->runner || strcmp (action->runner->name, "notebook") != 0) {
+    if (!action->runner || (strcmp (action->runner->name, "notebook") != 0 && !ama_maki_is_notebook (action))) {
         (void) ama_yaml_warn (slot->key, AMA_E_UNSUPPORTED, self->problems, NULL, "params are of notebooks alone");
         return;
     }

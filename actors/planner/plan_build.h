@@ -48,8 +48,15 @@ void ama_plan_declared_reads (plan_build_t *self, size_t action);
 bool ama_plan_can_scan (const char *runner);
 void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size);
 
+/* plan_notebook.c: of a notebook in which language and where it runs, and what it reads. fd: its file. */
+void ama_plan_notebook (plan_build_t *self, size_t action, int fd);
+
 /* plan_files.c: sources (also scanned), configuration of the actions. */
 void ama_plan_files (plan_build_t *self);
+/* Appends a source's bytes, and little more than AMA_PLAN_SOURCE_MAX. */
+void ama_plan_read (int fd, ama_str_t *out);
+/* The source, or the code of a notebook, is looked through for datasets, unless there was too much already. */
+void ama_plan_scan (plan_build_t *self, size_t action, const ama_str_t *text);
 
 /* plan_deps.c: dependency files; first those for all, then for each action its own, and what locks its packages. */
 void ama_plan_shared_dependencies (plan_build_t *self);

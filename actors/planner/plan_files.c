@@ -53,7 +53,7 @@ static void propose_file (const plan_build_t *self, const char *path, char *hint
     free (names);
 }
 
-static void read_all (int fd, ama_str_t *out)
+void ama_plan_read (int fd, ama_str_t *out)
 {
     char part[16384];
     ssize_t got;
@@ -62,20 +62,26 @@ static void read_all (int fd, ama_str_t *out)
         ama_str_add (out, part, (size_t) got);
 }
 
-static void scan (plan_build_t *self, size_t index, int fd)
+void ama_plan_scan (plan_build_t *self, size_t index, const ama_str_t *text)
 {
-    ama_str_t text = { 0 };
-
     if (self->scanned > PLAN_SCAN_MAX)
         return;
-    read_all (fd, &text);
-    self->scanned += text.size + 1;
+    self->scanned += text->size + 1;
     if (self->scanned > PLAN_SCAN_MAX)
         (void) ama_yaml_warn (self->maki.actions[index].node, AMA_E_LIMIT, &self->problems, "declare them with reads:",
                               "the sources have more than %u MiB; datasets are not looked for from here on",
                               PLAN_SCAN_MAX >> 20);
     else
-        ama_plan_scan_source (self, index, text.data ? text.data : "", text.size);
+        ama_plan_scan_source (self, index, text->data ? text->data : "", text->size);
+}
+
+static void scan (plan_build_t *self, size_t index, int fd)
+{
+    ama_str_t text = { 0 };
+
+    if (self->scanned <= PLAN_SCAN_MAX)
+        ama_plan_read (fd, &text);
+    ama_plan_scan (self, index, &text);
     ama_str_done (&text);
 }
 
@@ -97,7 +103,9 @@ static void check_source (plan_build_t *self, size_t index)
     }
     free (action->plan.file);
     action->plan.file = ama_strdup (path);
-    if (action->runner && ama_plan_can_scan (action->runner->name))
+    if (ama_maki_is_notebook (action))
+        ama_plan_notebook (self, index, fd);
+    else if (action->runner && ama_plan_can_scan (action->runner->name))
         scan (self, index, fd);
     (void) close (fd);
 }

@@ -64,6 +64,8 @@ static const struct {
     { "", "bash", "shell" },
     { "", "sh", "shell" },
     { "", "ipynb", "notebook" },
+    { "spark", "notebook", "notebook" }, /* in the session: plan_notebook.c */
+    { "spark", "ipynb", "notebook" },
 };
 
 /* Groups that say all. */

@@ -94,7 +94,7 @@ class Notebooks(House):
         show = (f"from IPython.display import display, clear_output\ndisplay({{'image/png': '{PNG}', 'text/plain': '<Figure>'}}, raw=True)\n"
                 "handle = display('old', display_id=True)\nhandle.update('new')")
         events = self.run_events(self.job(notebook(code(show), code("print('gone')\nclear_output()\nprint('kept')"), code("{'a': 1}"))))
-        self.assertEqual([e["text"] for e in events.find("output")][:2], ["<Figure>", "'old'"])
+        self.assertEqual([e["text"] for e in events.find("output")][:2], ["<Figure> (image/png in book.ipynb)", "'old'"])
         cells = self.executed(events)["cells"]
         self.assertEqual(cells[0]["outputs"][0]["data"], {"image/png": PNG, "text/plain": "<Figure>"})
         self.assertEqual(cells[0]["outputs"][1]["data"]["text/plain"], "'new'")

@@ -152,6 +152,18 @@ int kernel_stock_prepare (kernel_work_t *work, char *const *python, char ***ret_
     if (!(connection = write_connection (work, err)))
         return AMA_E_IO;
     exec = ama_kernelspec_command (&work->stock->spec, connection);
+    if (work->kind->session) { /* ours, that can be attached */
+        ama_str_t main = { 0 };
+        ama_str_printf (&main, "%s/%s/notebook.py", work->script.attempt->agent->conf.runners_dir, work->kind->folder);
+        ama_strv_free (exec);
+        exec = ama_calloc (6, sizeof *exec);
+        exec[0] = ama_strdup ("python");
+        exec[1] = ama_strdup ("-Xfrozen_modules=off");
+        exec[2] = ama_strdup ("-B");
+        exec[3] = ama_str_take (&main);
+        exec[4] = ama_strdup (connection);
+        work->stock->spec.by_message = true;
+    }
     free (connection);
     program = find_program (work, exec[0], python);
     if (!program) {

@@ -149,13 +149,12 @@ void kernel_bound (kernel_work_t *work)
 {
     if (work->script.step != AMA_SCRIPT_OPENING)
         return;
-    if (work->stock) {
+    if (work->stock)
         kernel_stock_open (work);
-        return;
-    }
-    ama_jupyter_control (work->client, "ama_split_request",
-                         json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file),
-                         SPLIT_MS, on_split, work);
+    else
+        ama_jupyter_control (work->client, "ama_split_request",
+                             json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file),
+                             SPLIT_MS, on_split, work);
     kernel_scope_ask (work);
 }
 
@@ -335,15 +334,20 @@ static const ama_kernel_kind_t kinds[] = {
     { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
     { RUNNER ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
     { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false, NULL },
+    { RUNNER ("pyspark"), "python", AMA_NOTEBOOK_MAX, true, true, true, NULL },
     { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false, NULL },
     { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true, NULL },
     { RUNNER ("r"), "r", AMA_SCRIPT_MAX, false, true, false, "prelude.R" },
 };
 
-const ama_runner_t *ama_kernel_runner (const char *name)
+/* Of several of one name the last that can read the file. */
+const ama_runner_t *ama_kernel_runner (const char *name, const char *file)
 {
+    const ama_runner_t *found = NULL;
+
     for (size_t i = 0; i < ARRAY_SIZE (kinds); i++)
-        if (strcmp (kinds[i].runner.name, name) == 0)
-            return &kinds[i].runner;
-    return NULL;
+        if (strcmp (kinds[i].runner.name, name) == 0
+            && (!found || (kinds[i].notebook && ama_str_ends (file, ".ipynb"))))
+            found = &kinds[i].runner;
+    return found;
 }

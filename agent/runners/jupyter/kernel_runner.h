@@ -19,7 +19,7 @@ typedef struct {
         prelude; /* file in its folder that is said to an installed kernel first, and cuts the action's file; NULL: none */
 } ama_kernel_kind_t;
 
-/* By the name of plan.action.runner; NULL: none of these. */
-const ama_runner_t *ama_kernel_runner (const char *name);
+/* By plan.action.runner and the action's file; NULL: none of these. */
+const ama_runner_t *ama_kernel_runner (const char *name, const char *file);
 
 #endif

@@ -105,6 +105,11 @@ static void attach (kernel_work_t *work)
 
     scope->attaching = true;
     (void) json_object_set_new (content, "scope", json_string (scope->id));
+    if (work->stock) { /* it found no order */
+        char run[AMA_ID_TEXT];
+        (void) json_object_set (content, "env", scope->env);
+        (void) json_object_set_new (content, "run", json_string (ama_id_text (work->script.attempt->run, run)));
+    }
     ama_jupyter_control (work->client, "ama_attach_request", content, ATTACH_MS, on_attached, work);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "agent/runners/jupyter/cells.h"
 #include "agent/runners/jupyter/kernel_stock_in.h"
+#include "agent/runners/jupyter/notebook_action.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,17 +398,6 @@ static void on_late (void *arg)
 
 /* ---- what it says ---- */
 
-static void show (kernel_work_t *work, const json_t *data)
-{
-    char *text = plain (json_object_get (data, "text/plain"));
-
-    if (*text) {
-        ama_attempt_output (work->script.attempt, 1, text, strlen (text));
-        ama_attempt_output (work->script.attempt, 1, "\n", 1);
-    }
-    free (text);
-}
-
 static void on_input (kernel_work_t *work, const ama_jupyter_message_t *message)
 {
     const char *prompt = ama_jupyter_string (message->content, "prompt");
@@ -461,7 +451,7 @@ static void on_reply_to (kernel_work_t *work, const ama_jupyter_message_t *messa
     else if (strcmp (type, "execute_result") == 0)
         on_result (work, message);
     else if (strcmp (type, "display_data") == 0)
-        show (work, json_object_get (message->content, "data"));
+        ama_notebook_show (&work->script, json_object_get (message->content, "data"), stock->notebook != NULL);
     go_on (work);
 }
 

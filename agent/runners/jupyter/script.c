@@ -268,7 +268,9 @@ void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client)
     if (!script->executing)
         return;
     ama_jupyter_execute (client, statement_id (script, id), ama_jupyter_string (statement, "code"),
-                         json_pack ("{s:{s:s, s:i, s:i, s:i, s:i}}", "ama", "file", script->attempt->file, "line",
+                         json_pack ("{s:{s:s, s:b, s:i, s:i, s:i, s:i}}", "ama", "file",
+                                    ama_script_file (script, statement), "cell",
+                                    json_object_get (statement, "cell") != NULL, "line",
                                     (int) number (statement, "line"), "end_line", (int) number (statement, "end_line"),
                                     "column", (int) number (statement, "column"), "serial", (int) script->next + 1));
 }

@@ -32,14 +32,16 @@ static void settle (ama_script_t *script)
         scala_want (work, ASK_CLOSE);
     else {
         work->over = true;
+        scala_keep_notebook (work);
         ama_timer_after (work->soon, 0);
     }
 }
 
 static void send (ama_script_t *script)
 {
-    const work_t *work = work_of (script);
+    work_t *work = work_of (script);
 
+    scala_begin_cell (work);
     if (!script->executing || !work->client || scala_playing (work))
         return;
     AMA_FAILPOINT (session, statement);
@@ -87,21 +89,24 @@ void scala_answered (work_t *work, ask_kind_t kind, const json_t *content)
         ama_script_go_on (&work->script);
 }
 
-int scala_load (ama_attempt_t *attempt, ama_err_t *err)
+int scala_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
 {
     static const ama_script_host_t host = {
         .lost = "session-lost", .send = send, .ready = ready, .calm = calm, .settle = settle
     };
     work_t *work = ama_calloc (1, sizeof *work);
+    bool notebook = scala_is_notebook (attempt);
+    int rc;
 
     attempt->work = work;
-    return ama_script_load (&work->script, attempt, &host, AMA_SCRIPT_MAX, err);
+    rc = ama_script_load (&work->script, attempt, &host, notebook ? AMA_NOTEBOOK_MAX : AMA_SCRIPT_MAX, err);
+    return rc == 0 && notebook ? scala_open_notebook (work, message, err) : rc;
 }
 
 static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
 {
     ama_err_t unread = { 0 };
-    int rc = scala_load (attempt, &unread);
+    int rc = scala_load (attempt, message, &unread);
 
     if (rc == 0
         || !ama_session_find (attempt->agent, attempt->session)) /* that it is lost is told before a fault of ours */
@@ -157,6 +162,7 @@ static void done (ama_attempt_t *attempt)
     if (!work)
         return;
     scala_leave (work);
+    ama_notebook_destroy (&work->notebook);
     ama_timer_destroy (&work->timer);
     ama_script_done (&work->script);
     free (work);

@@ -10,6 +10,7 @@
  */
 #include "agent/runners/spark/scala_work.h"
 
+#include "agent/runners/jupyter/notebook_action.h"
 #include "agent/secret_start.h"
 
 #include <errno.h>
@@ -279,13 +280,19 @@ static void on_relayed (const ama_child_end_t *how, int trouble, bool lease_over
 /* Noted first, as what is on the tape before is not of this runner. */
 static void begin (work_t *work, const char *key)
 {
+    json_t *cells = work->notebook ? ama_notebook_split (work->notebook, work->script.attempt->file) : NULL;
+
     work->key = ama_strdup (key);
-    work->journal = ama_journal_new (key, ama_script_said, &work->script);
+    work->journal = ama_journal_new (key, scala_said, work);
     note (work, BEGUN, key);
     if (json_array_size (work->jars))
         scala_want (work, ASK_JARS);
     scala_want (work, ASK_OPEN);
-    scala_want (work, ASK_SPLIT);
+    if (work->notebook)
+        scala_answered (work, ASK_SPLIT, cells);
+    else
+        scala_want (work, ASK_SPLIT);
+    json_decref (cells);
 }
 
 static void go_live (work_t *work);
@@ -387,7 +394,7 @@ int scala_join (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_
 int scala_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, const char *token,
                    ama_ward_port_t *ret_port, ama_err_t *err)
 {
-    int rc = scala_load (attempt, err);
+    int rc = scala_load (attempt, message, err);
     work_t *work = attempt->work;
 
     (void) token;

@@ -4,6 +4,7 @@
 
 #include "agent/replay.h"
 #include "agent/runners/jupyter/journal.h"
+#include "agent/runners/jupyter/notebook.h"
 #include "agent/runners/jupyter/script.h"
 #include "agent/session.h"
 
@@ -22,6 +23,9 @@ typedef struct work {
     ama_timer_t *timer;
     int stage; /* of the cancel: 1 interrupted, 2 by force */
     bool over; /* all is closed */
+    /* scala_notebook.c */
+    ama_notebook_t *notebook; /* NULL: its file is none */
+    size_t cells;             /* that have begun */
     /* scala_session.c */
     ama_session_t *session; /* NULL: none, or it is lost */
     char scope[AMA_ID_TEXT];
@@ -45,7 +49,18 @@ void scala_cancel (ama_attempt_t *attempt, bool force);
 /* What the statements are written in, as the kernel calls it. */
 const char *scala_language (const ama_attempt_t *attempt);
 /* All that needs no session. */
-int scala_load (ama_attempt_t *attempt, ama_err_t *err);
+int scala_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err);
+
+/* ---- scala_notebook.c: nothing but what is displayed happens where the file is no notebook ---- */
+
+bool scala_is_notebook (const ama_attempt_t *attempt);
+int scala_open_notebook (work_t *work, const ama_attempt_start_t *message, ama_err_t *err);
+/* A statement is about to be sent, maybe again. */
+void scala_begin_cell (work_t *work);
+/* An ama_journal_fn; arg is the work. */
+void scala_said (const ama_jupyter_message_t *message, void *arg);
+/* All is closed. */
+void scala_keep_notebook (work_t *work);
 
 /* ---- scala_session.c ---- */
 

@@ -1,7 +1,6 @@
 """The kernel itself: ipykernel's own, with the agent's requests beside Jupyter's and a journal beside iopub."""
 import atexit
 import faulthandler
-import importlib
 import io
 import json
 import os
@@ -14,11 +13,11 @@ from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.session import DELIM, Session
 from traitlets.config import Config
 
+from ama_kernel.attach import VALUE, Attachable
 from ama_kernel.context import environment, given
 from ama_kernel.journal import Capture, Journal, Pipe
 from ama_kernel.script import Script, search_path
 
-VALUE = 64 << 10    # characters of a value, or of an error's text
 KEPT = ("execute_result", "execute_reply")
 
 
@@ -43,16 +42,14 @@ class JournalSession(Session):
         return super().serialize(self.msg("stream", {"name": name, "text": text}, parent=self.request))
 
 
-class Kernel(IPythonKernel):
+class Kernel(Attachable, IPythonKernel):
     order = {}
     script = None
     capture = None
-    spark = None        # what ties it to the run's session: ama_kernel.spark
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        for kind in ("split", "attach", "close"):
-            self.control_handlers[f"ama_{kind}_request"] = getattr(self, f"ama_{kind}_request")
+        self.control_handlers["ama_split_request"] = self.ama_split_request
         self.failure = None
         shell = self.shell
         manager = shell.input_transformer_manager
@@ -71,19 +68,8 @@ class Kernel(IPythonKernel):
 
     # ---- control
 
-    def answer(self, stream, ident, parent, content):
-        self.session.send(stream, parent["msg_type"].replace("_request", "_reply"), content, parent, ident=ident)
-
-    def done(self, stream, ident, parent, work):
-        try:
-            content = {"status": "ok", **(work(parent["content"]) or {})}
-        except SyntaxError as error:
-            content = {"status": "error", "ename": "SyntaxError", "evalue": error.msg or "invalid syntax", "line": error.lineno or 0}
-        except ValueError as error:         # ast: null bytes and the like
-            content = {"status": "error", "ename": "SyntaxError", "evalue": str(error), "line": 0}
-        except Exception as error:
-            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error)[:VALUE]}
-        self.answer(stream, ident, parent, content)
+    def attach(self, content):
+        return self.order, self.shell.user_ns["env"]
 
     async def ama_split_request(self, stream, ident, parent):
         def split(content):
@@ -91,24 +77,6 @@ class Kernel(IPythonKernel):
             self.shell.user_ns["__doc__"] = self.script.doc
             return {"statements": statements}
         self.done(stream, ident, parent, split)
-
-    async def ama_attach_request(self, stream, ident, parent):
-        def attach(content):
-            self.spark = importlib.import_module("ama_kernel.spark").Attached(content, self.order, self.shell.user_ns["env"])
-            self.shell.user_ns.update(self.spark.names)
-            self.shell.user_ns_hidden.update(self.spark.names)
-        self.done(stream, ident, parent, attach)
-
-    async def ama_close_request(self, stream, ident, parent):
-        self.done(stream, ident, parent, lambda _: self.spark and self.spark.hand_over(self.shell.user_ns, self.shell.user_ns_hidden))
-
-    async def interrupt_request(self, stream, ident, parent):
-        if self.spark:
-            self.spark.cancel()
-        await super().interrupt_request(stream, ident, parent)
-
-    async def _at_shutdown(self):
-        """What was started and is left is ended by who guards this process; ipykernel would look for it first."""
 
     # ---- statements
 

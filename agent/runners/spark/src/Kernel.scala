@@ -129,7 +129,7 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
     lock.synchronized { running = state }
     parent = m.rawHeader
     if (!request.silent) {
-      if (request.storeHistory) { count += 1; history.add(count, request.code) }
+      if (request.storeHistory || request.place.exists(_.isCell)) { count += 1; history.add(count, request.code) }
       publish("execute_input", Json.obj("code" -> request.code, "execution_count" -> count))
     }
     val result =
