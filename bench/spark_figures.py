@@ -14,7 +14,7 @@ g{i}.collect().length
 
 
 def spark_home():
-    out = subprocess.run([ROOT / "agent/runners/spark/install.sh", ROOT / ".cache/amaterasu"], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([ROOT / "agent/runners/spark/install.sh", f"{os.environ.get('XDG_CACHE_HOME', ROOT / '.cache')}/amaterasu"], check=True, capture_output=True, text=True).stdout
     return dict(line.split("=", 1) for line in out.splitlines())
 
 

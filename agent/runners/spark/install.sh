@@ -43,6 +43,7 @@ missing() {
     name_results
     [ -e "$jar" ] || echo "the kernel ($jar)"
     [ -e "$archive" ] || [ -e "$archive.failed" ] || echo "the class archive ($archive)"
+    compiled || echo "the bytecode of PySpark ($package)"
 }
 
 install_spark() {
@@ -64,6 +65,16 @@ install_spark() {
     rm -rf "$temp"
     trap - EXIT
     say "PySpark $version installed in $((SECONDS - begun)) s, kept in $package"
+}
+
+# What a Python action imports of Spark, as bytecode: else each of them compiles it anew, for nobody may write there any more. Another Python than this one
+# finds none for it, and is slower. Only in a package of ours; without it everything works.
+compiled() { [ "$spark" != "$package/pyspark" ] || [ -e "$spark/sql/__pycache__" ]; }
+
+compile_python() {
+    say "compiling what Python actions import of Spark"
+    "${PYTHON:-python3}" -m compileall -q -x '/(tests|testing|pandas|ml|mllib)/' "$spark"/*.py \
+        "$spark"/{core,resource,logger,errors,streaming,cloudpickle,sql} "$package/py4j" >&2 || say "some of it could not be compiled"
 }
 
 build_jar() {
@@ -102,6 +113,7 @@ if [ -n "$wanted" ]; then
     exec 9>"$cache/.lock"
     flock -n 9 || { say "another installation is under way: waiting for it"; flock 9; }
     [ -d "$spark/jars" ] || install_spark
+    compiled || compile_python
     name_results
     [ -e "$jar" ] || build_jar
     [ -e "$archive" ] || [ -e "$archive.failed" ] || make_archive
