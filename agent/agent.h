@@ -48,6 +48,11 @@ typedef struct ama_agent {
     int64_t hello_pause_ms;
     int64_t parted_ms;  /* when it went, 0 while it is there */
     uint64_t oom_kills; /* of this machine, when last looked at */
+    struct ama_said {
+        char *asked, *said;
+        int64_t when_ms;
+    } said[4]; /* of installations, what was said lately: install.c */
+    size_t n_said;
     bool stopping;
     bool letting_go; /* it ends, and what runs goes on for the next agent */
 } ama_agent_t;

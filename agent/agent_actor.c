@@ -13,6 +13,7 @@
 #include "agent/gather.h"
 #include "agent/guard.h"
 #include "agent/hello.h"
+#include "agent/install.h"
 #include "agent/replay.h"
 #include "agent/runners/jupyter/kernel_runner.h"
 #include "agent/runners/jupyter/kernelspec.h"
@@ -527,6 +528,7 @@ static void done (void *state)
     ama_tidy_destroy (&agent->tidy);
     ama_gather_destroy (&agent->gather);
     ama_aheads_destroy (&agent->aheads);
+    ama_install_forget (agent);
     ama_wards_destroy (&agent->wards);
     ama_guard_destroy (&agent->guard);
     ama_leftovers_destroy (&agent->leftovers);

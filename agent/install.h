@@ -25,13 +25,16 @@ typedef struct {
     void *arg;
 } ama_install_conf_t;
 
-/* Strings are borrowed for the call. NULL and err: AMA_E_CHILD, also if this agent has no runners, or no cache. */
+/* What is asked with the same input a minute later is answered by what was said then, if its first program is still there. Strings are borrowed for the call. NULL and err: AMA_E_CHILD, also if this agent has no runners, or no cache. */
 ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *conf, ama_err_t *err);
 pid_t ama_install_group (const ama_install_t *install);
 /* on_done follows. */
 void ama_install_kill (ama_install_t *install);
 /* It is killed; on_done does not follow. */
 void ama_install_destroy (ama_install_t **install);
+
+/* The agent ends: what was said is forgotten. */
+void ama_install_forget (ama_agent_t *agent);
 
 /* The rest of each line of said that begins with name and '='; owned, NULL-terminated, by ama_strv_free. */
 char **ama_install_values (const char *said, const char *name);

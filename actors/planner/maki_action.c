@@ -237,7 +237,9 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
         return;
     action->runner = ama_runner_find (group, type);
     action->in_session = action->runner && strcmp (action->runner->name, "notebook") == 0
-                         && strncasecmp (group ? group : type, "spark", strlen ("spark")) == 0;
+                         && (group  ? strcasecmp (group, "spark") == 0
+                             : type ? strncasecmp (type, "spark", strlen ("spark")) == 0
+                                    : false);
     if (!action->runner)
         take_community (self, action, group, type);
     if (!action->runner && !group && !type && action->plan.file && ama_str_ends (action->plan.file, ".ipynb"))
