@@ -17,6 +17,7 @@ typedef struct ama_sandbox ama_sandbox_t;
 typedef struct ama_gather ama_gather_t;
 typedef struct ama_vaults ama_vaults_t;
 struct ama_tidy;
+struct ama_s3_jars;
 
 typedef struct ama_agent {
     ama_ctx_t *ctx;
@@ -32,15 +33,16 @@ typedef struct ama_agent {
     ama_guard_t *guard;
     ama_sandbox_t *sandbox;
     struct ama_wards *wards;
-    char boot[AMA_BOOT_TEXT]; /* id of this boot of the machine */
-    char **kernels;           /* folders of Jupyter's data, the first that counts first */
-    ama_attempt_t *attempts;  /* hash by id: running ones */
-    ama_session_t *sessions;  /* hash by id: open ones */
-    ama_gather_t *gather;     /* what waits for its files; NULL: they are on this disk */
-    ama_aheads_t *aheads;     /* what is made ahead of its time */
-    ama_vaults_t *vaults;     /* what is masked, run by run */
-    struct ama_tidy *tidy;    /* working data of runs that have ended */
-    ama_id_t ended[1024];     /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
+    char boot[AMA_BOOT_TEXT];    /* id of this boot of the machine */
+    char **kernels;              /* folders of Jupyter's data, the first that counts first */
+    ama_attempt_t *attempts;     /* hash by id: running ones */
+    ama_session_t *sessions;     /* hash by id: open ones */
+    ama_gather_t *gather;        /* what waits for its files; NULL: they are on this disk */
+    ama_aheads_t *aheads;        /* what is made ahead of its time */
+    ama_vaults_t *vaults;        /* what is masked, run by run */
+    struct ama_tidy *tidy;       /* working data of runs that have ended */
+    struct ama_s3_jars *s3_jars; /* list: those that are being got */
+    ama_id_t ended[1024]; /* ring of attempts and sessions that ended: a late repeat of their start is no new one */
     size_t n_ended;
     ama_timer_t *idle; /* while the hub is away */
     ama_timer_t *hello;

@@ -20,6 +20,7 @@
 #include "agent/runners/shell/shell_prelude.h"
 #include "agent/runners/shell/shell_runner.h"
 #include "agent/runners/spark/jar_runner.h"
+#include "agent/runners/spark/s3_jars.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
 #include "agent/tidy.h"
@@ -358,6 +359,14 @@ static int on_clean (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope
     return rc;
 }
 
+static int on_resolve_progress (ama_ctx_t *ctx, void *state, const ama_envelope_t *envelope, const void *body,
+                                ama_err_t *err)
+{
+    (void) ctx, (void) envelope, (void) err;
+    ama_s3_jars_progress (state, body);
+    return 0;
+}
+
 /* ---- life ---- */
 
 static const char *copied (const char *text)
@@ -527,6 +536,7 @@ static void done (void *state)
         ama_session_drop (agent->sessions);
     ama_tidy_destroy (&agent->tidy);
     ama_gather_destroy (&agent->gather);
+    ama_s3_jars_forget (agent);
     ama_aheads_destroy (&agent->aheads);
     ama_install_forget (agent);
     ama_wards_destroy (&agent->wards);
@@ -553,6 +563,7 @@ static const ama_handler_t handlers[] = {
     { AMA_MSG_ATTEMPT_SESSION_ACK, on_session_ack },
     { AMA_MSG_ATTEMPT_SESSION_CLOSE, on_session_close },
     { AMA_MSG_ATTEMPT_CLEAN, on_clean },
+    { AMA_MSG_RESOLVE_PROGRESS, on_resolve_progress },
     AMA_HANDLER_END,
 };
 

@@ -185,6 +185,17 @@ void ama_gather_session (ama_agent_t *agent, const ama_attempt_session_open_t *o
     want (item, open->snapshot, open->jars, open->n_jars);
 }
 
+void ama_gather_files (ama_agent_t *agent, const char *const *paths, size_t n,
+                       void (*fn) (void *arg, const ama_err_t *err), void *arg)
+{
+    ama_stock_want (agent->gather->stock, paths, n, PATIENCE_MS, fn, arg);
+}
+
+void ama_gather_local (const ama_agent_t *agent, char **path)
+{
+    make_local (agent->gather, path);
+}
+
 /* ---- what is gathered ---- */
 
 static item_t *find (const ama_agent_t *agent, ama_id_t id)

@@ -19,6 +19,11 @@ void ama_gather_destroy (ama_gather_t **gather);
 void ama_gather_attempt (ama_agent_t *agent, const ama_attempt_start_t *start);
 void ama_gather_session (ama_agent_t *agent, const ama_attempt_session_open_t *open);
 
+/* With a gather only: other files that a resolver has named come to this host; *path is then changed to where one lies here. */
+void ama_gather_files (ama_agent_t *agent, const char *const *paths, size_t n,
+                       void (*fn) (void *arg, const ama_err_t *err), void *arg);
+void ama_gather_local (const ama_agent_t *agent, char **path);
+
 /* Is the attempt or session gathered? */
 bool ama_gather_has (const ama_agent_t *agent, ama_id_t id);
 /* It is not wanted any more. */

@@ -46,6 +46,11 @@ install_test_kernels() {
     "$root/tests/tools/kernels.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the kernels of the tests could not be installed"; exit 5; }
 }
 
+# An S3 server and the jars of HDFS, for tests of roots that are no folders.
+install_test_storage() {
+    "$root/tests/tools/storage.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the storage of the tests could not be installed"; exit 5; }
+}
+
 # Makes the Python environment of actions once, as an agent does when it first needs it.
 install_python() {
     "$root/agent/runners/python/install.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the Python environment could not be made"; exit 5; }

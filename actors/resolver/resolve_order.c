@@ -183,6 +183,8 @@ static ama_digest_t digest_of_set (const ama_resolve_request_t *request)
     ama_str_t text = { 0 };
     ama_digest_t digest;
 
+    if (request->lean)
+        ama_str_puts (&text, "lean\n");
     for (size_t i = 0; i < request->n_repositories; i++)
         ama_str_printf (&text, "repository %s\n", request->repositories[i].url);
     for (size_t i = 0; i < request->n_artifacts; i++) {
@@ -253,8 +255,8 @@ void ama_resolve_order_encode (const ama_resolve_order_t *order, const char *cac
 
     ama_str_puts (out, "cache");
     put_value (out, cache);
-    ama_str_printf (out, "\nlimits\t%" PRIu64 "\t%" PRIu64 "\n%s", file_bytes_max, total_bytes_max,
-                    request->offline ? "offline\n" : "");
+    ama_str_printf (out, "\nlimits\t%" PRIu64 "\t%" PRIu64 "\n%s%s", file_bytes_max, total_bytes_max,
+                    request->offline ? "offline\n" : "", request->lean ? "lean\n" : "");
     for (size_t i = 0; i < request->n_repositories; i++) {
         ama_str_puts (out, "repository");
         put_value (out, request->repositories[i].id);

@@ -13,7 +13,7 @@ def sql(name, **more):
 
 
 def pyspark(name, **more):
-    return {"name": name, "runner": {"group": "spark", "type": "pyspark"}, "file": f"{name}.py", "retry": {"attempts": 1}, **more}
+    return {"name": name, "runner": {"group": "spark", "type": "pyspark"}, "file": f"{name}.py", **{"retry": {"attempts": 1}, **more}}
 
 
 def shell(name, **more):

@@ -115,7 +115,8 @@ static void ask_for (asker_t *asker, const char *line)
 {
     json_t *object = json_loads (line, 0, NULL), *repositories = json_object_get (object, "repositories"),
            *artifacts = json_object_get (object, "artifacts");
-    ama_resolve_request_t request = { .offline = json_is_true (json_object_get (object, "offline")) };
+    ama_resolve_request_t request = { .offline = json_is_true (json_object_get (object, "offline")),
+                                      .lean = json_is_true (json_object_get (object, "lean")) };
     ask_t *ask = ama_calloc (1, sizeof *ask);
 
     BUG_ON (!object);

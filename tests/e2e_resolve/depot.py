@@ -116,9 +116,9 @@ class Resolver:
             self.lines.put(json.loads(line))
         self.lines.put(None)
 
-    def ask(self, artifacts, repositories, offline=False):
+    def ask(self, artifacts, repositories, offline=False, lean=False):
         self.last += 1
-        json.dump({"id": self.last, "artifacts": artifacts, "repositories": repositories, "offline": offline},
+        json.dump({"id": self.last, "artifacts": artifacts, "repositories": repositories, "offline": offline, "lean": lean},
                   self.process.stdin)
         self.process.stdin.write("\n")
         self.process.stdin.flush()
@@ -140,8 +140,8 @@ class Resolver:
                 self.answers[line["id"]] = line
         return self.answers[number]
 
-    def resolve(self, artifacts, repositories, offline=False):
-        return self.answer(self.ask(artifacts, repositories, offline))
+    def resolve(self, artifacts, repositories, offline=False, lean=False):
+        return self.answer(self.ask(artifacts, repositories, offline, lean))
 
     def children(self):
         """Processes below it that are a JVM with a request."""

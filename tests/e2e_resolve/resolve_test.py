@@ -97,6 +97,23 @@ class ResolveTest(unittest.TestCase):
         self.assertEqual(path.name, f"{self.group}_c-2.jar")
         self.assertTrue(any("of 3 files" in text for text in resolver.said[1]), resolver.said)
 
+    def test_lean(self):
+        """The SDK of AWS in the parts that hadoop-aws needs, of the version it was made for; the whole jar, which is not even there, is not asked for."""
+        sdk = "software.amazon.awssdk"
+        self.house.publish(self.name("files"), [f"{sdk}:bundle:2.1", "io.netty:netty-buffer:4", self.name("more")])
+        self.house.publish(self.name("more"), [f"{sdk}:annotations:2.1"])
+        self.house.publish(f"{sdk}:bundle:2.1")
+        for part in ("s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client"):
+            self.house.publish(f"{sdk}:{part}:2.1", [f"{sdk}:annotations:2.1", "org.slf4j:slf4j-api:1"])
+        self.house.publish(f"{sdk}:annotations:2.1")
+        del self.house.files[f"/m/{sdk.replace('.', '/')}/bundle/2.1/bundle-2.1.jar"]
+        resolver = self.resolver()
+        answer = resolver.resolve([self.name("files")], self.repos, lean=True)
+        self.assertEqual(sorted(self.files(answer)), sorted([self.name("files"), self.name("more"), *(f"{sdk}:{part}:2.1" for part in (
+            "annotations", "s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client"))]))
+        self.assertTrue(resolver.resolve([self.name("files")], self.repos, lean=True)["cached"])
+        self.assertIn("error", resolver.resolve([self.name("files")], self.repos))
+
     def test_cached(self):
         """A known set needs no repository and no JVM, in whatever order it is asked for; also after a restart."""
         for one in "abc":

@@ -31,6 +31,7 @@ final class Request {
 
     String cache;
     boolean offline;
+    boolean lean;
     long fileBytesMax = Long.MAX_VALUE;
     long totalBytesMax = Long.MAX_VALUE;
     final List<Repo> repositories = new ArrayList<>();
@@ -60,6 +61,7 @@ final class Request {
         switch (words[0] + "/" + (words.length - 1)) {
             case "cache/1" -> cache = words[1];
             case "offline/0" -> offline = true;
+            case "lean/0" -> lean = true;
             case "limits/2" -> {
                 fileBytesMax = number(words[1]);
                 totalBytesMax = number(words[2]);

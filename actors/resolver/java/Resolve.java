@@ -105,13 +105,22 @@ public final class Resolve {
         return Cache.create().withLocation(new File(request.cache)).withLogger(progress);
     }
 
-    private Map<Artifact, File> fetch() throws Failure {
+    private Fetch asked() {
         Fetch fetch = Fetch.create().withRepositories(repositories()).withCache(cache())
             .withResolutionParams(Provided.without());
         for (Request.Wanted one : request.artifacts)
             fetch.addDependencies(Dependency.of(one.group(), one.name(), one.version()));
+        return fetch;
+    }
+
+    /** What it comes to is looked at first, without its files: which SDK the wanted are made for. */
+    private Fetch lean() throws CoursierError {
+        return Sdk.lean(asked(), asked().withResolutionParams(Sdk.without()).withArtifactTypes(Set.of("none")).fetchResult().getDependencies());
+    }
+
+    private Map<Artifact, File> fetch() throws Failure {
         try {
-            FetchResult result = fetch.fetchResult();
+            FetchResult result = (request.lean ? lean() : asked()).fetchResult();
             Map<Artifact, File> files = new LinkedHashMap<>();
             for (Map.Entry<Artifact, File> one : result.getArtifacts())
                 files.putIfAbsent(one.getKey(), one.getValue());

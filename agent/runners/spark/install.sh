@@ -1,8 +1,8 @@
 #!/bin/bash
 # Makes what kernel.sh needs, once: install.sh [--check] CACHE_DIR. If SPARK_HOME is not set, Spark is installed from the PySpark package.
 #
-# On standard output: SPARK_HOME=…, AMA_KERNEL_JAR=…, AMA_CDS_ARCHIVE=…, one a line (the last without a value if the archive could not
-# be made: everything works without it, but starts slower). On standard error: what it does. With --check nothing is made; what is
+# On standard output: SPARK_HOME=…, AMA_KERNEL_JAR=…, AMA_CDS_ARCHIVE=…, AMA_HADOOP_AWS=…, one a line. The archive is without a value if it could not
+# be made: everything works without it, but starts slower. The last is the version of hadoop-aws that goes with this Spark, without a value if Spark has it. On standard error: what it does. With --check nothing is made; what is
 # missing is said, and the exit code is 1. Two at once do the work once: the second waits.
 #
 #   CACHE_DIR/spark/pyspark-VERSION/           the package
@@ -98,9 +98,24 @@ make_archive() {
     find "$cache" -maxdepth 1 -name 'kernel-*' ! -name "$(basename "$jar")" ! -name "$(basename "$archive")" -atime +$keep_days -delete
 }
 
+# Of the Hadoop inside Spark; nothing if Spark has its S3 file system, or no Hadoop that could be told.
+hadoop_aws() {
+    local found
+    ! compgen -G "$spark/jars/hadoop-aws-*.jar" >/dev/null || return 0
+    for found in "$spark"/jars/hadoop-{client-api,common}-[0-9]*.jar; do
+        [ -e "$found" ] || continue
+        found=${found##*/hadoop-}
+        found=${found#client-api-}
+        found=${found#common-}
+        echo "${found%.jar}"
+        return
+    done
+}
+
 print_results() {
     name_results
-    printf 'SPARK_HOME=%s\nAMA_KERNEL_JAR=%s\nAMA_CDS_ARCHIVE=%s\n' "$spark" "$jar" "$([ ! -e "$archive" ] || echo "$archive")"
+    printf 'SPARK_HOME=%s\nAMA_KERNEL_JAR=%s\nAMA_CDS_ARCHIVE=%s\nAMA_HADOOP_AWS=%s\n' \
+        "$spark" "$jar" "$([ ! -e "$archive" ] || echo "$archive")" "$(hadoop_aws)"
 }
 
 wanted=$(missing)

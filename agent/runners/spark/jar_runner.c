@@ -1,6 +1,6 @@
 /* jar_runner.c - see jar_runner.h; used by attempt.c, on the agent's thread
  *
- * install.sh, then bash submit.sh [--class CLASS] JAR ARGUMENTS under the attempt's guard and in its sandbox, with the properties in a sealed file in memory. What it
+ * install.sh, jars of S3 if its addresses take them, then bash submit.sh [--class CLASS] JAR ARGUMENTS under the attempt's guard and in its sandbox, with the properties in a sealed file in memory. What it
  * writes is on the attempt's tape; another agent goes on with it.
  */
 #include "agent/runners/spark/jar_runner.h"
@@ -11,6 +11,8 @@
 #include "agent/replay.h"
 #include "agent/runners/spark/conf_files.h"
 #include "agent/runners/spark/jar_text.h"
+#include "agent/runners/spark/roots.h"
+#include "agent/runners/spark/s3_jars.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +29,9 @@ enum { TAIL_MAX = 16384 }; /* bytes of standard error in which an exception is l
 typedef struct {
     ama_attempt_t *attempt;
     ama_install_t *install; /* under way, or NULL */
+    bool wants_s3;          /* and has no jars of its own for it */
+    ama_s3_jars_t *s3;      /* likewise, after install */
+    char *jars;             /* of its properties */
     ama_confine_t *confine; /* until it runs */
     bool running;
     ama_env_t env;
@@ -141,30 +146,80 @@ static void on_told (const char *line, void *arg)
     ama_attempt_progress (((work_t *) arg)->attempt, 0, 0, 0, line);
 }
 
+static int write_all (work_t *work, const ama_str_t *text)
+{
+    return write (work->properties, text->data, text->size) == (ssize_t) text->size ? 0 : AMA_E_IO;
+}
+
+/* Nothing changes in its properties any more. */
+static int seal (work_t *work, char *const *jars, size_t n_jars, ama_err_t *err)
+{
+    ama_str_t text = { 0 };
+    bool ok = true;
+
+    if (n_jars) {
+        ama_jar_more (work->jars, jars, n_jars, &text);
+        ok = write_all (work, &text) == 0;
+    }
+    ama_str_done (&text);
+    ok = ok && fcntl (work->properties, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    return ok ? 0 : ama_err_set (err, AMA_E_IO, "the properties of the program: %s", strerror (errno));
+}
+
+static void run (work_t *work, char *const *jars, size_t n_jars)
+{
+    ama_err_t err = { 0 };
+
+    if (seal (work, jars, n_jars, &err) < 0 || spawn (work, &err) < 0)
+        finish (work, AMA_ATTEMPT_STATE_ERRORED, "error", -1, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start",
+                err.text);
+}
+
+static void on_s3_jars (char *const *jars, size_t n_jars, const ama_err_t *err, void *arg)
+{
+    work_t *work = arg;
+
+    work->s3 = NULL;
+    if (err)
+        finish (work, AMA_ATTEMPT_STATE_ERRORED, "dependency", -1, ama_err_name (err->code), err->text);
+    else
+        run (work, jars, n_jars);
+}
+
 static void on_installed (const char *said, const char *trouble, void *arg)
 {
     work_t *work = arg;
-    ama_err_t err = { 0 };
-    char **home;
+    ama_attempt_t *attempt = work->attempt;
+    char **home, **version;
 
     work->install = NULL;
-    if (trouble || work->attempt->cancelled) {
+    if (trouble || attempt->cancelled) {
         finish (work, AMA_ATTEMPT_STATE_ERRORED, "error", -1, "install", trouble ? trouble : "");
         return;
     }
     home = ama_install_values (said, "SPARK_HOME");
+    version = ama_install_values (said, "AMA_HADOOP_AWS");
     ama_env_set (&work->env, "SPARK_HOME", home[0]);
+    if (work->wants_s3 && version[0] && version[0][0])
+        work->s3 = ama_s3_jars_get (
+            attempt->agent,
+            &(ama_s3_jars_conf_t){
+                .key = attempt->id, .version = version[0], .on_told = on_told, .on_done = on_s3_jars, .arg = work });
+    else
+        run (work, NULL, 0);
     ama_strv_free (home);
-    if (spawn (work, &err) < 0)
-        finish (work, AMA_ATTEMPT_STATE_ERRORED, "error", -1, err.code == AMA_E_UNSUPPORTED ? "sandbox" : "start",
-                err.text);
+    ama_strv_free (version);
 }
 
 static int set_environment (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->attempt;
     char id[AMA_ID_TEXT], *conf, *log4j2;
-    int rc = ama_conf_files_make (attempt->folder.path, start->snapshot, &start->environment, &conf, &log4j2, err);
+    const ama_roots_t roots = ama_roots_of (&start->environment, start->settings, start->n_settings);
+    int rc = ama_conf_files_make (attempt->folder.path, start->snapshot, &start->environment, roots.remote, &conf,
+                                  &log4j2, err);
+
+    work->wants_s3 = roots.s3 && !ama_roots_has_s3_jar (&start->environment, start->jars, start->n_jars);
 
     ama_agent_base_env (attempt->agent, &work->env, false);
     ama_env_set (&work->env, AMA_MARK, ama_id_text (attempt->mark, id));
@@ -208,13 +263,14 @@ static int take_command (work_t *work, const ama_attempt_start_t *start, ama_err
 
 static int take_properties (work_t *work, const ama_attempt_start_t *start, ama_err_t *err)
 {
+    const size_t first = start->file[0] ? 0 : 1;
     ama_str_t text = { 0 };
     bool whole;
 
-    ama_jar_properties (start, start->file[0] ? 0 : 1, &text);
+    ama_jar_properties (start, first, &text);
+    work->jars = ama_jar_list (start, first);
     work->properties = memfd_create ("properties", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    whole = work->properties >= 0 && write (work->properties, text.data, text.size) == (ssize_t) text.size
-            && fcntl (work->properties, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    whole = work->properties >= 0 && write_all (work, &text) == 0;
     sodium_memzero (text.data, text.size);
     ama_str_done (&text);
     return whole ? 0 : ama_err_set (err, AMA_E_IO, "the properties of the program: %s", strerror (errno));
@@ -284,6 +340,10 @@ static void cancel (ama_attempt_t *attempt, bool force)
         ama_ward_kill (attempt->ward, force);
     else if (work->install)
         ama_install_kill (work->install);
+    else if (work->s3) {
+        ama_s3_jars_destroy (&work->s3);
+        finish (work, AMA_ATTEMPT_STATE_ERRORED, "error", -1, "install", "");
+    }
 }
 
 static void pause_output (ama_attempt_t *attempt, bool pause)
@@ -299,6 +359,8 @@ static void done (ama_attempt_t *attempt)
     if (!work)
         return;
     ama_install_destroy (&work->install);
+    ama_s3_jars_destroy (&work->s3);
+    free (work->jars);
     ama_confine_destroy (&work->confine);
     if (work->properties >= 0)
         (void) close (work->properties);

@@ -54,7 +54,7 @@ static const char *value_of (const ama_plan_environment_t *env, const char *key)
     return NULL;
 }
 
-static void add_jars (const ama_attempt_start_t *start, size_t first, ama_str_t *out)
+char *ama_jar_list (const ama_attempt_start_t *start, size_t first)
 {
     const char *own = value_of (&start->environment, "spark.jars");
     char *text = own ? ama_folder_text (own) : NULL;
@@ -64,16 +64,26 @@ static void add_jars (const ama_attempt_start_t *start, size_t first, ama_str_t 
         ama_str_puts (&list, text);
     for (size_t i = first; i < start->n_jars; i++)
         ama_str_printf (&list, "%s%s", list.size ? "," : "", start->jars[i]);
-    if (list.size)
-        add (out, "", "spark.jars", list.data);
-    ama_str_done (&list);
     free (text);
+    return ama_str_take (&list);
+}
+
+void ama_jar_more (const char *list, char *const *more, size_t n_more, ama_str_t *out)
+{
+    ama_str_t all = { 0 };
+
+    ama_str_puts (&all, list ? list : "");
+    for (size_t i = 0; i < n_more; i++)
+        ama_str_printf (&all, "%s%s", all.size ? "," : "", more[i]);
+    if (all.size)
+        add (out, "", "spark.jars", all.data);
+    ama_str_done (&all);
 }
 
 void ama_jar_properties (const ama_attempt_start_t *start, size_t first, ama_str_t *out)
 {
     const ama_plan_environment_t *env = &start->environment;
-    char memory[32];
+    char memory[32], *list;
 
     /* as in the session; the last of two lines counts */
     add (out, "", "spark.master", "local[*]");
@@ -88,7 +98,9 @@ void ama_jar_properties (const ama_attempt_start_t *start, size_t first, ama_str
         (void) snprintf (memory, sizeof memory, "%llum", (unsigned long long) (start->memory >> 20));
         add (out, "", "spark.driver.memory", memory);
     }
-    add_jars (start, first, out);
+    list = ama_jar_list (start, first);
+    ama_jar_more (list, NULL, 0, out);
+    free (list);
 }
 
 /* ---- errors ---- */

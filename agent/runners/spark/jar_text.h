@@ -9,6 +9,11 @@
  * first-th on; those that the environment names stay. May hold secrets. Appends to out. */
 void ama_jar_properties (const ama_attempt_start_t *start, size_t first, ama_str_t *out);
 
+/* The jars among them, with commas between; owned. */
+char *ama_jar_list (const ama_attempt_start_t *start, size_t first);
+/* A line that takes the place of theirs: list, as above and maybe NULL, and more. Appends to out. */
+void ama_jar_more (const char *list, char *const *more, size_t n_more, ama_str_t *out);
+
 /* The error in the last of its standard error: an exception of the main thread, or spark-submit's own complaint. Names are empty if there is none. */
 typedef struct {
     char name[256];

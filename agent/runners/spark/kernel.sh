@@ -6,6 +6,7 @@
 # AMA_DRIVER_MEMORY              the heap; Spark's words: 512m, 2g, a bare number is MB (default 1g)
 # AMA_CDS_ARCHIVE                what archive.sh made; used if it is there
 # AMA_EXTRA_CLASSPATH            after Spark's jars, for Hadoop's configuration and the like
+# AMA_EXTRA_JARS                 after that, for executors too; : between them
 # AMA_LOG4J2                     a configuration of log4j 2, laid over the kernel's own
 # AMA_SPARK_CONF                 a file with a JSON object of Spark properties
 # AMA_SPARK_SECRETS              stdin: another such object comes there
@@ -53,4 +54,4 @@ fi
 
 # shellcheck disable=SC2086  # AMA_JVM_OPTS is a list of words
 exec "$java" "-Xmx$memory" "${options[@]}" ${AMA_JVM_OPTS:-} \
-    -cp "$AMA_KERNEL_JAR:$jars${AMA_EXTRA_CLASSPATH:+:$AMA_EXTRA_CLASSPATH}" org.amaterasu.kernel.Main "$connection" <&"$input" {input}<&-
+    -cp "$AMA_KERNEL_JAR:$jars${AMA_EXTRA_CLASSPATH:+:$AMA_EXTRA_CLASSPATH}${AMA_EXTRA_JARS:+:$AMA_EXTRA_JARS}" org.amaterasu.kernel.Main "$connection" <&"$input" {input}<&-

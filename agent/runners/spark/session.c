@@ -2,7 +2,7 @@
  *
  * Called by the agent actor and the Scala runner, on the agent's thread.
  *
- *     INSTALLING ──install.sh has said where things are──▶ STARTING ──ama_session_reply, jars are in──▶ READY ──close──▶ CLOSING
+ *     INSTALLING ──install.sh has said where things are, jars for S3 are here──▶ STARTING ──ama_session_reply, jars are in──▶ READY ──close──▶ CLOSING
  *
  * The kernel runs under a guard (ward.h) that outlives the agent; its tape says what the next agent needs to go on with it, which begins in RETURNING until the guard
  * has told how things stand, and then is STARTING or READY. From every state the end of the child leads to ENDED: leftovers are cleared, attempts and supervisor are
@@ -57,6 +57,7 @@ static void release (ama_session_t *session)
     HASH_DEL (agent->sessions, session);
     ama_jupyter_destroy (&session->client);
     ama_install_destroy (&session->install);
+    ama_s3_jars_destroy (&session->s3);
     end_ask (session);
     ama_ward_release (&session->ward);
     ama_session_log_destroy (&session->log);
@@ -179,8 +180,9 @@ void ama_session_close (ama_session_t *session)
 {
     if (session->state >= CLOSING)
         return;
-    if (session->ask) {
+    if (session->ask || session->s3) {
         end_ask (session);
+        ama_s3_jars_destroy (&session->s3);
         session_end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
         return;
     }
@@ -211,21 +213,11 @@ static void on_told (const char *line, void *arg)
     session_tell (arg, AMA_SESSION_STATE_OPENING, line);
 }
 
-static void on_installed (const char *said, const char *trouble, void *arg)
+/* Takes why not, NULL if it can be started. */
+static void start_or_end (ama_session_t *session, char *detail)
 {
-    ama_session_t *session = arg;
     ama_err_t err = { 0 };
-    char *detail = NULL;
 
-    session->install = NULL;
-    if (session->state == CLOSING) {
-        session_end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
-        return;
-    }
-    if (trouble)
-        detail = ama_strdup (trouble);
-    else if (ama_session_take_installed (&session->files, said, &err) < 0)
-        detail = ama_strdup (err.text);
     if (!detail) {
         session->state = STARTING;
         session_tell (session, AMA_SESSION_STATE_OPENING, "starting Spark");
@@ -234,6 +226,36 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     }
     if (detail)
         session_end (session, AMA_SESSION_STATE_FAILED, detail, "session-lost");
+}
+
+static void on_s3_jars (char *const *jars, size_t n_jars, const ama_err_t *err, void *arg)
+{
+    ama_session_t *session = arg;
+
+    session->s3 = NULL;
+    ama_session_take_s3 (&session->files, jars, n_jars);
+    start_or_end (session, err ? ama_strdup (err->text) : NULL);
+}
+
+static void on_installed (const char *said, const char *trouble, void *arg)
+{
+    ama_session_t *session = arg;
+    ama_session_files_t *files = &session->files;
+    ama_err_t err = { 0 };
+
+    session->install = NULL;
+    if (session->state == CLOSING) {
+        session_end (session, AMA_SESSION_STATE_CLOSED, ama_strdup (""), "session-lost");
+        return;
+    }
+    if (!trouble && ama_session_take_installed (files, said, &err) == 0 && files->s3_version)
+        session->s3 = ama_s3_jars_get (session->agent, &(ama_s3_jars_conf_t){ .key = session->id,
+                                                                              .version = files->s3_version,
+                                                                              .on_told = on_told,
+                                                                              .on_done = on_s3_jars,
+                                                                              .arg = session });
+    else
+        start_or_end (session, trouble ? ama_strdup (trouble) : err.code ? ama_strdup (err.text) : NULL);
 }
 
 static int start_installer (ama_session_t *session, ama_err_t *err)

@@ -4,6 +4,7 @@
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/runners/jupyter/wire.h"
 #include "agent/runners/spark/conf_files.h"
+#include "agent/runners/spark/roots.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,6 +157,7 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     ama_attempt_start_t like = {
         .run = open->run, .job = open->job, .snapshot = open->snapshot, .environment = open->environment
     };
+    const ama_roots_t roots = ama_roots_of (&open->environment, open->paths, open->n_paths);
     char id[AMA_ID_TEXT], name[64], *run;
     int rc;
 
@@ -174,6 +176,7 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     files->connection = join (files->folder, "connection.json");
     files->kernel = join (agent->conf.runners_dir, "spark/kernel.sh");
     files->memory = open->memory;
+    files->wants_s3 = roots.s3 && !ama_roots_has_s3_jar (&open->environment, open->jars, open->n_jars);
     files->jars = json_array ();
     for (size_t i = 0; i < open->n_jars; i++)
         (void) json_array_append_new (files->jars, json_string (open->jars[i]));
@@ -186,7 +189,8 @@ int ama_session_files_make (const ama_agent_t *agent, const ama_attempt_session_
     if (rc == 0)
         rc = write_documents (open, &like, files, err);
     if (rc == 0)
-        rc = ama_conf_files_make (files->folder, open->snapshot, &open->environment, &files->conf, &files->log4j2, err);
+        rc = ama_conf_files_make (files->folder, open->snapshot, &open->environment, roots.remote, &files->conf,
+                                  &files->log4j2, err);
     if (rc == 0)
         confine (agent, open, &like, files);
     return rc;
@@ -236,7 +240,8 @@ void ama_session_files_done (ama_session_files_t *files)
     char *const strings[] = { files->folder,     files->tmp,        files->log,         files->spark_json,
                               files->env_json,   files->connection, files->sockets,     files->kernel,
                               files->spark_home, files->kernel_jar, files->cds_archive, files->spark_secrets,
-                              files->note,       files->conf,       files->log4j2 };
+                              files->note,       files->conf,       files->log4j2,      files->s3_version,
+                              files->s3_jars };
 
     if (files->spark_secrets)
         sodium_memzero (files->spark_secrets, strlen (files->spark_secrets));
@@ -265,12 +270,30 @@ static char *value_of (const char *said, const char *name)
 
 int ama_session_take_installed (ama_session_files_t *files, const char *said, ama_err_t *err)
 {
+    char *version;
+
     files->spark_home = value_of (said, "SPARK_HOME");
     files->kernel_jar = value_of (said, "AMA_KERNEL_JAR");
     files->cds_archive = value_of (said, "AMA_CDS_ARCHIVE");
+    version = files->wants_s3 ? value_of (said, "AMA_HADOOP_AWS") : NULL;
+    if (version && *version)
+        files->s3_version = version;
+    else
+        free (version);
     if (!files->spark_home || !files->kernel_jar)
         return ama_err_set (err, AMA_E_CHILD, "the installation of Spark did not say where it is");
     return 0;
+}
+
+void ama_session_take_s3 (ama_session_files_t *files, char *const *jars, size_t n_jars)
+{
+    ama_str_t list = { 0 };
+
+    for (size_t i = 0; i < n_jars; i++)
+        ama_str_printf (&list, "%s%s", i ? ":" : "", jars[i]);
+    if (list.size)
+        files->s3_jars = ama_str_take (&list);
+    ama_str_done (&list);
 }
 
 char *ama_session_files_prefix (const ama_session_files_t *files, const char *name)
@@ -314,6 +337,7 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
     ama_env_set (env, "AMA_KERNEL_JAR", files->kernel_jar);
     ama_env_set (env, "AMA_CDS_ARCHIVE", files->cds_archive);
     ama_env_set (env, "AMA_EXTRA_CLASSPATH", files->conf);
+    ama_env_set (env, "AMA_EXTRA_JARS", files->s3_jars);
     ama_env_set (env, "AMA_LOG4J2", files->log4j2);
     ama_env_set (env, "AMA_SPARK_CONF", files->spark_json);
     ama_env_set (env, "AMA_SPARK_SECRETS", files->spark_secrets ? "stdin" : NULL);

@@ -25,8 +25,10 @@ typedef struct {
     char *
         spark_secrets; /* JSON of the Spark properties that are not in spark.json, for the kernel's standard input; NULL: none */
     char *spark_home, *kernel_jar, *cds_archive; /* from install.sh */
-    ama_confine_t *confine;                      /* what the kernel and all actions in it may touch */
-    char *note;                                  /* what the run asked for and did not get of it; NULL: nothing */
+    bool wants_s3;              /* the environment has addresses of it, and no jars of its own for them */
+    char *s3_version, *s3_jars; /* of hadoop-aws, if it is to be got; then a list with : between. NULL: none */
+    ama_confine_t *confine;     /* what the kernel and all actions in it may touch */
+    char *note;                 /* what the run asked for and did not get of it; NULL: nothing */
 } ama_session_files_t;
 
 /* secrets: with their values, for what open refers to; files on the disk keep the references. 0, AMA_E_UNSUPPORTED (no scripts), AMA_E_NOSPACE or
@@ -38,6 +40,9 @@ void ama_session_files_done (ama_session_files_t *files);
 
 /* What install.sh has said on its standard output. 0 or AMA_E_CHILD. */
 int ama_session_take_installed (ama_session_files_t *files, const char *said, ama_err_t *err);
+
+/* Jars of the S3 file system. */
+void ama_session_take_s3 (ama_session_files_t *files, char *const *jars, size_t n_jars);
 
 /* What the next agent needs of it, and back; both are the caller's. */
 json_t *ama_session_files_keep (const ama_session_files_t *files);

@@ -4,6 +4,7 @@
 
 #include "actors/runtime/ama_child.h"
 #include "agent/install.h"
+#include "agent/runners/spark/s3_jars.h"
 #include "agent/runners/spark/session_files.h"
 #include "agent/runners/spark/session_log.h"
 #include "agent/secret_ask.h"
@@ -26,7 +27,8 @@ struct ama_session {
     char key[33];
     ama_jupyter_t *client;
     ama_install_t *install;
-    pid_t group; /* the installer's; while it is RETURNING, the kernel's */
+    ama_s3_jars_t *s3; /* after install, as long as they are on their way; NULL: none are */
+    pid_t group;       /* the installer's; while it is RETURNING, the kernel's */
     uint64_t kernel_since;
     ama_ward_t *ward;                 /* the kernel's */
     int64_t lease_ms, asked_lease_ms; /* lease_ms 0: it does not outlive the agent */

@@ -7,7 +7,7 @@ import java.nio.file.{Files, Path}
 /** What the environment variables of the process say. Nobody else reads them. */
 final case class Options(
     sparkConf: Option[Path], sparkSecrets: Option[Array[Byte]], sparkDefaults: Option[Path], run: String, environment: Environment, parent: Option[Long], folder: Path,
-    sparkHome: String)
+    sparkHome: String, extraJars: Seq[String])
 
 object Options {
   def apply(env: Map[String, String]): Options = {
@@ -21,7 +21,8 @@ object Options {
       environment = Environment(set("AMA_ENV_JSON").fold(Json.obj(): com.fasterxml.jackson.databind.JsonNode)(f => Json.read(Files.readAllBytes(Path.of(f))))),
       parent = set("JPY_PARENT_PID").flatMap(_.toLongOption),
       folder = Files.createTempDirectory("ama-kernel"),
-      sparkHome = set("SPARK_HOME").getOrElse(""))
+      sparkHome = set("SPARK_HOME").getOrElse(""),
+      extraJars = set("AMA_EXTRA_JARS").fold(Seq.empty[String])(_.split(':').toSeq))
   }
 
   def sinceStart: Long = System.currentTimeMillis - ManagementFactory.getRuntimeMXBean.getStartTime

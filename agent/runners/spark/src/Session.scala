@@ -56,7 +56,7 @@ final class Session(options: Options, loader: ClassLoader, classes: Path) {
     if (Session.isHere(conf.get("spark.master")))
       Seq("spark.driver.host", "spark.driver.bindAddress").foreach(conf.setIfMissing(_, "127.0.0.1"))
     if (!Session.isLocal(conf.get("spark.master")))
-      conf.set("spark.jars", (conf.get("spark.jars", "").split(',').toSeq.filter(_.nonEmpty) :+ Session.ownJar).mkString(","))
+      conf.set("spark.jars", (conf.get("spark.jars", "").split(',').toSeq.filter(_.nonEmpty) ++ options.extraJars :+ Session.ownJar).mkString(","))
     conf
   }
 
