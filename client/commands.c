@@ -160,8 +160,9 @@ static const ama_command_t commands[] = {
     { "deps lock", "[DIR]", 0, 1, "pin the packages of a job, of Python and R, with all that they need",
       "Writes deps/python.lock and deps/cran.lock, and the same below src/ACTION for actions with packages of their "
       "own:\n"
-      "versions and digests, those of Python for every platform. From then on exactly these are installed; when a lock\n"
-      "is not of what the files say any more,\n"
+      "versions and digests, those of Python for every platform. From then on exactly these are installed; when a lock "
+      "is\n"
+      "not of what the files say any more, "
       "the job is refused until it is made anew.",
       deps_options },
     { "kernel install", "", 0, 0, "let Jupyter find our Spark kernel",

@@ -48,7 +48,7 @@ BROKEN = (
     ("a message is gone", "fetch.yaml", "fetch.progress", "fetch.advance", "fetch.progress is gone"),
     ("a field is gone", "control.yaml", "name: pid,         type: u32", "name: process, type: u32", "`name` was pid"),
     ("another type of field", "control.yaml", "name: pid,         type: u32", "name: pid, type: u64", "`type` was u32"),
-    ("another number of field", "control.yaml", "{ n: 4, name: pid", "{ n: 9, name: pid", "field 4 (pid) is gone"),
+    ("another number of field", "control.yaml", "{ n: 5, name: bundles", "{ n: 6, name: bundles", "field 5 (bundles) is gone"),
     ("another number of message", "fetch.yaml", "0x0203", "0x02ff", "fetch.progress: `type` was 515"),
     ("a smaller limit", "fetch.yaml", "name: ref,        type: string, max: 255", "name: ref, type: string, max: 254", "`max` was 255"),
     ("a new id that must be there", "control.yaml", FIELD, FIELD + "      - { n: 2, name: who, type: id }\n", "must be optional"),
