@@ -45,7 +45,54 @@ class R(KernelHouse):
         bad = events.one("statement.ended", status="error")
         self.assertEqual((bad["line"], bad["text"]), (3, "f()"))
         self.assertEqual((bad["error"]["name"], bad["error"]["message"]), ("Error", "f(): no rain"))
-        self.assertEqual(events.one("attempt.ended")["line"], 3)
+        self.assertEqual(self.frames(bad), [("src/a.R", 1), ("src/a.R", 3)])
+        self.assertEqual(events.one("attempt.ended")["line"], 1)
+
+    def frames(self, event):
+        return [(f["file"], f["line"]) for f in event["error"]["frames"]]
+
+    def test_an_error_names_the_line_that_failed(self):
+        """Also in functions of the file and of what it sources, with and without braces, called by R's own, and when their code was compiled meanwhile."""
+        source = """\
+            # a function of several lines
+            deep <- function(x) {
+                y <- x + 1
+                if (x > 2) {
+                    stop("too deep")
+                }
+                deep(y)
+            }
+            bare <- function(x)
+                x$y$z
+
+            source(file.path(Sys.getenv("AMA_REPO"), "src/more.R"))
+            for (n in 1:9) tryCatch(deep(0), error = function(e) NULL)
+            kinds <- list(
+                function() deep(2),
+                function() sapply(1:2, function(i) bare(quote(i))),
+                function() more(7),
+                function() stop(structure(class = c("NoRain", "error", "condition"), list(message = "none", call = NULL))),
+                function() log("x"),
+                function() parse(text = "1 +")
+            )
+            run <- function(i) {
+                kinds[[i]]()
+            }
+            if (TRUE) {
+                kind <- as.integer(substring(Sys.getenv("AMA_ACTION"), 2))
+                run(kind)
+            }
+            """
+        more = "more <- function(n) {\n\n    n + 'a'\n}\n"
+        expected = [
+            ("Error", [5, 7, 15, 23, 27]), ("notSubsettableError", [10, 16, 23, 27]), ("Error", [("src/more.R", 3), 17, 23, 27]), ("NoRain", [18, 23, 27]), ("Error", [19, 23, 27]), ("Error", [20, 23, 27])]
+        actions = [{**r("a"), "name": f"a{kind}", "depends-on": []} for kind in range(1, len(expected) + 1)]
+        events = self.run_events(self.job(actions, {"a": source, "more": more}), exit=1)
+        for kind, (name, places) in enumerate(expected, 1):
+            bad = events.one("statement.ended", action=f"a{kind}", status="error")
+            with self.subTest(kind, message=bad["error"]["message"]):
+                self.assertEqual(bad["error"]["name"], name)
+                self.assertEqual(self.frames(bad), [p if isinstance(p, tuple) else ("src/a.R", p) for p in places])
 
     def test_a_syntax_error_is_found_before_the_first_statement(self):
         events = self.run_events(self.job([r("a")], {"a": "cat('never\\n')\nx <- 1\ny <- (2 +\n}\n"}), exit=1)

@@ -111,7 +111,7 @@ static void send (ama_script_t *script)
     if (work->client && work->stock)
         kernel_stock_send (work);
     else if (work->client)
-        ama_script_execute (script, work->client);
+        ama_script_execute (script, work->client, "");
 }
 
 static bool ready (const ama_script_t *script)

@@ -193,12 +193,17 @@ static json_t *statement (const kernel_work_t *work, size_t at)
 void kernel_stock_send (kernel_work_t *work)
 {
     stock_t *stock = work->stock;
+    const json_t *next = statement (work, work->script.next);
+    ama_str_t before = { 0 };
 
     (void) snprintf (stock->id, sizeof stock->id, "statement-%zu", work->script.next + 1);
     begin_request (work);
     if (stock->notebook)
-        ama_notebook_begin (stock->notebook, statement (work, work->script.next));
-    ama_script_execute (&work->script, work->client);
+        ama_notebook_begin (stock->notebook, next);
+    if (work->kind->prelude)
+        stock_prelude_before (work, next, &before);
+    ama_script_execute (&work->script, work->client, before.data ? before.data : "");
+    ama_str_done (&before);
 }
 
 void kernel_stock_interrupt (kernel_work_t *work)
@@ -269,16 +274,30 @@ static bool may_fail (const kernel_work_t *work)
            && !work->script.attempt->cancelled;
 }
 
+/* Why it failed, with the places of the user's code. Returns owned. */
+static json_t *error_of (const kernel_work_t *work, const json_t *reply, const char *text)
+{
+    const char *status = ama_jupyter_string (reply, "status"), *name = ama_jupyter_string (reply, "ename");
+    json_t *error;
+
+    if (work->kind->prelude)
+        return stock_prelude_error (work, reply, text);
+    if (!*name)
+        name = strncmp (status, "abort", 5) == 0 ? "aborted" : "error";
+    error = json_pack ("{s:s, s:s, s:s, s:{s:s, s:o}}", "status", "error", "ename", name, "evalue", text, "ama", "kind",
+                       "runtime", "frames", frames_of (work, reply));
+    return error ? error : json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "error", "evalue", "");
+}
+
 /* As our own kernels say it. Returns owned. */
 static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
 {
     const json_t *traceback = json_object_get (reply, "traceback");
-    const char *status = ama_jupyter_string (reply, "status"), *name = ama_jupyter_string (reply, "ename");
     char *text = message_of (work, reply);
     json_t *json;
     int code;
 
-    if (strcmp (status, "ok") == 0 || may_fail (work)) {
+    if (ama_script_is_ok (reply) || may_fail (work)) {
         free (text);
         return json_pack ("{s:s}", "status", "ok");
     }
@@ -290,17 +309,11 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
         (void) snprintf (text, strlen (text) + 1, "exit code %d", code);
         json = json_pack ("{s:s, s:s, s:s, s:{s:s, s:i}}", "status", code ? "error" : "ok", "ename", "exit", "evalue",
                           text, "ama", "kind", "exit", "code", code);
-        free (text);
-        return json;
     }
-    json = json_pack ("{s:s, s:s, s:s, s:{s:s, s:o}}", "status", "error", "ename",
-                      work->kind->prelude                 ? "Error" /* R's errors have no names */
-                      : *name                             ? name
-                      : strncmp (status, "abort", 5) == 0 ? "aborted"
-                                                          : "error",
-                      "evalue", text, "ama", "kind", "runtime", "frames", frames_of (work, reply));
+    else
+        json = error_of (work, reply, text);
     free (text);
-    return json ? json : json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "error", "evalue", "");
+    return json;
 }
 
 static void end_init (kernel_work_t *work, const json_t *reply)

@@ -48,6 +48,10 @@ bool stock_prelude_said (stock_t *stock, const ama_jupyter_message_t *message);
 void stock_prelude_end (kernel_work_t *work, const json_t *reply);
 /* An error's message without the word that every one of R's begins with; borrowed from it. */
 const char *stock_prelude_message (const kernel_work_t *work, const char *message);
+/* What goes in front of a statement's code, so that its errors know where they are. */
+void stock_prelude_before (const kernel_work_t *work, const json_t *statement, ama_str_t *code);
+/* What a statement failed with, as our own kernels say it: with the error's own name, and the places that prelude.R has added to its traceback. Owned. */
+json_t *stock_prelude_error (const kernel_work_t *work, const json_t *reply, const char *text);
 /* The code with which a statement has ended its action, by this error of its; -1: it has not. */
 int stock_prelude_exit (const kernel_work_t *work, const char *message);
 

@@ -260,19 +260,22 @@ void ama_script_said (const ama_jupyter_message_t *message, void *arg)
         on_reply (script, message->content);
 }
 
-void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client)
+void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client, const char *before)
 {
     const json_t *statement = json_array_get (script->statements, script->next);
+    ama_str_t code = { 0 };
     char id[32];
 
     if (!script->executing)
         return;
-    ama_jupyter_execute (client, statement_id (script, id), ama_jupyter_string (statement, "code"),
+    ama_str_printf (&code, "%s%s", before, ama_jupyter_string (statement, "code"));
+    ama_jupyter_execute (client, statement_id (script, id), code.data,
                          json_pack ("{s:{s:s, s:b, s:i, s:i, s:i, s:i}}", "ama", "file",
                                     ama_script_file (script, statement), "cell",
                                     json_object_get (statement, "cell") != NULL, "line",
                                     (int) number (statement, "line"), "end_line", (int) number (statement, "end_line"),
                                     "column", (int) number (statement, "column"), "serial", (int) script->next + 1));
+    ama_str_done (&code);
 }
 
 static void run_next (ama_script_t *script)

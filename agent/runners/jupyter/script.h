@@ -56,8 +56,8 @@ void ama_script_split (ama_script_t *script, const json_t *content);
 void ama_script_go_on (ama_script_t *script);
 /* A message of the kernel. An ama_journal_fn; arg is the script. */
 void ama_script_said (const ama_jupyter_message_t *message, void *arg);
-/* Sends the statement under way, if there is one. It may be sent again: the kernel knows it by its serial. */
-void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client);
+/* Sends the statement under way, if there is one, and before it code that is no part of it. It may be sent again: the kernel knows it by its serial. */
+void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client, const char *before);
 
 /* The file of one of its statements, for events. */
 const char *ama_script_file (const ama_script_t *script, const json_t *statement);

@@ -45,7 +45,7 @@ static void send (ama_script_t *script)
     if (!script->executing || !work->client || scala_playing (work))
         return;
     AMA_FAILPOINT (session, statement);
-    ama_script_execute (script, work->client);
+    ama_script_execute (script, work->client, "");
 }
 
 static bool ready (const ama_script_t *script)
