@@ -94,6 +94,14 @@ class R(KernelHouse):
                 self.assertEqual(bad["error"]["name"], name)
                 self.assertEqual(self.frames(bad), [p if isinstance(p, tuple) else ("src/a.R", p) for p in places])
 
+    def test_an_endless_recursion_is_an_error(self):
+        flow = [r("a"), {**r("b"), "depends-on": []}]
+        events = self.run_events(self.job(flow, {"a": "options(expressions = 400); f <- function(n) f(n + 1)\nf(0)\ncat('never\\n')\n",
+                                                 "b": "options(expressions = 500000)\nf <- function(n) n + f(n)\nx <- f(1)\ncat('never\\n')\n"}), exit=1)
+        self.assertEqual(self.told(events), [])
+        ends = [(e["state"], e["line"], e["error"]["name"]) for e in sorted(events.find("attempt.ended"), key=lambda e: e["action"])]
+        self.assertEqual(ends, [("failed", 2, "expressionStackOverflowError"), ("failed", 3, "CStackOverflowError")])
+
     def test_a_syntax_error_is_found_before_the_first_statement(self):
         events = self.run_events(self.job([r("a")], {"a": "cat('never\\n')\nx <- 1\ny <- (2 +\n}\n"}), exit=1)
         self.assertEqual(self.told(events), [])

@@ -81,6 +81,13 @@ amaterasu_begin <- function(repo, file) {
         told <- function(calls) c(kernels_own(calls), trace(get0("e", parent.frame(), inherits = FALSE)))
         utils::assignInNamespace("format_stack", told, "IRkernel")
     })
+    # An endless recursion calls no handlers but those that leave the expression, and there the kernel takes it for a success. So it is thrown again from where there is room.
+    try(silent = TRUE, {
+        evaluates_own <- get("eval_with_user_handlers", asNamespace("evaluate"))
+        careful <- function(expr, envir, enclos, calling_handlers)
+            tryCatch(evaluates_own(expr, envir, enclos, calling_handlers), stackOverflowError = function(e) stop(e))
+        utils::assignInNamespace("eval_with_user_handlers", careful, "evaluate")
+    })
 
     answer <- tryCatch(list(status = "ok", statements = statements()), error = refused)
     cat(jsonlite::toJSON(answer, auto_unbox = TRUE))
