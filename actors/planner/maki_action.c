@@ -174,21 +174,6 @@ static void unknown_runner (const ama_yaml_t *at, const char *group, const char 
     ama_str_done (&hint);
 }
 
-static void later_runner (const ama_yaml_t *at, const ama_runner_t *runner, ama_problems_t *problems)
-{
-    ama_str_t hint = { 0 };
-    size_t count;
-    const ama_runner_t *all = ama_runner_all (&count);
-
-    ama_str_puts (&hint, "this release runs:");
-    for (size_t i = 0; i < count; i++)
-        if (all[i].ready)
-            ama_str_printf (&hint, " %s", all[i].name);
-    (void) ama_yaml_error (at, AMA_E_UNSUPPORTED, problems, hint.data, "the runner %s is planned for a later release",
-                           runner->name);
-    ama_str_done (&hint);
-}
-
 /* One that the repository brings, by its type, or by the file if nothing else is said. */
 static void take_community (maki_parse_t *self, ama_maki_action_t *action, const char *group, const char *type)
 {
@@ -252,8 +237,6 @@ static void read_runner (maki_parse_t *self, ama_maki_action_t *action, const am
                                "an action without a runner");
     else if (!action->runner)
         unknown_runner (at, group, type, self);
-    else if (!action->runner->ready)
-        later_runner (at, action->runner, self->problems);
     else
         ama_maki_kernel (self, action, at, &in[IN_NAME], name);
 }

@@ -35,7 +35,7 @@ void ama_maki_kernel (maki_parse_t *self, ama_maki_action_t *action, const ama_y
     else if (!name && wanted && !community)
         (void) ama_yaml_error (at, AMA_E_SYNTAX, self->problems, "for example runner: {type: kernel, name: bash}",
                                "the runner kernel without the name of a kernel");
-    if (strcmp (action->runner->name, "r") == 0)
+    if (strcmp (action->runner->name, "r") == 0 || strcmp (action->runner->name, "sparkr") == 0)
         name = "ir"; /* IRkernel, as it is installed */
     else if ((!wanted && !notebook) || action->plan.has_kernel)
         return;

@@ -1,4 +1,4 @@
-/* runner.c - the table of runners and their aliases. Pure; the one place to say that a release can run one more of them. */
+/* runner.c - the table of runners and their aliases. Pure. */
 #include "actors/planner/runner.h"
 
 #include "config/ama_problems.h"
@@ -9,17 +9,12 @@
 enum { NAME_ROOM = 64 };
 
 static const ama_runner_t runners[] = {
-    { "spark-scala", "spark", "scala", .ready = true, .needs_file = true },
-    { "shell", "shell", "bash", .ready = true, .needs_file = true },
-    { "pyspark", "spark", "pyspark", .ready = true, .needs_file = true },
-    { "spark-sql", "spark", "sql", .ready = true, .needs_file = true },
-    { "sparkr", "spark", "r", .ready = false, .needs_file = true },
-    { "python", "python", "python", .ready = true, .needs_file = true },
-    { "pandas", "python", "pandas", .ready = true, .needs_file = true },
-    { "r", "r", "r", .ready = true, .needs_file = true },
-    { "jar", "spark", "jar", .ready = true, .needs_file = false },
-    { "notebook", "notebook", "notebook", .ready = true, .needs_file = true },
-    { "kernel", "kernel", "kernel", .ready = true, .needs_file = true },
+    { "spark-scala", "spark", "scala", .needs_file = true }, { "shell", "shell", "bash", .needs_file = true },
+    { "pyspark", "spark", "pyspark", .needs_file = true },   { "spark-sql", "spark", "sql", .needs_file = true },
+    { "sparkr", "spark", "r", .needs_file = true },          { "python", "python", "python", .needs_file = true },
+    { "pandas", "python", "pandas", .needs_file = true },    { "r", "r", "r", .needs_file = true },
+    { "jar", "spark", "jar", .needs_file = false },          { "notebook", "notebook", "notebook", .needs_file = true },
+    { "kernel", "kernel", "kernel", .needs_file = true },
 };
 
 /* What repositories of all ages write. An empty group is the flat form with a type alone. */

@@ -1,4 +1,4 @@
-/* runner.h - the names under which runners were and are known, and which of them this release can run */
+/* runner.h - the names under which runners were and are known */
 #ifndef AMA_PLANNER_RUNNER_H
 #define AMA_PLANNER_RUNNER_H
 
@@ -11,7 +11,6 @@ typedef struct {
     const char *name;  /* canonical: "spark-scala" */
     const char *group; /* "spark" */
     const char *type;  /* "scala" */
-    bool ready;        /* false: planned for a later release, refused at plan time */
     bool needs_file;   /* false: an artifact or nothing will do */
 } ama_runner_t;
 

@@ -11,7 +11,7 @@ from spark_house import SparkHouse, pyspark, scala, shell
 
 class PySpark(SparkHouse):
     def test_the_example(self):
-        """Six actions in five languages hand one data set along."""
+        """Seven actions in five languages hand one data set along."""
         shutil.copytree(SOURCE / "examples/polyglot", self.folder / "source")
         at = self.folder / "source/env/default/job.yml"
         at.write_text(at.read_text().replace("/tmp/polyglot", str(self.folder / "out")))
@@ -22,6 +22,8 @@ class PySpark(SparkHouse):
         self.assertIn("|place|station|days| mm|", events.find("statement.ended", action="rank")[-1]["value"])
         rain = [(station, day, len(station) * day * 7 % 23) for station in ("harbour", "hill", "mill") for day in range(1, 15)]
         wet = {s: sum(mm for station, _, mm in rain if station == s and mm >= 5) for s in ("harbour", "hill", "mill")}
+        shares = dict(re.findall(r"^\d,(\w+),\d+,\d+,([0-9.]+)$", next((self.folder / "out/out/wet").glob("part-*")).read_text(), re.M))
+        self.assertEqual({s: float(share) for s, share in shares.items()}, {s: round(100 * mm / sum(wet.values()), 1) for s, mm in wet.items()})
         chart = (self.folder / "out/out/chart.txt").read_text()
         self.assertEqual({m[0]: int(m[1]) for m in re.findall(r"^(\w+) .* (\d+) mm$", chart, re.M)}, wet)
         self.assertEqual(events.find("statement.ended", action="chart")[-1]["value"], "3")

@@ -1,4 +1,4 @@
-"""A house with jobs of Scala, SQL and shell actions on a local Spark."""
+"""A house with jobs of Scala, SQL, Python, R and shell actions on a local Spark."""
 import json
 
 from house import House
@@ -14,6 +14,10 @@ def sql(name, **more):
 
 def pyspark(name, **more):
     return {"name": name, "runner": {"group": "spark", "type": "pyspark"}, "file": f"{name}.py", **{"retry": {"attempts": 1}, **more}}
+
+
+def sparkr(name, **more):
+    return {"name": name, "runner": {"group": "spark", "type": "r"}, "file": f"{name}.R", "retry": {"attempts": 1}, **more}
 
 
 def shell(name, **more):

@@ -13,7 +13,7 @@ static void check_action (const plan_build_t *self, size_t i)
     ama_str_t bytes = { 0 };
     ama_plan_action_t copy;
 
-    BUG_ON (!action->plan.name || !action->plan.runner || !action->runner->ready);
+    BUG_ON (!action->plan.name || !action->plan.runner || !action->runner);
     BUG_ON (!action->plan.file && action->runner->needs_file);
     BUG_ON (action->plan.retry.attempts < 1 || action->plan.timeout_ms < 0);
     BUG_ON (action->plan.file && ama_repo_check_path (action->plan.file, NULL) < 0);

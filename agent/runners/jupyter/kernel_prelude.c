@@ -67,6 +67,7 @@ void stock_prelude_end (kernel_work_t *work, const json_t *reply)
                        ama_script_is_ok (reply) ? "the kernel did not say what the file is made of"
                                                 : ama_jupyter_string (reply, "evalue"));
     json_decref (answer);
+    kernel_scope_ask (work);
 }
 
 const char *stock_prelude_message (const kernel_work_t *work, const char *message)
@@ -154,11 +155,12 @@ json_t *stock_prelude_error (const kernel_work_t *work, const json_t *reply, con
 {
     json_t *trace = trace_of (json_object_get (reply, "traceback")), *error;
     const char *name = ama_jupyter_string (trace, "name");
+    bool session = work->scope && strcmp (name, "SessionError") == 0;
 
     if (!*name || strlen (name) > AMA_REPORT_EVENT_ERROR_NAME_MAX)
         name = "Error"; /* most of R's have none */
     error = json_pack ("{s:s, s:s, s:s, s:{s:s, s:o}}", "status", "error", "ename", name, "evalue", text, "ama", "kind",
-                       "runtime", "frames", frames_of (work, json_object_get (trace, "frames")));
+                       session ? "session" : "runtime", "frames", frames_of (work, json_object_get (trace, "frames")));
     json_decref (trace);
     return error ? error : json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "Error", "evalue", "");
 }

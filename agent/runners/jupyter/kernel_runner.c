@@ -32,21 +32,29 @@ static void shut_down (kernel_work_t *work)
     ama_timer_after (work->timer, work->script.attempt->agent->conf.grace_ms);
 }
 
-static void on_handed_over (const json_t *content, const ama_err_t *err, void *arg)
+void kernel_handed_over (kernel_work_t *work, const json_t *reply, const ama_err_t *err)
 {
-    kernel_work_t *work = arg;
-
     if (work->asked != HANDING_OVER)
         return;
-    if (!ama_script_is_ok (content))
-        ama_script_spoil (&work->script, "publish", err ? err->text : ama_jupyter_string (content, "evalue"));
+    if (!ama_script_is_ok (reply))
+        ama_script_spoil (&work->script, "publish", err ? err->text : ama_jupyter_string (reply, "evalue"));
     shut_down (work);
+}
+
+static void on_handed_over (const json_t *content, const ama_err_t *err, void *arg)
+{
+    kernel_handed_over (arg, content, err);
 }
 
 static void hand_over (kernel_work_t *work)
 {
     work->asked = HANDING_OVER;
-    ama_jupyter_control (work->client, "ama_close_request", NULL, HAND_OVER_MS, on_handed_over, work);
+    if (!kernel_stock_is_told (work)) {
+        ama_jupyter_control (work->client, "ama_close_request", NULL, HAND_OVER_MS, on_handed_over, work);
+        return;
+    }
+    kernel_stock_hand_over (work);
+    ama_timer_after (work->timer, HAND_OVER_MS);
 }
 
 static void close_kernel (kernel_work_t *work)
@@ -93,8 +101,13 @@ static void on_soon (void *arg)
 static void on_timer (void *arg)
 {
     kernel_work_t *work = arg;
+    ama_err_t late = { 0 };
 
-    if (work->stock && work->asked == SHUTTING_DOWN && work->running) {
+    if (work->asked == HANDING_OVER) {
+        (void) ama_err_set (&late, AMA_E_TIMEOUT, "it did not hand over in time what it leaves");
+        kernel_handed_over (work, NULL, &late);
+    }
+    else if (work->stock && work->asked == SHUTTING_DOWN && work->running) {
         work->asked = KILLED;
         ama_ward_kill (work->script.attempt->ward, false); /* by force after the grace */
     }
@@ -253,8 +266,11 @@ static void cancel (ama_attempt_t *attempt, bool force)
         kernel_kill (work);
     else if (work->script.executing && work->asked == NOTHING_ASKED) {
         work->asked = INTERRUPTED;
-        if (work->stock)
+        if (work->stock) {
             kernel_stock_interrupt (work);
+            if (kernel_stock_is_told (work))
+                kernel_scope_cancel (work);
+        }
         else
             ama_jupyter_control (work->client, "interrupt_request", NULL, 0, NULL, NULL);
         ama_timer_after (work->timer, attempt->agent->conf.grace_ms);
@@ -338,6 +354,7 @@ static const ama_kernel_kind_t kinds[] = {
     { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false, NULL },
     { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true, NULL },
     { RUNNER ("r"), "r", AMA_SCRIPT_MAX, false, true, false, "prelude.R" },
+    { RUNNER ("sparkr"), "r", AMA_SCRIPT_MAX, true, true, false, "prelude.R" },
 };
 
 /* Of several of one name the last that can read the file. */

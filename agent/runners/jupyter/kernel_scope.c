@@ -5,7 +5,7 @@
  *     (jars) ─▶ open a scope in the session ─▶ attach the kernel to it ─▶ ready … the kernel has ended ─▶ close the scope (and publish)
  *
  * The session answers with a gateway and its token, which go to the kernel in a signed message, over a socket in a closed folder: they are in no file, no command line and no
- * environment. What the attempt leaves is put aside in the session by the kernel, and published when the scope is closed as succeeded.
+ * environment. An installed kernel, which answers no requests of ours, is attached by kernel_attach.c. What the attempt leaves is put aside in the session by the kernel, and published when the scope is closed as succeeded.
  */
 #include "agent/runners/jupyter/kernel_work.h"
 
@@ -98,13 +98,26 @@ static void on_attached (const json_t *content, const ama_err_t *err, void *arg)
     ama_script_go_on (&work->script);
 }
 
+void kernel_scope_attached (kernel_work_t *work, const json_t *reply)
+{
+    if (work->script.step == AMA_SCRIPT_OPENING)
+        on_attached (reply, NULL, work);
+}
+
 static void attach (kernel_work_t *work)
 {
     scope_t *scope = work->scope;
     json_t *content = json_copy (scope->gateway);
+    ama_err_t err = { 0 };
 
     scope->attaching = true;
     (void) json_object_set_new (content, "scope", json_string (scope->id));
+    if (kernel_stock_is_told (work)) {
+        if (kernel_stock_attach (work, content, &err) < 0)
+            go_wrong (work, "error", NULL, &err);
+        json_decref (content);
+        return;
+    }
     if (work->stock) { /* it found no order */
         char run[AMA_ID_TEXT];
         (void) json_object_set (content, "env", scope->env);
@@ -134,8 +147,9 @@ static void open_it (kernel_work_t *work, ama_jupyter_t *control)
     char run[AMA_ID_TEXT];
 
     ama_jupyter_control (control, "ama_open_request",
-                         json_pack ("{s:b, s:s, s:s, s:s, s:O?}", "peer", 1, "scope", work->scope->id, "action",
-                                    attempt->action, "run", ama_id_text (attempt->run, run), "env", work->scope->env),
+                         json_pack ("{s:b, s:s, s:s, s:s, s:s, s:O?}", "peer", 1, "language", work->kind->folder,
+                                    "scope", work->scope->id, "action", attempt->action, "run",
+                                    ama_id_text (attempt->run, run), "env", work->scope->env),
                          ASK_MS, on_opened, work);
 }
 
@@ -172,8 +186,18 @@ void kernel_scope_ask (kernel_work_t *work)
         else
             open_it (work, control);
     }
-    else if (scope->gateway && work->client && !scope->attaching)
+    else if (scope->gateway && work->client && !scope->attaching
+             && (!kernel_stock_is_told (work) || kernel_stock_can_attach (work)))
         attach (work);
+}
+
+void kernel_scope_cancel (kernel_work_t *work)
+{
+    scope_t *scope = work->scope;
+    ama_jupyter_t *control = scope && scope->session ? ama_session_control (scope->session) : NULL;
+
+    if (control && scope->attached)
+        ama_jupyter_control (control, "ama_cancel_request", json_pack ("{s:s}", "scope", scope->id), 0, NULL, NULL);
 }
 
 /* ---- closing ---- */

@@ -145,7 +145,7 @@ static void cut (kernel_work_t *work)
     json_decref (answer);
 }
 
-static void say_first (kernel_work_t *work, const char *id, const char *code)
+void kernel_stock_say (kernel_work_t *work, const char *id, const char *code)
 {
     stock_t *stock = work->stock;
 
@@ -160,7 +160,7 @@ static void say_prelude (kernel_work_t *work)
     char *code = stock_prelude_code (work, &err);
 
     if (code)
-        say_first (work, "prelude", code);
+        kernel_stock_say (work, "prelude", code);
     else {
         kernel_failed (work, "start", err.text);
         kernel_kill (work);
@@ -173,7 +173,7 @@ void kernel_stock_open (kernel_work_t *work)
     if (work->kind->prelude)
         say_prelude (work);
     else if (work->stock->plan.init[0])
-        say_first (work, "init", work->stock->plan.init);
+        kernel_stock_say (work, "init", work->stock->plan.init);
     else
         cut (work);
 }
@@ -200,6 +200,7 @@ void kernel_stock_send (kernel_work_t *work)
     begin_request (work);
     if (stock->notebook)
         ama_notebook_begin (stock->notebook, next);
+    stock_attach_before (work, next, &before);
     if (work->kind->prelude)
         stock_prelude_before (work, next, &before);
     ama_script_execute (&work->script, work->client, before.data ? before.data : "");
@@ -359,7 +360,7 @@ static void end_request (kernel_work_t *work)
         end_init (work, reply);
     else if (strcmp (id, "prelude") == 0)
         stock_prelude_end (work, reply);
-    else
+    else if (!stock_attach_end (work, id, reply))
         ama_script_said (&message, &work->script);
     json_decref (reply);
 }
@@ -479,7 +480,7 @@ void kernel_stock_said (const ama_jupyter_message_t *message, void *arg)
         stock->heard_ms = now (work);
         consider (work);
     }
-    if (!ours || work->script.step == AMA_SCRIPT_CLOSING)
+    if (!ours || (work->script.step == AMA_SCRIPT_CLOSING && !stock_is_handing_over (stock)))
         return;
     if (strcmp (message->type, "input_request") == 0)
         on_input (work, message);

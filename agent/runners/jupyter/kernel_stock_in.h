@@ -55,6 +55,15 @@ json_t *stock_prelude_error (const kernel_work_t *work, const json_t *reply, con
 /* The code with which a statement has ended its action, by this error of its; -1: it has not. */
 int stock_prelude_exit (const kernel_work_t *work, const char *message);
 
+/* ---- kernel_attach.c ---- */
+
+/* What it does for the session under way is being handed over. */
+bool stock_is_handing_over (const stock_t *stock);
+/* True: the request with this id was one of those here, and what it comes to is done. */
+bool stock_attach_end (kernel_work_t *work, const char *id, const json_t *reply);
+/* What goes in front of a statement's code, so that the session knows what its jobs are for. Nothing without a session. */
+void stock_attach_before (const kernel_work_t *work, const json_t *statement, ama_str_t *code);
+
 /* ---- kernel_notebook.c ---- */
 
 /* The attempt's file is one: which kernel it wants, and its parameters. 0 or as of notebook.h. */

@@ -47,6 +47,8 @@ void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble,
 /* It could not be started. */
 void kernel_failed (kernel_work_t *work, const char *error, const char *message);
 
+/* It has put aside what it leaves, or did not; err: there was no answer. */
+void kernel_handed_over (kernel_work_t *work, const json_t *reply, const ama_err_t *err);
 /* All is closed but the process's place in its session: settle, or go on. */
 void kernel_settle (kernel_work_t *work);
 
@@ -60,6 +62,10 @@ void kernel_scope_confine (kernel_work_t *work);
 void kernel_scope_ask (kernel_work_t *work);
 /* The kernel is attached, or needs not be. */
 bool kernel_scope_is_ready (const kernel_work_t *work);
+/* An installed kernel was told to attach itself. */
+void kernel_scope_attached (kernel_work_t *work, const json_t *reply);
+/* Ends the jobs of the statement under way, for a kernel that does not do so itself. */
+void kernel_scope_cancel (kernel_work_t *work);
 /* It has values that may be handed over. */
 bool kernel_scope_has_values (const kernel_work_t *work);
 /* True: it is being closed, and kernel_settle follows. */
@@ -75,7 +81,7 @@ bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_sta
 /* What the installation of this kind is told of the action's packages, as a line of JSON; owned. */
 char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start);
 
-/* ---- kernel_stock.c, kernel_find.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
+/* ---- kernel_stock.c, kernel_find.c, kernel_attach.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
 
 /* What the plan says of it. 0, or AMA_E_INVALID. */
 int kernel_stock_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
@@ -95,6 +101,16 @@ void kernel_stock_confess (kernel_work_t *work);
 /* Cuts the file; what comes before its first statement is done. */
 void kernel_stock_open (kernel_work_t *work);
 bool kernel_stock_is_ready (const kernel_work_t *work);
+/* Says code of ours to it, as the request with this id; no other may be under way. */
+void kernel_stock_say (kernel_work_t *work, const char *id, const char *code);
+/* It answers no request of ours: what they are for is said to it as code, by the three below. */
+bool kernel_stock_is_told (const kernel_work_t *work);
+/* Nothing is in the way of kernel_stock_attach. */
+bool kernel_stock_can_attach (const kernel_work_t *work);
+/* Attaches it to the session by what that has answered; kernel_scope_attached follows. 0, or as of open_beneath.h and folder.h. */
+int kernel_stock_attach (kernel_work_t *work, const json_t *given, ama_err_t *err);
+/* What it leaves is put aside in the session; kernel_handed_over follows. */
+void kernel_stock_hand_over (kernel_work_t *work);
 /* The statement under way. */
 void kernel_stock_send (kernel_work_t *work);
 /* An ama_jupyter_conf_t.on_said. */

@@ -16,6 +16,7 @@ final class Control(host: Host) {
   def handle(kind: String, content: JsonNode, from: Kernel): CompletableFuture[Answer] = kind match {
     case "ama_session_request" => host.session.describe().thenApply(Answer(_))
     case "ama_open_request"    => Threads.future(kind)(Answer(open(content)))
+    case "ama_cancel_request"  => Threads.future(kind)(Answer(cancel(content)))
     case "ama_split_request"   => Threads.future(kind)(Answer(split(content)))
     case "ama_close_request"   => Threads.future(kind)(close(content, from))
     case "ama_jar_request"     => Threads.future(kind)(Answer(addJars(content)))
@@ -28,14 +29,17 @@ final class Control(host: Host) {
     if (!scope.matches(Control.Scope)) throw new IllegalArgumentException(s"scope '$scope' is not of the form ${Control.Scope}")
     val environment = if (c.path("env").isObject) Environment(c.path("env")) else host.options.environment
     val exports     = c.path("exports").elements.asScala.map(_.asText).toSeq
-    val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment,
-      Language.of(c.path("language").asText("")), exports)
-    if (c.path("peer").asBoolean(false)) openPeer(attempt)
-    else openKernel(c, attempt)
+    val language    = c.path("language").asText("")
+    val attempt     = Attempt(scope, c.path("action").asText(scope), c.path("run").asText(host.options.run), environment, exports = exports)
+    if (c.path("peer").asBoolean(false)) openPeer(attempt, language)
+    else openKernel(c, attempt.copy(language = Language.of(language)))
   }
 
-  private def openPeer(attempt: Attempt): ObjectNode = {
-    val peer = host.openPeer(attempt)
+  /** For a kernel that can not ask for it itself while it works. */
+  private def cancel(c: JsonNode): ObjectNode = { Peer.cancel(c.path("scope").asText); Json.ok() }
+
+  private def openPeer(attempt: Attempt, language: String): ObjectNode = {
+    val peer = host.openPeer(attempt, language)
     Json.ok("port" -> peer.port, "token" -> peer.token, "spark_home" -> host.options.sparkHome)
   }
 

@@ -42,9 +42,9 @@ final class Host(val options: Options) {
   /** One with a journal may be asked for again: by a client that does not know what became of the one before it. */
   def open(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Unit = add(connection, attempt, journal).claimNow()
 
-  /** An attempt of another process. */
-  def openPeer(attempt: Attempt): Peer = {
-    val peer = new Peer(this, attempt)          // waits for Spark
+  /** An attempt of another process, in this language. */
+  def openPeer(attempt: Attempt, language: String): Peer = {
+    val peer = new Peer(this, attempt, language)          // waits for Spark
     synchronized {
       if (leaving.get) { peer.end(); throw new IllegalStateException("the kernel is shutting down") }
       Peer.take(attempt.scope).foreach(_.end())

@@ -10,16 +10,26 @@ import org.apache.spark.sql.{DataFrame, Dataset, SparkSession}
 
 /** An attempt whose code runs in a process of its own, in another language, and uses the session from there. It has a SparkSession of its own, as every
   * attempt, and a gateway whose token is good for as long as the attempt. What the other side calls is below "for the other side". */
-final class Peer(host: Host, val attempt: Attempt) {
+final class Peer(host: Host, val attempt: Attempt, language: String) {
   private val tag     = s"${attempt.scope}#peer"
   private val live    = host.session.await()
   private val own     = live.spark.newSession()
   private val context = new AmaContext(() => own, attempt.environment, attempt.run, host.handover)
   private val left    = new ConcurrentSkipListMap[String, Handed]
   private val serial  = new AtomicInteger
-  private val gateway = Shim.gateway(live.spark.sparkContext)
+  private val gateway = open()
   @volatile private var group = s"$tag|0"
-  @volatile private var open  = true
+  @volatile private var isOpen = true
+
+  /** What its threads inherit finds the classes of all attempts. */
+  private def open(): Shim.Gateway = {
+    Thread.currentThread.setContextClassLoader(host.loader)
+    language match {
+      case "" | "python" => Shim.gateway(live.spark.sparkContext)
+      case "r"           => Shim.rBackend()
+      case other         => throw new IllegalArgumentException(s"no language '$other' can be attached, but python and r")
+    }
+  }
 
   def port: Int     = gateway.port
   def token: String = gateway.token
@@ -28,7 +38,7 @@ final class Peer(host: Host, val attempt: Attempt) {
 
   /** Its jobs end, and its token opens nothing any more. */
   def end(): Unit = {
-    open = false
+    isOpen = false
     host.session.cancelAll(tag)
     gateway.close()
     host.session.notice(attempt.action)
@@ -36,6 +46,7 @@ final class Peer(host: Host, val attempt: Attempt) {
 
   // ---- for the other side
 
+  def forR: RPeer                   = new RPeer(this, context, gateway.forget)
   def spark: SparkSession           = own
   def javaContext: JavaSparkContext = JavaSparkContext.fromSparkContext(live.spark.sparkContext)
 
@@ -43,8 +54,8 @@ final class Peer(host: Host, val attempt: Attempt) {
   def attached(pid: Long): Unit = {
     SparkSession.setDefaultSession(live.spark)      // which PySpark has made its own
     Threads.start(s"peer-${attempt.scope}") {
-      while (open && Files.exists(Path.of(s"/proc/$pid"))) Thread.sleep(Peer.Look)
-      if (open) end()
+      while (isOpen && Files.exists(Path.of(s"/proc/$pid"))) Thread.sleep(Peer.Look)
+      if (isOpen) end()
     }
     ()
   }
@@ -71,6 +82,9 @@ final class Peer(host: Host, val attempt: Attempt) {
 object Peer {
   private val Look = 500L
   private val open = new ConcurrentHashMap[String, Peer]
+
+  /** Ends the jobs of the statement under way, if there is such an attempt. */
+  private[kernel] def cancel(scope: String): Unit = Option(open.get(scope)).foreach(_.cancel())
 
   /** By the other side, which knows its scope. */
   def find(scope: String): Peer = Option(open.get(scope)).getOrElse(throw new NoSuchElementException(s"no open scope '$scope'"))

@@ -55,14 +55,20 @@ package org.amaterasu.kernel {
 
     def cancelGroup(sc: SparkContext, group: String): Unit = sc.cancelJobGroup(group)
 
-    /** A py4j gateway into this process, on the loopback address. */
-    final class Gateway private[Shim] (server: org.apache.spark.api.python.AmaGateway) {
-      def port: Int     = server.port
-      def token: String = server.token
-      def close(): Unit = server.close()
+    /** How a process of another language reaches into this one: on the loopback address, with a token. */
+    trait Gateway {
+      def port: Int
+      def token: String
+      def close(): Unit
+      /** The other side has no use any more for objects that it calls by these names. */
+      def forget(names: Seq[String]): Unit = ()
     }
 
-    def gateway(sc: SparkContext): Gateway = new Gateway(new org.apache.spark.api.python.AmaGateway(sc))
+    /** py4j, for Python. */
+    def gateway(sc: SparkContext): Gateway = new org.apache.spark.api.python.AmaGateway(sc)
+
+    /** Spark's backend for R. */
+    def rBackend(): Gateway = new org.apache.spark.api.r.AmaBackend
 
     /** Ends a thread that never waits. Javas after 19 refuse. */
     @annotation.nowarn("cat=deprecation")
@@ -74,12 +80,24 @@ package org.apache.spark.api.python {
   import org.apache.spark.SparkContext
 
   /** `Py4JServer` is Spark's own. */
-  final class AmaGateway(sc: SparkContext) {
+  final class AmaGateway(sc: SparkContext) extends org.amaterasu.kernel.Shim.Gateway {
     private val server = new Py4JServer(sc.conf)
     server.start()
     def port: Int     = server.getListeningPort
     def token: String = server.secret
     def close(): Unit = server.shutdown()
+  }
+}
+
+package org.apache.spark.api.r {
+  /** `RBackend` is Spark's own, as it was made for SparkR. */
+  final class AmaBackend extends org.amaterasu.kernel.Shim.Gateway {
+    private val backend           = new RBackend
+    private val (number, helper)  = backend.init()
+    def port: Int     = number
+    def token: String = helper.secret
+    def close(): Unit = backend.close()
+    override def forget(names: Seq[String]): Unit = names.foreach(name => backend.jvmObjectTracker.remove(JVMObjectId(name)))
   }
 }
 
