@@ -108,7 +108,8 @@ static void urls (const char *value, size_t size, ama_mask_form_fn *fn, void *ar
 
 /* ---- JSON ---- */
 
-enum { SLASH = 1, ASCII = 2, UPPER = 4, MARKUP = 8 };
+/* BARE: as R prints it without quotes, and Python in single ones. */
+enum { SLASH = 1, ASCII = 2, UPPER = 4, MARKUP = 8, BARE = 16 };
 
 static void add_unit (unsigned unit, bool upper, ama_str_t *out)
 {
@@ -143,7 +144,7 @@ static void json (const char *value, size_t size, unsigned how, ama_str_t *out)
         const char *escape;
 
         length = character (value + i, size - i, &code);
-        escape = code && code < 0x80 ? strchr (from, (int) code) : NULL;
+        escape = code && code < 0x80 && !(code == '"' && how & BARE) ? strchr (from, (int) code) : NULL;
         if (escape) {
             ama_str_putc (out, '\\');
             ama_str_putc (out, to[escape - from]);
@@ -164,7 +165,9 @@ static void json (const char *value, size_t size, unsigned how, ama_str_t *out)
 
 static void jsons (const char *value, size_t size, ama_mask_form_fn *fn, void *arg)
 {
-    static const unsigned kinds[] = { 0, SLASH, ASCII, ASCII | UPPER, UPPER, SLASH | ASCII, MARKUP, MARKUP | UPPER };
+    static const unsigned kinds[] = {
+        0, SLASH, ASCII, ASCII | UPPER, UPPER, SLASH | ASCII, MARKUP, MARKUP | UPPER, BARE
+    };
     ama_str_t out = { 0 };
 
     for (size_t i = 0; i < ARRAY_SIZE (kinds); i++) {

@@ -22,6 +22,7 @@ def forms(value):
     for ascii_only in (True, False):
         text = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
         found.update({text.encode(), text.replace("/", "\\/").encode()})
+    found.add(value.replace("\\", "\\\\").encode())    # as R prints it without quotes, and Python in single ones
     return found
 
 

@@ -51,6 +51,15 @@ class SparkSecrets(SecretsHouse):
             new ProcessBuilder("sh", "-c", "echo behind $AMA_CONF_DB_PASSWORD").inheritIO().start().waitFor()
             println(s"after $all")
             """
+        asks = """
+            db <- env$configuration[["db.password"]]
+            cat("same", identical(db, Sys.getenv("AMA_CONF_DB_PASSWORD")), "\\n")
+            shown <- createDataFrame(data.frame(name = "db", value = db))
+            collect(shown)
+            showDF(shown)
+            message("it is ", db)
+            cat("refused:", tryCatch(collect(selectExpr(shown, "raise_error(value)")), error = conditionMessage), "\\n")
+            """
         fails = """
             val own = env.configuration("own")
             println("own " + own)
@@ -61,11 +70,12 @@ class SparkSecrets(SecretsHouse):
         repo = self.repo({
             "maki.yml": json.dumps({"job-name": "job", "flow": [
                 {"name": "sees", "runner": scala, "file": "sees.scala"},
+                {"name": "asks", "runner": {"group": "spark", "type": "r"}, "file": "asks.R", "retry": {"attempts": 1}},
                 {"name": "fails", "runner": scala, "file": "fails.scala", "retry": {"attempts": 1}}]}),
             "env/dev/job.yml": "name: dev\nmaster: local[1]\nconfiguration:\n  db.password: secret://db\n",
             "env/dev/spark.yml": "spark.hadoop.fs.canary.key: secret://spark\n",
             "env/dev/spark_exec_env.yml": "CANARY: secret://executor\n",
-            "src/sees.scala": sees, "src/fails.scala": fails, "src/fails/env/dev/job.yml": "configuration:\n  own: secret://own\n"})
+            "src/sees.scala": sees, "src/asks.R": asks, "src/fails.scala": fails, "src/fails/env/dev/job.yml": "configuration:\n  own: secret://own\n"})
         self.amad("--config", self.config)
         run = self.ama("--repo", repo, "--env", "dev", "--detach", program="ama-submit").stdout.strip()
         following = self.start("attach", run, "--report", "code")
@@ -85,6 +95,10 @@ class SparkSecrets(SecretsHouse):
         self.assertEqual((self.shared / "seen").read_text().split("\n"), [CANARIES[n] for n in ("db", "spark", "executor", "db")])
         self.assertIn("db: String = ***", [e.get("value") for e in events.find("statement.ended")])
         self.assertEqual(events.one("statement.ended", status="error")["error"]["message"], "refused for *** and ***")
+        asked = events.said(action="asks")
+        for words in ("same TRUE", "1 db   ***", "|  db|***", "it is ***"):
+            self.assertIn(words, asked)
+        self.assertRegex(asked, r"refused: .*\*\*\*")
         log = next((self.data / "agent/runs").glob("*/session-*/kernel.log")).read_text()
         self.assertIn("inherited ***\n", log)
         self.assertIn("behind ***\n", log)

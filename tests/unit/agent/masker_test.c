@@ -38,6 +38,7 @@ static const struct {
     { "JSON with slashes", SECRET, "p@ss w\\/rd\\\"7+\xc3\xa4<", "***" },
     { "JSON for pages", SECRET, "p@ss w/rd\\\"7+\xc3\xa4\\u003c", "***" },
     { "JSON beyond the first plane", "key-\xf0\x9f\x94\x91-key", "key-\\ud83d\\udd11-key", "***" },
+    { "as R and Python print it", "se\"cret\\key", "[1] se\"cret\\\\key", "[1] ***" },
     { "url", SECRET, "?p=p%40ss%20w%2Frd%227%2B%C3%A4%3C&q", "?p=***&q" },
     { "url in small letters", SECRET, "p%40ss%20w%2frd%227%2b%c3%a4%3c", "***" },
     { "form", SECRET, "p%40ss+w%2Frd%227%2B%C3%A4%3C", "***" },
