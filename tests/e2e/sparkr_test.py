@@ -4,6 +4,7 @@ import signal
 import time
 import unittest
 
+from cran_test import repository
 from spark_house import SparkHouse, pyspark, scala, sparkr, sql
 
 
@@ -15,7 +16,7 @@ class SparkR(SparkHouse):
         return [(f["file"], f["line"]) for f in event["error"]["frames"]]
 
     def test_there_and_back_live_in_one_session(self):
-        """Nothing goes through files: the run has no copies, and a cached frame is still the same."""
+        """Nothing goes through files: the run has no copies, and a cached frame is still the same. An action has its own packages there, too."""
         repo = self.job([scala("a"), sparkr("b"), sql("c"), pyspark("d"), sparkr("e")], {
             "a.scala": "val ns = spark.range(6).toDF(\"n\").cache\nns.count\n",
             "b.R": "ns <- getDataFrame('a', 'ns')\n"
@@ -31,14 +32,16 @@ class SparkR(SparkHouse):
                    "typed\n"
                    ".hidden <- made\n"
                    "native <- data.frame(x = 1)\n"
-                   "cat(env$name, AmaContext$env$configuration$limit + 2, count(where(made, 'v > 1')), '\\n')\n",
+                   "cat(env$name, AmaContext$env$configuration$limit + 2, count(where(made, 'v > 1')), rain::which(), '\\n')\n",
             "c.sql": "select sum(m) as total from AMACONTEXT_b_doubled;\nselect k, v from AMACONTEXT_b_made order by k;\n",
             "d.py": "[r.k for r in ama_context.get_dataframe('b', 'made').orderBy('k').collect()]\npy = spark.createDataFrame([Row(z=1)])\n",
             "e.R": "collect(getDataFrame('d', 'py'))\nAmaContext$getDataFrame('b', 'nothing')\n"})
+        repository(repo.path / "src/b/packages", ("rain", "1.0"))
+        repo.commit({"src/b/cran.yml": "repositories: [{ id: own, url: packages }]\npackages: [rain]\n"}, "a package of its own")
         events = self.run_events(repo, exit=1, timeout=400)
         self.assertEqual(events.lines(action="b"), [
             "DataFrame[n: bigint]", "[1] TRUE", "[1]  0  2  4  6  8 10", "  m even ", "1 0  TRUE", "2 2 FALSE", "[1] 6 2",
-            "DataFrame[name: string, v: bigint]", "default 42 1 "])
+            "DataFrame[name: string, v: bigint]", "default 42 1 rain 1.0 "])
         values = {(e["action"], e["line"]): e.get("value", "") for e in events.find("statement.ended")}
         self.assertIn("|   30|", values["c", 1])
         self.assertEqual(values["d", 1], "['x', 'y']")
