@@ -152,7 +152,7 @@ int kernel_stock_prepare (kernel_work_t *work, char *const *python, char ***ret_
     if (!(connection = write_connection (work, err)))
         return AMA_E_IO;
     exec = ama_kernelspec_command (&work->stock->spec, connection);
-    if (work->kind->session) { /* ours, that can be attached */
+    if (work->kind->session && !kernel_stock_is_told (work)) { /* ours, that can be attached */
         ama_str_t main = { 0 };
         ama_str_printf (&main, "%s/%s/notebook.py", work->script.attempt->agent->conf.runners_dir, work->kind->folder);
         ama_strv_free (exec);
