@@ -25,9 +25,14 @@ KEPT = 8                              # runs, by retention: so that files can be
 ALLOWED = {"rss_kb": 0.5 + 3000 / RUNS, "fds": 0.02, "threads": 0.005, "children": 0.005}
 
 
-def slope(values):
-    """By run."""
-    return statistics.median((values[b] - values[a]) / (b - a) for a in range(len(values)) for b in range(a + 1, len(values))) / PER_ROUND
+POOL = 2                              # between the least and the most idle guards that an agent keeps, as its load has been
+GUARD_FDS = 10                        # that an agent holds for each
+
+
+def slope(values, pool=0):
+    """By run; steps no larger than a pool's are none."""
+    steps = [((values[b] - values[a]), b - a) for a in range(len(values)) for b in range(a + 1, len(values))]
+    return statistics.median((grown if abs(grown) > pool else 0) / rounds for grown, rounds in steps) / PER_ROUND
 
 
 class Soak(DaemonHouse):
@@ -51,7 +56,8 @@ class Soak(DaemonHouse):
         proc = pathlib.Path(f"/proc/{pid}")
         status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
         children = sum(len((task / "children").read_text().split()) for task in (proc / "task").iterdir())
-        return {"rss_kb": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]), "fds": len(os.listdir(proc / "fd")), "children": children}
+        return {"rss_kb": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]),
+                "fds": len(os.listdir(proc / "fd")) - GUARD_FDS * (children if "agent" in status["Name"] else 0), "children": children}
 
     def quiet(self, kept=None):
         """All runs have ended; with kept, those beyond retention are gone, too, for which it looks once a minute."""
@@ -92,7 +98,7 @@ class Soak(DaemonHouse):
         for who in seen[0]:
             for what in seen[0][who]:
                 values = [one[who][what] for one in seen[WARM:]]
-                by_run = slope(values)
+                by_run = slope(values, POOL if what == "children" else 0)
                 print(f"  {who:6} {what:9} {values[0]:9.0f} → {values[-1]:9.0f}   {by_run:+.4f} a run", file=sys.stderr)
                 if by_run > ALLOWED[what]:
                     wrong.append((who, what, by_run, values))
