@@ -51,6 +51,13 @@ class Protocol(house.Scoped):
         self.assertEqual([self.a.wait(first).status, self.a.wait(second).status], ["error", "aborted"])
         self.assertEqual(self.failed("never").ama["kind"], "compile")
 
+    def test_what_is_said_after_the_reply_of_an_error_is_not(self):
+        for _ in range(30):
+            first = self.a.send("1/0", "x")
+            self.a.early[(first, "reply")] = self.a.client.get_shell_msg(timeout=60)
+            second = self.a.send("1", "x")
+            self.assertEqual([self.a.wait(first).status, self.a.wait(second).status], ["error", "ok"])
+
     def test_standard_input_is_asked_of_the_client(self):
         ident = self.a.send("scala.io.StdIn.readLine()", "x", allow_stdin=True)
         self.a.client.get_stdin_msg(timeout=20)

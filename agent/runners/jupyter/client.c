@@ -264,9 +264,9 @@ void ama_jupyter_forget (ama_jupyter_t *client, const void *arg)
 
 void ama_jupyter_execute (ama_jupyter_t *client, const char *id, const char *code, json_t *metadata)
 {
-    json_t *content =
-        json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", code, "silent", 0, "store_history",
-                   client->conf.on_said != NULL, "user_expressions", "allow_stdin", 0, "stop_on_error", 1);
+    json_t *content = json_pack ("{s:s, s:b, s:b, s:{}, s:b, s:b}", "code", code, "silent", 0, "store_history",
+                                 client->conf.on_said != NULL, "user_expressions", "allow_stdin", 0, "stop_on_error",
+                                 0); /* who asks one by one decides himself */
 
     send_request (new_request (client, SHELL, id, "execute_request", metadata, content));
 }

@@ -165,23 +165,26 @@ final class Kernel(host: Host, info: ConnectionInfo, val attempt: Attempt, journ
         val error = Seq("ename" -> f.name, "evalue" -> f.text, "traceback" -> f.trace)
         publish("error", Json.obj(error: _*))
         val frames = f.frames.map(x => Json.obj("file" -> x.file, "line" -> x.line))
+        val behind = if (request.stopOnError) waiting() else Nil // before the reply: what comes after it was said in knowledge of the error
         reply(m, Json.obj(Seq("status" -> "error", "execution_count" -> count) ++ error :+
           "ama" -> Json.obj(Seq("ms" -> millis, "kind" -> f.kind, "frames" -> frames) ++ warnings: _*): _*))
-        if (request.stopOnError) abortWaiting()
+        behind.foreach(abort)
     }
   }
 
-  private def abortWaiting(): Unit = {
-    val waiting = new java.util.ArrayList[Message]
-    queue.drainTo(waiting)
-    waiting.asScala.foreach { m =>
-      if (m.kind == "execute_request") {
-        status("busy", m.rawHeader)
-        reply(m, Json.obj("status" -> "aborted"))
-        status("idle", m.rawHeader)
-      }
-      else queue.offer(m)
-    }
+  /** The statements that wait, taken out of the queue; what else waits stays. */
+  private def waiting(): Seq[Message] = {
+    val all = new java.util.ArrayList[Message]
+    queue.drainTo(all)
+    val (statements, others) = all.asScala.toSeq.partition(_.kind == "execute_request")
+    others.foreach(queue.offer)
+    statements
+  }
+
+  private def abort(m: Message): Unit = {
+    status("busy", m.rawHeader)
+    reply(m, Json.obj("status" -> "aborted"))
+    status("idle", m.rawHeader)
   }
 
   /** Something that only the end of a statement's output can show. */
