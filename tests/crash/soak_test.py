@@ -12,7 +12,7 @@ import unittest
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "tools")]
 from daemon_house import DaemonHouse  # noqa: E402
-from house import BINARY  # noqa: E402
+from house import BINARY, lies_below  # noqa: E402
 from run_test import flow, shell  # noqa: E402
 
 RUNS = int(os.environ.get("AMA_SOAK_RUNS", "480"))
@@ -43,7 +43,7 @@ class Soak(DaemonHouse):
 
     def house_look(self):
         """What the data folder holds, working folders of runs included: of those everything goes, folders as well."""
-        files = [f for f in self.data.rglob("*") if f.is_file() and not f.is_symlink()]
+        files = [f for f in lies_below(self.data, "*") if f.is_file() and not f.is_symlink()]
         size = 0
         for file in files:
             try:

@@ -4,6 +4,7 @@ import time
 import unittest
 
 from daemon_house import DaemonHouse
+from house import lies_below
 from net_house import NetHouse, needs_root
 from placement_test import PARTS
 from run_test import flow, shell
@@ -67,13 +68,13 @@ class Depot(NetHouse):
         kept = {"depot": "amaterasu/depot/*", "fetcher": "amaterasu/snapshots/*", "planner": "trees/????*", "node7": "cache/trees/????*"}
 
         def lie():
-            return {name: list(self.hosts[name].home.rglob(pattern)) for name, pattern in kept.items()}
+            return {name: lies_below(self.hosts[name].home, pattern) for name, pattern in kept.items()}
 
         self.assertEqual(self.attach(self.submit(job, "--env", "dev"))[0], 0, self.logs())
         self.assertTrue(all(lie().values()), lie())
         for name, paths in lie().items():
             set_back(*paths)
-        set_back(*self.hosts["fetcher"].home.rglob("amaterasu/trees/????*"))
+        set_back(*lies_below(self.hosts["fetcher"].home, "amaterasu/trees/????*"))
         for name in kept:  # they look soon after they begin
             self.hosts[name].kill()
         self.wait_for(lambda: not any(lie().values()), f"all is removed, but {lie()}")

@@ -55,6 +55,11 @@ class Repo:
         return str(self.path)
 
 
+def lies_below(folder, pattern):
+    """Paths whose ends are as the pattern says, as rglob has them; also while somebody removes what lies there, at which that fails."""
+    return [path for at, folders, files in os.walk(folder) for path in (pathlib.Path(at, name) for name in (*folders, *files)) if path.match(pattern)]
+
+
 class Events(list):
     """The lines of an NDJSON report."""
 
