@@ -1,8 +1,6 @@
 """PySpark actions in the run's own session: data frames from Scala and back, who is interrupted, what is left, and the example in several languages."""
-import os
 import re
 import shutil
-import signal
 import unittest
 
 from house import Repo, SOURCE
@@ -103,12 +101,7 @@ class PySpark(SparkHouse):
     def test_a_killed_kernel_leaves_the_session_and_no_job(self):
         slow = "print('up', flush=True)\nspark.range(0, 100000000000).selectExpr('sum(id % 7)').collect()\n"
         repo = self.job([pyspark("a", error=scala("b"))], {"a.py": slow, "b.scala": f"Thread.sleep(500)\nval jobs = {self.JOBS}\nspark.range(10).count\n"})
-        run = self.start("run", repo, "--report-format", "ndjson")
-        head = self.wait_for_line(run, '"text":"up"')
-        [pid] = [p for p, command in self.processes() if "runners/python/main.py" in command]
-        os.kill(pid, signal.SIGKILL)
-        tail, _ = self.finish(run)
-        events = self.checked(head + tail)
+        events = self.killed_once_up(repo, "runners/python/main.py")
         self.assertEqual(events.one("attempt.ended", action="a")["cause"], "killed")
         values = {e["line"]: e.get("value", "") for e in events.find("statement.ended", action="b")}
         self.assertIn("= 0", values[2])
@@ -117,12 +110,7 @@ class PySpark(SparkHouse):
 
     def test_a_session_that_dies_under_it(self):
         repo = self.job([pyspark("a"), shell("never")], {"a.py": "print('up', flush=True)\nspark.range(0, 100000000000).selectExpr('sum(id % 7)').collect()\n", "never.sh": "true\n"})
-        run = self.start("run", repo, "--report-format", "ndjson")
-        head = self.wait_for_line(run, '"text":"up"')
-        [pid] = [p for p, command in self.processes() if "org.amaterasu.kernel.Main" in command]
-        os.kill(pid, signal.SIGKILL)
-        tail, _ = self.finish(run)
-        events = self.checked(head + tail)
+        events = self.killed_once_up(repo, "org.amaterasu.kernel.Main")
         self.assertEqual(events.find("attempt.ended", action="a")[0]["cause"], "session-lost")
         self.assertEqual(self.processes(), [])
 

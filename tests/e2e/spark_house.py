@@ -1,5 +1,7 @@
 """A house with jobs of Scala, SQL, Python, R and shell actions on a local Spark."""
 import json
+import os
+import signal
 
 from house import House
 
@@ -31,3 +33,12 @@ class SparkHouse(House):
                "env/default/spark-defaults.conf": spark}
         maki = json.dumps({"job-name": "job", "flow": actions, **top})
         return self.repo({"maki.yml": maki, **env, **{f"src/{n}": t for n, t in sources.items()}}, name)
+
+    def killed_once_up(self, repo, command):
+        """The events of a run of which the process with that in its command line is killed, once an action has printed "up"."""
+        run = self.start("run", repo, "--report-format", "ndjson")
+        head = self.wait_for_line(run, '"text":"up"')
+        [pid] = [p for p, line in self.processes() if command in line]
+        os.kill(pid, signal.SIGKILL)
+        tail, _ = self.finish(run)
+        return self.checked(head + tail)

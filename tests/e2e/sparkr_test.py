@@ -221,12 +221,7 @@ class SparkR(SparkHouse):
 
     def test_a_session_that_dies_under_it(self):
         repo = self.job([sparkr("a")], {"a.R": "cat('up\\n')\n" + self.SLOW})
-        run = self.start("run", repo, "--report-format", "ndjson")
-        head = self.wait_for_line(run, '"text":"up"')
-        [pid] = [p for p, command in self.processes() if "org.amaterasu.kernel.Main" in command]
-        os.kill(pid, signal.SIGKILL)
-        tail, _ = self.finish(run)
-        events = self.checked(head + tail)
+        events = self.killed_once_up(repo, "org.amaterasu.kernel.Main")
         self.assertEqual(events.find("attempt.ended", action="a")[0]["cause"], "session-lost")
         self.assertEqual(self.processes(), [])
 

@@ -110,14 +110,6 @@ static void expect_packages (const ama_plan_plan_t *plan, const char *file, cons
     fail_msg ("%s is not among the dependencies", file);
 }
 
-static void expect_problems (const ama_plan_reply_t *reply, const char *text)
-{
-    char *problems = scratch_problems (reply);
-
-    assert_string_equal (problems, text);
-    free (problems);
-}
-
 static void test_forms (void **state)
 {
     static const struct {
@@ -151,7 +143,7 @@ static void test_forms (void **state)
         base_repo (&scratch);
         scratch_puts (&scratch, "deps/cran.yml", table[i].text);
         scratch_plan (&scratch, NULL, &reply);
-        expect_problems (&reply, "");
+        scratch_expect_problems (&reply, "");
         expect_packages (&reply.plan, "deps/cran.yml", table[i].want);
         ama_plan_reply_done (&reply);
         scratch_done (&scratch);
@@ -175,7 +167,7 @@ static void test_everything_wrong_at_once (void **state)
         "- {name: yes.no, colour: red}\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (
+    scratch_expect_problems (
         &reply,
         "deps/cran.yml:2:3: error: a repository without url [AMA-E0001]\n"
         "deps/cran.yml:3:3: error: the repository ‘http://cran.example.org’ is plain http: anybody on the way could "
@@ -200,17 +192,6 @@ static void test_everything_wrong_at_once (void **state)
 
 /* ---- of an action ---- */
 
-static void expect_files (const ama_plan_plan_t *plan, size_t action, const char *files)
-{
-    ama_str_t is = { 0 };
-
-    ama_str_puts (&is, "");
-    for (size_t i = 0; i < plan->actions[action].n_dependencies; i++)
-        ama_str_printf (&is, "%s%s", i ? " " : "", plan->dependencies[plan->actions[action].dependencies[i]].file);
-    assert_string_equal (is.data, files);
-    ama_str_done (&is);
-}
-
 static void test_of_an_action (void **state)
 {
     ama_plan_reply_t reply;
@@ -229,10 +210,10 @@ static void test_of_an_action (void **state)
     scratch_puts (&scratch, "deps/jars-too.yml", "artifacts: ['g:x:1']\n");
     scratch_puts (&scratch, "src/a/cran.yml", "- glue==1.0\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
-    expect_files (&reply.plan, 0, "deps/cran.yml deps/all-cran.yml src/a/cran.yml");
-    expect_files (&reply.plan, 1, "deps/cran.yml deps/all-cran.yml deps/b.yml deps/jars-too.yml");
-    expect_files (&reply.plan, 2, "deps/requirements.txt");
+    scratch_expect_problems (&reply, "");
+    scratch_expect_files (&reply.plan, "a", "deps/cran.yml deps/all-cran.yml src/a/cran.yml");
+    scratch_expect_files (&reply.plan, "b", "deps/cran.yml deps/all-cran.yml deps/b.yml deps/jars-too.yml");
+    scratch_expect_files (&reply.plan, "c", "deps/requirements.txt");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
@@ -248,32 +229,13 @@ static void test_without_r (void **state)
     scratch_puts (&scratch, "maki.yml", "flow:\n  - {name: c, runner: python, file: c.py}\n");
     scratch_puts (&scratch, "deps/cran.yml", "nonsense\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
-    expect_files (&reply.plan, 0, "");
+    scratch_expect_problems (&reply, "");
+    scratch_expect_files (&reply.plan, "c", "");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
 
 /* ---- locks ---- */
-
-static void lock (scratch_t *scratch, const char *path, size_t action)
-{
-    ama_plan_request_t request = { .snapshot = scratch->root, .unlocked = true };
-    const ama_plan_dependencies_t *files[8];
-    ama_plan_reply_t reply;
-    char hex[AMA_DIGEST_TEXT], text[256];
-    ama_digest_t digest;
-    size_t count = 0;
-
-    assert_int_equal (ama_plan_build (&request, &reply, NULL), 0);
-    for (size_t i = 0; i < reply.plan.actions[action].n_dependencies; i++)
-        files[count++] = &reply.plan.dependencies[reply.plan.actions[action].dependencies[i]];
-    assert_string_equal (reply.plan.actions[action].python_lock, path);
-    digest = ama_packages_digest (files, count);
-    (void) snprintf (text, sizeof text, "%s%s\n", AMA_PACKAGES_LOCK_WORD, ama_digest_text (&digest, hex));
-    scratch_puts (scratch, path, text);
-    ama_plan_reply_done (&reply);
-}
 
 static void test_locks (void **state)
 {
@@ -284,9 +246,9 @@ static void test_locks (void **state)
     base_repo (&scratch);
     scratch_puts (&scratch, "deps/cran.yml", "- glue\n");
     scratch_puts (&scratch, "deps/python.lock", "of something else\n");
-    lock (&scratch, "deps/cran.lock", 0);
+    scratch_lock (&scratch, "deps/cran.lock", "a", "");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     assert_string_equal (reply.plan.actions[0].python_lock, "deps/cran.lock");
     ama_plan_reply_done (&reply);
 
@@ -294,21 +256,21 @@ static void test_locks (void **state)
     scratch_puts (&scratch, "deps/cran.yml", "repositories: [packages]\npackages: [glue]\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (&reply, "deps/cran.lock:1:1: error: the lock is not of what deps/cran.yml names now "
-                             "(ama deps lock) [AMA-E0017]\n");
+    scratch_expect_problems (&reply, "deps/cran.lock:1:1: error: the lock is not of what deps/cran.yml names now "
+                                     "(ama deps lock) [AMA-E0017]\n");
     ama_plan_reply_done (&reply);
 
     scratch_puts (&scratch, "deps/cran.yml", "packages:\n  - name: glue # the same\n");
     scratch_puts (&scratch, "src/b/cran.yml", "- zoo\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (&reply, "maki.yml:3:5: error: deps/cran.lock locks the packages of all, but there is no "
-                             "src/b/cran.lock for those of b (ama deps lock) [AMA-E0012]\n");
+    scratch_expect_problems (&reply, "maki.yml:3:5: error: deps/cran.lock locks the packages of all, but there is no "
+                                     "src/b/cran.lock for those of b (ama deps lock) [AMA-E0012]\n");
     ama_plan_reply_done (&reply);
 
-    lock (&scratch, "src/b/cran.lock", 1);
+    scratch_lock (&scratch, "src/b/cran.lock", "b", "");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     assert_string_equal (reply.plan.actions[1].python_lock, "src/b/cran.lock");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);

@@ -129,14 +129,6 @@ static void expect_packages (const ama_plan_plan_t *plan, const char *file, cons
     fail_msg ("%s is not among the dependencies", file);
 }
 
-static void expect_problems (const ama_plan_reply_t *reply, const char *text)
-{
-    char *problems = scratch_problems (reply);
-
-    assert_string_equal (problems, text);
-    free (problems);
-}
-
 #define HASH "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static void test_requirements_txt (void **state)
@@ -156,7 +148,7 @@ static void test_requirements_txt (void **state)
     scratch_puts (&scratch, "constraints.txt", "six<2\n");
     scratch_puts (&scratch, "deps/wheels/README", "wheels\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     expect_packages (
         &reply.plan, "deps/requirements.txt",
         "--extra-index-url https://pypi.example.org/simple/\n--find-links deps/wheels\n--no-index\n--pre\n"
@@ -184,7 +176,7 @@ static void test_everything_wrong_at_once (void **state)
         "z --hash=md5:00\n--require-hashes\nw\n-r\n-f nowhere\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (
+    scratch_expect_problems (
         &reply,
         "deps/requirements.txt:1:1: error: ‘x==’ is no requirement [AMA-E0020]\n"
         "deps/requirements.txt:2:1: error: packages are not built, since that would run their code outside the "
@@ -224,7 +216,7 @@ static void test_python_yml (void **state)
     scratch_puts (&scratch, "deps/one.txt", "one\n");
     scratch_puts (&scratch, "deps/two.txt", "two");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (
+    scratch_expect_problems (
         &reply, "deps/python.yml:4:5: warning: conda is not asked: packages come from pip's index, by the same name "
                 "(name it as pip does, if that differs) [AMA-E0009]\n");
     expect_packages (&reply.plan, "deps/python.yml",
@@ -234,7 +226,7 @@ static void test_python_yml (void **state)
 
     scratch_puts (&scratch, "deps/python.yml", "---\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     expect_packages (&reply.plan, "deps/python.yml", "");
     ama_plan_reply_done (&reply);
 
@@ -243,7 +235,7 @@ static void test_python_yml (void **state)
                   "`'}\nfilePaths: [repo/../../x.txt]\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (
+    scratch_expect_problems (
         &reply, "deps/python.yml:2:5: error: a package without packageId [AMA-E0001]\n"
                 "deps/python.yml:3:27: error: unknown index ‘cran’ (pypi or anaconda) [AMA-E0020]\n"
                 "deps/python.yml:4:1: error: ‘y;rm -rf `’ has an odd character in its condition, behind ; [AMA-E0020]\n"
@@ -266,14 +258,14 @@ static void test_pyproject (void **state)
                   "\"3\"',\n]\n[project.optional-dependencies]\ntest = [\"pytest\"]\n"
                   "[tool.x]\ny = { a = [1, 2], b = \"]\" }\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     expect_packages (&reply.plan, "pyproject.toml",
                      "pyproject.toml:11: numpy >= 1\npyproject.toml:12: tiny[fast]==1.0; python_version > \"3\"\n");
     ama_plan_reply_done (&reply);
 
     scratch_puts (&scratch, "pyproject.toml", "[tool.black]\nline-length = 100\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     assert_int_equal (reply.plan.n_dependencies, 0);
     ama_plan_reply_done (&reply);
 
@@ -291,27 +283,6 @@ static void test_pyproject (void **state)
 }
 
 /* ---- whose ---- */
-
-static const ama_plan_action_t *action_of (const ama_plan_plan_t *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->n_actions; i++)
-        if (strcmp (plan->actions[i].name, name) == 0)
-            return &plan->actions[i];
-    fail_msg ("no action %s", name);
-    return NULL;
-}
-
-static void expect_files (const ama_plan_plan_t *plan, const char *name, const char *files)
-{
-    const ama_plan_action_t *action = action_of (plan, name);
-    ama_str_t is = { 0 };
-
-    ama_str_puts (&is, "");
-    for (size_t i = 0; i < action->n_dependencies; i++)
-        ama_str_printf (&is, "%s%s", i ? " " : "", plan->dependencies[action->dependencies[i]].file);
-    assert_string_equal (is.data, files);
-    ama_str_done (&is);
-}
 
 static void test_of_an_action (void **state)
 {
@@ -332,41 +303,22 @@ static void test_of_an_action (void **state)
     scratch_puts (&scratch, "deps/b.yml", "artifacts: ['g:x:1']\n");
     scratch_puts (&scratch, "src/a/requirements.txt", "tiny==1\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
-    expect_files (&reply.plan, "a", "deps/requirements.txt deps/all.yml src/a/requirements.txt");
-    expect_files (&reply.plan, "b", "deps/requirements.txt deps/all.yml deps/b.in deps/b.yml");
-    expect_files (&reply.plan, "c", "deps/requirements.txt deps/all.yml maki.yml");
-    expect_files (&reply.plan, "d", "");
+    scratch_expect_problems (&reply, "");
+    scratch_expect_files (&reply.plan, "a", "deps/requirements.txt deps/all.yml src/a/requirements.txt");
+    scratch_expect_files (&reply.plan, "b", "deps/requirements.txt deps/all.yml deps/b.in deps/b.yml");
+    scratch_expect_files (&reply.plan, "c", "deps/requirements.txt deps/all.yml maki.yml");
+    scratch_expect_files (&reply.plan, "d", "");
     expect_packages (&reply.plan, "maki.yml", "maki.yml:5: pandas\n");
     ama_plan_reply_done (&reply);
 
     scratch_puts (&scratch, "deps/requirements.txt", "Pandas>=2\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_files (&reply.plan, "c", "deps/requirements.txt deps/all.yml");
+    scratch_expect_files (&reply.plan, "c", "deps/requirements.txt deps/all.yml");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
 
 /* ---- locks ---- */
-
-static void lock (scratch_t *scratch, const char *path, const char *action)
-{
-    ama_plan_request_t request = { .snapshot = scratch->root, .unlocked = true };
-    const ama_plan_dependencies_t *files[8];
-    ama_plan_reply_t reply;
-    char hex[AMA_DIGEST_TEXT], text[256];
-    ama_digest_t digest;
-    size_t count = 0;
-
-    assert_int_equal (ama_plan_build (&request, &reply, NULL), 0);
-    for (size_t i = 0; i < action_of (&reply.plan, action)->n_dependencies; i++)
-        files[count++] = &reply.plan.dependencies[action_of (&reply.plan, action)->dependencies[i]];
-    assert_string_equal (action_of (&reply.plan, action)->python_lock, path);
-    digest = ama_packages_digest (files, count);
-    (void) snprintf (text, sizeof text, "%s%s\nx==1\n", AMA_PACKAGES_LOCK_WORD, ama_digest_text (&digest, hex));
-    scratch_puts (scratch, path, text);
-    ama_plan_reply_done (&reply);
-}
 
 static void test_locks (void **state)
 {
@@ -376,16 +328,17 @@ static void test_locks (void **state)
     (void) state;
     base_repo (&scratch);
     scratch_puts (&scratch, "deps/requirements.txt", "x\n");
-    lock (&scratch, "deps/python.lock", "a");
+    scratch_lock (&scratch, "deps/python.lock", "a", "x==1\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     assert_string_equal (reply.plan.actions[0].python_lock, "deps/python.lock");
     ama_plan_reply_done (&reply);
 
     scratch_puts (&scratch, "deps/requirements.txt", "x\ny\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (&reply, "deps/python.lock:1:1: error: the lock is not of what deps/requirements.txt names now "
+    scratch_expect_problems (&reply,
+                             "deps/python.lock:1:1: error: the lock is not of what deps/requirements.txt names now "
                              "(ama deps lock) [AMA-E0017]\n");
     ama_plan_reply_done (&reply);
 
@@ -393,14 +346,14 @@ static void test_locks (void **state)
     scratch_puts (&scratch, "src/b/requirements.txt", "z\n");
     scratch_plan (&scratch, NULL, &reply);
     assert_false (reply.ok);
-    expect_problems (&reply, "maki.yml:3:5: error: deps/python.lock locks the packages of all, but there is no "
-                             "src/b/python.lock for those of b "
-                             "(ama deps lock) [AMA-E0012]\n");
+    scratch_expect_problems (&reply, "maki.yml:3:5: error: deps/python.lock locks the packages of all, but there is no "
+                                     "src/b/python.lock for those of b "
+                                     "(ama deps lock) [AMA-E0012]\n");
     ama_plan_reply_done (&reply);
 
-    lock (&scratch, "src/b/python.lock", "b");
+    scratch_lock (&scratch, "src/b/python.lock", "b", "x==1\n");
     scratch_plan (&scratch, NULL, &reply);
-    expect_problems (&reply, "");
+    scratch_expect_problems (&reply, "");
     assert_string_equal (reply.plan.actions[1].python_lock, "src/b/python.lock");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);

@@ -1,6 +1,7 @@
 /* scratch.c - temporary repositories of the planner's tests */
 #include "tests/unit/planner/scratch.h"
 
+#include "actors/planner/packages.h"
 #include "actors/planner/plan_json.h"
 
 #include <ftw.h>
@@ -77,6 +78,56 @@ char *scratch_problems (const ama_plan_reply_t *reply)
 
     ama_plan_problems_text (reply->problems, reply->n_problems, &text);
     return ama_str_take (&text);
+}
+
+void scratch_expect_problems (const ama_plan_reply_t *reply, const char *text)
+{
+    char *problems = scratch_problems (reply);
+
+    assert_string_equal (problems, text);
+    free (problems);
+}
+
+const ama_plan_action_t *scratch_action (const ama_plan_plan_t *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->n_actions; i++)
+        if (strcmp (plan->actions[i].name, name) == 0)
+            return &plan->actions[i];
+    fail_msg ("no action %s", name);
+    return NULL;
+}
+
+void scratch_expect_files (const ama_plan_plan_t *plan, const char *action, const char *files)
+{
+    const ama_plan_action_t *found = scratch_action (plan, action);
+    ama_str_t is = { 0 };
+
+    ama_str_puts (&is, "");
+    for (size_t i = 0; i < found->n_dependencies; i++)
+        ama_str_printf (&is, "%s%s", i ? " " : "", plan->dependencies[found->dependencies[i]].file);
+    assert_string_equal (is.data, files);
+    ama_str_done (&is);
+}
+
+void scratch_lock (const scratch_t *scratch, const char *path, const char *action, const char *text)
+{
+    ama_plan_request_t request = { .snapshot = (char *) scratch->root, .unlocked = true };
+    const ama_plan_dependencies_t *files[8];
+    const ama_plan_action_t *found;
+    ama_plan_reply_t reply;
+    char hex[AMA_DIGEST_TEXT], lock[256];
+    ama_digest_t digest;
+    size_t count = 0;
+
+    assert_int_equal (ama_plan_build (&request, &reply, NULL), 0);
+    found = scratch_action (&reply.plan, action);
+    for (size_t i = 0; i < found->n_dependencies; i++)
+        files[count++] = &reply.plan.dependencies[found->dependencies[i]];
+    assert_string_equal (found->python_lock, path);
+    digest = ama_packages_digest (files, count);
+    (void) snprintf (lock, sizeof lock, "%s%s\n%s", AMA_PACKAGES_LOCK_WORD, ama_digest_text (&digest, hex), text);
+    scratch_puts (scratch, path, lock);
+    ama_plan_reply_done (&reply);
 }
 
 char *scratch_source_file (const char *path, size_t *ret_size)
