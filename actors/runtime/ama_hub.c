@@ -324,8 +324,6 @@ static void on_message (ama_hub_t *hub, ama_peer_t peer)
     ama_err_t err;
     int rc;
 
-    if (!ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
-        return;
     rc = ama_envelope_decode (hub->in.envelope, hub->in.envelope_size, &envelope, &err);
     if (rc == 0 && hub->in.body_size > AMA_BODY_MAX)
         rc = ama_err_set (&err, AMA_E_LIMIT, "a body of more than %u bytes", AMA_BODY_MAX);
@@ -360,7 +358,7 @@ static void on_bundle (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
     ama_err_t err;
     int rc = ama_bundle_check (at, (size_t) (end - at), &err);
 
-    if (rc < 0 && (ama_members_of_peer (&hub->members, peer) || ama_hub_may_speak (hub, peer)))
+    if (rc < 0)
         on_garbage (hub, peer, rc, err.text);
     hub->in_packet = NULL;
     while (rc == 0 && ama_bundle_next (&at, end, &hub->in))
@@ -372,10 +370,11 @@ static void on_received (ama_hub_t *hub, ama_received_t *received)
     ama_peer_t peer = ama_peer_of (&received->peer);
 
     hub->peer_frame = &received->peer;
+    if (peer && !ama_members_of_peer (&hub->members, peer) && !ama_hub_may_speak (hub, peer))
+        return;
     if (!peer || received->got == AMA_GOT_JUNK) {
-        if (!peer || ama_members_of_peer (&hub->members, peer) || ama_hub_may_speak (hub, peer))
-            on_garbage (hub, peer, AMA_E_DECODE,
-                        "a message has two frames or one, and its sender no identity of its own choice");
+        on_garbage (hub, peer, AMA_E_DECODE,
+                    "a message has two frames or one, and its sender no identity of its own choice");
         return;
     }
     if (received->got == AMA_GOT_BUNDLE) {

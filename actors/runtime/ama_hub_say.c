@@ -1,7 +1,7 @@
 /* ama_hub_say.c - what the hub sends: messages that are passed on, its own, and its noes. On the hub's thread, called by ama_hub.c.
  *
- * Numbers are given here, one count per member, at the moment when the socket takes the message: those in a backlog have none yet,
- * and one that is refused because a queue is full leaves no gap.
+ * Numbers are given here, one count per member, at the moment when the member's bundle or the socket takes the message: those in a backlog have
+ * none yet, and one that is refused because a queue is full leaves no gap.
  */
 #include "actors/base/ama_log.h"
 #include "actors/runtime/ama_ctx.h"
@@ -14,36 +14,37 @@
 
 enum { RETRY_MS = 5 };
 
-static ama_hub_sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
+/* The frame that names the receiver; once it is in, what follows has its place. */
+static ama_hub_sent_t address (ama_hub_t *hub, ama_peer_t peer)
 {
     zmq_msg_t frame;
+    ama_hub_sent_t why;
 
     ama_peer_frame (peer, &frame);
     ama_source_touch (hub->source);
-    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        ama_hub_sent_t why = errno == EAGAIN ? AMA_HUB_FULL : AMA_HUB_GONE;
-        (void) zmq_msg_close (&frame);
-        return why;
-    }
-    (void) ama_packet_send (packet, hub->socket);
-    return AMA_HUB_SENT;
+    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
+        return AMA_HUB_SENT;
+    why = errno == EAGAIN ? AMA_HUB_FULL : AMA_HUB_GONE;
+    (void) zmq_msg_close (&frame);
+    return why;
+}
+
+static ama_hub_sent_t put (ama_hub_t *hub, ama_peer_t peer, ama_packet_t *packet)
+{
+    ama_hub_sent_t sent = address (hub, peer);
+
+    if (sent == AMA_HUB_SENT)
+        (void) ama_packet_send (packet, hub->socket);
+    return sent;
 }
 
 static ama_hub_sent_t send_bundle (ama_hub_t *hub, ama_member_t *member)
 {
-    zmq_msg_t frame;
+    ama_hub_sent_t sent = member->bundle.count ? address (hub, member->peer) : AMA_HUB_SENT;
 
-    if (!member->bundle.count)
-        return AMA_HUB_SENT;
-    ama_peer_frame (member->peer, &frame);
-    ama_source_touch (hub->source);
-    if (zmq_msg_send (&frame, hub->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-        ama_hub_sent_t why = errno == EAGAIN ? AMA_HUB_FULL : AMA_HUB_GONE;
-        (void) zmq_msg_close (&frame);
-        return why;
-    }
-    (void) ama_bundle_send (&member->bundle, hub->socket);
-    return AMA_HUB_SENT;
+    if (sent == AMA_HUB_SENT && member->bundle.count)
+        (void) ama_bundle_send (&member->bundle, hub->socket);
+    return sent;
 }
 
 static ama_hub_sent_t bundle_up (ama_hub_t *hub, ama_member_t *member, const ama_said_t *said)
