@@ -100,11 +100,8 @@ static void set_env (ama_booth_t *booth, const json_t *order, ama_id_t mark, ama
 
     ama_agent_base_env (booth->agent, env, false);
     ama_env_set (env, AMA_MARK, ama_id_text (mark, id));
-    for (const char **at = given; *at; at++) {
-        char *name = ama_strndup (*at, strcspn (*at, "="));
-        ama_env_set (env, name, *at + strlen (name) + ((*at)[strlen (name)] == '='));
-        free (name);
-    }
+    for (const char **at = given; *at; at++)
+        ama_env_set_pair (env, *at);
     free (given);
 }
 

@@ -7,6 +7,7 @@
 #define AMA_AGENT_FOLDER_H
 
 #include "actors/base/ama_err.h"
+#include "agent/variables.h"
 #include "messages/attempt.h"
 
 #include <stdbool.h>
@@ -55,16 +56,6 @@ char *ama_folder_text (const char *value);
 void ama_folder_add_value (ama_str_t *out, const char *value);
 
 /* ---- variables ---- */
-
-/* NAME=value, NULL-terminated; owned. A name set twice has its last value. */
-typedef struct {
-    char **items;
-    size_t count;
-    struct ama_env_entry *names; /* hash by name */
-} ama_env_t;
-
-void ama_env_set (ama_env_t *env, const char *name, const char *value); /* value NULL: nothing is set */
-void ama_env_done (ama_env_t *env);
 
 /* Those variables of the contract that are the same for all attempts of a run: all but AMA_ACTION, AMA_ATTEMPT and the parameters. */
 void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const char *env_json);

@@ -26,8 +26,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KERNEL "amaterasu-spark"
-
 enum { SAID_MAX = 65536, NAME_ROOM = 128, TITLE_MAX = 256 };
 
 extern char **environ;
@@ -118,20 +116,19 @@ static char *name_of (const ama_args_t *args, const job_t *job, ama_err_t *err)
     ama_str_t name = { 0 };
 
     if (given) {
-        size_t own = strlen (KERNEL);
-        bool good = strncmp (given, KERNEL, own) == 0 && strlen (given) <= NAME_ROOM
-                    && (!given[own] || (given[own] == '-' && given[own + 1]));
+        bool good = ama_plan_is_our_kernel (given) && strlen (given) <= NAME_ROOM
+                    && strcmp (given, AMA_PLAN_OUR_KERNEL "-") != 0;
         for (const char *at = given; *at; at++)
             good &= isalnum ((unsigned char) *at) || strchr ("._-", *at) != NULL;
         if (good)
             return ama_strdup (given);
         (void) ama_err_set (err, AMA_E_USAGE,
-                            "--name %.200s: it is " KERNEL " or begins with " KERNEL
+                            "--name %.200s: it is " AMA_PLAN_OUR_KERNEL " or begins with " AMA_PLAN_OUR_KERNEL
                             "-, by which notebooks of it are known; letters, digits, . _ and -",
                             given);
         return NULL;
     }
-    ama_str_puts (&name, KERNEL);
+    ama_str_puts (&name, AMA_PLAN_OUR_KERNEL);
     if (job->planned) {
         ama_str_putc (&name, '-');
         add_name (&name, job->reply.plan.job);
@@ -300,13 +297,7 @@ static void set_driver (const ama_plan_environment_t *env, ama_env_t *out)
             ama_env_set (out, "AMA_DRIVER_MEMORY", text);
             free (text);
         }
-    for (size_t i = 0; i < env->n_spark_env; i++)
-        if (!ama_secret_refs_in (&env->spark_env[i], 1) && env->spark_env[i].key[0]
-            && !strchr (env->spark_env[i].key, '=')) {
-            char *text = ama_folder_text (env->spark_env[i].value);
-            ama_env_set (out, env->spark_env[i].key, text);
-            free (text);
-        }
+    ama_session_add_variables (env, false, out);
 }
 
 /* What the actions of the job find, as far as a notebook can have it. */
@@ -340,13 +331,9 @@ static void take_said (char *said, ama_env_t *out)
 {
     char *rest = said;
 
-    for (char *line; (line = strsep (&rest, "\n"));) {
-        char *equals = strchr (line, '=');
-        if (!equals)
-            continue;
-        *equals = '\0';
-        ama_env_set (out, line, equals + 1);
-    }
+    for (char *line; (line = strsep (&rest, "\n"));)
+        if (strchr (line, '='))
+            ama_env_set_pair (out, line);
 }
 
 static int find_spark (const char *script, const char *cache, ama_env_t *out, ama_err_t *err)
@@ -368,13 +355,9 @@ static int find_spark (const char *script, const char *cache, ama_env_t *out, am
 
 static void take_environment (ama_env_t *out)
 {
-    for (char **at = environ; *at; at++) {
-        size_t size = strcspn (*at, "=");
-        char *name = ama_strndup (*at, size);
-        if ((*at)[size])
-            ama_env_set (out, name, *at + size + 1);
-        free (name);
-    }
+    for (char **at = environ; *at; at++)
+        if (strchr (*at, '='))
+            ama_env_set_pair (out, *at);
 }
 
 static int start (const char *connection, const job_t *job, const ama_paths_t *paths, ama_err_t *err)

@@ -21,4 +21,8 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
 #define AMA_PLAN_CHECK_MAX 64
 int ama_plan_check (const ama_plan_request_t *request, ama_plan_reply_t *ret_reply, ama_err_t *err);
 
+/* The name of our own Jupyter kernel, or one that begins so and goes on with a dash: a notebook that names it runs in the run's Spark session. */
+#define AMA_PLAN_OUR_KERNEL "amaterasu-spark"
+bool ama_plan_is_our_kernel (const char *kernel);
+
 #endif

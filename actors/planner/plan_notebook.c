@@ -3,13 +3,12 @@
  * Our own kernel runs nowhere else, so a notebook that names it is a Scala action. What runs a notebook of another kernel in the session is said by maki.yml. A file that
  * can not be read as a notebook is told by whoever runs it, unless the plan depends on what it holds.
  */
+#include "actors/planner/plan.h"
 #include "actors/planner/plan_build.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OUR_KERNEL "amaterasu-spark"
 
 typedef enum { SCALA, PYTHON, OTHER, UNKNOWN } language_t;
 
@@ -20,11 +19,11 @@ static const char *text_at (const json_t *json, const char *name)
     return text ? text : "";
 }
 
-static bool is_ours (const char *kernel)
+bool ama_plan_is_our_kernel (const char *kernel)
 {
-    size_t size = strlen (OUR_KERNEL);
+    size_t size = strlen (AMA_PLAN_OUR_KERNEL);
 
-    return strncmp (kernel, OUR_KERNEL, size) == 0 && (!kernel[size] || kernel[size] == '-');
+    return strncmp (kernel, AMA_PLAN_OUR_KERNEL, size) == 0 && (!kernel[size] || kernel[size] == '-');
 }
 
 /* *ret_kernel: the one that it is to run in; borrowed. */
@@ -35,7 +34,7 @@ static language_t language_of (const ama_maki_action_t *action, const json_t *no
     bool named = action->plan.has_kernel && action->plan.kernel.name && *action->plan.kernel.name;
 
     *ret_kernel = named ? action->plan.kernel.name : text_at (spec, "name");
-    if (is_ours (*ret_kernel))
+    if (ama_plan_is_our_kernel (*ret_kernel))
         return SCALA;
     if (!*language || named)
         language = named ? "" : text_at (json_object_get (metadata, "language_info"), "name");
@@ -83,18 +82,24 @@ static void add_code (const json_t *notebook, ama_str_t *out)
 static void refuse (plan_build_t *self, const ama_maki_action_t *action, const char *wanted, const char *kernel)
 {
     (void) ama_yaml_error (action->file, AMA_E_UNSUPPORTED, &self->problems,
-                           "in the session run those of the kernel " OUR_KERNEL
+                           "in the session run those of the kernel " AMA_PLAN_OUR_KERNEL
                            ", and those in Python; leave the runner out, and others run by themselves",
                            "the notebook %s is %s, for its kernel is %s", AMA_QUOTE (action->plan.file), wanted,
                            *kernel ? kernel : "not named");
 }
 
+/* Neither maki.yml nor its runner says that it runs in the session. */
+static bool is_plain (const ama_maki_action_t *action)
+{
+    return strcmp (action->runner->name, "notebook") == 0 && !action->in_session;
+}
+
 static void place (plan_build_t *self, ama_maki_action_t *action, language_t language, const char *kernel)
 {
     const char *runner = action->runner->name;
-    bool plain = strcmp (runner, "notebook") == 0 && !action->in_session;
+    bool plain = is_plain (action);
 
-    if (plain && is_ours (kernel))
+    if (plain && ama_plan_is_our_kernel (kernel))
         become (action, "spark-scala");
     else if (plain)
         return;
@@ -114,7 +119,6 @@ static void place (plan_build_t *self, ama_maki_action_t *action, language_t lan
 void ama_plan_notebook (plan_build_t *self, size_t index, int fd)
 {
     ama_maki_action_t *action = &self->maki.actions[index];
-    bool plain = strcmp (action->runner->name, "notebook") == 0 && !action->in_session;
     ama_str_t text = { 0 }, code = { 0 };
     json_error_t trouble;
     const char *kernel;
@@ -131,7 +135,7 @@ void ama_plan_notebook (plan_build_t *self, size_t index, int fd)
             ama_plan_scan (self, index, &code);
         }
     }
-    else if (!plain)
+    else if (!is_plain (action))
         (void) ama_yaml_error (action->file, AMA_E_SYNTAX, &self->problems, "open and save it in Jupyter",
                                "the file %s is no notebook: %s", AMA_QUOTE (action->plan.file),
                                notebook ? "it is no JSON object" : trouble.text);

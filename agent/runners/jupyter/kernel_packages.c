@@ -9,10 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool kernel_is_of_r (const ama_kernel_kind_t *kind)
+{
+    return strcmp (kind->folder, "r") == 0;
+}
+
 /* Of the language that the kind's folder installs for. */
 static bool is_of (const ama_kernel_kind_t *kind, const ama_plan_dependencies_t *file)
 {
-    return file->r == (strcmp (kind->folder, "r") == 0) && (file->n_packages || file->n_options);
+    return file->r == kernel_is_of_r (kind) && (file->n_packages || file->n_options);
 }
 
 bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start)

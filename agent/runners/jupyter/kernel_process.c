@@ -123,11 +123,8 @@ static void set_variables (kernel_work_t *work, const char *said)
 {
     char **env = ama_install_values (said, "env");
 
-    for (char **at = env; *at; at++) {
-        char *name = ama_strndup (*at, strcspn (*at, "="));
-        ama_env_set (&work->env, name, *at + strlen (name) + ((*at)[strlen (name)] == '='));
-        free (name);
-    }
+    for (char **at = env; *at; at++)
+        ama_env_set_pair (&work->env, *at);
     ama_strv_free (env);
 }
 
@@ -262,7 +259,7 @@ static int begin_install (kernel_work_t *work, ama_err_t *err)
                                        &(ama_install_conf_t){ .runner = work->kind->folder,
                                                               .cwd = attempt->folder.path,
                                                               .input = work->packages,
-                                                              .confines = work->confines,
+                                                              .confines = kernel_is_of_r (work->kind),
                                                               .mark = attempt->mark,
                                                               .on_told = on_told,
                                                               .on_done = on_installed,
@@ -292,9 +289,8 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     kernel_scope_confine (work);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    work->confines = strcmp (work->kind->folder, "r") == 0;
     if (!work->stock || kernel_stock_needs_python (work)
-        || (work->confines && kernel_wants_packages (work->kind, start))) {
+        || (kernel_is_of_r (work->kind) && kernel_wants_packages (work->kind, start))) {
         work->packages = kernel_packages (work->kind, attempt, start);
         return begin_install (work, err);
     }

@@ -18,7 +18,6 @@ typedef struct kernel_work {
     /* the process */
     ama_install_t *install;
     char *packages; /* what the installation is told of them */
-    bool confines;  /* it runs some of that in the sandbox */
     ama_env_t env;  /* until it runs, as the next two */
     char *order;
     ama_confine_t *confine;
@@ -76,6 +75,8 @@ void kernel_scope_done (kernel_work_t *work);
 
 /* ---- kernel_packages.c ---- */
 
+/* Its packages are R's, which are built, and so not without a sandbox; else they are Python's. */
+bool kernel_is_of_r (const ama_kernel_kind_t *kind);
 /* Has the action packages of the kind's language? */
 bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start);
 /* What the installation of this kind is told of the action's packages, as a line of JSON; owned. */

@@ -93,14 +93,14 @@ void ama_session_spark_properties (const ama_plan_environment_t *env, const char
     ama_str_puts (out, "}\n");
 }
 
-static void take_extra (const ama_plan_environment_t *env, ama_session_files_t *files)
+void ama_session_add_variables (const ama_plan_environment_t *env, bool secrets, ama_env_t *out)
 {
     for (size_t i = 0; i < env->n_spark_env; i++) {
         const ama_plan_setting_t *setting = &env->spark_env[i];
         char *text = ama_folder_text (setting->value);
 
-        if (setting->key[0] && !strchr (setting->key, '='))
-            ama_env_set (&files->extra, setting->key, text);
+        if (setting->key[0] && !strchr (setting->key, '=') && (secrets || !ama_secret_refs_in (setting, 1)))
+            ama_env_set (out, setting->key, text);
         free (text);
     }
 }
@@ -141,7 +141,7 @@ static void take_given (const ama_attempt_session_open_t *open, const ama_attemp
     ama_secret_list_fill (secrets, env->spark, env->n_spark);
     ama_secret_list_fill (secrets, env->spark_env, env->n_spark_env);
     given.environment = *env;
-    take_extra (env, files);
+    ama_session_add_variables (env, true, &files->extra);
     ama_env_add_run (&files->extra, &given, files->env_json);
     files->spark_secrets = secret_properties (&open->environment, env);
     ama_secret_wipe (env->configuration, env->n_configuration);
