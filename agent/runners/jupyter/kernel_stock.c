@@ -268,13 +268,6 @@ static char *message_of (const kernel_work_t *work, const json_t *reply)
     return message;
 }
 
-/* Its author expects it. */
-static bool may_fail (const kernel_work_t *work)
-{
-    return json_is_true (json_object_get (statement (work, work->script.next), "may-fail"))
-           && !work->script.attempt->cancelled;
-}
-
 /* Why it failed, with the places of the user's code. Returns owned. */
 static json_t *error_of (const kernel_work_t *work, const json_t *reply, const char *text)
 {
@@ -298,7 +291,7 @@ static json_t *as_ours (const kernel_work_t *work, const json_t *reply)
     json_t *json;
     int code;
 
-    if (ama_script_is_ok (reply) || may_fail (work)) {
+    if (ama_script_is_ok (reply) || ama_notebook_may_fail (&work->script)) {
         free (text);
         return json_pack ("{s:s}", "status", "ok");
     }

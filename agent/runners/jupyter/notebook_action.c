@@ -44,6 +44,12 @@ json_t *ama_notebook_split (const ama_notebook_t *notebook, const char *file)
     return json_pack ("{s:s, s:o}", "status", "ok", "statements", ama_notebook_statements (notebook, file));
 }
 
+bool ama_notebook_may_fail (const ama_script_t *script)
+{
+    return json_is_true (json_object_get (json_array_get (script->statements, script->next), "may-fail"))
+           && !script->attempt->cancelled;
+}
+
 /* ---- the executed notebook ---- */
 
 /* The folder is the action's, so what is there by this name may be anything: it is replaced. */

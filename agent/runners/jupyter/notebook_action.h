@@ -12,6 +12,9 @@ int ama_notebook_open (const ama_script_t *script, const ama_plan_kernel_t *plan
 /* The answer to ama_split_request that its cells are. Returns owned. */
 json_t *ama_notebook_split (const ama_notebook_t *notebook, const char *file);
 
+/* The cell under way is one that its author expects to fail, and nobody has cancelled it. */
+bool ama_notebook_may_fail (const ama_script_t *script);
+
 /* Nothing more comes: it is written into the attempt's folder, and told. */
 void ama_notebook_keep (const ama_script_t *script, ama_notebook_t *notebook);
 

@@ -40,19 +40,13 @@ static bool is_its (const work_t *work, const ama_jupyter_message_t *message)
     return work->script.executing && strcmp (message->parent, id) == 0;
 }
 
-/* Its author expects it to fail. */
-static bool may_fail (const work_t *work)
-{
-    return json_is_true (json_object_get (cell_of (work), "may-fail")) && !work->script.attempt->cancelled;
-}
-
 static void end_cell (work_t *work, const ama_jupyter_message_t *message)
 {
     ama_jupyter_message_t well = *message;
     json_t *ok = NULL;
 
     ama_notebook_end (work->notebook, json_integer_value (json_object_get (message->content, "execution_count")));
-    if (may_fail (work) && !ama_script_is_ok (message->content)) {
+    if (ama_notebook_may_fail (&work->script) && !ama_script_is_ok (message->content)) {
         ok = json_pack ("{s:s}", "status", "ok");
         well.content = ok;
     }
