@@ -67,7 +67,7 @@ public final class Main {
     public static void main(String[] args) {
         SparkSession spark = SparkSession.builder().getOrCreate();
         String at = System.getenv("AMA_OUTPUT_ROOT") + "/numbers";
-        spark.range(42).write().parquet(at);
+        spark.range(42).write().mode("overwrite").parquet(at);
         System.out.println("numbers " + spark.read().parquet(at).count());
         spark.stop();
     }
@@ -155,8 +155,12 @@ class Roots(RootsHouse):
 
     def test_a_jar_and_no_network(self):
         """What was resolved once is there; the properties of a program are those of a session."""
+        self.env["XDG_CACHE_HOME"] = str(self.cache_of_spark_alone())
         program = compiled(self.folder / "app", PROGRAM, spark_jars())
         repo = self.stored([jar(file="app.jar")], {"app.jar": program}, {"outputRootPath": "s3a://lake/out"})
+        self.follow(repo, exit=0)
+        self.daemons[-1].terminate()
+        self.daemons[-1].wait(30)
         self.env["JAVA_TOOL_OPTIONS"] = f"-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort={free_port()}"
         events = self.follow(repo, exit=0)
         self.assertEqual(events.lines(stream="stdout"), ["numbers 42"])
