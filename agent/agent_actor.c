@@ -393,6 +393,7 @@ static void copy_conf (ama_agent_conf_t *to, const ama_agent_conf_t *from)
     to->output_quota = from->output_quota ? from->output_quota : 1u << 30;
     to->grace_ms = from->grace_ms ? from->grace_ms : 2000;
     to->stall_ms = from->stall_ms ? from->stall_ms : 300000;
+    to->ahead_ms = from->ahead_ms ? from->ahead_ms : 300000;
 }
 
 static void random_hex (char *out, size_t size)

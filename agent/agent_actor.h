@@ -53,6 +53,7 @@ typedef struct {
     int64_t grace_ms;      /* between SIGTERM and SIGKILL of a cancelled attempt; 0: 2000 */
     int64_t
         stall_ms; /* a child may be blocked so long because nobody takes its output; then output is dropped; 0: 5 min */
+    int64_t ahead_ms; /* a kernel that was started ahead waits so long for its action; 0: 5 min */
 } ama_agent_conf_t;
 
 /* Where amad's state is, or that of an agent by itself. */

@@ -487,6 +487,7 @@ ama_attempt_t *ama_attempt_make_ahead (ama_agent_t *agent, const ama_attempt_sta
     if (ama_folder_make (agent->conf.dir, start, soon, &attempt->folder, &err) == 0
         && runner->prepare (attempt, start, &err) == 0)
         return attempt;
+    ama_folder_remove (&attempt->folder); /* when its time comes, it is made again */
     ama_attempt_free (attempt);
     return NULL;
 }
@@ -508,7 +509,7 @@ ama_attempt_t *ama_attempt_make_again (ama_agent_t *agent, const ama_attempt_sta
 
 void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, const ama_runner_t *runner)
 {
-    ama_attempt_t *attempt = ama_ahead_take (agent, start);
+    ama_attempt_t *attempt = ama_ahead_take (agent, start, runner);
     ama_attempt_status_t running = {
         .attempt = start->attempt,
         .run = start->run,
@@ -535,7 +536,7 @@ void ama_attempt_begin (ama_agent_t *agent, const ama_attempt_start_t *start, co
     HASH_ADD (hh, agent->attempts, id, sizeof attempt->id, attempt);
     if (ready) {
         ama_attempt_record (attempt, start, true);
-        runner->go (attempt);
+        runner->go (attempt, start);
     }
     else {
         rc = ama_folder_make (agent->conf.dir, start, true, &attempt->folder, &err);

@@ -19,9 +19,10 @@ typedef struct ama_runner {
     /* 0: it runs and will call ama_attempt_end, later. Negative and err: it could not be started (AMA_E_UNREACHABLE: its session is gone; AMA_E_SYNTAX).
      * start is borrowed for the call. */
     int (*start) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
-    /* As start, but it waits for go; in between it may die, or be cancelled by force: ama_ahead_ended is then called, also from inside cancel. May be NULL. */
+    /* As start, but it waits for go; in between it may die, or be cancelled by force: ama_ahead_ended is then called, also from inside cancel. It may also find out late that
+     * it can not be started: ama_ahead_failed, and then that. May be NULL. */
     int (*prepare) (ama_attempt_t *attempt, const ama_attempt_start_t *start, ama_err_t *err);
-    void (*go) (ama_attempt_t *attempt);
+    void (*go) (ama_attempt_t *attempt, const ama_attempt_start_t *start);
     /* Asked to end: soon, or at once if force. May be called again with force. */
     void (*cancel) (ama_attempt_t *attempt, bool force);
     /* Stops producing output, if it can. May be NULL. */

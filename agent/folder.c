@@ -470,8 +470,11 @@ int ama_folder_make (const char *dir, const ama_attempt_start_t *start, bool spa
 
 void ama_folder_remove (const ama_folder_t *folder)
 {
-    char *action = ama_strdup (folder->path);
+    char *action;
 
+    if (!folder->path)
+        return;
+    action = ama_strdup (folder->path);
     for (size_t i = 0; i < ARRAY_SIZE (documents); i++) {
         char *path = join (folder->path, documents[i]);
         (void) unlink (path);

@@ -29,7 +29,7 @@ void ama_folder_done (ama_folder_t *folder);
  * made, or told, when it is needed. */
 void ama_folder_prepare (const char *dir);
 
-/* The folder of an attempt that never began. */
+/* The folder of an attempt that never began; nothing if it was not made. */
 void ama_folder_remove (const ama_folder_t *folder);
 
 /* <dir>/runs/<run>, made if absent. Returns owned in *ret_path. */

@@ -41,6 +41,8 @@ const char *ama_session_note (const ama_session_t *session);
 const char *ama_session_key (const ama_session_t *session);
 /* The JVM does not obey: it is killed, and the session is lost for this reason. */
 void ama_session_kill (ama_session_t *session, const char *reason);
+/* Where its Spark is. */
+const char *ama_session_spark_home (const ama_session_t *session);
 /* Its own folder, where the JVM has its temporary files, in tmp/. */
 const char *ama_session_folder (const ama_session_t *session);
 

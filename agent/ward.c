@@ -337,22 +337,33 @@ void ward_on_process_end (int fd, short revents, void *arg)
 
 /* ---- start ---- */
 
-/* The read end of a pipe that holds all of it, or -1. */
-static int filled_pipe (const void *bytes, size_t size)
+/* With all of it, beside what it may hold already. */
+static bool fill_pipe (int fd, size_t held, const void *bytes, size_t size)
+{
+    size_t room = held + size;
+
+    return (room <= PIPE_ROOM || fcntl (fd, F_SETPIPE_SZ, (int) (room < INT_MAX ? room : INT_MAX)) >= 0)
+           && fcntl (fd, F_SETFL, O_NONBLOCK) == 0 && write (fd, bytes, size) == (ssize_t) size;
+}
+
+/* Its read end; the other end is kept if the child waits for more. -1 and errno. */
+static int input_pipe (ama_ward_t *ward, const ama_ward_spec_t *spec)
 {
     int ends[2];
-    bool fits;
 
     if (pipe2 (ends, O_CLOEXEC) < 0)
         return -1;
-    fits = size <= PIPE_ROOM || fcntl (ends[1], F_SETPIPE_SZ, (int) (size < INT_MAX ? size : INT_MAX)) >= 0;
-    fits = fits && fcntl (ends[1], F_SETFL, O_NONBLOCK) == 0 && write (ends[1], bytes, size) == (ssize_t) size;
-    (void) close (ends[1]);
-    if (fits)
-        return ends[0];
-    (void) close (ends[0]);
-    errno = E2BIG;
-    return -1;
+    if (spec->input && !fill_pipe (ends[1], 0, spec->input, spec->input_size)) {
+        (void) close (ends[0]);
+        (void) close (ends[1]);
+        errno = E2BIG;
+        return -1;
+    }
+    if (spec->gated)
+        ward->input = ends[1];
+    else
+        (void) close (ends[1]);
+    return ends[0];
 }
 
 static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, ama_err_t *err)
@@ -368,14 +379,7 @@ static int pipe_ends (ama_ward_t *ward, const ama_ward_spec_t *spec, int *fds, a
         fds[AMA_WARD_CHILD + i] = ward->channels[i].fd = ends[0];
         (void) fcntl (ends[0], F_SETFL, O_NONBLOCK);
     }
-    if (spec->input)
-        fds[0] = filled_pipe (spec->input, spec->input_size);
-    else if (!spec->gated)
-        fds[0] = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-    else if (pipe2 (ends, O_CLOEXEC) == 0) {
-        fds[0] = ends[0];
-        ward->input = ends[1];
-    }
+    fds[0] = spec->input || spec->gated ? input_pipe (ward, spec) : open ("/dev/null", O_RDONLY | O_CLOEXEC);
     return fds[0] < 0 || fds[AMA_WARD_CHILD - 1] < 0
                ? ama_err_set (err, AMA_E_IO, "no descriptor: %s", strerror (errno))
                : 0;
@@ -455,10 +459,13 @@ void ama_ward_listen (ama_ward_t *ward)
     finish (ward);
 }
 
-void ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size)
+int ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size, ama_err_t *err)
 {
-    (void) !write (ward->input, bytes, size); /* an empty pipe takes it */
+    /* one that has died does not read it, which its end will tell */
+    bool filled = fill_pipe (ward->input, PIPE_HELD, bytes, size) || errno == EPIPE;
+
     ward_close_fd (&ward->input);
+    return filled ? 0 : ama_err_set (err, AMA_E_LIMIT, "no pipe takes %zu bytes: %s", size, strerror (errno));
 }
 
 void ama_ward_kill (ama_ward_t *ward, bool force)

@@ -33,10 +33,10 @@ typedef struct {
     const char *const *env;
     const char *cwd;
     int pass;          /* what its descriptor 5 is; borrowed; -1: nothing */
-    bool gated;        /* its stdin stays open for ama_ward_let_go; else it is empty, */
-    const void *input; /* or this, all of it: at most what a pipe takes (1 MiB). NULL: empty */
+    const void *input; /* what its stdin begins with: at most what a pipe takes (1 MiB). NULL: nothing */
     size_t input_size;
-    int64_t grace_ms;             /* between SIGTERM and SIGKILL */
+    bool gated;       /* its stdin then waits for ama_ward_let_go, and input is 4 KiB at most; else that is all */
+    int64_t grace_ms; /* between SIGTERM and SIGKILL */
     ama_confine_handed_t confine; /* its descriptors are borrowed until on_started */
 } ama_ward_spec_t;
 
@@ -59,7 +59,8 @@ void ama_ward_listen (ama_ward_t *ward);
 void ama_ward_lease (ama_ward_t *ward, int64_t lease_ms, bool now); /* now: this is such a sign */
 /* Its lease is over, as far as is known here: its guard ends it about now. */
 bool ama_ward_expired (const ama_ward_t *ward);
-void ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size);
+/* The end of the stdin of one that is gated, called once. 0, or AMA_E_LIMIT: more than a pipe takes. */
+int ama_ward_let_go (ama_ward_t *ward, const char *bytes, size_t size, ama_err_t *err);
 void ama_ward_kill (ama_ward_t *ward, bool force);
 /* To it and what it has started, as a terminal does. It goes on unless it does not want to. */
 void ama_ward_interrupt (ama_ward_t *ward);

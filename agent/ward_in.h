@@ -16,6 +16,7 @@ enum {
     DRAIN_READS = 16,
     READ_BYTES = 64 << 10,
     PIPE_ROOM = 64 << 10, /* that a pipe has unasked */
+    PIPE_HELD = 8 << 10,  /* of what a gated program finds at first */
     LAST_WAIT_MS = 1000
 };
 

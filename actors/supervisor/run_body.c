@@ -277,8 +277,42 @@ static ama_plan_dependencies_t *packages_of (const ama_run_core_t *run, const am
     return list;
 }
 
+/* What comes next without a choice, if its kernel takes a while to start and it may be at the same agent: in the same session, or in none. */
+static size_t next_kernel (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t kernel[1])
+{
+    static const char *const runners[] = { "pandas", "pyspark", "python" };
+    const run_action_t *before = &run->actions[index], *action;
+    const ama_plan_action_t *planned;
+
+    if (before->n_next != 1)
+        return 0;
+    action = &run->actions[run->next[before->first_next]];
+    planned = &run->plan->actions[action - run->actions];
+    if (action->waiting != 1 || action->n_attempts || (action->spark && !before->spark))
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE (runners); i++) {
+        if (strcmp (planned->runner, runners[i]) != 0)
+            continue;
+        kernel[0] = next_of (planned, 1);
+        kernel[0].runner = planned->runner;
+        kernel[0].has_session = action->spark;
+        kernel[0].session = action->spark ? before->session : (ama_id_t){ 0 };
+        kernel[0].packages = packages_of (run, planned, &kernel[0].n_packages);
+        kernel[0].python_lock = planned->python_lock;
+        return 1;
+    }
+    return 0;
+}
+
+void ama_run_core_start_request_done (ama_attempt_start_t *body)
+{
+    free (body->packages);
+    if (body->n_kernels)
+        free (body->kernels[0].packages);
+}
+
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
-                                 ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
+                                 ama_run_next_room_t *room)
 {
     const run_action_t *action = to_begin (run, attempt);
     const ama_plan_action_t *planned;
@@ -317,8 +351,10 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .lease_ms = run->plan->lease_ms,
         .cpus = action->cpus,
         .memory = action->memory,
-        .next = next,
-        .n_next = action->spark ? 0 : next_shells (run, index, next),
+        .next = room->next,
+        .n_next = action->spark ? 0 : next_shells (run, index, room->next),
+        .kernels = room->kernel,
+        .n_kernels = next_kernel (run, index, room->kernel),
         .python_lock = planned->python_lock,
     };
     ret_body->packages = packages_of (run, planned, &ret_body->n_packages);

@@ -179,7 +179,7 @@ static void send_ask (sup_ask_t *ask)
     ama_fetch_request_t fetch;
     ama_plan_request_t plan;
     ama_attempt_start_t start;
-    ama_attempt_next_t next[AMA_RUN_NEXT_MAX];
+    ama_run_next_room_t room;
     ama_attempt_session_open_t open;
 
     switch (ask->effect.kind) {
@@ -198,9 +198,9 @@ static void send_ask (sup_ask_t *ask)
         ask_lease (ask);
         break;
     case AMA_RUN_START:
-        if (ama_run_core_start_request (core, ask->effect.id, &start, next)) {
+        if (ama_run_core_start_request (core, ask->effect.id, &start, &room)) {
             ask_with (ask, ask->agent, AMA_MSG_ATTEMPT_START, &start, START_AGAIN_MS);
-            free (start.packages);
+            ama_run_core_start_request_done (&start);
         }
         else
             ask_destroy (ask);

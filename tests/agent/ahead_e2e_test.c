@@ -1,4 +1,4 @@
-/* ahead_e2e_test.c - bash that is started before its action's time: it waits, goes when it is asked to, and leaves nothing when it is not */
+/* ahead_e2e_test.c - bash and kernels that are started before their action's time: they wait, go when they are asked to, and leave nothing when they are not */
 #include "tests/agent/harness.h"
 
 #include "actors/base/ama_str.h"
@@ -17,8 +17,18 @@ static char action[64], variable[96]; /* of the action that follows; no other te
 
 static int setup (void **state)
 {
+    static char runners[512], cache[512];
+    const char *source = getenv ("AMA_SOURCE_DIR"), *xdg = getenv ("XDG_CACHE_HOME");
+
     (void) state;
-    harness = harness_new (&(harness_conf_t){ .grace_ms = 300, .output_quota = 3u << 20 });
+    (void) snprintf (runners, sizeof runners, "%s/agent/runners", source);
+    (void) snprintf (cache, sizeof cache, "%s%s/amaterasu", xdg ? xdg : source, xdg ? "" : "/.cache");
+    harness = harness_new (&(harness_conf_t){ .grace_ms = 300,
+                                              .output_quota = 3u << 20,
+                                              .guard = true,
+                                              .runners_dir = runners,
+                                              .cache_dir = cache,
+                                              .ahead_ms = 4000 });
     (void) snprintf (action, sizeof action, "ahead-%d", (int) getpid ());
     (void) snprintf (variable, sizeof variable, "AMA_ACTION=%s", action);
     return 0;
@@ -51,11 +61,12 @@ static char *folder_of_next (ama_id_t run)
     return path_of (run, action);
 }
 
-/* Starts an action that another follows. It ends when it is let go. */
-static ama_id_t start_first (const char *script, ama_id_t *ret_run)
+/* Starts an action that another follows, of this runner. It ends when it is let go. */
+static ama_id_t start_before (const char *runner, const char *script, ama_id_t *ret_run)
 {
     static unsigned number; /* a file of its own: bash of another one may be about to read */
     ama_attempt_start_t *start;
+    ama_attempt_next_t *next;
     ama_str_t text = { 0 };
     char file[32];
 
@@ -65,11 +76,18 @@ static ama_id_t start_first (const char *script, ama_id_t *ret_run)
     ama_str_done (&text);
     start = harness_prepare (harness, "shell", file);
     set (&start->action, "first");
-    start->next = ama_calloc (1, sizeof *start->next);
-    start->n_next = 1;
-    start->next[0] = (ama_attempt_next_t){ .action = ama_strdup (action), .no = 1, .file = ama_strdup ("second.sh") };
+    next = ama_calloc (1, sizeof *next);
+    *next = (ama_attempt_next_t){ .action = ama_strdup (action), .no = 1, .runner = ama_strdup (runner) };
+    next->file = ama_strdup (runner[0] ? "second.py" : "second.sh");
+    *(runner[0] ? &start->kernels : &start->next) = next;
+    *(runner[0] ? &start->n_kernels : &start->n_next) = 1;
     *ret_run = start->run;
     return harness_start (harness, start);
+}
+
+static ama_id_t start_first (const char *script, ama_id_t *ret_run)
+{
+    return start_before ("", script, ret_run);
 }
 
 static void let_go (ama_id_t run)
@@ -227,12 +245,76 @@ static void announced_and_never_started (void **state)
     free (start);
 }
 
+static ama_id_t start_second_of (ama_id_t run, const char *runner, ama_id_t session)
+{
+    ama_attempt_start_t *start = harness_prepare (harness, runner, "second.py");
+
+    start->run = run;
+    start->session = session;
+    set (&start->action, action);
+    return harness_start (harness, start);
+}
+
+/* A process that becomes another program is not counted for a moment, so its folder tells. */
+static void wait_until_dropped (ama_id_t run)
+{
+    char *folder = folder_of_next (run);
+
+    for (int i = 0; i < 3000 && access (folder, F_OK) == 0; i++)
+        (void) usleep (10000);
+    free (folder);
+    assert_nothing_left (run);
+}
+
+/* It takes memory: it does not wait for ever, and then its action has one of its own. */
+static void a_kernel_waits_only_so_long (void **state)
+{
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.py", "print('lives')\n");
+    first = start_before ("python", ":", &run);
+    harness_wait_count (variable, 1);
+    wait_until_dropped (run);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    assert_written (start_second_of (run, "python", (ama_id_t){ 0 }), "lives\n");
+    harness_wait_count (variable, 0);
+}
+
+/* Made for another runner, it is not taken; nor is one made whose session is not here. */
+static void a_kernel_of_another_kind (void **state)
+{
+    const ama_attempt_status_t *end;
+    ama_id_t run, first;
+
+    (void) state;
+    harness_file (harness, "second.py", "print('lives')\n");
+    first = start_before ("python", ":", &run);
+    harness_wait_count (variable, 1);
+    end = harness_end (harness, start_second_of (run, "pyspark", (ama_id_t){ { 7 } }));
+    assert_string_equal (end->cause, "session-lost");
+    harness_wait_count (variable, 0);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    first = start_before ("pyspark", ":", &run);
+    (void) harness_event (harness, first, AMA_EVENT_TYPE_STATEMENT_STARTED, NULL);
+    let_go (run);
+    assert_int_equal (harness_end (harness, first)->state, AMA_ATTEMPT_STATE_SUCCEEDED);
+    assert_nothing_left (run);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (goes_when_asked),           cmocka_unit_test (ends_if_not_needed),
-        cmocka_unit_test (another_file_is_asked_for), cmocka_unit_test (asked_for_after_all),
-        cmocka_unit_test (announced_and_started),     cmocka_unit_test (announced_and_never_started),
+        cmocka_unit_test (goes_when_asked),
+        cmocka_unit_test (ends_if_not_needed),
+        cmocka_unit_test (another_file_is_asked_for),
+        cmocka_unit_test (asked_for_after_all),
+        cmocka_unit_test (announced_and_started),
+        cmocka_unit_test (announced_and_never_started),
+        cmocka_unit_test (a_kernel_waits_only_so_long),
+        cmocka_unit_test (a_kernel_of_another_kind),
     };
     return cmocka_run_group_tests (tests, setup, teardown);
 }

@@ -319,6 +319,7 @@ static void start_thread (harness_t *harness)
         .output_quota = harness->conf.output_quota,
         .grace_ms = harness->conf.grace_ms,
         .stall_ms = harness->conf.stall_ms,
+        .ahead_ms = harness->conf.ahead_ms,
     };
     ama_err_t err = { 0 };
 

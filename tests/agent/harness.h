@@ -25,6 +25,7 @@ typedef struct {
     uint64_t output_quota;
     int64_t grace_ms;
     int64_t stall_ms;
+    int64_t ahead_ms;
 } harness_conf_t;
 
 harness_t *harness_new (const harness_conf_t *conf);

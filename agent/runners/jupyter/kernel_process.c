@@ -7,6 +7,7 @@
  */
 #include "agent/runners/jupyter/kernel_work.h"
 
+#include "agent/ahead.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/secret_start.h"
 
@@ -80,6 +81,10 @@ static void on_child_end (const ama_child_end_t *how, int trouble, bool lease_ov
 
     work->running = false;
     ama_timer_cancel (work->timer);
+    if (work->waits) {
+        ama_ahead_ended (work->script.attempt);
+        return;
+    }
     if (work->stock && work->script.step != AMA_SCRIPT_CLOSING && !trouble && !lease_over) {
         work->how = *how;
         work->draining = true;
@@ -128,6 +133,27 @@ static void set_variables (kernel_work_t *work, const char *said)
     ama_strv_free (env);
 }
 
+static void listen (kernel_work_t *work)
+{
+    ama_timer_after (work->timer, START_MS);
+    ama_ward_listen (work->script.attempt->ward);
+}
+
+void kernel_let_go (kernel_work_t *work)
+{
+    ama_err_t err = { 0 };
+
+    work->waits = false;
+    if (!work->running) /* it is still being installed */
+        return;
+    if (ama_ward_let_go (work->script.attempt->ward, work->order, strlen (work->order), &err) < 0) {
+        kernel_failed (work, "start", err.text);
+        kernel_kill (work);
+    }
+    listen (work);
+    forget_order (work);
+}
+
 static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->script.attempt;
@@ -139,17 +165,23 @@ static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
                              .env = (const char *const *) work->env.items,
                              .cwd = attempt->folder.path,
                              .pass = -1,
-                             .input = work->order,
-                             .input_size = work->order ? strlen (work->order) : 0,
+                             .gated = work->waits,
                              .grace_ms = agent->conf.grace_ms };
+    ama_str_t input = { 0 };
 
+    if (work->order)
+        ama_str_printf (&input, "%s\n%s", work->hint, work->waits ? "" : work->order);
+    spec.input = input.data;
+    spec.input_size = input.size;
     if (ama_confine_hand (work->confine, &spec.confine, err) == 0)
         attempt->ward = ama_ward_start (agent->wards, &spec, &port, err);
+    sodium_memzero (input.data, input.size);
+    ama_str_done (&input);
     if (!attempt->ward)
         return err->code;
     work->running = true;
-    ama_timer_after (work->timer, START_MS);
-    ama_ward_listen (attempt->ward);
+    if (!work->waits)
+        listen (work);
     return 0;
 }
 
@@ -169,7 +201,10 @@ static int follow (kernel_work_t *work, ama_err_t *err)
 
 static void on_told (const char *line, void *arg)
 {
-    ama_attempt_progress (((kernel_work_t *) arg)->script.attempt, 0, 0, 0, line);
+    const kernel_work_t *work = arg;
+
+    if (!work->waits)
+        ama_attempt_progress (work->script.attempt, 0, 0, 0, line);
 }
 
 static void on_installed (const char *said, const char *trouble, void *arg)
@@ -180,7 +215,8 @@ static void on_installed (const char *said, const char *trouble, void *arg)
     int rc = 0;
 
     work->install = NULL;
-    if (trouble || work->script.attempt->cancelled || work->script.step == AMA_SCRIPT_CLOSING) {
+    if (trouble || work->asked == KILLED || work->script.attempt->cancelled
+        || work->script.step == AMA_SCRIPT_CLOSING) {
         kernel_failed (work, trouble ? "install" : "cancelled", trouble ? trouble : "");
         return;
     }
@@ -208,7 +244,8 @@ static void on_installed (const char *said, const char *trouble, void *arg)
         kernel_failed (work, "start", err.text);
         kernel_kill (work);
     }
-    forget_order (work);
+    if (!work->waits)
+        forget_order (work);
     ama_strv_free (refused);
     ama_strv_free (exec);
     ama_strv_free (path);
@@ -244,8 +281,12 @@ static void take_place (kernel_work_t *work)
 
 static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
 {
+    json_t *hint = json_pack ("{s:s}", "spark_home", kernel_scope_spark_home (work));
+
     (void) json_object_set_new (order, "connection", ama_jupyter_connection (&work->place, work->key));
     work->order = json_dumps (order, JSON_COMPACT);
+    work->hint = json_dumps (hint, JSON_COMPACT);
+    json_decref (hint);
     if (!work->order || strlen (work->order) > ORDER_MAX)
         return ama_err_set (err, AMA_E_LIMIT, "the environment of the action is too long for its kernel");
     return 0;
@@ -319,5 +360,6 @@ void kernel_done (kernel_work_t *work)
         ama_sockets_remove (work->sockets);
     free (work->sockets);
     free (work->prefix);
+    free (work->hint);
     free (work->packages);
 }

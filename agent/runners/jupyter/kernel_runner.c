@@ -7,6 +7,7 @@
  * A cancel interrupts the statement; if that goes on after the grace, because it does not want to end or because the kernel hangs, the kernel is killed. Before the
  * first statement it is killed at once. A kernel that dies is the end of its attempt, and what it has said by then is told.
  */
+#include "agent/ahead.h"
 #include "agent/outcome.h"
 #include "agent/runners/jupyter/kernel_work.h"
 
@@ -94,7 +95,19 @@ void kernel_settle (kernel_work_t *work)
 
 static void on_soon (void *arg)
 {
-    ama_script_end (&((kernel_work_t *) arg)->script);
+    kernel_work_t *work = arg;
+
+    if (work->waits)
+        ama_ahead_ended (work->script.attempt);
+    else
+        ama_script_end (&work->script);
+}
+
+void kernel_ahead_failed (kernel_work_t *work)
+{
+    ama_ahead_failed (work->script.attempt);
+    if (!work->running)
+        ama_timer_after (work->soon, 0);
 }
 
 /* It has not begun, or not ended, in its time. */
@@ -178,6 +191,10 @@ void kernel_failed (kernel_work_t *work, const char *error, const char *message)
     bool stopped = work->script.attempt->cancelled,
          missing = strcmp (error, "install") == 0 || strcmp (error, "resolution") == 0;
 
+    if (work->waits) { /* its own time will tell why */
+        kernel_ahead_failed (work);
+        return;
+    }
     ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
                                                       .cause = missing ? "dependency" : "error",
                                                       .exit = -1,
@@ -258,6 +275,8 @@ static void cancel (ama_attempt_t *attempt, bool force)
 {
     kernel_work_t *work = attempt->work;
 
+    if (work->waits)
+        kernel_kill (work);
     if (work->install)
         ama_install_kill (work->install);
     else if (!work->running || work->asked == KILLED)
@@ -279,7 +298,7 @@ static void cancel (ama_attempt_t *attempt, bool force)
 
 /* ---- the runner ---- */
 
-static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
 {
     static const ama_script_host_t host = {
         .lost = "killed", .send = send, .ready = ready, .calm = calm, .settle = settle
@@ -291,6 +310,7 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     int rc;
 
     attempt->work = work;
+    work->waits = waits;
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
     work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
@@ -311,9 +331,40 @@ static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, am
     if (!order)
         return ama_err_set (err, AMA_E_INVALID, "no order can be made");
     rc = kernel_start (work, message, order, err);
-    if (rc == 0)
+    if (waits)
+        kernel_scope_done (work); /* joined again when it goes: much may happen by then */
+    else if (rc == 0)
         kernel_scope_ask (work);
     return rc;
+}
+
+static int start (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    return begin (attempt, message, false, err);
+}
+
+static int prepare (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+{
+    return begin (attempt, message, true, err);
+}
+
+static void go (ama_attempt_t *attempt, const ama_attempt_start_t *message)
+{
+    kernel_work_t *work = attempt->work;
+    ama_err_t err = { 0 };
+
+    kernel_let_go (work);
+    if (!work->kind->session)
+        return;
+    if (kernel_scope_join (work, message, &err) == 0)
+        kernel_scope_ask (work);
+    else
+        ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
+                                                          .cause = "session-lost",
+                                                          .exit = -1,
+                                                          .error = "session-lost",
+                                                          .message = err.text,
+                                                          .file = attempt->file });
 }
 
 static void pause_output (ama_attempt_t *attempt, bool pause)
@@ -340,16 +391,18 @@ static void done (ama_attempt_t *attempt)
     attempt->work = NULL;
 }
 
-#define RUNNER(NAME)                                                                                                   \
+#define RUNNER(NAME, ...)                                                                                              \
     {                                                                                                                  \
         .name = (NAME), .start = start, .cancel = cancel, .pause = pause_output, .done = done,                         \
-        .session_back = kernel_scope_back, .session_lost = kernel_scope_lost                                           \
+        .session_back = kernel_scope_back, .session_lost = kernel_scope_lost __VA_OPT__ (, ) __VA_ARGS__               \
     }
+/* Ours, which wait for their order. */
+#define OURS(NAME) RUNNER (NAME, .prepare = prepare, .go = go)
 
 static const ama_kernel_kind_t kinds[] = {
-    { RUNNER ("python"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
-    { RUNNER ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
-    { RUNNER ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false, NULL },
+    { OURS ("python"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
+    { OURS ("pandas"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },
+    { OURS ("pyspark"), "python", AMA_SCRIPT_MAX, true, false, false, NULL },
     { RUNNER ("pyspark"), "python", AMA_NOTEBOOK_MAX, true, true, true, NULL },
     { RUNNER ("kernel"), "python", AMA_SCRIPT_MAX, false, true, false, NULL },
     { RUNNER ("notebook"), "python", AMA_NOTEBOOK_MAX, false, true, true, NULL },

@@ -60,6 +60,11 @@ void kernel_scope_confine (kernel_work_t *work)
     ama_str_done (&tmp);
 }
 
+const char *kernel_scope_spark_home (const kernel_work_t *work)
+{
+    return work->scope ? ama_session_spark_home (work->scope->session) : "";
+}
+
 bool kernel_scope_is_ready (const kernel_work_t *work)
 {
     return !work->scope || work->scope->attached;

@@ -15,10 +15,12 @@ typedef struct kernel_work {
     const ama_kernel_kind_t *kind;
     ama_timer_t *soon; /* all is closed */
     bool over;
+    bool waits; /* it was started ahead, and is not let go yet (agent/ahead.h) */
     /* the process */
     ama_install_t *install;
     char *packages; /* what the installation is told of them */
     ama_env_t env;  /* until it runs, as the next two */
+    char *hint;     /* what it may load before it has its order */
     char *order;
     ama_confine_t *confine;
     char *sockets, *prefix;
@@ -41,6 +43,8 @@ typedef struct kernel_work {
 
 /* The kernel answers: what it is to be asked first. */
 void kernel_bound (kernel_work_t *work);
+/* It will not begin: it was started ahead, and its installation or its process could not be. */
+void kernel_ahead_failed (kernel_work_t *work);
 /* The process has ended. */
 void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over);
 /* It could not be started. */
@@ -55,6 +59,8 @@ void kernel_settle (kernel_work_t *work);
 
 /* Takes a place in the attempt's session. 0 or AMA_E_UNREACHABLE. */
 int kernel_scope_join (kernel_work_t *work, const ama_attempt_start_t *start, ama_err_t *err);
+/* The session's Spark; "" without one. */
+const char *kernel_scope_spark_home (const kernel_work_t *work);
 /* What the session's JVM and the kernel pass one another by files. */
 void kernel_scope_confine (kernel_work_t *work);
 /* What has no answer is asked for, if it can be now. */
@@ -129,6 +135,8 @@ void kernel_stock_done (kernel_work_t *work);
 
 /* Begins with what the kernel needs; kernel_bound or kernel_failed follows. order: what it finds on its standard input, but for its connection; stolen. */
 int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t *order, ama_err_t *err);
+/* One that waits gets its order. */
+void kernel_let_go (kernel_work_t *work);
 void kernel_kill (kernel_work_t *work);
 void kernel_done (kernel_work_t *work);
 

@@ -525,9 +525,10 @@ static int prepare (ama_attempt_t *attempt, const ama_attempt_start_t *message, 
     return begin (attempt, message, true, err);
 }
 
-static void go (ama_attempt_t *attempt)
+static void go (ama_attempt_t *attempt, const ama_attempt_start_t *message)
 {
-    ama_ward_let_go (attempt->ward, "\n", 1);
+    (void) message;
+    (void) ama_ward_let_go (attempt->ward, "\n", 1, NULL); /* any pipe takes that */
     ama_attempt_note (attempt, AMA_TAPE_GONE, NULL, 0);
     ama_ward_listen (attempt->ward);
 }

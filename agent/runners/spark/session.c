@@ -388,6 +388,11 @@ char *ama_session_prefix (ama_session_t *session, ama_id_t attempt)
     return ama_session_files_prefix (&session->files, ama_id_text (attempt, id) + AMA_ID_TEXT - 1 - PREFIX);
 }
 
+const char *ama_session_spark_home (const ama_session_t *session)
+{
+    return session->files.spark_home ? session->files.spark_home : "";
+}
+
 const char *ama_session_folder (const ama_session_t *session)
 {
     return session->files.folder;

@@ -1,9 +1,29 @@
 """The run's own Spark session, which lives in the JVM of its Scala actions (agent/runners/spark, Peer.scala)."""
 import glob
+import importlib
 import os
 import sys
 import types
 import warnings
+
+
+def find_pyspark(home):
+    """Beside its jars if Spark came as a package, else in its archives."""
+    os.environ["SPARK_HOME"] = home
+    real = os.path.dirname(os.path.realpath(os.path.join(home, "jars")))
+    if os.path.exists(os.path.join(real, "__init__.py")):
+        places = [os.path.dirname(real)]
+    else:
+        places = [os.path.join(real, "python"), *glob.glob(os.path.join(real, "python/lib/py4j-*.zip"))]
+    if places[0] not in sys.path:
+        sys.path[1:1] = places
+
+
+def load(home):
+    """What an attached kernel needs of PySpark, before there is anything to be attached to."""
+    find_pyspark(home)
+    for name in ("pyspark.java_gateway", "pyspark.sql", "amaterasu.pyspark.runtime"):
+        importlib.import_module(name)
 
 
 class Attached:
@@ -11,7 +31,7 @@ class Attached:
 
     def __init__(self, given, order, env):
         home = given["spark_home"]
-        self._find_pyspark(home)
+        find_pyspark(home)
         from pyspark import java_gateway
         from pyspark import Row, SparkContext, SQLContext
         from pyspark.conf import SparkConf
@@ -33,16 +53,6 @@ class Attached:
         self.names = {"sc": self.sc, "spark": self.spark, "sqlContext": SQLContext(self.sc, self.spark), "ama_context": self.context,
                       "AmaContext": AmaContext, "Row": Row, "SparkContext": SparkContext, "SparkConf": SparkConf,
                       "SparkSession": SparkSession, "SQLContext": SQLContext}
-
-    @staticmethod
-    def _find_pyspark(home):
-        """Beside its jars if Spark came as a package, else in its archives."""
-        os.environ["SPARK_HOME"] = home
-        real = os.path.dirname(os.path.realpath(os.path.join(home, "jars")))
-        if os.path.exists(os.path.join(real, "__init__.py")):
-            sys.path.insert(1, os.path.dirname(real))
-        else:
-            sys.path[1:1] = [os.path.join(real, "python"), *glob.glob(os.path.join(real, "python/lib/py4j-*.zip"))]
 
     @staticmethod
     def _gateway(module, given):
