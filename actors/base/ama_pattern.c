@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORK_MAX = 10000, DEPTH_MAX = 64 };
+enum { WORK_MAX = 10000, OPTIONAL_MAX = 300, DEPTH_MAX = 64 };
 
 typedef unsigned long parts_t;
 
@@ -62,52 +62,87 @@ static const char *end_of_bracket (const char *at)
     return *at ? at : at - 1;
 }
 
-/* What it comes to when each + and {n} is written out. */
+/* What it comes to when each + and {n} is written out; of that, what may be left out, by which regcomp's time grows to the third power. */
+typedef struct {
+    parts_t all, optional;
+} size_of_t;
+
+static size_of_t sum_of (size_of_t a, size_of_t b)
+{
+    return (size_of_t){ a.all + b.all, a.optional + b.optional };
+}
+
+static size_of_t product_of (size_of_t a, parts_t factor)
+{
+    return (size_of_t){ times (a.all, factor), times (a.optional, factor) };
+}
+
+static bool is_little (size_of_t size)
+{
+    return size.all <= WORK_MAX && size.optional <= OPTIONAL_MAX;
+}
+
+/* Is one of the alternatives beside this bar empty? */
+static bool beside_nothing (const char *pattern, const char *bar)
+{
+    return bar == pattern || strchr ("(|", bar[-1]) || strchr (")|", bar[1]); /* the end is in the set, too */
+}
+
 static bool is_small (const char *pattern)
 {
-    parts_t sum[DEPTH_MAX + 1] = { 0 }, last = 0; /* of each open group so far; of what a repetition would repeat */
+    size_of_t sum[DEPTH_MAX + 1] = { 0 }, last = { 0 }; /* of each open group so far; of what a repetition would repeat */
+    const size_of_t one = { .all = 1 }, option = { .optional = 1 };
     size_t depth = 0;
 
-    for (const char *at = pattern; *at && sum[depth] <= WORK_MAX; at++) {
+    for (const char *at = pattern; *at && is_little (sum[depth]); at++) {
         parts_t factor = 1;
+        bool skips = false;
         switch (*at) {
         case '(':
             if (depth == DEPTH_MAX)
                 return false;
-            sum[++depth] = last = 0;
+            sum[++depth] = last = (size_of_t){ 0 };
             break;
         case ')':
-            last = depth ? sum[depth] + 1 : 1;
+            last = depth ? sum_of (sum[depth], one) : one;
             depth -= depth > 0;
-            sum[depth] += last;
+            sum[depth] = sum_of (sum[depth], last);
             break;
         case '+':
             factor = 2;
             break;
         case '{':
+            skips = at[1] == '0' || at[1] == ',';
             at++;
             factor = most_of (&at);
             break;
         case '|':
+            skips = beside_nothing (pattern, at);
+            break;
         case '*':
         case '?':
+            skips = true;
             break;
         default:
             if (*at == '[')
                 at = end_of_bracket (at);
             else if (*at == '\\' && at[1])
                 at++;
-            last = 1;
-            sum[depth]++;
+            last = one;
+            sum[depth] = sum_of (sum[depth], one);
+        }
+        if (skips) {
+            sum[depth] = sum_of (sum[depth], option);
+            last = sum_of (last, option);
         }
         if (factor > 1) {
-            sum[depth] += times (last, factor - 1);
-            last = times (last, factor);
+            sum[depth] = sum_of (sum[depth], product_of (last, factor - 1));
+            last = product_of (last, factor);
         }
         if (!*at)
             break;
     }
-    return sum[depth] <= WORK_MAX;
+    return is_little (sum[depth]);
 }
 
 bool ama_pattern_is_cheap (const char *pattern)
