@@ -143,7 +143,7 @@ int ama_deps_check_url (const char *url, bool *ret_central, ama_err_t *err)
     if (!https && !http)
         return ama_err_set (err, AMA_E_URL, "is no https address");
     for (const char *at = url; *at; at++)
-        if ((unsigned char) *at <= ' ' || *at == 0x7f || *at == '\\' || *at == '"' || *at == '<' || *at == '>')
+        if ((unsigned char) *at <= ' ' || *at == 0x7f || strchr ("\\\"<>^`{|}", *at)) /* RFC 3986, appendix A */
             return ama_err_set (err, AMA_E_URL, "holds a character that addresses do not have");
     authority = strcspn (host, "/?#");
     if (memchr (host, '@', authority))
