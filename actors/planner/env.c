@@ -101,11 +101,26 @@ static bool has_effect (const reader_t *self, const ama_yaml_t *key)
     return !self->action;
 }
 
+/* A key that would stand below a word that is one text, as master.x: it would be in that one's place. */
+static bool is_below_text (const char *key)
+{
+    size_t first = strcspn (key, ".");
+
+    for (size_t i = 0; key[first] && i < ARRAY_SIZE (fixed_keys); i++)
+        if (strlen (fixed_keys[i]) == first && strncmp (key, fixed_keys[i], first) == 0)
+            return true;
+    return false;
+}
+
 static void read_stranger (reader_t *self, const char *name, const ama_pair_t *pair)
 {
     const char *key = pair->key->text;
 
-    if (strcmp (name, "spark") != 0 && !ama_str_starts (name, "spark."))
+    if (is_below_text (key))
+        (void) ama_yaml_error (pair->key, AMA_E_INVALID, self->problems, "a key of its own, or one below configuration",
+                               "%.*s is one text, and %s would stand below it", (int) strcspn (key, "."), key,
+                               AMA_QUOTE (key));
+    else if (strcmp (name, "spark") != 0 && !ama_str_starts (name, "spark."))
         ama_settings_add (self->settings, key, pair->value, self->problems);
     else if (has_effect (self, pair->key))
         ama_env_spark_property (key, pair->value, self->settings, self->problems);
