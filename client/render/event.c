@@ -1,6 +1,7 @@
 /* event.c - JSON of a report item to fields. Called by the renderers; pure. */
 #include "client/render/event.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,17 @@ static const char *text_of (const json_t *object, const char *name)
 {
     const char *text = json_string_value (json_object_get (object, name));
     return text ? text : "";
+}
+
+/* A word of the contract's, which is shown as it is; "" if it is none. */
+static const char *word_of (const json_t *object, const char *name)
+{
+    const char *text = text_of (object, name);
+
+    for (const char *at = text; *at; at++)
+        if (!isgraph ((unsigned char) *at))
+            return "";
+    return text;
 }
 
 static int64_t number_of (const json_t *object, const char *name)
@@ -50,17 +62,24 @@ static void read_texts (const json_t *object, ama_event_t *event)
         const char *name;
         const char **field;
     } texts[] = {
-        { "run", &event->run },       { "job", &event->job },           { "env", &event->env },
-        { "repo", &event->repo },     { "commit", &event->commit },     { "ref", &event->ref },
-        { "phase", &event->phase },   { "status", &event->status },     { "state", &event->state },
-        { "detail", &event->detail }, { "cause", &event->cause },       { "action", &event->action },
-        { "runner", &event->runner }, { "error_of", &event->error_of }, { "file", &event->file },
-        { "text", &event->text },     { "value", &event->value },       { "stream", &event->stream },
-        { "name", &event->name },     { "path", &event->path },         { "media_type", &event->media_type },
+        { "job", &event->job },       { "env", &event->env },           { "repo", &event->repo },
+        { "ref", &event->ref },       { "detail", &event->detail },     { "cause", &event->cause },
+        { "action", &event->action }, { "error_of", &event->error_of }, { "file", &event->file },
+        { "text", &event->text },     { "value", &event->value },       { "name", &event->name },
+        { "path", &event->path },     { "runner", &event->runner },     { "media_type", &event->media_type },
+    };
+    const struct {
+        const char *name;
+        const char **field;
+    } words[] = {
+        { "run", &event->run },       { "commit", &event->commit }, { "phase", &event->phase },
+        { "status", &event->status }, { "state", &event->state },   { "stream", &event->stream },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i].field = text_of (object, texts[i].name);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        *words[i].field = word_of (object, words[i].name);
 }
 
 static void read_error (const json_t *object, ama_event_t *event)
