@@ -58,7 +58,11 @@ class Legacy(SparkHouse):
                          [("collect", "succeeded"), ("sift", "succeeded"), ("score", "failed"), ("apologise", "succeeded")])
         self.assertEqual(len(events.find("attempt.ended", action="score", state="failed")), 3)
         self.assertIn("collected 40 in job " + events[0]["run"], self.lines(events, "collect"))
-        self.assertIn("|Of Interest|", events.find("statement.ended", action="sift")[-1]["value"])
+        ended = [e["value"] for e in events.find("statement.ended", action="sift")]
+        work = f"{self.root}/work/{events[0]['run']}"
+        self.assertIn("|Of Interest|", ended[-2])
+        self.assertEqual(ended[-1], f"{work}/sift/late")
+        self.assertEqual([e.get("value") for e in events.find("statement.ended", action="collect")][-2:], [f"{work}/collect/delays", f"{work}/collect/stops"])
         self.assertIn("4 lines of 5 stops, station central,, feed timetable", self.lines(events, "score"))
         self.assertEqual(self.lines(events, "apologise"), ["sorry for 11 minutes, says lab"])
         rows = [json.loads(line) for part in (self.out / "scores").glob("part-*") for line in part.read_text().splitlines()]

@@ -76,6 +76,11 @@ int kernel_stock_attach (kernel_work_t *work, const json_t *given, ama_err_t *er
     return rc;
 }
 
+const char *kernel_stock_store (void)
+{
+    return "as.environment(\"amaterasu\")$amaterasu_store";
+}
+
 void kernel_stock_hand_over (kernel_work_t *work)
 {
     kernel_stock_say (work, HAND_OVER, "as.environment(\"amaterasu\")$amaterasu_hand_over()");

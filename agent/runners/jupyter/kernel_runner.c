@@ -298,6 +298,13 @@ static void cancel (ama_attempt_t *attempt, bool force)
 
 /* ---- the runner ---- */
 
+/* Not of a notebook: its cells are all that is in it. */
+static void take_exports (kernel_work_t *work, const ama_attempt_start_t *start)
+{
+    if (work->kind->session && !work->kind->notebook)
+        ama_script_export (&work->script, start, work->stock ? kernel_stock_store () : NULL);
+}
+
 static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
 {
     static const ama_script_host_t host = {
@@ -331,6 +338,7 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     if (!order)
         return ama_err_set (err, AMA_E_INVALID, "no order can be made");
     rc = kernel_start (work, message, order, err);
+    take_exports (work, message);
     if (waits)
         kernel_scope_done (work); /* joined again when it goes: much may happen by then */
     else if (rc == 0)
@@ -356,6 +364,7 @@ static void go (ama_attempt_t *attempt, const ama_attempt_start_t *message)
     kernel_let_go (work);
     if (!work->kind->session)
         return;
+    take_exports (work, message);
     if (kernel_scope_join (work, message, &err) == 0)
         kernel_scope_ask (work);
     else

@@ -116,6 +116,8 @@ bool kernel_stock_is_told (const kernel_work_t *work);
 bool kernel_stock_can_attach (const kernel_work_t *work);
 /* Attaches it to the session by what that has answered; kernel_scope_attached follows. 0, or as of open_beneath.h and folder.h. */
 int kernel_stock_attach (kernel_work_t *work, const json_t *given, ama_err_t *err);
+/* The function of ours there that stores an export. */
+const char *kernel_stock_store (void);
 /* What it leaves is put aside in the session; kernel_handed_over follows. */
 void kernel_stock_hand_over (kernel_work_t *work);
 /* The statement under way. */

@@ -263,18 +263,19 @@ void ama_script_said (const ama_jupyter_message_t *message, void *arg)
 void ama_script_execute (const ama_script_t *script, ama_jupyter_t *client, const char *before)
 {
     const json_t *statement = json_array_get (script->statements, script->next);
+    const char *call = ama_jupyter_string (statement, "call");
     ama_str_t code = { 0 };
     char id[32];
 
     if (!script->executing)
         return;
-    ama_str_printf (&code, "%s%s", before, ama_jupyter_string (statement, "code"));
-    ama_jupyter_execute (client, statement_id (script, id), code.data,
-                         json_pack ("{s:{s:s, s:b, s:i, s:i, s:i, s:i}}", "ama", "file",
-                                    ama_script_file (script, statement), "cell",
-                                    json_object_get (statement, "cell") != NULL, "line",
-                                    (int) number (statement, "line"), "end_line", (int) number (statement, "end_line"),
-                                    "column", (int) number (statement, "column"), "serial", (int) script->next + 1));
+    ama_str_printf (&code, "%s%s", before, *call ? call : ama_jupyter_string (statement, "code"));
+    ama_jupyter_execute (
+        client, statement_id (script, id), code.data,
+        json_pack ("{s:{s:s, s:b, s:i, s:i, s:i, s:i, s:O*}}", "ama", "file", ama_script_file (script, statement),
+                   "cell", json_object_get (statement, "cell") != NULL, "line", (int) number (statement, "line"),
+                   "end_line", (int) number (statement, "end_line"), "column", (int) number (statement, "column"),
+                   "serial", (int) script->next + 1, "export", json_object_get (statement, "export")));
     ama_str_done (&code);
 }
 
@@ -335,6 +336,53 @@ static void post_syntax_error (ama_script_t *script, uint32_t line, const char *
     free (event.text);
 }
 
+static json_t *export_of (const ama_plan_export_t *export, const char *function)
+{
+    ama_str_t code = { 0 }, call = { 0 };
+    json_t *statement;
+
+    ama_str_printf (&code, "exports: { %s: %s }", export->name, export->format);
+    statement =
+        json_pack ("{s:s, s:{s:s, s:s}}", "code", code.data, "export", "name", export->name, "format", export->format);
+    if (function) {
+        ama_str_printf (&call, "%s(\"", function);
+        ama_str_json (&call, export->name, strlen (export->name));
+        ama_str_puts (&call, "\", \"");
+        ama_str_json (&call, export->format, strlen (export->format));
+        ama_str_puts (&call, "\")");
+        (void) json_object_set_new (statement, "call", json_string (call.data));
+    }
+    ama_str_done (&code);
+    ama_str_done (&call);
+    return statement;
+}
+
+void ama_script_export (ama_script_t *script, const ama_attempt_start_t *start, const char *function)
+{
+    char *folder = ama_folder_word (start, "workingDir", start->environment.working_dir);
+
+    if (*folder && !script->exports)
+        script->exports = json_array ();
+    for (size_t i = 0; *folder && i < start->n_exports; i++)
+        (void) json_array_append_new (script->exports, export_of (&start->exports[i], function));
+    free (folder);
+}
+
+/* They stand behind the last line. */
+static void add_exports (ama_script_t *script)
+{
+    const json_t *last = json_array_get (script->statements, json_array_size (script->statements) - 1);
+    json_t *export;
+    size_t i;
+
+    json_array_foreach (script->exports, i, export)
+    {
+        (void) json_object_set_new (export, "line", json_integer (number (last, "end_line")));
+        (void) json_object_set_new (export, "end_line", json_integer (number (last, "end_line")));
+        (void) json_array_append (script->statements, export);
+    }
+}
+
 void ama_script_split (ama_script_t *script, const json_t *content)
 {
     uint32_t line = number (content, "line");
@@ -351,7 +399,8 @@ void ama_script_split (ama_script_t *script, const json_t *content)
         return;
     }
     post_warnings (script, json_object_get (content, "warnings"));
-    script->statements = json_incref (json_object_get (content, "statements"));
+    script->statements = json_copy (json_object_get (content, "statements"));
+    add_exports (script);
     ama_script_go_on (script);
 }
 
@@ -382,6 +431,7 @@ int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_scr
 
 void ama_script_done (ama_script_t *script)
 {
+    json_decref (script->exports);
     json_decref (script->statements);
     free (script->source);
     free (script->value);

@@ -32,6 +32,7 @@ struct ama_script {
     const ama_script_host_t *host;
     ama_script_step_t step;
     char *source;
+    json_t *exports;    /* statements that store what is exported, when those of the file have ended; NULL: none */
     json_t *statements; /* NULL: not split yet */
     size_t next;        /* of them: the one under way, if there is one */
     bool executing;
@@ -49,6 +50,10 @@ struct ama_script {
 int ama_script_load (ama_script_t *script, ama_attempt_t *attempt, const ama_script_host_t *host, size_t max,
                      ama_err_t *err);
 void ama_script_done (ama_script_t *script);
+
+/* What the action exports is stored below the environment's workingDir, if there is one: before ama_script_split. function: what a kernel is told that does not know of
+ * exports, with name and format as its arguments; NULL: it finds them in the metadata (spark/README.md). */
+void ama_script_export (ama_script_t *script, const ama_attempt_start_t *start, const char *function);
 
 /* The answer to ama_split_request (spark/README.md). One that did not come is {"status": "error", "ename": "kernel", …}. */
 void ama_script_split (ama_script_t *script, const json_t *content);

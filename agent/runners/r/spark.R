@@ -265,6 +265,14 @@ begin <- function(place) {
     wire$begun <- FALSE
 }
 
+# What the action exports. Where it is.
+store <- function(name, format) {
+    value <- get0(name, globalenv(), inherits = FALSE)
+    if (!inherits(value, "SparkDataFrame"))
+        stop("this action exports ", name, ", which is no Spark data frame here", if (!is.null(value)) paste0(" but a ", class(value)[[1L]]), call. = FALSE)
+    peer("store", name, value, format)
+}
+
 # What later actions find: the data frames that are values of the action's names.
 hand_over <- function() {
     for (name in ls(globalenv()))
@@ -298,6 +306,7 @@ amaterasu_attach <- function(file) {
     assign("AmaContext", context, names)
     assign("amaterasu_begin", begin, names)
     assign("amaterasu_hand_over", hand_over, names)
+    assign("amaterasu_store", store, names)
     invisible()
 }
 spark <- NULL

@@ -336,6 +336,8 @@ static void prepare (work_t *work, const ama_attempt_start_t *message)
     work->exports = json_array ();
     for (size_t i = 0; i < message->n_exports; i++)
         (void) json_array_append_new (work->exports, json_string (message->exports[i].name));
+    if (!work->notebook)
+        ama_script_export (&work->script, message, NULL);
 }
 
 static void join_session (work_t *work, ama_session_t *session)

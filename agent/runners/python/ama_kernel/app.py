@@ -86,6 +86,8 @@ class Kernel(Attachable, IPythonKernel):
         self.failure = None
         if self.spark:
             self.spark.begin(place)
+        if "export" in place:
+            code = "get_ipython().kernel.store({name!r}, {format!r})".format(**place["export"])
         reply = await super().do_execute("\n" * (int(place.get("line", 1)) - 1) + code, silent, store_history, user_expressions, allow_stdin)
         if self.failure is not None:
             reply = self.failed(reply, self.failure)
@@ -97,6 +99,10 @@ class Kernel(Attachable, IPythonKernel):
                 pass
         self.capture.drain()
         return reply
+
+    def store(self, name, format):
+        """What the action exports. Where it is."""
+        return self.spark.store(name, self.shell.user_ns.get(name), format)
 
     def failed(self, reply, error):
         name, text, ama = type(error).__name__, str(error), {"kind": "runtime"}

@@ -80,6 +80,11 @@ class Attached:
     def get_dataframe(self, action, name, format):
         return self.frame(self.peer.getDataFrame(action, name, format), self.spark)
 
+    def store(self, name, value, format):
+        if not isinstance(value, self.frame):
+            raise ValueError(f"this action exports {name}, which is no data frame here" + ("" if value is None else f" but a {type(value).__name__}"))
+        return self.peer.store(name, value._jdf, format)
+
     def hand_over(self, names, hidden):
         """What later actions find: the data frames that are the values of names."""
         for name, value in list(names.items()):

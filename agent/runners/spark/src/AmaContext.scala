@@ -1,6 +1,9 @@
 package org.amaterasu.kernel
 
+import java.io.IOException
+import java.nio.charset.StandardCharsets.UTF_8
 import scala.reflect.ClassTag
+import scala.util.Using
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.hadoop.fs.Path
 import org.apache.spark.SparkContext
@@ -52,7 +55,7 @@ final class AmaContext private[kernel] (
     case Some(d: Dataset[_]) => Shim.inSession(d, spark)
     case Some(_: RDD[_])     => throw new IllegalArgumentException(s"$action.$name is an RDD: use getRDD(\"$action\", \"$name\")")
     case Some(other)         => throw new IllegalArgumentException(s"$action.$name is no DataFrame but a ${other.getClass.getName}")
-    case None                => spark.read.format(format).load(stored(action, name))
+    case None                => val at = stored(action, name); spark.read.format(formatOf(at, format)).load(at)
   }
 
   def getDataset[T: Encoder](action: String, name: String, format: String = "parquet"): Dataset[T] =
@@ -114,6 +117,32 @@ final class AmaContext private[kernel] (
     data.saveAsObjectFile(target.toString)
   }
 
+  /** Stores what an action exports: as a whole or not at all, for it is written beside its place, by a name of the attempt's own. Returns where. */
+  private[kernel] def store(action: String, name: String, data: AnyRef, format: String, scope: String): String = {
+    val target = path(action, name)
+    val beside = new Path(target.getParent, s"_$scope-$name")
+    val files  = target.getFileSystem(sc.hadoopConfiguration)
+    try {
+      data match {
+        case d: Dataset[_] =>
+          d.write.mode(SaveMode.Overwrite).format(format).save(beside.toString)
+          Using.resource(files.create(new Path(beside, AmaContext.Format), true))(_.write(format.getBytes(UTF_8)))
+        case r: RDD[_] => files.delete(beside, true); r.saveAsObjectFile(beside.toString)
+        case other     => throw new IllegalArgumentException(s"$name can not be stored: it is a ${other.getClass.getName}")
+      }
+      files.delete(target, true)
+      if (!files.rename(beside, target)) throw new IOException(s"$beside can not become $target")
+    } finally files.delete(beside, true)
+    target.toString
+  }
+
+  /** As it was exported, or else as the reader says. */
+  private def formatOf(stored: String, otherwise: String): String = {
+    val file  = new Path(stored, AmaContext.Format)
+    val files = file.getFileSystem(sc.hadoopConfiguration)
+    if (files.exists(file)) Using.resource(files.open(file))(in => new String(in.readNBytes(AmaContext.MaxFormat), UTF_8)) else otherwise
+  }
+
   private def path(action: String, name: String): Path = {
     if (env.workingDir.isEmpty) throw new IllegalStateException("the environment has no workingDir")
     new Path(Seq(env.workingDir, jobId, action, name).mkString("/"))
@@ -127,6 +156,10 @@ final class AmaContext private[kernel] (
 }
 
 private object AmaContext {
+  /** Of an export, beside its files, which Spark takes no notice of. */
+  val Format    = "_amaterasu_format"
+  val MaxFormat = 256
+
   /** What of an entry is for Spark's readers and writers; as in amaterasu/pyspark/runtime.py. */
   val Options: Set[String] =
     Set("header", "inferSchema", "multiLine", "sep", "encoding", "quote", "escape", "nullValue", "dateFormat", "timestampFormat")

@@ -4,10 +4,13 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.SparkSession
 
 /** An execute_request's wishes. The agent sends one statement at a time and says where it stands: metadata {"ama": {"file", "line",
-  * "column"}}, or a cell of a notebook, which says so ("cell"). Another client says nothing. A cell is cut into statements here. */
+  * "column", "export": {"name", "format"}}}, or a cell of a notebook, which says so ("cell"). Another client says nothing. A cell is cut into statements here. */
 final case class ExecuteRequest(code: String, silent: Boolean, storeHistory: Boolean, stopOnError: Boolean, place: Option[Place])
 
-final case class Place(file: String, line: Int, column: Int, isCell: Boolean = false)
+final case class Place(file: String, line: Int, column: Int, isCell: Boolean = false, exported: Option[Export] = None)
+
+/** Instead of a statement: what the attempt leaves under that name is stored in that format of Spark's. */
+final case class Export(name: String, format: String)
 
 object ExecuteRequest {
   def apply(m: Message): ExecuteRequest = {
@@ -18,7 +21,7 @@ object ExecuteRequest {
 
   private def place(ama: JsonNode): Option[Place] =
     Option.when(ama.hasNonNull("file"))(Place(ama.path("file").asText, ama.path("line").asInt(1).max(1), ama.path("column").asInt(1).max(1),
-      ama.path("cell").asBoolean(false)))
+      ama.path("cell").asBoolean(false), Option.when(ama.hasNonNull("export"))(Export(ama.at("/export/name").asText, ama.at("/export/format").asText))))
 }
 
 /** How a request ended: `value` is the REPL's text. */
@@ -44,7 +47,7 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
         val cell = Option.when(request.place.isEmpty)(new CellProgress(kernel.show(message, _, _)))
         live.progress.watch(group)(stages => cell.fold(kernel.tellProgress(message, stages))(_.tell(stages)))
         Outlet.ofGroup.put(group, kernel.outlet)
-        try runAll(evaluator, sources)
+        try place.exported.fold(runAll(evaluator, sources))(store(evaluator, place, _))
         finally {
           live.progress.unwatch(group)
           cell.foreach(_.end())
@@ -70,6 +73,20 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
     SparkSession.setActiveSession(evaluator.session)
     sc.setJobGroup(group, s"${attempt.action}, ${place.file}:${place.line}", interruptOnCancel = true)
     sc.setLocalProperty("spark.scheduler.pool", attempt.scope)
+  }
+
+  private def store(evaluator: Evaluator, place: Place, wanted: Export): Result = {
+    val left = evaluator.left
+    try {
+      val handed = left.getOrElse(wanted.name, throw new NoSuchElementException(
+        s"${attempt.action} exports ${wanted.name}, which it has not left; it has ${if (left.isEmpty) "left nothing" else left.keys.mkString(", ")}"))
+      Result(kernel.outlet.context.store(attempt.action, wanted.name, handed.value, wanted.format, attempt.scope), None, Nil)
+    } catch {
+      case _: Throwable if cancelled() => Result.failed(Failure.interrupted)
+      case why: Throwable =>
+        val f = Failure.runtime(why, host.origins)
+        Result.failed(f.copy(frames = f.frames :+ Frame(place.file, place.line)))
+    }
   }
 
   private def runAll(evaluator: Evaluator, sources: Seq[Source]): Result = {

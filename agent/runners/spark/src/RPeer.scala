@@ -74,6 +74,7 @@ final class RPeer private[kernel] (peer: Peer, context: AmaContext, forget: Seq[
     if (path.isEmpty) writer.save() else writer.save(path)
   }
 
+  def store(name: String, data: Dataset[_], format: String): String = peer.store(name, data, format)
   def leave(name: String, data: Dataset[_]): Unit = peer.leave(name, data)
 
   // ---- datasets that the environment names
