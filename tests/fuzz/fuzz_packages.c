@@ -20,6 +20,13 @@ static bool has_plain_address (const char *text)
     return ama_str_starts (at, "https://") || ama_str_starts (at, "http://");
 }
 
+static bool has_user (const char *option)
+{
+    const char *at = strstr (option, "://");
+
+    return at && memchr (at + 3, '@', strcspn (at + 3, "/?#"));
+}
+
 static void check_accepted (const ama_plan_dependencies_t *deps)
 {
     ama_plan_dependencies_t copy;
@@ -34,7 +41,7 @@ static void check_accepted (const ama_plan_dependencies_t *deps)
     }
     for (size_t i = 0; i < deps->n_options; i++) {
         const char *value = strchr (deps->options[i], ' ');
-        BUG_ON (strpbrk (deps->options[i], "$\n\r@"));
+        BUG_ON (strpbrk (deps->options[i], "$\n\r") || has_user (deps->options[i]));
         BUG_ON (value && (strchr (value + 1, ' ') || value[1] == '/' || value[1] == '-'));
         BUG_ON (value && !strstr (value, "://") && strstr (value, ".."));
     }
