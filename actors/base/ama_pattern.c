@@ -90,7 +90,8 @@ static bool beside_nothing (const char *pattern, const char *bar)
 
 static bool is_small (const char *pattern)
 {
-    size_of_t sum[DEPTH_MAX + 1] = { 0 }, last = { 0 }; /* of each open group so far; of what a repetition would repeat */
+    size_of_t sum[DEPTH_MAX + 1] = { 0 },
+                              last = { 0 }; /* of each open group so far; of what a repetition would repeat */
     const size_of_t one = { .all = 1 }, option = { .optional = 1 };
     size_t depth = 0;
 

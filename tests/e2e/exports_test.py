@@ -24,7 +24,7 @@ class Exports(SparkHouse):
         self.assertEqual([(e["action"], e["attempt"], e["state"]) for e in events.find("attempt.ended")],
                          [(a, 1, "succeeded") for a in ("a", "b", "c", "d", "look")] + [("dies", 1, "errored"), ("dies", 2, "succeeded")]
                          + [(a, 1, "succeeded") for a in ("read", "again", "last")] + [("lost", 1, "failed")])
-        work = f"{self.folder}/work/{events[0]['run']}"
+        work = self.folder / "work" / events[0]["run"]
         told = [(e["action"], e["line"], e["text"], e.get("value", "")) for e in events.find("statement.ended") if e["text"].startswith("exports:")]
         self.assertEqual(told, [("a", 3, "exports: { odd: json }", f"{work}/a/odd"), ("a", 3, "exports: { words: parquet }", f"{work}/a/words"),
                                 ("b", 1, "exports: { even: csv }", repr(f"{work}/b/even")), ("c", 1, "exports: { sums: orc }", f"{work}/c/sums"),

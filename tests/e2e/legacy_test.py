@@ -59,7 +59,7 @@ class Legacy(SparkHouse):
         self.assertEqual(len(events.find("attempt.ended", action="score", state="failed")), 3)
         self.assertIn("collected 40 in job " + events[0]["run"], self.lines(events, "collect"))
         ended = [e["value"] for e in events.find("statement.ended", action="sift")]
-        work = f"{self.root}/work/{events[0]['run']}"
+        work = self.root / "work" / events[0]["run"]
         self.assertIn("|Of Interest|", ended[-2])
         self.assertEqual(ended[-1], f"{work}/sift/late")
         self.assertEqual([e.get("value") for e in events.find("statement.ended", action="collect")][-2:], [f"{work}/collect/delays", f"{work}/collect/stops"])
