@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORK_MAX = 10000, OPTIONAL_MAX = 300, DEPTH_MAX = 64 };
+enum { WORK_MAX = 10000, OPTIONAL_MAX = 200, DEPTH_MAX = 64 };
 
 typedef unsigned long parts_t;
 
@@ -72,9 +72,9 @@ static size_of_t sum_of (size_of_t a, size_of_t b)
     return (size_of_t){ a.all + b.all, a.optional + b.optional };
 }
 
-static size_of_t product_of (size_of_t a, parts_t factor)
+static size_of_t product_of (size_of_t a, parts_t factor, parts_t weight)
 {
-    return (size_of_t){ times (a.all, factor), times (a.optional, factor) };
+    return (size_of_t){ times (a.all, factor), times (a.optional, weight) };
 }
 
 static bool is_little (size_of_t size)
@@ -96,7 +96,8 @@ static bool is_small (const char *pattern)
     size_t depth = 0;
 
     for (const char *at = pattern; *at && is_little (sum[depth]); at++) {
-        parts_t factor = 1;
+        parts_t factor = 1,
+                weight = 0; /* of what is optional, if that is another: x+ becomes xx*, a repetition of the optional */
         bool skips = false;
         switch (*at) {
         case '(':
@@ -111,6 +112,7 @@ static bool is_small (const char *pattern)
             break;
         case '+':
             factor = 2;
+            weight = 3;
             break;
         case '{':
             skips = at[1] == '0' || at[1] == ',';
@@ -137,8 +139,9 @@ static bool is_small (const char *pattern)
             last = sum_of (last, option);
         }
         if (factor > 1) {
-            sum[depth] = sum_of (sum[depth], product_of (last, factor - 1));
-            last = product_of (last, factor);
+            weight = weight ? weight : factor;
+            sum[depth] = sum_of (sum[depth], product_of (last, factor - 1, weight - 1));
+            last = product_of (last, factor, weight);
         }
         if (!*at)
             break;

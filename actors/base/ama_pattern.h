@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* POSIX extended (IEEE 1003.1, 9.4). False: written out it would have more than 10000 parts, or 300 that may be left out (x*, x?), or its length times its {n} is more, or it has \1. */
+/* POSIX extended (IEEE 1003.1, 9.4). False: written out it would have more than 10000 parts, or 200 that may be left out (x*, x?), or its length times its {n} is more, or it has \1. */
 bool ama_pattern_is_cheap (const char *pattern);
 
 #endif
