@@ -105,7 +105,7 @@ class Spark(SparkHouse):
         ended = [(e["action"], e["file"], e["line"], e.get("end_line"), e["status"]) for e in events.find("statement.ended")]
         self.assertEqual(ended[1:3], [("sift", "src/sift.sql", 2, 3, "ok"), ("sift", "src/sift.sql", 5, 5, "ok")])
         self.assertEqual([e.get("value") for e in events.find("statement.ended", action="sift")],
-                         [None, "+---+---+\n|day| mm|\n+---+---+\n|wed| 70|\n|tue| 50|\n+---+---+"])
+                         [None, "+---+---+\n|day| mm|\n+---+---+\n|wed| 70|\n|tue| 50|\n+---+---+", str(self.folder / "work" / events[0]["run"] / "sift/heavy")])
         self.assertEqual([e["value"] for e in events.find("statement.ended", action="after")], ["res0: Long = 2", "res1: String = tue"])
         failed = events.find("statement.ended", action="wrong", status="error")
         self.assertEqual([(e["error"]["name"], e["error"]["message"], e["error"]["frames"]) for e in failed],
