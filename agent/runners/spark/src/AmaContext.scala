@@ -2,13 +2,14 @@ package org.amaterasu.kernel
 
 import java.io.IOException
 import java.nio.charset.StandardCharsets.UTF_8
+import java.util.UUID
 import scala.reflect.ClassTag
 import scala.util.Using
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.hadoop.fs.Path
 import org.apache.spark.SparkContext
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{DataFrame, Dataset, Encoder, SQLContext, SaveMode, SparkSession}
+import org.apache.spark.sql.{DataFrame, Dataset, Encoder, SQLContext, SparkSession}
 import scala.jdk.CollectionConverters._
 
 /** The environment that a run was given. Goes along into tasks. */
@@ -108,26 +109,21 @@ final class AmaContext private[kernel] (
   // ---- copies
 
   /** Stores a copy under the working folder, where it outlives the session. */
-  def saveDataFrame(data: DataFrame, action: String, name: String): Unit =
-    data.write.mode(SaveMode.Overwrite).parquet(path(action, name).toString)
+  def saveDataFrame(data: DataFrame, action: String, name: String): Unit = store(action, name, data, "parquet")
 
-  def saveRDD(data: RDD[_], action: String, name: String): Unit = {
-    val target = path(action, name)
-    target.getFileSystem(sc.hadoopConfiguration).delete(target, true)
-    data.saveAsObjectFile(target.toString)
-  }
+  def saveRDD(data: RDD[_], action: String, name: String): Unit = store(action, name, data, "")
 
-  /** Stores what an action exports: as a whole or not at all, for it is written beside its place, by a name of the attempt's own. Returns where. */
-  private[kernel] def store(action: String, name: String, data: AnyRef, format: String, scope: String): String = {
+  /** As a whole or not at all, for it is written beside its place, by a name of its own. Returns where. An RDD has no format. */
+  private[kernel] def store(action: String, name: String, data: AnyRef, format: String): String = {
     val target = path(action, name)
-    val beside = new Path(target.getParent, s"_$scope-$name")
+    val beside = new Path(target.getParent, s"_${UUID.randomUUID}-${target.getName}")
     val files  = target.getFileSystem(sc.hadoopConfiguration)
     try {
       data match {
         case d: Dataset[_] =>
-          d.write.mode(SaveMode.Overwrite).format(format).save(beside.toString)
+          d.write.format(format).save(beside.toString)
           Using.resource(files.create(new Path(beside, AmaContext.Format), true))(_.write(format.getBytes(UTF_8)))
-        case r: RDD[_] => files.delete(beside, true); r.saveAsObjectFile(beside.toString)
+        case r: RDD[_] => r.saveAsObjectFile(beside.toString)
         case other     => throw new IllegalArgumentException(s"$name can not be stored: it is a ${other.getClass.getName}")
       }
       files.delete(target, true)

@@ -80,7 +80,7 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
     try {
       val handed = left.getOrElse(wanted.name, throw new NoSuchElementException(
         s"${attempt.action} exports ${wanted.name}, which it has not left; it has ${if (left.isEmpty) "left nothing" else left.keys.mkString(", ")}"))
-      Result(kernel.outlet.context.store(attempt.action, wanted.name, handed.value, wanted.format, attempt.scope), None, Nil)
+      Result(kernel.outlet.context.store(attempt.action, wanted.name, handed.value, wanted.format), None, Nil)
     } catch {
       case _: Throwable if cancelled() => Result.failed(Failure.interrupted)
       case why: Throwable =>

@@ -76,7 +76,7 @@ final class Peer(host: Host, val attempt: Attempt, language: String) {
   def getDataFrame(action: String, name: String, format: String): DataFrame = context.getDataFrame(action, name, format)
 
   /** Stores what it exports. Returns where. */
-  def store(name: String, data: Dataset[_], format: String): String = context.store(attempt.action, name, data, format, attempt.scope)
+  def store(name: String, data: Dataset[_], format: String): String = context.store(attempt.action, name, data, format)
 
   /** For later actions, if the attempt succeeds. */
   def leave(name: String, data: Dataset[_]): Unit = { left.put(name, new Handed("DataFrame", () => data)); () }
