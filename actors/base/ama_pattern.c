@@ -90,14 +90,14 @@ static bool beside_nothing (const char *pattern, const char *bar)
 
 static bool is_small (const char *pattern)
 {
-    size_of_t sum[DEPTH_MAX + 1] = { 0 },
-                              last = { 0 }; /* of each open group so far; of what a repetition would repeat */
+    size_of_t sum[DEPTH_MAX + 1] = { 0 }; /* of each open group so far */
+    size_of_t last = { 0 };               /* of what a repetition would repeat */
     const size_of_t one = { .all = 1 }, option = { .optional = 1 };
     size_t depth = 0;
 
     for (const char *at = pattern; *at && is_little (sum[depth]); at++) {
-        parts_t factor = 1,
-                weight = 0; /* of what is optional, if that is another: x+ becomes xx*, a repetition of the optional */
+        parts_t factor = 1;
+        parts_t weight = 0; /* the factor of what is optional, if that is another */
         bool skips = false;
         switch (*at) {
         case '(':
@@ -112,7 +112,7 @@ static bool is_small (const char *pattern)
             break;
         case '+':
             factor = 2;
-            weight = 3;
+            weight = 3; /* it becomes xx*, a repetition of the optional */
             break;
         case '{':
             skips = at[1] == '0' || at[1] == ',';

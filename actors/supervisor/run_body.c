@@ -209,17 +209,22 @@ static ama_attempt_next_t next_of (const ama_plan_action_t *planned, uint32_t no
     };
 }
 
-/* What comes next without a choice: shell actions that wait for the one before them and for nothing else. */
+/* What comes next without a choice: it waits for this one and for nothing else. NULL: nothing does. */
+static const run_action_t *only_next (const ama_run_core_t *run, const run_action_t *before)
+{
+    const run_action_t *action = before->n_next == 1 ? &run->actions[run->next[before->first_next]] : NULL;
+
+    return action && action->waiting == 1 && !action->n_attempts ? action : NULL;
+}
+
 static size_t next_shells (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t next[AMA_RUN_NEXT_MAX])
 {
+    const run_action_t *action = &run->actions[index];
     size_t count = 0;
 
-    while (count < AMA_RUN_NEXT_MAX && run->actions[index].n_next == 1) {
-        const ama_plan_action_t *planned;
-        index = run->next[run->actions[index].first_next];
-        planned = &run->plan->actions[index];
-        if (strcmp (planned->runner, "shell") != 0 || run->actions[index].waiting != 1
-            || run->actions[index].n_attempts)
+    while (count < AMA_RUN_NEXT_MAX && (action = only_next (run, action))) {
+        const ama_plan_action_t *planned = &run->plan->actions[action - run->actions];
+        if (strcmp (planned->runner, "shell") != 0)
             break;
         next[count++] = next_of (planned, 1);
     }
@@ -277,19 +282,16 @@ static ama_plan_dependencies_t *packages_of (const ama_run_core_t *run, const am
     return list;
 }
 
-/* What comes next without a choice, if its kernel takes a while to start and it may be at the same agent: in the same session, or in none. */
+/* If its kernel takes a while to start, and it may be at the same agent: in the same session, or in none. */
 static size_t next_kernel (const ama_run_core_t *run, uint32_t index, ama_attempt_next_t kernel[1])
 {
     static const char *const runners[] = { "pandas", "pyspark", "python" };
-    const run_action_t *before = &run->actions[index], *action;
+    const run_action_t *before = &run->actions[index], *action = only_next (run, before);
     const ama_plan_action_t *planned;
 
-    if (before->n_next != 1)
+    if (!action || (action->spark && !before->spark))
         return 0;
-    action = &run->actions[run->next[before->first_next]];
     planned = &run->plan->actions[action - run->actions];
-    if (action->waiting != 1 || action->n_attempts || (action->spark && !before->spark))
-        return 0;
     for (size_t i = 0; i < ARRAY_SIZE (runners); i++) {
         if (strcmp (planned->runner, runners[i]) != 0)
             continue;

@@ -173,17 +173,17 @@ void ama_run_core_agents (const ama_run_core_t *run, void (*fn) (const char *age
 void ama_run_core_fetch_request (const ama_run_core_t *run, ama_fetch_request_t *ret_body);
 void ama_run_core_plan_request (const ama_run_core_t *run, ama_plan_request_t *ret_body);
 void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body);
-/* False: there is no such open attempt (session opening) any more. */
 enum { AMA_RUN_NEXT_MAX = 2 };
 typedef struct {
     ama_attempt_next_t next[AMA_RUN_NEXT_MAX], kernel[1]; /* for lists of a start request */
 } ama_run_next_room_t;
+/* False: there is no such open attempt (session opening) any more. */
 /* Also false: nothing of it can be done ahead, or is already. */
 bool ama_run_core_prepare_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_prepare_t *ret_body,
                                    ama_attempt_next_t next[1]);
 bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, ama_attempt_start_t *ret_body,
                                  ama_run_next_room_t *room);
-/* What a start request has of its own; its texts are borrowed. */
+/* Frees the lists that it owns; its others are in room. */
 void ama_run_core_start_request_done (ama_attempt_start_t *body);
 /* paths of it are to be freed, their texts are borrowed. */
 bool ama_run_core_open_request (const ama_run_core_t *run, ama_id_t session, ama_attempt_session_open_t *ret_body);

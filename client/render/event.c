@@ -61,25 +61,33 @@ static void read_texts (const json_t *object, ama_event_t *event)
     const struct {
         const char *name;
         const char **field;
+        bool word;
     } texts[] = {
-        { "job", &event->job },       { "env", &event->env },           { "repo", &event->repo },
-        { "ref", &event->ref },       { "detail", &event->detail },     { "cause", &event->cause },
-        { "action", &event->action }, { "error_of", &event->error_of }, { "file", &event->file },
-        { "text", &event->text },     { "value", &event->value },       { "name", &event->name },
-        { "path", &event->path },     { "runner", &event->runner },     { "media_type", &event->media_type },
-    };
-    const struct {
-        const char *name;
-        const char **field;
-    } words[] = {
-        { "run", &event->run },       { "commit", &event->commit }, { "phase", &event->phase },
-        { "status", &event->status }, { "state", &event->state },   { "stream", &event->stream },
+        { "run", &event->run, true },
+        { "commit", &event->commit, true },
+        { "phase", &event->phase, true },
+        { "status", &event->status, true },
+        { "state", &event->state, true },
+        { "stream", &event->stream, true },
+        { "job", &event->job, false },
+        { "env", &event->env, false },
+        { "repo", &event->repo, false },
+        { "ref", &event->ref, false },
+        { "detail", &event->detail, false },
+        { "cause", &event->cause, false },
+        { "action", &event->action, false },
+        { "runner", &event->runner, false },
+        { "error_of", &event->error_of, false },
+        { "file", &event->file, false },
+        { "text", &event->text, false },
+        { "value", &event->value, false },
+        { "name", &event->name, false },
+        { "path", &event->path, false },
+        { "media_type", &event->media_type, false },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i].field = text_of (object, texts[i].name);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        *words[i].field = word_of (object, words[i].name);
+        *texts[i].field = texts[i].word ? word_of (object, texts[i].name) : text_of (object, texts[i].name);
 }
 
 static void read_error (const json_t *object, ama_event_t *event)

@@ -15,11 +15,11 @@ class Ahead(KernelHouse):
         self.go = self.shared / "go"
         os.mkfifo(self.go)
 
-    def job(self, second="import os\nprint(os.getpid())\n", end="true", **more):
+    def job(self, end="true"):
         """A shell action that waits to be let go, and a Python action behind it."""
         flow = [{"name": "first", "runner": {"group": "shell", "type": "bash"}, "file": "first.sh", "retry": {"attempts": 1}},
-                {"name": "second", "runner": {"group": "python", "type": "python"}, "file": "second.py", "retry": {"attempts": 1}, **more}]
-        return super().job({"first.sh": f"cat {self.go}\n{end}\n", "second.py": second}, flow)
+                {"name": "second", "runner": {"group": "python", "type": "python"}, "file": "second.py", "retry": {"attempts": 1}}]
+        return super().job({"first.sh": f"cat {self.go}\n{end}\n", "second.py": "import os\nprint(os.getpid())\n"}, flow)
 
     def kernels(self):
         return [pid for pid, command in self.processes() if "runners/python/main.py" in command]

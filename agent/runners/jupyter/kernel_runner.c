@@ -103,13 +103,6 @@ static void on_soon (void *arg)
         ama_script_end (&work->script);
 }
 
-void kernel_ahead_failed (kernel_work_t *work)
-{
-    ama_ahead_failed (work->script.attempt);
-    if (!work->running)
-        ama_timer_after (work->soon, 0);
-}
-
 /* It has not begun, or not ended, in its time. */
 static void on_timer (void *arg)
 {
@@ -192,7 +185,8 @@ void kernel_failed (kernel_work_t *work, const char *error, const char *message)
          missing = strcmp (error, "install") == 0 || strcmp (error, "resolution") == 0;
 
     if (work->waits) { /* its own time will tell why */
-        kernel_ahead_failed (work);
+        ama_ahead_failed (work->script.attempt);
+        ama_timer_after (work->soon, 0);
         return;
     }
     ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_ERRORED,
@@ -338,11 +332,12 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     if (!order)
         return ama_err_set (err, AMA_E_INVALID, "no order can be made");
     rc = kernel_start (work, message, order, err);
-    take_exports (work, message);
     if (waits)
         kernel_scope_done (work); /* joined again when it goes: much may happen by then */
-    else if (rc == 0)
+    else if (rc == 0) {
+        take_exports (work, message);
         kernel_scope_ask (work);
+    }
     return rc;
 }
 

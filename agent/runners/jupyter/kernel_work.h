@@ -19,8 +19,8 @@ typedef struct kernel_work {
     /* the process */
     ama_install_t *install;
     char *packages; /* what the installation is told of them */
-    ama_env_t env;  /* until it runs, as the next two */
     char *hint;     /* what it may load before it has its order */
+    ama_env_t env;  /* until it runs, as the next two */
     char *order;
     ama_confine_t *confine;
     char *sockets, *prefix;
@@ -43,11 +43,9 @@ typedef struct kernel_work {
 
 /* The kernel answers: what it is to be asked first. */
 void kernel_bound (kernel_work_t *work);
-/* It will not begin: it was started ahead, and its installation or its process could not be. */
-void kernel_ahead_failed (kernel_work_t *work);
 /* The process has ended. */
 void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over);
-/* It could not be started. */
+/* It could not be started. Of one that waits nobody is told: its own time will tell why. */
 void kernel_failed (kernel_work_t *work, const char *error, const char *message);
 
 /* It has put aside what it leaves, or did not; err: there was no answer. */
