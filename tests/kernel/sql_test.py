@@ -2,7 +2,6 @@
 import os
 import shutil
 import tempfile
-import threading
 import unittest
 
 import kernel_house as house
@@ -161,9 +160,10 @@ val risky = data.select(check($"id") as "n")""")
         a = self.open("slow")
         ident = a.send("select count(*) from range(1000000) a join range(1000000) b on a.id + b.id < 0", "src/x.sql")
         a.hear(ident, "ama_progress")
-        threading.Thread(target=lambda: a.ask("interrupt_request")).start()
+        interrupt = a.start_asking("interrupt_request")
         done = a.wait(ident)
         self.assertEqual(done.ama["kind"], "interrupted")
+        self.assertEqual(a.answer(interrupt), {"status": "ok", "interrupted": True})
         self.assertEqual(self.script(a, "select 1 as one").status, "ok")
 
 
