@@ -106,6 +106,14 @@ def plan(quick):
         repo = at.repo("job", {"maki.yml": flow(names), **ENV, **{f"src/{a}.sh": ":\n" for a in names}})
         runs = [json.loads(at.run(BIN / "plan_bench", repo).stdout)["ms"] for _ in range(3 if quick else 15)]
         wall = [at.timed(BIN / "ama", "plan", repo, "-o", "json")[0] * 1000 for _ in range(3 if quick else 15)]
+        steps = "".join(f"  - {{ name: {a}, runner: {{ group: spark, type: pyspark }}, file: {a}.py }}\n" for a in names)
+        code = "".join(f"def f{i}(x):\n    return [y * {i} for y in x if y]\n" for i in range(30))
+        sources = {f"src/a{i}.py": f'odd = ama_context.get_dataframe("a{max(i - 1, 0)}", "odd")\n{code}' for i in range(n)}
+        reading = at.repo("reading", {"maki.yml": f"flow:\n{steps}", **ENV, **sources})
+        analysed = [json.loads(at.run(BIN / "plan_bench", reading).stdout)["ms"] for _ in range(3 if quick else 15)]
+    size = sum(map(len, sources.values())) / 1e6
+    yield Row("analysis of 1,000 sources that read one another", percentile(analysed, 50), "ms", "<= 1000", len(analysed), percentile(analysed, 50) <= 1000,
+              f"[{size:.1f} MB of Python]")
     yield Row("plan of a 1,000-action repository", percentile(runs, 50), "ms", "<= 50", len(runs), percentile(runs, 50) <= 50)
     yield Row("ama plan of it, wall", percentile(wall, 50), "ms", "<= 200", len(wall), percentile(wall, 50) <= 200)
 

@@ -92,6 +92,7 @@ int ama_cmd_plan (const char *command, const ama_args_t *args, const char *snaps
         .name = (char *) ama_args_get (args, "name"),
         .strict = ama_args_flag (args, "strict"),
         .origins = strcmp (command, "config show") == 0,
+        .check_sources = strcmp (command, "validate") == 0,
     };
     ama_plan_reply_t reply;
     ama_err_t err;

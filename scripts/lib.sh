@@ -23,10 +23,17 @@ install_packages() {
         >>"$XDG_CACHE_HOME/apt.log" 2>&1 || { tail -n 40 "$XDG_CACHE_HOME/apt.log" >&2; exit 5; }
 }
 
+# Fetches once what the planner's syntax trees are compiled from.
+install_grammars() {
+    "$root/actors/planner/grammars/install.sh" "$XDG_CACHE_HOME/amaterasu" >/dev/null || { say "the planner's grammars could not be fetched"; exit 5; }
+}
+
 # build PRESET [TARGET...]: configures and builds, quietly when all is well.
 build() {
     local preset=$1 log="$XDG_CACHE_HOME/build-$1.log"
     shift
+    install_grammars
+    export AMA_DOWNLOADS=$XDG_CACHE_HOME
     say "building preset $preset"
     (cd "$root" && cmake --preset "$preset" && cmake --build --preset "$preset" ${1:+--target "$@"}) >"$log" 2>&1 || {
         tail -n 60 "$log" >&2

@@ -197,6 +197,7 @@ static bool seal (plan_build_t *self, ama_plan_plan_t *plan)
 
 static void done (plan_build_t *self)
 {
+    ama_plan_reads_done (self);
     ama_plan_flow_done (self);
     ama_maki_done (&self->maki);
     ama_community_done (&self->community);
@@ -217,6 +218,7 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
     plan_build_t self = { .env = *text (request->env) ? request->env : "default",
                           .strict = request->strict,
                           .unlocked = request->unlocked,
+                          .check_sources = request->check_sources,
                           .origins = request->origins };
     int rc = ama_repo_open (text (request->snapshot), &self.repo, err);
 

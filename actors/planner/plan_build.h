@@ -7,8 +7,9 @@
 #include "actors/planner/repo.h"
 #include "messages/plan.h"
 
-typedef struct plan_name plan_name_t; /* hash entries, in plan_flow.c */
+typedef struct plan_name plan_name_t; /* hash entries, in plan_flow.c and plan_reads.c */
 typedef struct plan_edge_key plan_edge_key_t;
+typedef struct plan_read plan_read_t;
 
 /* After so many problems nobody reads a "did you mean" any more, and each costs time. */
 #define PLAN_HINTS 100
@@ -36,6 +37,12 @@ typedef struct {
     ama_plan_edge_t *edges; /* owned */
     size_t n_edges, edges_room;
     plan_edge_key_t *edge_keys; /* those that are there */
+    size_t guessed;             /* edges of reads without literal names */
+    plan_read_t *reads;         /* found in sources, owned; in plan_reads.c */
+    size_t n_reads, reads_room;
+    ama_str_t *texts;   /* of actions, where they were needed again; NULL: none yet */
+    bool open_names;    /* something may leave datasets under names that nobody can foresee */
+    bool check_sources; /* syntax is told */
     size_t scanned;
 } plan_build_t;
 
@@ -43,10 +50,27 @@ typedef struct {
 void ama_plan_flow (plan_build_t *self);
 void ama_plan_flow_done (plan_build_t *self);
 
-/* reads: of the action becomes edges; what its source names likewise. file is where the name stands. */
-void ama_plan_declared_reads (plan_build_t *self, size_t action);
-bool ama_plan_can_scan (const char *runner);
+/* The index of the action of that name, -1. */
+ptrdiff_t ama_plan_find (const plan_build_t *self, const char *name, size_t size);
+/* "did you mean", over the names of the flow; "" if nothing is near. */
+void ama_plan_propose (const plan_build_t *self, const char *name, char *hint, size_t room);
+
+/* plan_sources.c: what a source names is kept until all are known; of the languages that have AmaContext. With check_sources its syntax is told. */
 void ama_plan_scan_source (plan_build_t *self, size_t action, const char *text, size_t size);
+
+/* plan_reads.c: keeps one; names are copied. What reads: and the sources of all actions name becomes edges, or a problem. */
+enum { PLAN_READ_ACTION, PLAN_READ_NAMED, PLAN_WRITE_NAMED, PLAN_READ_WORD };
+struct plan_read {
+    int kind;
+    size_t action; /* whose source it stands in */
+    char *from;    /* NULL: not literal */
+    char *dataset; /* likewise; of a word both names */
+    uint32_t line, column;
+    bool known, sure;
+};
+void ama_plan_add_read (plan_build_t *self, const plan_read_t *read);
+void ama_plan_reads (plan_build_t *self);
+void ama_plan_reads_done (plan_build_t *self);
 
 /* plan_notebook.c: of a notebook in which language and where it runs, and what it reads. fd: its file. */
 void ama_plan_notebook (plan_build_t *self, size_t action, int fd);
@@ -55,6 +79,8 @@ void ama_plan_notebook (plan_build_t *self, size_t action, int fd);
 void ama_plan_files (plan_build_t *self);
 /* Appends a source's bytes, and little more than AMA_PLAN_SOURCE_MAX. */
 void ama_plan_read (int fd, ama_str_t *out);
+/* The action's source once more; false if it can not be read, or is too large. */
+bool ama_plan_read_again (plan_build_t *self, size_t action, ama_str_t *out);
 /* The source, or the code of a notebook, is looked through for datasets, unless there was too much already. */
 void ama_plan_scan (plan_build_t *self, size_t action, const ama_str_t *text);
 

@@ -85,6 +85,17 @@ static void scan (plan_build_t *self, size_t index, int fd)
     ama_str_done (&text);
 }
 
+bool ama_plan_read_again (plan_build_t *self, size_t index, ama_str_t *out)
+{
+    int fd = ama_repo_open_file (self->repo, self->maki.actions[index].plan.file, AMA_PLAN_SOURCE_MAX, false, NULL);
+
+    if (fd < 0)
+        return false;
+    ama_plan_read (fd, out);
+    (void) close (fd);
+    return true;
+}
+
 static void check_source (plan_build_t *self, size_t index)
 {
     ama_maki_action_t *action = &self->maki.actions[index];
@@ -105,7 +116,7 @@ static void check_source (plan_build_t *self, size_t index)
     action->plan.file = ama_strdup (path);
     if (ama_maki_is_notebook (action))
         ama_plan_notebook (self, index, fd);
-    else if (action->runner && ama_plan_can_scan (action->runner->name))
+    else if (action->runner && !is_jar (action))
         scan (self, index, fd);
     (void) close (fd);
 }
@@ -170,9 +181,9 @@ void ama_plan_files (plan_build_t *self)
         (void) ama_problems_add (&self->problems, false, rc, "src", 0, 0, NULL, "the folder can not be read");
     ama_plan_shared_dependencies (self);
     for (size_t i = 0; i < self->maki.n_actions; i++) {
-        ama_plan_declared_reads (self, i);
         check_source (self, i);
         read_config (self, &self->maki.actions[i]);
         ama_plan_action_dependencies (self, i);
     }
+    ama_plan_reads (self);
 }

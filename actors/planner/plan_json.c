@@ -72,6 +72,39 @@ static void put_seconds (int64_t ms, ama_str_t *out)
         ama_str_printf (out, "%" PRId64, ms / 1000);
 }
 
+static bool is_read_of (const ama_plan_edge_t *edge, const ama_plan_action_t *action)
+{
+    return strcmp (edge->target ? edge->target : "", action->name ? action->name : "") == 0;
+}
+
+/* An older plan does not say where. */
+static const char *place_of (const ama_plan_edge_t *edge, const ama_plan_action_t *action)
+{
+    return edge->file && *edge->file ? edge->file : edge->line ? action->file : "";
+}
+
+static void put_reads (const ama_plan_plan_t *plan, const ama_plan_action_t *action, ama_str_t *out)
+{
+    bool first = true;
+
+    ama_str_puts (out, ",\"reads\":[");
+    for (size_t i = 0; i < plan->n_edges; i++) {
+        const ama_plan_edge_t *edge = &plan->edges[i];
+        if (!is_read_of (edge, action))
+            continue;
+        ama_str_puts (out, first ? "{" : ",{");
+        first = false;
+        put_member (out, "action", edge->source);
+        ama_str_putc (out, ',');
+        put_member (out, "dataset", edge->dataset);
+        ama_str_putc (out, ',');
+        put_member (out, "file", place_of (edge, action));
+        ama_str_printf (out, ",\"line\":%u,\"column\":%u,\"certain\":%s}", edge->line, edge->column,
+                        edge->uncertain ? "false" : "true");
+    }
+    ama_str_putc (out, ']');
+}
+
 /* An error action has none itself, so this goes one deep. */
 static void put_action (const ama_plan_plan_t *plan, const ama_plan_action_t *action, ama_str_t *out)
 {
@@ -92,6 +125,7 @@ static void put_action (const ama_plan_plan_t *plan, const ama_plan_action_t *ac
     }
     ama_str_printf (out, "],\"attempts\":%u,\"timeout\":", action->retry.attempts);
     put_seconds (action->timeout_ms, out);
+    put_reads (plan, action, out);
     ama_str_puts (out, ",\"error\":");
     if (action->error_action < 0 || (uint64_t) action->error_action >= plan->n_actions || action->error_of >= 0)
         ama_str_puts (out, "null");
@@ -181,6 +215,18 @@ static void put_action_line (const ama_plan_plan_t *plan, const ama_plan_action_
     ama_str_putc (out, '\n');
 }
 
+/* Why it stands there although nobody may read it. */
+static void put_guess (const ama_plan_plan_t *plan, const ama_plan_edge_t *edge, ama_str_t *out)
+{
+    const char *file = edge->file;
+
+    for (size_t i = 0; i < plan->n_actions && (!file || !*file); i++)
+        file = is_read_of (edge, &plan->actions[i]) ? plan->actions[i].file : file;
+    ama_str_puts (out, "  may be read: ");
+    put_shown (out, file);
+    ama_str_printf (out, ":%u:%u", edge->line, edge->column);
+}
+
 void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
 {
     columns_t columns = { 0 };
@@ -202,9 +248,13 @@ void ama_plan_text (const ama_plan_plan_t *plan, ama_str_t *out)
     for (size_t i = 0; i < plan->n_actions; i++)
         put_action_line (plan, &plan->actions[i], &columns, out);
     for (size_t i = 0; i < plan->n_edges; i++) {
-        ama_str_printf (out, "  %s.", plan->edges[i].source);
-        put_shown (out, plan->edges[i].dataset);
-        ama_str_printf (out, " → %s\n", plan->edges[i].target);
+        const ama_plan_edge_t *edge = &plan->edges[i];
+        ama_str_printf (out, "  %s.", edge->source);
+        put_shown (out, edge->dataset);
+        ama_str_printf (out, " → %s", edge->target);
+        if (edge->uncertain)
+            put_guess (plan, edge, out);
+        ama_str_putc (out, '\n');
     }
 }
 

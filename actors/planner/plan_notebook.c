@@ -130,10 +130,8 @@ void ama_plan_notebook (plan_build_t *self, size_t index, int fd)
     if (json_is_object (notebook)) {
         language = language_of (action, notebook, &kernel);
         place (self, action, language, kernel);
-        if (ama_plan_can_scan (action->runner->name)) {
-            add_code (notebook, &code);
-            ama_plan_scan (self, index, &code);
-        }
+        add_code (notebook, &code);
+        ama_plan_scan (self, index, &code);
     }
     else if (!is_plain (action))
         (void) ama_yaml_error (action->file, AMA_E_SYNTAX, &self->problems, "open and save it in Jupyter",
