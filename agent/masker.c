@@ -29,7 +29,7 @@ struct ama_masker {
     size_t count, room;
     uint32_t first[256]; /* children of the root */
     unsigned generation; /* counts the changes */
-    bool full;
+    bool full, changed;  /* changed: and not linked yet */
 };
 
 typedef struct {
@@ -137,6 +137,7 @@ static void add_form (const char *bytes, size_t size, void *arg)
         uint32_t child = child_of (masker, node, (unsigned char) bytes[i]);
         node = child ? child : make_child (masker, node, (unsigned char) bytes[i]);
     }
+    masker->changed = masker->changed || masker->nodes[node].longest != size;
     masker->nodes[node].longest = (uint32_t) size;
 }
 
@@ -162,16 +163,15 @@ static void link_nodes (ama_masker_t *masker)
 
 int ama_masker_add (ama_masker_t *masker, const char *value, size_t size, ama_err_t *err)
 {
-    size_t before = masker->count;
-
     if (size < AMA_MASK_MIN)
         return ama_err_set (err, AMA_E_INVALID, "it has %zu bytes; less than %d can not be masked", size, AMA_MASK_MIN);
     if (size > AMA_MASK_VALUE_MAX)
         return ama_err_set (err, AMA_E_LIMIT, "it has more than %d bytes", AMA_MASK_VALUE_MAX);
     ama_mask_forms (value, size, add_form, masker);
-    if (masker->count > before) {
+    if (masker->changed) {
         link_nodes (masker);
         masker->generation++;
+        masker->changed = false;
     }
     return masker->full ? ama_err_set (err, AMA_E_LIMIT, "the run has more secrets than can be masked") : 0;
 }

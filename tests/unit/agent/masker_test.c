@@ -113,6 +113,22 @@ static void whole_texts (void **state)
     ama_masker_destroy (&masker);
 }
 
+/* What ends inside another value's text is found there, too, although its own letters are all known already. */
+static void one_begins_another (void **state)
+{
+    ama_masker_t *masker = ama_masker_new ();
+    char *text;
+
+    (void) state;
+    assert_int_equal (ama_masker_add (masker, "password-of-mine", 16, NULL), 0);
+    assert_int_equal (ama_masker_add (masker, "my-password-of-old", 18, NULL), 0);
+    assert_int_equal (ama_masker_add (masker, "password", 8, NULL), 0);
+    text = ama_masker_text (masker, "my-password is password, my-password-of");
+    assert_string_equal (text, "my-*** is ***, ***");
+    free (text);
+    ama_masker_destroy (&masker);
+}
+
 /* A retry may find another value, while output of the run is held back. */
 static void a_value_comes_later (void **state)
 {
@@ -203,11 +219,9 @@ static void pieces_make_no_difference (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (mask_table),
-        cmocka_unit_test (bounds),
-        cmocka_unit_test (whole_texts),
-        cmocka_unit_test (a_value_comes_later),
-        cmocka_unit_test (pieces_make_no_difference),
+        cmocka_unit_test (mask_table),          cmocka_unit_test (bounds),
+        cmocka_unit_test (whole_texts),         cmocka_unit_test (one_begins_another),
+        cmocka_unit_test (a_value_comes_later), cmocka_unit_test (pieces_make_no_difference),
     };
 
     return cmocka_run_group_tests (tests, NULL, NULL);
