@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -17,7 +18,7 @@ static bool has_plain_address (const char *text)
     if (!at)
         return true;
     at += 1 + strspn (at + 1, " ");
-    return ama_str_starts (at, "https://") || ama_str_starts (at, "http://");
+    return strncasecmp (at, "https://", 8) == 0 || strncasecmp (at, "http://", 7) == 0;
 }
 
 static bool has_user (const char *option)
