@@ -561,11 +561,7 @@ void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *star
     ama_err_t err = { 0 };
     int rc = attempt->runner->start (attempt, start, &err);
 
-    if (rc == 0 && !attempt->ward && attempt->runner->restore) {
-        attempt->told = ama_malloc (sizeof *told);
-        ama_attempt_start_copy (told, attempt->told);
-    }
-    else if (rc == 0)
+    if (rc == 0)
         ama_attempt_record (attempt, told, false);
     tell_note (attempt);
     if (rc < 0)
@@ -574,6 +570,8 @@ void ama_attempt_launch (ama_attempt_t *attempt, const ama_attempt_start_t *star
 
 void ama_attempt_guarded (ama_attempt_t *attempt)
 {
+    if (!attempt->told) /* its start has not returned yet */
+        return;
     ama_attempt_record (attempt, attempt->told, false);
     if (attempt->note) /* was told before; whoever plays the tape tells it, too */
         ama_attempt_note (attempt, AMA_TAPE_NOTE, attempt->note, strlen (attempt->note));

@@ -55,12 +55,13 @@ struct ama_attempt {
     char *snapshot; /* absolute */
     ama_folder_t folder;
     const ama_runner_t *runner;
-    const ama_runner_t *then;  /* the runner that follows when the secrets are there (secret_start.c); NULL: none */
-    void *work;                /* the runner's */
-    pid_t group;               /* process group that ends with the attempt, 0 for none */
-    char *note;                /* a warning for its beginning, owned; NULL: none */
-    ama_ward_t *ward;          /* the runner's, NULL for none */
-    ama_attempt_start_t *told; /* with references to secrets, until its ward has started; NULL if that was at once */
+    const ama_runner_t *then; /* the runner that follows when the secrets are there (secret_start.c); NULL: none */
+    void *work;               /* the runner's */
+    pid_t group;              /* process group that ends with the attempt, 0 for none */
+    char *note;               /* a warning for its beginning, owned; NULL: none */
+    ama_ward_t *ward;         /* the runner's, NULL for none */
+    ama_attempt_start_t
+        *told; /* with references to secrets, until its ward has started; NULL: it has, or is of no use */
     struct ama_replay *replay; /* an earlier agent's: its tape is still to be played (replay.c) */
     bool dirty;                /* the runner wants its turn */
     bool cancelled, timed_out; /* somebody asked for the end */

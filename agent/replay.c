@@ -150,8 +150,13 @@ void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *star
 {
     ama_str_t first = { 0 };
 
-    if (!attempt->ward || !attempt->runner->restore || !attempt->agent->conf.own_process)
+    if (!attempt->runner->restore || !attempt->agent->conf.own_process)
         return;
+    if (!attempt->ward) {
+        attempt->told = ama_malloc (sizeof *start);
+        ama_attempt_start_copy (start, attempt->told);
+        return;
+    }
     ama_replay_head (attempt->agent, AMA_KEPT_ATTEMPT, attempt->mark, attempt->started_ms,
                      attempt->voice ? ama_voice_pass (attempt->voice) : NULL, &first);
     ama_attempt_start_encode (start, &first);

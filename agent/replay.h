@@ -7,7 +7,7 @@
 
 typedef struct ama_replay ama_replay_t;
 
-/* The attempt begins: what is needed to go on with it is recorded. From now on its child outlives the agent. */
+/* The attempt begins: what is needed to go on with it is recorded, now or by ama_attempt_guarded. From then on its child outlives the agent. */
 void ama_attempt_record (ama_attempt_t *attempt, const ama_attempt_start_t *start, bool gated);
 /* The first record of a tape: what earlier agents' programs are known by, and who may speak (NULL: nobody). Adds to out; the owner's own bytes follow. */
 typedef enum { AMA_KEPT_ATTEMPT = 1, AMA_KEPT_SESSION } ama_kept_t;

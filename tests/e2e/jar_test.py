@@ -134,6 +134,13 @@ class Jar(JarHouse, SparkHouse):
         missing = self.run_events(self.job([{**jar(**self.artifact), "class": "org.example.app.Absent"}], {}, name="absent"), exit=1, timeout=400)
         self.assertIn("Failed to load class org.example.app.Absent", str(missing))
 
+    def test_by_an_amad(self):
+        """Without secrets it begins at once, and is recorded later, when it has been installed."""
+        self.amad()
+        done = self.ama("--repo", self.job([jar(args=["x"], **self.artifact)], {}), "--report-format", "ndjson", program="ama-submit", timeout=400)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.told(self.checked(done.stdout))[0], "args x")
+
     def test_no_such_artifact(self):
         artifact = {**self.artifact, "artifact": {"groupId": "org.example", "artifactId": "nothing", "version": "1"}}
         events = self.run_events(self.job([jar(**artifact)], {}), exit=5, timeout=400)
