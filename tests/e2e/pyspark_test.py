@@ -38,7 +38,7 @@ class PySpark(SparkHouse):
                     "from amaterasu.pyspark.runtime import AmaContext as A\nprint(A.builder().setMaster('x').set('a', 'b').build() is ama_context)\n",
             "c.scala": "val m = AmaContext.getDataFrame(\"b\", \"doubled\").agg(Map(\"m\" -> \"sum\")).collect().toList\n"
                        "AmaContext.getDataFrame(\"b\", \"made\").count\nscala.util.Try(AmaContext.getDataFrame(\"b\", \"_hidden\")).isFailure\n",
-            "d.py": "ama_context.get_dataframe('b', 'made').orderBy('k').collect()\nama_context.get_dataframe('b', 'nothing')\n"})
+            "d.py": "ama_context.get_dataframe('b', 'made').orderBy('k').collect()\nama_context.get_dataframe('b', 'no' + 'thing')\n"})
         events = self.run_events(repo, exit=1, timeout=400)
         values = {(e["action"], e["line"]): e.get("value", "") for e in events.find("statement.ended")}
         told = [e["text"] for e in events.find("output", stream="stdout")]
