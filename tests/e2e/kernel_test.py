@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -54,6 +55,22 @@ class Stock(KernelHouse):
         events = self.run_events(self.job({"a.py": "import os\nprint(os.environ['AMA_ACTION'], os.environ['AMA_CONF_LIMIT'], os.getcwd() == os.environ['HOME'])\nos.system('echo child')"},
                                           [kernel("python3", "a.py")], configuration={"limit": 7}))
         self.assertEqual([e["text"] for e in events.find("output")], ["a 7 True", "child"])
+
+
+    def test_the_death_of_the_agent_ends_it(self):
+        """What it says on iopub nobody hears then: it does not outlive its agent; that it was lost is told, and what it was doing is over."""
+        repo = self.job({"a.py": "import time\nprint('up', flush=True)\ntime.sleep(600)\n"}, [kernel("python3", "a.py")])
+        self.amad()
+        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
+        following = self.start("attach", run, "--report-format", "ndjson")
+        head = self.wait_for_line(following, '"text":"up"')
+        [agent] = [p for p, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
+        os.kill(agent, signal.SIGKILL)
+        head += self.wait_for_line(following, '"type":"attempt.ended"')
+        self.ama("cancel", run)     # it would begin again
+        tail, _ = self.finish(following)
+        self.assertEqual(self.checked(head + tail).find("attempt.ended")[0]["state"], "lost")
+        self.assertEqual([line for _, line in self.processes() if "ipykernel" in line], [])
 
 
 class Community(KernelHouse):

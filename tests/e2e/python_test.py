@@ -170,21 +170,6 @@ class Python(KernelHouse):
         events = self.run_events(self.job({"a.py": "1 / 0\n", "b.py": "print('rescued')\n"}, [action]), exit=3)
         self.assertEqual(events.one("output", action="b")["text"], "rescued")
 
-    def test_the_death_of_the_agent_ends_it(self):
-        """It does not outlive its agent; that it was lost is told, and what it was doing is over."""
-        repo = self.job({"a.py": "import time\nprint('up', flush=True)\ntime.sleep(600)\n"}, [python("a")])
-        self.amad()
-        run = self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
-        following = self.start("attach", run, "--report-format", "ndjson")
-        self.wait_for_line(following, '"text":"up"')
-        [(pid, _)] = self.of_kernel()
-        [agent] = [p for p, command in self.processes() if command.split(" ")[0].endswith("/ama-agent")]
-        os.kill(agent, signal.SIGKILL)
-        self.wait_for_line(following, '"type":"attempt.ended"')
-        self.assertNotIn(pid, [p for p, _ in self.of_kernel()])
-        self.ama("cancel", run)
-        self.finish(following)
-
     # ---- secrets and the sandbox
 
     def test_secrets_are_there_and_masked(self):

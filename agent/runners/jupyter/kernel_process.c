@@ -3,11 +3,12 @@
  * Used by kernel_runner.c, on the agent's thread.
  *
  * It runs under the attempt's guard, in the attempt's sandbox. On its standard input it finds what it is to do; what it says comes as a journal on its descriptor 3,
- * so nothing is lost or out of order, and who says too much waits. It may hold secrets and a key, so neither is in a file.
+ * so nothing is lost or out of order, and who says too much waits. It may hold secrets, so what it is to do is in no file.
  */
 #include "agent/runners/jupyter/kernel_work.h"
 
 #include "agent/ahead.h"
+#include "agent/replay.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/secret_start.h"
 
@@ -31,20 +32,28 @@ static void on_silent (void *arg)
         kernel_kill (work);
 }
 
+void kernel_connect (kernel_work_t *work)
+{
+    const ama_jupyter_conf_t conf = { .place = work->place, .key = work->key, .on_silent = on_silent, .arg = work };
+
+    if (!work->bound || !work->running || ama_replay_playing (work->script.attempt))
+        return;
+    work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, NULL);
+    if (!work->client)
+        kernel_kill (work);
+}
+
 static void on_message (const ama_jupyter_message_t *message, void *arg)
 {
     kernel_work_t *work = arg;
-    const ama_jupyter_conf_t conf = { .place = work->place, .key = work->key, .on_silent = on_silent, .arg = work };
 
-    if (work->client || strcmp (message->type, "status") != 0) {
+    if (work->bound || strcmp (message->type, "status") != 0) {
         ama_script_said (message, &work->script);
         return;
     }
-    work->client = ama_jupyter_new (work->script.attempt->agent->ctx, &conf, NULL);
-    if (work->client)
-        kernel_bound (work);
-    else
-        kernel_kill (work);
+    work->bound = true;
+    kernel_connect (work);
+    kernel_bound (work);
 }
 
 static void on_output (int channel, const char *bytes, size_t size, void *arg)
@@ -56,7 +65,7 @@ static void on_output (int channel, const char *bytes, size_t size, void *arg)
         kernel_stock_wrote (work, channel, bytes, size);
     else if ((channel == 1 || channel == 2) && size)
         ama_attempt_output (work->script.attempt, channel, bytes, size);
-    else if (channel == JOURNAL && !work->stock && ama_journal_feed (work->journal, bytes, size, &err) < 0) {
+    else if (channel == JOURNAL && work->journal && ama_journal_feed (work->journal, bytes, size, &err) < 0) {
         kernel_failed (work, "kernel", err.text);
         kernel_kill (work);
     }
@@ -133,9 +142,14 @@ static void set_variables (kernel_work_t *work, const char *said)
     ama_strv_free (env);
 }
 
-static void listen (kernel_work_t *work)
+void kernel_await (kernel_work_t *work)
 {
     ama_timer_after (work->timer, START_MS);
+}
+
+static void listen (kernel_work_t *work)
+{
+    kernel_await (work);
     ama_ward_listen (work->script.attempt->ward);
 }
 
@@ -146,21 +160,30 @@ void kernel_let_go (kernel_work_t *work)
     work->waits = false;
     if (!work->running) /* it is still being installed */
         return;
+    kernel_note_begun (work);
     if (ama_ward_let_go (work->script.attempt->ward, work->order, strlen (work->order), &err) < 0) {
         kernel_failed (work, "start", err.text);
         kernel_kill (work);
     }
+    ama_attempt_note (work->script.attempt, AMA_TAPE_GONE, NULL, 0);
     listen (work);
     forget_order (work);
+}
+
+ama_ward_port_t kernel_port (kernel_work_t *work)
+{
+    return (ama_ward_port_t){ .on_started = on_started,
+                              .on_output = on_output,
+                              .on_exit = on_child_end,
+                              .off_tape = work->stock != NULL,
+                              .arg = work };
 }
 
 static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->script.attempt;
     ama_agent_t *agent = attempt->agent;
-    const ama_ward_port_t port = {
-        .on_started = on_started, .on_output = on_output, .on_exit = on_child_end, .off_tape = true, .arg = work
-    };
+    const ama_ward_port_t port = kernel_port (work);
     ama_ward_spec_t spec = { .argv = (const char *const *) exec,
                              .env = (const char *const *) work->env.items,
                              .cwd = attempt->folder.path,
@@ -180,8 +203,11 @@ static int spawn (kernel_work_t *work, char *const *exec, ama_err_t *err)
     if (!attempt->ward)
         return err->code;
     work->running = true;
-    if (!work->waits)
-        listen (work);
+    if (work->waits)
+        return 0;
+    ama_attempt_guarded (attempt);
+    kernel_note_begun (work);
+    listen (work);
     return 0;
 }
 
@@ -264,19 +290,22 @@ static void set_environment (kernel_work_t *work, const ama_attempt_start_t *sta
     ama_env_add_attempt (&work->env, start, &attempt->folder);
 }
 
-/* Where its sockets will be, and the key of its messages. */
-static void take_place (kernel_work_t *work)
+void kernel_take_place (kernel_work_t *work, const char *key)
 {
     unsigned char bytes[16];
     ama_str_t prefix = { 0 };
 
     randombytes_buf (bytes, sizeof bytes);
     (void) sodium_bin2hex (work->key, sizeof work->key, bytes, sizeof bytes);
+    if (key)
+        (void) snprintf (work->key, sizeof work->key, "%s", key);
     ama_str_printf (&prefix, "%s/k", work->sockets);
     work->prefix = ama_str_take (&prefix);
     work->place.prefix = work->prefix;
     if (work->stock)
         kernel_stock_place (work);
+    else
+        work->journal = ama_journal_new (work->key, on_message, work);
 }
 
 static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
@@ -316,14 +345,13 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     int rc = ama_sockets_make (attempt->agent->conf.dir, &work->sockets, err);
 
     if (rc == 0)
-        take_place (work);
+        kernel_take_place (work, NULL);
     if (rc == 0 && !work->stock)
         rc = take_order (work, order, err);
     json_decref (order);
     if (rc < 0)
         return rc;
     work->drain = ama_timer_new (attempt->agent->ctx, on_drained, work);
-    work->journal = ama_journal_new (work->key, on_message, work);
     set_environment (work, start);
     work->confine = ama_confine_run (attempt->agent, start, attempt->folder.path, &note);
     ama_confine_write (work->confine, work->sockets);
@@ -343,8 +371,9 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
 
 void kernel_kill (kernel_work_t *work)
 {
+    kernel_note_killed (work);
     work->asked = KILLED;
-    if (work->running)
+    if (work->running && !ama_replay_playing (work->script.attempt)) /* else when it has been played */
         ama_ward_kill (work->script.attempt->ward, true);
 }
 
@@ -356,7 +385,7 @@ void kernel_done (kernel_work_t *work)
     ama_journal_destroy (&work->journal);
     ama_confine_destroy (&work->confine);
     forget_order (work);
-    if (work->sockets)
+    if (work->sockets && (work->stock || !work->running || !work->script.attempt->agent->letting_go))
         ama_sockets_remove (work->sockets);
     free (work->sockets);
     free (work->prefix);

@@ -16,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HAND_OVER_MS 30000
-#define SPLIT_MS     60000 /* of a file of 4 MiB */
+#define HAND_OVER_MS 30000 /* of one that is told */
 
 static kernel_work_t *work_of (ama_script_t *script)
 {
@@ -26,9 +25,11 @@ static kernel_work_t *work_of (ama_script_t *script)
 
 /* ---- closing ---- */
 
-static void shut_down (kernel_work_t *work)
+void kernel_shut_down (kernel_work_t *work)
 {
     work->asked = SHUTTING_DOWN;
+    if (!work->client) /* its tape is being played */
+        return;
     ama_jupyter_control (work->client, "shutdown_request", json_pack ("{s:b}", "restart", 0), 0, NULL, NULL);
     ama_timer_after (work->timer, work->script.attempt->agent->conf.grace_ms);
 }
@@ -39,19 +40,14 @@ void kernel_handed_over (kernel_work_t *work, const json_t *reply, const ama_err
         return;
     if (!ama_script_is_ok (reply))
         ama_script_spoil (&work->script, "publish", err ? err->text : ama_jupyter_string (reply, "evalue"));
-    shut_down (work);
-}
-
-static void on_handed_over (const json_t *content, const ama_err_t *err, void *arg)
-{
-    kernel_handed_over (arg, content, err);
+    kernel_shut_down (work);
 }
 
 static void hand_over (kernel_work_t *work)
 {
     work->asked = HANDING_OVER;
     if (!kernel_stock_is_told (work)) {
-        ama_jupyter_control (work->client, "ama_close_request", NULL, HAND_OVER_MS, on_handed_over, work);
+        kernel_want (work, KERNEL_HAND_OVER);
         return;
     }
     kernel_stock_hand_over (work);
@@ -62,12 +58,12 @@ static void close_kernel (kernel_work_t *work)
 {
     if (work->asked >= HANDING_OVER)
         return;
-    if (!work->client || (work->stock && !kernel_stock_is_ready (work)))
+    if (work->stock ? !work->client || !kernel_stock_is_ready (work) : !work->bound)
         kernel_kill (work);
     else if (work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED && kernel_scope_has_values (work))
         hand_over (work);
     else
-        shut_down (work);
+        kernel_shut_down (work);
 }
 
 static void settle (ama_script_t *script)
@@ -137,7 +133,7 @@ static bool ready (const ama_script_t *script)
 {
     const kernel_work_t *work = (const kernel_work_t *) script;
 
-    return work->client && kernel_scope_is_ready (work) && (!work->stock || kernel_stock_is_ready (work));
+    return kernel_scope_is_ready (work) && (work->stock ? work->client && kernel_stock_is_ready (work) : work->bound);
 }
 
 static void calm (ama_script_t *script)
@@ -152,16 +148,21 @@ static void calm (ama_script_t *script)
 
 /* ---- the beginning ---- */
 
-static void on_split (const json_t *content, const ama_err_t *err, void *arg)
+static void on_split (kernel_work_t *work, const json_t *content)
 {
-    kernel_work_t *work = arg;
-    json_t *trouble =
-        err ? json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "kernel", "evalue", err->text) : NULL;
-
     ama_timer_cancel (work->timer);
     if (work->script.step == AMA_SCRIPT_OPENING)
-        ama_script_split (&work->script, trouble ? trouble : content);
-    json_decref (trouble);
+        ama_script_split (&work->script, content);
+}
+
+void kernel_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content)
+{
+    if (kind == KERNEL_SPLIT)
+        on_split (work, content);
+    else if (kind == KERNEL_HAND_OVER)
+        kernel_handed_over (work, content, NULL);
+    else
+        kernel_scope_answered (work, kind, content);
 }
 
 void kernel_bound (kernel_work_t *work)
@@ -171,9 +172,7 @@ void kernel_bound (kernel_work_t *work)
     if (work->stock)
         kernel_stock_open (work);
     else
-        ama_jupyter_control (work->client, "ama_split_request",
-                             json_pack ("{s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file),
-                             SPLIT_MS, on_split, work);
+        kernel_want (work, KERNEL_SPLIT);
     kernel_scope_ask (work);
 }
 
@@ -293,29 +292,37 @@ static void cancel (ama_attempt_t *attempt, bool force)
 /* ---- the runner ---- */
 
 /* Not of a notebook: its cells are all that is in it. */
-static void take_exports (kernel_work_t *work, const ama_attempt_start_t *start)
+void kernel_take_exports (kernel_work_t *work, const ama_attempt_start_t *start)
 {
     if (work->kind->session && !work->kind->notebook)
         ama_script_export (&work->script, start, work->stock ? kernel_stock_store () : NULL);
 }
 
-static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
+int kernel_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
 {
     static const ama_script_host_t host = {
         .lost = "killed", .send = send, .ready = ready, .calm = calm, .settle = settle
     };
     kernel_work_t *work = ama_calloc (1, sizeof *work);
-    ama_str_t env = { 0 }, path = { 0 };
-    char run[AMA_ID_TEXT];
-    json_t *order;
-    int rc;
 
+    (void) message;
     attempt->work = work;
-    work->waits = waits;
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
     work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
-    rc = ama_script_load (&work->script, attempt, &host, work->kind->max, err);
+    return ama_script_load (&work->script, attempt, &host, work->kind->max, err);
+}
+
+static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)
+{
+    kernel_work_t *work;
+    ama_str_t env = { 0 }, path = { 0 };
+    char run[AMA_ID_TEXT];
+    json_t *order;
+    int rc = kernel_load (attempt, message, err);
+
+    work = attempt->work;
+    work->waits = waits;
     if (rc == 0 && work->kind->session)
         rc = kernel_scope_join (work, message, err);
     if (rc == 0 && work->kind->stock)
@@ -335,7 +342,7 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     if (waits)
         kernel_scope_done (work); /* joined again when it goes: much may happen by then */
     else if (rc == 0) {
-        take_exports (work, message);
+        kernel_take_exports (work, message);
         kernel_scope_ask (work);
     }
     return rc;
@@ -359,7 +366,7 @@ static void go (ama_attempt_t *attempt, const ama_attempt_start_t *message)
     kernel_let_go (work);
     if (!work->kind->session)
         return;
-    take_exports (work, message);
+    kernel_take_exports (work, message);
     if (kernel_scope_join (work, message, &err) == 0)
         kernel_scope_ask (work);
     else
@@ -400,8 +407,10 @@ static void done (ama_attempt_t *attempt)
         .name = (NAME), .start = start, .cancel = cancel, .pause = pause_output, .done = done,                         \
         .session_back = kernel_scope_back, .session_lost = kernel_scope_lost __VA_OPT__ (, ) __VA_ARGS__               \
     }
-/* Ours, which wait for their order. */
-#define OURS(NAME) RUNNER (NAME, .prepare = prepare, .go = go)
+/* Ours, which wait for their order, and outlive the agent. */
+#define OURS(NAME)                                                                                                     \
+    RUNNER (NAME, .prepare = prepare, .go = go, .restore = kernel_restore, .recall = kernel_recall,                    \
+            .resume = kernel_resume)
 
 static const ama_kernel_kind_t kinds[] = {
     { OURS ("python"), "python", AMA_SCRIPT_MAX, false, false, false, NULL },

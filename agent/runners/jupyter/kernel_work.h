@@ -1,4 +1,4 @@
-/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
+/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_asks.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
  * nobody else */
 #ifndef AMA_AGENT_JUPYTER_KERNEL_WORK_H
 #define AMA_AGENT_JUPYTER_KERNEL_WORK_H
@@ -9,6 +9,25 @@
 #include "agent/runners/jupyter/kernel_runner.h"
 #include "agent/runners/jupyter/notebook.h"
 #include "agent/runners/jupyter/script.h"
+#include "agent/session.h"
+
+/* What the kernel, or its session, is asked: kernel_asks.c. Their letters stand on the tape. */
+typedef enum {
+    KERNEL_SPLIT = 's',
+    KERNEL_ATTACH = 'a',
+    KERNEL_HAND_OVER = 'h',
+    KERNEL_JARS = 'j',
+    KERNEL_OPEN = 'o',
+    KERNEL_CLOSE = 'c',
+    KERNEL_LOST = 'l', /* nobody is: its session is lost */
+} kernel_ask_kind_t;
+enum { KERNEL_ASKS = 6 };
+
+typedef struct {
+    struct kernel_work *work;
+    kernel_ask_kind_t kind;
+    bool wanted, sent;
+} kernel_ask_t;
 
 typedef struct kernel_work {
     ama_script_t script; /* the first: a script is its work */
@@ -27,7 +46,10 @@ typedef struct kernel_work {
     ama_jupyter_place_t place; /* prefix borrowed from the above */
     char key[33];
     ama_journal_t *journal;
-    ama_jupyter_t *client;  /* NULL: not bound yet, or gone */
+    ama_jupyter_t *client; /* NULL: not bound yet, or gone, or its tape is being played */
+    bool bound;            /* its sockets are there */
+    bool restored, secret; /* by another agent, which does not know what is secret in its environment */
+    kernel_ask_t asks[KERNEL_ASKS];
     bool running, draining; /* draining: it has ended, and what it said is still on its way */
     ama_timer_t *drain;
     ama_child_end_t how;
@@ -43,6 +65,13 @@ typedef struct kernel_work {
 
 /* The kernel answers: what it is to be asked first. */
 void kernel_bound (kernel_work_t *work);
+/* All that needs neither a process nor a session. */
+int kernel_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err);
+void kernel_take_exports (kernel_work_t *work, const ama_attempt_start_t *start);
+/* The answer to a request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
+void kernel_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content);
+/* It has told all: it is asked to end. */
+void kernel_shut_down (kernel_work_t *work);
 /* The process has ended. */
 void kernel_ended (kernel_work_t *work, const ama_child_end_t *how, int trouble, bool lease_over);
 /* It could not be started. Of one that waits nobody is told: its own time will tell why. */
@@ -53,6 +82,22 @@ void kernel_handed_over (kernel_work_t *work, const json_t *reply, const ama_err
 /* All is closed but the process's place in its session: settle, or go on. */
 void kernel_settle (kernel_work_t *work);
 
+/* ---- kernel_asks.c ---- */
+
+/* Asks, now or when that is possible; kernel_answered follows, unless who is asked is lost. */
+void kernel_want (kernel_work_t *work, kernel_ask_kind_t kind);
+void kernel_send_asks (kernel_work_t *work);
+/* No answer of the session comes any more. session: NULL if it is gone. */
+void kernel_forget_asks (kernel_work_t *work, ama_session_t *session);
+/* Its process has begun, of which the tape now knows; it is killed by the agent; its session is lost. */
+void kernel_note_begun (kernel_work_t *work);
+void kernel_note_killed (kernel_work_t *work);
+void kernel_note_lost (kernel_work_t *work, const char *cause, const char *reason);
+int kernel_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, const char *token,
+                    ama_ward_port_t *ret_port, ama_err_t *err);
+void kernel_recall (ama_attempt_t *attempt, const char *bytes, size_t size);
+void kernel_resume (ama_attempt_t *attempt);
+
 /* ---- kernel_scope.c: nothing happens to a work without a scope ---- */
 
 /* Takes a place in the attempt's session. 0 or AMA_E_UNREACHABLE. */
@@ -61,8 +106,19 @@ int kernel_scope_join (kernel_work_t *work, const ama_attempt_start_t *start, am
 const char *kernel_scope_spark_home (const kernel_work_t *work);
 /* What the session's JVM and the kernel pass one another by files. */
 void kernel_scope_confine (kernel_work_t *work);
-/* What has no answer is asked for, if it can be now. */
+/* Likewise for another agent, which finds the session when the tape has been played. */
+void kernel_scope_expect (kernel_work_t *work, const ama_attempt_start_t *start);
+void kernel_scope_resume (kernel_work_t *work);
+/* What comes next is asked for, if it can be now. */
 void kernel_scope_ask (kernel_work_t *work);
+/* NULL: the session is not there, or not yet. */
+ama_jupyter_t *kernel_scope_control (const kernel_work_t *work);
+/* What is said with a request of the scope's; owned. */
+json_t *kernel_scope_content (const kernel_work_t *work, kernel_ask_kind_t kind);
+/* What a request of the scope's was answered with, if it was well; owned. */
+json_t *kernel_scope_answer (const kernel_work_t *work, kernel_ask_kind_t kind);
+void kernel_scope_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content);
+void kernel_scope_lose (kernel_work_t *work, const char *cause, const char *reason);
 /* The kernel is attached, or needs not be. */
 bool kernel_scope_is_ready (const kernel_work_t *work);
 /* An installed kernel was told to attach itself. */
@@ -135,6 +191,14 @@ void kernel_stock_done (kernel_work_t *work);
 
 /* Begins with what the kernel needs; kernel_bound or kernel_failed follows. order: what it finds on its standard input, but for its connection; stolen. */
 int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t *order, ama_err_t *err);
+/* It has a minute to say that its sockets are there. */
+void kernel_await (kernel_work_t *work);
+/* What comes out of it, for its ward. */
+ama_ward_port_t kernel_port (kernel_work_t *work);
+/* Where its sockets are, in work->sockets, and the key of its messages; NULL: a new one. */
+void kernel_take_place (kernel_work_t *work, const char *key);
+/* To one that is bound, unless its tape is being played. */
+void kernel_connect (kernel_work_t *work);
 /* One that waits gets its order. */
 void kernel_let_go (kernel_work_t *work);
 void kernel_kill (kernel_work_t *work);

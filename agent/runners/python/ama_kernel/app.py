@@ -3,6 +3,7 @@ import atexit
 import faulthandler
 import io
 import json
+import logging
 import os
 import sys
 import warnings
@@ -46,6 +47,7 @@ class Kernel(Attachable, IPythonKernel):
     order = {}
     script = None
     capture = None
+    taken = 0           # the highest serial of a statement
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -82,6 +84,10 @@ class Kernel(Attachable, IPythonKernel):
 
     async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, *, cell_meta=None, cell_id=None):
         place = (cell_meta or {}).get("ama") or {}
+        serial = int(place.get("serial", 0))
+        if 0 < serial <= self.taken:        # an agent sends it again that does not know what became of it: that is in the journal
+            return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+        self.taken = max(self.taken, serial)
         self.session.request = self.get_parent("shell").get("header", {})
         self.failure = None
         if self.spark:
@@ -167,6 +173,7 @@ def serve(order, journal_fd):
     sys.stdout, sys.stderr = (stream_on(journal, channel) for channel in (1, 2))
     atexit.register(lambda: (sys.stdout.flush(), sys.stderr.flush(), Kernel.capture.drain()))
     warnings.filterwarnings("ignore", message="To exit: use")
+    logging.getLogger("tornado.general").addFilter(lambda record: "events for closed stream" not in record.msg)   # asked twice to end
     search_path(order["path"])
 
     config = Config()

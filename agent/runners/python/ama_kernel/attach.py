@@ -34,6 +34,8 @@ class Attachable:
 
     async def ama_attach_request(self, stream, ident, parent):
         def attach(content):
+            if self.spark:          # asked once more, by the agent's successor
+                return
             order, env = self.attach(content)
             self.spark = importlib.import_module("ama_kernel.spark").Attached(content, order, env)
             self.shell.user_ns.update(self.spark.names)

@@ -45,6 +45,7 @@ final class Host(val options: Options) {
   /** An attempt of another process, in this language. */
   def openPeer(attempt: Attempt, language: String): Peer = {
     val peer = new Peer(this, attempt, language)          // waits for Spark
+    ends.remove(attempt.scope)
     synchronized {
       if (leaving.get) { peer.end(); throw new IllegalStateException("the kernel is shutting down") }
       Peer.take(attempt.scope).foreach(_.end())
@@ -57,7 +58,9 @@ final class Host(val options: Options) {
     val handed = if (publish) peer.handed else SortedMap.empty[String, Handed]
     peer.end()
     if (publish) handover.publish(peer.attempt.action, handed)
-    Closed(None, handed.toSeq.map { case (name, h) => name -> h.kind })
+    val closed = Closed(None, handed.toSeq.map { case (name, h) => name -> h.kind })
+    ends.put(peer.attempt.scope, CompletableFuture.completedFuture(closed))
+    closed
   }
 
   private def add(connection: ConnectionInfo, attempt: Attempt, journal: Option[Journal]): Kernel = synchronized {
