@@ -111,9 +111,8 @@ static char *place_of (packages_reader_t *self, const ama_yaml_t *node, const ch
     }
     if (rc == 0)
         return text;
-    /* a password is in no report */
     (void) ama_yaml_error (node, rc, self->problems, "https://HOST/PATH, or a folder of the repository",
-                           "the repository %s %s", strchr (value, '@') ? "here" : AMA_QUOTE (value), err.text);
+                           "the repository %s %s", ama_deps_is_private (value) ? "here" : AMA_QUOTE (value), err.text);
     free (text);
     return NULL;
 }

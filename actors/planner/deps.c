@@ -163,6 +163,13 @@ int ama_deps_check_url (const char *url, bool *ret_central, ama_err_t *err)
     return 0;
 }
 
+bool ama_deps_is_private (const char *text)
+{
+    const char *colon = strchr (text, ':');
+
+    return colon && strchr (colon, '@');
+}
+
 static int read_repository (const ama_yaml_t *node, ama_plan_repository_t *out, ama_problems_t *problems)
 {
     enum { ID, TYPE, URL, COUNT };
@@ -187,7 +194,7 @@ static int read_repository (const ama_yaml_t *node, ama_plan_repository_t *out, 
         bool default_host;
         if ((rc = ama_deps_check_url (out->url, &default_host, &err)) < 0 && !central)
             (void) ama_yaml_error (slots[URL].value, rc, problems, "https://HOST/PATH", "the address %s %s",
-                                   AMA_QUOTE (out->url), err.text);
+                                   ama_deps_is_private (out->url) ? "here" : AMA_QUOTE (out->url), err.text);
         central = central || (rc == 0 && default_host);
     }
     if (problems->errors > errors) {

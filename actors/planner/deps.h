@@ -27,5 +27,7 @@ int ama_deps_of_action (const ama_yaml_t *artifact, const ama_yaml_t *repository
 int ama_deps_check_artifact (const ama_plan_artifact_t *artifact, ama_err_t *err);
 /* The address of a repository: 0 or AMA_E_URL and why. *ret_central: it means the default repository. */
 int ama_deps_check_url (const char *url, bool *ret_central, ama_err_t *err);
+/* A text with an address in it that may hold a password: it is not repeated in any message. */
+bool ama_deps_is_private (const char *text);
 
 #endif

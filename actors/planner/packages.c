@@ -15,13 +15,13 @@
 static int complain (const packages_reader_t *self, int code, const char *hint, const char *what, const char *text)
 {
     return ama_problems_add (self->problems, false, code, self->file, self->line, 1, hint, "%s %s", what,
-                             AMA_QUOTE (text));
+                             ama_deps_is_private (text) ? "here" : AMA_QUOTE (text));
 }
 
 static int complain_of (const packages_reader_t *self, int code, const char *text, const char *why)
 {
-    return ama_problems_add (self->problems, false, code, self->file, self->line, 1, NULL, "%s %s", AMA_QUOTE (text),
-                             why);
+    return ama_problems_add (self->problems, false, code, self->file, self->line, 1, NULL, "%s %s",
+                             ama_deps_is_private (text) ? "what is asked for here" : AMA_QUOTE (text), why);
 }
 
 /* ---- one requirement ---- */

@@ -202,6 +202,30 @@ static void test_everything_wrong_at_once (void **state)
     scratch_done (&scratch);
 }
 
+static void test_a_password_is_not_repeated (void **state)
+{
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+
+    (void) state;
+    base_repo (&scratch);
+    scratch_puts (&scratch, "deps/requirements.txt",
+                  "x @ https://me:s3cret@pypi.example.org/x-1-py3-none-any.whl\n"
+                  "--index-url https://me:s3cret@pypi.example.org/simple\n"
+                  "-e git+ssh://me:s3cret@pypi.example.org/x\n");
+    scratch_plan (&scratch, NULL, &reply);
+    scratch_expect_problems (
+        &reply,
+        "deps/requirements.txt:1:1: error: what is asked for here holds a user name; credentials do not belong into a "
+        "repository [AMA-E0005]\n"
+        "deps/requirements.txt:2:1: error: what is asked for here holds a user name; credentials do not belong into a "
+        "repository [AMA-E0005]\n"
+        "deps/requirements.txt:3:1: error: packages are not built, since that would run their code outside the "
+        "sandbox: here (build a wheel, and name its folder with --find-links) [AMA-E0009]\n");
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
 static void test_python_yml (void **state)
 {
     ama_plan_reply_t reply;
@@ -362,10 +386,15 @@ static void test_locks (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_requirements),     cmocka_unit_test (test_conda),
-        cmocka_unit_test (test_requirements_txt), cmocka_unit_test (test_everything_wrong_at_once),
-        cmocka_unit_test (test_python_yml),       cmocka_unit_test (test_pyproject),
-        cmocka_unit_test (test_of_an_action),     cmocka_unit_test (test_locks),
+        cmocka_unit_test (test_requirements),
+        cmocka_unit_test (test_conda),
+        cmocka_unit_test (test_requirements_txt),
+        cmocka_unit_test (test_everything_wrong_at_once),
+        cmocka_unit_test (test_a_password_is_not_repeated),
+        cmocka_unit_test (test_python_yml),
+        cmocka_unit_test (test_pyproject),
+        cmocka_unit_test (test_of_an_action),
+        cmocka_unit_test (test_locks),
     };
 
     return cmocka_run_group_tests (tests, NULL, NULL);
