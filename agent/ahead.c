@@ -211,6 +211,8 @@ static bool add_item (ama_aheads_t *aheads, const ama_attempt_start_t *start, co
     like.n_settings = next->n_settings;
     like.packages = next->packages;
     like.n_packages = next->n_packages;
+    like.datasets = next->datasets;
+    like.n_datasets = next->n_datasets;
     like.python_lock = next->python_lock;
     like.has_kernel = false;
     like.n_next = like.n_kernels = like.n_jars = like.n_args = like.n_exports = 0;

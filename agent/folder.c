@@ -541,6 +541,25 @@ void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const ch
     each_setting (start, set_conf, env);
 }
 
+/* Where what it declares to read is stored. */
+static void add_datasets (ama_env_t *env, const ama_attempt_start_t *start)
+{
+    char *folder = ama_folder_word (start, "workingDir", start->environment.working_dir), run[AMA_ID_TEXT];
+    ama_str_t name = { 0 }, place = { 0 };
+
+    for (size_t i = 0; *folder && i < start->n_datasets; i++) {
+        const ama_plan_dataset_t *dataset = &start->datasets[i];
+        ama_str_clear (&name);
+        ama_str_clear (&place);
+        ama_str_printf (&name, "%s_%s", dataset->action, dataset->name);
+        ama_str_printf (&place, "%s/%s/%s/%s", folder, ama_id_text (start->run, run), dataset->action, dataset->name);
+        set_named (env, "AMA_DATASET_", name.data, place.data);
+    }
+    ama_str_done (&name);
+    ama_str_done (&place);
+    free (folder);
+}
+
 void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, const ama_folder_t *folder)
 {
     char no[16];
@@ -551,4 +570,5 @@ void ama_env_add_attempt (ama_env_t *env, const ama_attempt_start_t *start, cons
     ama_env_set (env, "AMA_ATTEMPT", no);
     for (size_t i = 0; i < start->n_params; i++)
         set_named (env, "AMA_PARAM_", start->params[i].name, start->params[i].value);
+    add_datasets (env, start);
 }

@@ -230,6 +230,8 @@ int ama_plan_build (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
     ama_plan_flow (&self);
     (void) ama_env_read (self.repo, self.env, &self.maki, self.strict, self.origins, &self.environment, &self.problems);
     ama_plan_files (&self);
+    if (!self.problems.errors)
+        ama_plan_persist (&self);
     ama_problems_sort (&self.problems);
     if (!self.problems.errors) {
         fill_plan (&self, request, &ret_reply->plan);

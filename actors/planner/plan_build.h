@@ -72,6 +72,9 @@ void ama_plan_add_read (plan_build_t *self, const plan_read_t *read);
 void ama_plan_reads (plan_build_t *self);
 void ama_plan_reads_done (plan_build_t *self);
 
+/* plan_persist.c: what is stored beside the exports, by persist, and what readers are told of it. After edges and environment are known, where nothing is wrong. */
+void ama_plan_persist (plan_build_t *self);
+
 /* plan_notebook.c: of a notebook in which language and where it runs, and what it reads. fd: its file. */
 void ama_plan_notebook (plan_build_t *self, size_t action, int fd);
 

@@ -206,6 +206,8 @@ static ama_attempt_next_t next_of (const ama_plan_action_t *planned, uint32_t no
         .file = planned->file,
         .settings = planned->settings,
         .n_settings = planned->n_settings,
+        .datasets = planned->datasets,
+        .n_datasets = planned->n_datasets,
     };
 }
 
@@ -348,6 +350,8 @@ bool ama_run_core_start_request (const ama_run_core_t *run, ama_id_t attempt, am
         .n_args = planned->n_args,
         .exports = planned->exports,
         .n_exports = planned->n_exports,
+        .datasets = planned->datasets,
+        .n_datasets = planned->n_datasets,
         .has_kernel = planned->has_kernel,
         .kernel = planned->kernel,
         .lease_ms = run->plan->lease_ms,

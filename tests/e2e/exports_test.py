@@ -36,6 +36,36 @@ class Exports(SparkHouse):
         self.assertIn("|   25|", events.one("statement.ended", action="last")["value"])
         self.assertIn("no dataset 'other' of action 'a'", events.one("attempt.ended", action="lost")["error"]["message"])
 
+    def test_what_a_shell_declares_to_read(self):
+        """No session has it there: it is stored, and its place is told; also to one whose bash was started before."""
+        repo = self.job([scala("a"), pyspark("b", **{"depends-on": ["a"]}), shell("first", reads=["a.odd", "b.even-ones"]), shell("look", reads=["a.odd"])],
+                        {"a.scala": "val odd = spark.range(1, 10, 2).toDF(\"n\")\nval unread = odd\n", "b.py": "globals()['even-ones'] = spark.range(4)\n",
+                         "first.sh": "ls \"$AMA_DATASET_A_ODD\" | grep -c parquet\nls \"$AMA_DATASET_B_EVEN_ONES\" | grep -c parquet\n",
+                         "look.sh": "echo ${AMA_DATASET_A_ODD#$AMA_WORKING_DIR/$AMA_RUN/}\nls $AMA_WORKING_DIR/$AMA_RUN/a\necho ${AMA_DATASET_B_EVEN_ONES-not told}\n"})
+        events = self.run_events(repo)
+        self.assertEqual([(e["action"], e["text"]) for e in events.find("statement.ended") if e["text"].startswith("persist:")], [("a", "persist: odd"), ("b", "persist: even-ones")])
+        self.assertTrue(all(int(n) > 0 for n in events.lines(action="first")), events.lines(action="first"))
+        self.assertEqual(events.lines(action="look"), ["a/odd", "odd", "not told"])
+
+    def test_always(self):
+        """What somebody reads, and nothing else; a read that is never made needs nothing. The session dies before the readers come."""
+        dies = f"val first = new java.io.File(\"{self.shared}/mark\").createNewFile()\nif (first) Runtime.getRuntime.halt(9)\n"
+        repo = self.job(
+            [scala("a"), pyspark("b"), sparkr("c"), sql("d"), scala("dies", retry={"attempts": 2, "delay": "10ms"}), pyspark("read"), sql("last")],
+            {"a.scala": "val odd = spark.range(1, 10, 2).toDF(\"n\")\nval unread = odd\n", "b.py": "even = spark.range(4)\nother = 3\n", "c.R": "thirds <- sql(\"select * from range(0, 12, 3)\")\n",
+             "d.sql": "select 42 as n;\n", "dies.scala": dies,
+             "read.py": "ama_context.get_dataframe('a', 'odd').count() + ama_context.get_dataframe('b', 'even').count()\nif False:\n    ama_context.get_dataframe('b', 'other')\n    ama_context.get_dataframe('c', 'other')\n"
+                        "    ama_context.get_dataframe('a', 'other')\n\nama_context.get_dataframe('c', 'thirds').count()\n",
+             "last.sql": "select n from AMACONTEXT_d_result;\n"}, persist="always")
+        events = self.run_events(repo)
+        kept = [(e["action"], e["text"], e["status"]) for e in events.find("statement.ended") if e["text"].startswith("persist:")]
+        self.assertEqual(sorted(kept), [(a, f"persist: {n}", "ok") for a, n in (("a", "odd"), ("a", "other"), ("b", "even"), ("b", "other"), ("c", "other"), ("c", "thirds"), ("d", "result"))])
+        self.assertEqual([(e["action"], e["attempt"], e["state"]) for e in events.find("attempt.ended")][4:6], [("dies", 1, "errored"), ("dies", 2, "succeeded")])
+        self.assertEqual([e["value"] for e in events.find("statement.ended", action="read") if e.get("value")], ["9", "4"])
+        self.assertIn("| 42|", events.one("statement.ended", action="last")["value"])
+        work = self.folder / "work" / events[0]["run"]
+        self.assertEqual(sorted(f"{p.parent.name}/{p.name}" for p in work.glob("*/*") if not p.name.startswith(".")), ["a/odd", "b/even", "c/thirds", "d/result"])
+
     def test_what_can_not_be_stored(self):
         """Told at the export itself; nothing half-written stays."""
         for number, (action, sources, name, message) in enumerate((

@@ -341,15 +341,18 @@ static json_t *export_of (const ama_plan_export_t *export, const char *function)
     ama_str_t code = { 0 }, call = { 0 };
     json_t *statement;
 
-    ama_str_printf (&code, "exports: { %s: %s }", export->name, export->format);
-    statement =
-        json_pack ("{s:s, s:{s:s, s:s}}", "code", code.data, "export", "name", export->name, "format", export->format);
+    if (export->persisted)
+        ama_str_printf (&code, "persist: %s", export->name);
+    else
+        ama_str_printf (&code, "exports: { %s: %s }", export->name, export->format);
+    statement = json_pack ("{s:s, s:{s:s, s:s, s:b}}", "code", code.data, "export", "name", export->name, "format",
+                           export->format, "lenient", export->lenient);
     if (function) {
         ama_str_printf (&call, "%s(\"", function);
         ama_str_json (&call, export->name, strlen (export->name));
         ama_str_puts (&call, "\", \"");
         ama_str_json (&call, export->format, strlen (export->format));
-        ama_str_puts (&call, "\")");
+        ama_str_puts (&call, export->lenient ? "\", TRUE)" : "\")");
         (void) json_object_set_new (statement, "call", json_string (call.data));
     }
     ama_str_done (&code);

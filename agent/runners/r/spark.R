@@ -265,9 +265,11 @@ begin <- function(place) {
     wire$begun <- FALSE
 }
 
-# What the action exports. Where it is.
-store <- function(name, format) {
+# What the action exports. Where it is; lenient: nothing if it is no data frame.
+store <- function(name, format, lenient = FALSE) {
     value <- get0(name, globalenv(), inherits = FALSE)
+    if (lenient && !inherits(value, "SparkDataFrame"))
+        return(invisible())
     if (!inherits(value, "SparkDataFrame"))
         stop("this action exports ", name, ", which is no Spark data frame here", if (!is.null(value)) paste0(" but a ", class(value)[[1L]]), call. = FALSE)
     peer("store", name, value, format)

@@ -335,7 +335,8 @@ static void prepare (work_t *work, const ama_attempt_start_t *message)
         (void) json_array_append_new (work->jars, json_string (message->jars[i]));
     work->exports = json_array ();
     for (size_t i = 0; i < message->n_exports; i++)
-        (void) json_array_append_new (work->exports, json_string (message->exports[i].name));
+        if (!message->exports[i].persisted)
+            (void) json_array_append_new (work->exports, json_string (message->exports[i].name));
     if (!work->notebook)
         ama_script_export (&work->script, message, NULL);
 }

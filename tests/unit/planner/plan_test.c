@@ -41,7 +41,7 @@ static void example_repo (scratch_t *scratch)
 {
     scratch_init (scratch);
     scratch_puts (scratch, "maki.yml", example);
-    scratch_puts (scratch, "env/dev/job.yml", "configuration: {err-msg: oops}\n");
+    scratch_puts (scratch, "env/dev/job.yml", "configuration: {err-msg: oops}\nworkingDir: /w\n");
     scratch_puts (scratch, "src/file.scala", "val odd = 1\n");
     scratch_puts (scratch, "src/file2.scala",
                   "// AmaContext.getRDD(\"start\", \"not\")\n"
@@ -132,7 +132,7 @@ static void test_digest (void **state)
 {
     static const char *const changes[][2] = {
         { "maki.yml", "flow: [{name: a, runner: shell, file: side.sh}]\n" },
-        { "env/dev/job.yml", "configuration: {err-msg: ooops}\n" },
+        { "env/dev/job.yml", "configuration: {err-msg: ooops}\nworkingDir: /w\n" },
         { "deps/jars.yml", "" },
     };
     ama_plan_reply_t first, again, other;
@@ -298,7 +298,7 @@ static void test_check (void **state)
     (void) state;
     example_repo (&scratch);
     request.snapshot = scratch.root;
-    scratch_puts (&scratch, "env/default/job.yml", "colour: red\n");
+    scratch_puts (&scratch, "env/default/job.yml", "colour: red\nworkingDir: /w\n");
     assert_int_equal (ama_plan_check (&request, &reply, &err), 0);
     assert_true (reply.ok);
     assert_int_equal (reply.n_problems, 1);
@@ -520,7 +520,8 @@ static void test_text (void **state)
     assert_int_equal (ama_plan_config_json (&reply.plan, NULL, &text, &err), 0);
     assert_string_equal (
         text.data, "{\"keys\":[{\"key\":\"configuration.err-msg\",\"value\":\"oops\",\"file\":\"env/dev/job.yml\","
-                   "\"line\":1},{\"key\":\"master\",\"value\":\"local[*]\",\"file\":\"built-in\",\"line\":0}]}");
+                   "\"line\":1},{\"key\":\"master\",\"value\":\"local[*]\",\"file\":\"built-in\",\"line\":0},"
+                   "{\"key\":\"workingDir\",\"value\":\"/w\",\"file\":\"env/dev/job.yml\",\"line\":2}]}");
     assert_int_equal (ama_plan_config_json (&reply.plan, "strat", &text, &err), AMA_E_NOT_FOUND);
     assert_string_equal (err.text, "the job has no action ‘strat’ (did you mean start?)");
     ama_plan_reply_done (&reply);

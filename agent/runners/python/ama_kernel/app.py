@@ -93,7 +93,7 @@ class Kernel(Attachable, IPythonKernel):
         if self.spark:
             self.spark.begin(place)
         if "export" in place:
-            code = "get_ipython().kernel.store({name!r}, {format!r})".format(**place["export"])
+            code = "get_ipython().kernel.store({name!r}, {format!r}, {lenient})".format(**{"lenient": False, **place["export"]})
         reply = await super().do_execute("\n" * (int(place.get("line", 1)) - 1) + code, silent, store_history, user_expressions, allow_stdin)
         if self.failure is not None:
             reply = self.failed(reply, self.failure)
@@ -106,9 +106,9 @@ class Kernel(Attachable, IPythonKernel):
         self.capture.drain()
         return reply
 
-    def store(self, name, format):
-        """What the action exports. Where it is."""
-        return self.spark.store(name, self.shell.user_ns.get(name), format)
+    def store(self, name, format, lenient):
+        """What the action exports. Where it is; lenient: None if it is no data frame."""
+        return self.spark.store(name, self.shell.user_ns.get(name), format, lenient)
 
     def failed(self, reply, error):
         name, text, ama = type(error).__name__, str(error), {"kind": "runtime"}

@@ -80,8 +80,10 @@ class Attached:
     def get_dataframe(self, action, name, format):
         return self.frame(self.peer.getDataFrame(action, name, format), self.spark)
 
-    def store(self, name, value, format):
+    def store(self, name, value, format, lenient):
         if not isinstance(value, self.frame):
+            if lenient:
+                return None
             raise ValueError(f"this action exports {name}, which is no data frame here" + ("" if value is None else f" but a {type(value).__name__}"))
         return self.peer.store(name, value._jdf, format)
 

@@ -4,13 +4,13 @@ import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.sql.SparkSession
 
 /** An execute_request's wishes. The agent sends one statement at a time and says where it stands: metadata {"ama": {"file", "line",
-  * "column", "export": {"name", "format"}}}, or a cell of a notebook, which says so ("cell"). Another client says nothing. A cell is cut into statements here. */
+  * "column", "export": {"name", "format", "lenient"}}}, or a cell of a notebook, which says so ("cell"). Another client says nothing. A cell is cut into statements here. */
 final case class ExecuteRequest(code: String, silent: Boolean, storeHistory: Boolean, stopOnError: Boolean, place: Option[Place])
 
 final case class Place(file: String, line: Int, column: Int, isCell: Boolean = false, exported: Option[Export] = None)
 
-/** Instead of a statement: what the attempt leaves under that name is stored in that format of Spark's. */
-final case class Export(name: String, format: String)
+/** Instead of a statement: what the attempt leaves under that name is stored in that format of Spark's. With `lenient` it need not have left it. */
+final case class Export(name: String, format: String, lenient: Boolean)
 
 object ExecuteRequest {
   def apply(m: Message): ExecuteRequest = {
@@ -21,7 +21,7 @@ object ExecuteRequest {
 
   private def place(ama: JsonNode): Option[Place] =
     Option.when(ama.hasNonNull("file"))(Place(ama.path("file").asText, ama.path("line").asInt(1).max(1), ama.path("column").asInt(1).max(1),
-      ama.path("cell").asBoolean(false), Option.when(ama.hasNonNull("export"))(Export(ama.at("/export/name").asText, ama.at("/export/format").asText))))
+      ama.path("cell").asBoolean(false), Option.when(ama.hasNonNull("export"))(Export(ama.at("/export/name").asText, ama.at("/export/format").asText, ama.at("/export/lenient").asBoolean(false)))))
 }
 
 /** How a request ended: `value` is the REPL's text. */
@@ -77,7 +77,8 @@ final class Execution(host: Host, kernel: Kernel, message: Message, group: Strin
 
   private def store(evaluator: Evaluator, place: Place, wanted: Export): Result = {
     val left = evaluator.left
-    try {
+    if (wanted.lenient && !left.contains(wanted.name)) Result("", None, Nil)
+    else try {
       val handed = left.getOrElse(wanted.name, throw new NoSuchElementException(
         s"${attempt.action} exports ${wanted.name}, which it has not left; it has ${if (left.isEmpty) "left nothing" else left.keys.mkString(", ")}"))
       Result(kernel.outlet.context.store(attempt.action, wanted.name, handed.value, wanted.format), None, Nil)
