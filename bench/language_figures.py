@@ -12,7 +12,6 @@ from measure import BIN, Row, flow, percentile, place
 from spark_figures import ENV, environment
 
 ROWS = 200000
-R = {"runner": {"group": "r", "type": "r"}, "file": "d.r"}     # in the session, when there is a runner for it
 SCALA = """val n{i} = spark.range(0, %d).selectExpr("id %% {k} as k", "id as v")
 val g{i} = n{i}.groupBy("k").sum("v")
 g{i}.collect().length
@@ -21,7 +20,8 @@ MIXED = {
     "a.scala": SCALA.format(i=0, k=2),
     "b.py": f"before = ama_context.get_dataframe('a', 'g0').count()\nn1 = spark.range(0, {ROWS}).selectExpr('id % 3 as k', 'id as v')\ng1 = n1.groupBy('k').sum('v')\nlen(g1.collect())\n",
     "c.sql": f"select count(*) from AMACONTEXT_b_g1;\nselect id % 4 as k, sum(id) from range({ROWS}) group by id % 4;\n",
-    "d.r": f"v <- seq(0, {ROWS - 1})\ng <- tapply(v, v %% 5, sum)\nlength(g)\n",
+    "d.r": f"before <- nrow(as.data.frame(getDataFrame('b', 'g1')))\nn3 <- sql('select id % 5 as k, id as v from range({ROWS})')\n"
+           "createOrReplaceTempView(n3, 'n3')\ng3 <- sql('select k, sum(v) from n3 group by k')\nnrow(as.data.frame(g3))\n",
     "e.sh": f"seq 0 {ROWS - 1} | awk '{{ s[$1 % 6] += $1 }} END {{ n = 0; for (k in s) n++; print n }}'\n",
 }
 
@@ -31,7 +31,7 @@ def five_languages(quick):
     rounds = 1 if quick else 5
     names = "abcde"
     runners = {"a": {"runner": {"group": "spark", "type": "scala"}, "file": "a.scala"}, "b": {"runner": {"group": "spark", "type": "pyspark"}, "file": "b.py"},
-               "c": {"runner": {"group": "spark", "type": "sql"}, "file": "c.sql"}, "d": R, "e": {"runner": {"group": "shell", "type": "bash"}, "file": "e.sh"}}
+               "c": {"runner": {"group": "spark", "type": "sql"}, "file": "c.sql"}, "d": {"runner": {"group": "spark", "type": "r"}, "file": "d.r"}, "e": {"runner": {"group": "shell", "type": "bash"}, "file": "e.sh"}}
     scala = {f"src/{a}.scala": (f'val before = AmaContext.getDataFrame("{names[i - 1]}", "g{i - 1}").count\n' if i else "") + SCALA.format(i=i, k=i + 2) for i, a in enumerate(names)}
     with place() as at:
         environment(at)
