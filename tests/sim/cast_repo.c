@@ -173,12 +173,13 @@ static void say_maki (const draft_t *draft, ama_str_t *out)
     }
 }
 
-/* A source that reads what the first that it depends on has left. */
+/* A source that leaves rows, and reads those of the first that it depends on. */
 static void make_source (cast_world_t *world, const char *root, const draft_t *draft, const meant_t *action)
 {
-    char name[32], text[80] = "echo done\n";
+    char name[32], text[80];
 
     (void) snprintf (name, sizeof name, "src/%s.%s", action->name, ending (action));
+    (void) snprintf (text, sizeof text, "%s", action->spark ? "val rows = spark.range(1)\n" : "echo done\n");
     if (action->spark && action->n_depends)
         (void) snprintf (text, sizeof text, "val rows = AmaContext.getDataFrame(\"%s\", \"rows\")\n",
                          draft->actions[action->depends[0]].name);
