@@ -188,7 +188,7 @@ int kernel_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, 
                     ama_ward_port_t *ret_port, ama_err_t *err)
 {
     kernel_work_t *work;
-    int rc = kernel_load (attempt, message, err);
+    int rc = kernel_load (attempt, err);
 
     (void) token;
     work = attempt->work;

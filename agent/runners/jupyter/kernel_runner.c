@@ -298,14 +298,13 @@ void kernel_take_exports (kernel_work_t *work, const ama_attempt_start_t *start)
         ama_script_export (&work->script, start, work->stock ? kernel_stock_store () : NULL);
 }
 
-int kernel_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err)
+int kernel_load (ama_attempt_t *attempt, ama_err_t *err)
 {
     static const ama_script_host_t host = {
         .lost = "killed", .send = send, .ready = ready, .calm = calm, .settle = settle
     };
     kernel_work_t *work = ama_calloc (1, sizeof *work);
 
-    (void) message;
     attempt->work = work;
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
@@ -319,7 +318,7 @@ static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bo
     ama_str_t env = { 0 }, path = { 0 };
     char run[AMA_ID_TEXT];
     json_t *order;
-    int rc = kernel_load (attempt, message, err);
+    int rc = kernel_load (attempt, err);
 
     work = attempt->work;
     work->waits = waits;

@@ -66,7 +66,7 @@ typedef struct kernel_work {
 /* The kernel answers: what it is to be asked first. */
 void kernel_bound (kernel_work_t *work);
 /* All that needs neither a process nor a session. */
-int kernel_load (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err);
+int kernel_load (ama_attempt_t *attempt, ama_err_t *err);
 void kernel_take_exports (kernel_work_t *work, const ama_attempt_start_t *start);
 /* The answer to a request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
 void kernel_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content);

@@ -48,6 +48,7 @@ class Kernel(Attachable, IPythonKernel):
     script = None
     capture = None
     taken = 0           # the highest serial of a statement
+    leaving = False     # its sockets are about to go
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -69,6 +70,19 @@ class Kernel(Attachable, IPythonKernel):
         self.shell._last_traceback = []
 
     # ---- control
+
+    async def process_control(self, msg):
+        """An agent asks once more whose predecessor did: a thread that still sends while the process ends would abort it."""
+        if not self.leaving:
+            await super().process_control(msg)
+
+    async def shutdown_request(self, stream, ident, parent):
+        await super().shutdown_request(stream, ident, parent)
+        self.leaving = True
+
+    def _publish_status(self, status, channel, parent=None):
+        if not self.leaving:
+            super()._publish_status(status, channel, parent)
 
     def attach(self, content):
         return self.order, self.shell.user_ns["env"]
