@@ -544,9 +544,12 @@ void ama_env_add_run (ama_env_t *env, const ama_attempt_start_t *start, const ch
 /* Where what it declares to read is stored. */
 static void add_datasets (ama_env_t *env, const ama_attempt_start_t *start)
 {
-    char *folder = ama_folder_word (start, "workingDir", start->environment.working_dir), run[AMA_ID_TEXT];
     ama_str_t name = { 0 }, place = { 0 };
+    char run[AMA_ID_TEXT], *folder;
 
+    if (!start->n_datasets)
+        return;
+    folder = ama_folder_word (start, "workingDir", start->environment.working_dir);
     for (size_t i = 0; *folder && i < start->n_datasets; i++) {
         const ama_plan_dataset_t *dataset = &start->datasets[i];
         ama_str_clear (&name);

@@ -70,6 +70,9 @@ struct plan_read {
 };
 void ama_plan_add_read (plan_build_t *self, const plan_read_t *read);
 void ama_plan_reads (plan_build_t *self);
+/* What it leaves is in the run's Spark session. */
+bool ama_plan_leaves_values (const plan_build_t *self, size_t action);
+bool ama_plan_is_exported (const ama_plan_action_t *action, const char *dataset);
 void ama_plan_reads_done (plan_build_t *self);
 
 /* plan_persist.c: what is stored beside the exports, by persist, and what readers are told of it. After edges and environment are known, where nothing is wrong. */

@@ -33,24 +33,6 @@ static policy_t policy_of (const plan_build_t *self, const ama_plan_action_t *ac
     return value && strcmp (value, "\"never\"") == 0 ? NEVER : AUTO;
 }
 
-static bool is_in_session (const ama_maki_action_t *action)
-{
-    static const char *const runners[] = { "spark-scala", "spark-sql", "pyspark", "sparkr" };
-
-    for (size_t i = 0; i < ARRAY_SIZE (runners); i++)
-        if (strcmp (action->plan.runner, runners[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool is_exported (const ama_plan_action_t *action, const char *name)
-{
-    for (size_t i = 0; i < action->n_exports; i++)
-        if (strcmp (action->exports[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static void keep (plan_build_t *self, ama_plan_action_t *action, const ama_plan_edge_t *edge, bool declared)
 {
     if (action->n_exports >= AMA_PLAN_ACTION_EXPORTS_MAX) {
@@ -77,30 +59,32 @@ static void tell_reader (ama_plan_action_t *reader, const ama_plan_edge_t *edge)
 
 void ama_plan_persist (plan_build_t *self)
 {
+    policy_t *policies = ama_calloc (self->maki.n_actions, sizeof *policies);
     bool has_place = *self->environment.working_dir, wanted = false;
 
+    for (size_t i = 0; i < self->maki.n_actions; i++)
+        policies[i] = policy_of (self, &self->maki.actions[i].plan);
     for (size_t i = 0; i < self->n_edges; i++) {
         const ama_plan_edge_t *edge = &self->edges[i];
         ptrdiff_t from = ama_plan_find (self, edge->source, strlen (edge->source));
         ptrdiff_t to = ama_plan_find (self, edge->target, strlen (edge->target));
         bool declared = strcmp (edge->file, "maki.yml") == 0;
-        ama_maki_action_t *source, *target;
-        policy_t policy;
+        ama_maki_action_t *source;
 
         if (from < 0 || to < 0 || edge->uncertain)
             continue;
         source = &self->maki.actions[from];
-        target = &self->maki.actions[to];
         if (declared)
-            tell_reader (&target->plan, edge);
-        policy = policy_of (self, &source->plan);
-        if (!is_in_session (source) || ama_maki_is_notebook (source) || is_exported (&source->plan, edge->dataset)
-            || policy == NEVER || (policy == AUTO && is_in_session (target)))
+            tell_reader (&self->maki.actions[to].plan, edge);
+        if (policies[from] == NEVER || (policies[from] == AUTO && ama_plan_leaves_values (self, (size_t) to))
+            || !ama_plan_leaves_values (self, (size_t) from) || ama_maki_is_notebook (source)
+            || ama_plan_is_exported (&source->plan, edge->dataset))
             continue;
         wanted = true;
         if (has_place)
             keep (self, &source->plan, edge, declared);
     }
+    free (policies);
     if (wanted && !has_place)
         (void) ama_problems_add (&self->problems, true, AMA_E_NOT_FOUND, "maki.yml", 0, 0,
                                  "add workingDir to the environment",

@@ -189,7 +189,7 @@ static place_t place_of (const plan_read_t *read, bool uncertain)
 }
 
 /* Its values may be there for later ones; of shell, Python and R without Spark nothing is. */
-static bool leaves_values (const plan_build_t *self, size_t index)
+bool ama_plan_leaves_values (const plan_build_t *self, size_t index)
 {
     const ama_runner_t *runner = action_at (self, index)->runner;
 
@@ -221,7 +221,7 @@ static const ama_str_t *text_of (plan_build_t *self, size_t index)
     return &self->texts[index];
 }
 
-static bool is_exported (const ama_plan_action_t *action, const char *dataset)
+bool ama_plan_is_exported (const ama_plan_action_t *action, const char *dataset)
 {
     for (size_t i = 0; i < action->n_exports; i++)
         if (strcmp (action->exports[i].name, dataset) == 0)
@@ -235,7 +235,7 @@ static bool lacks (plan_build_t *self, size_t source, const char *dataset)
     const ama_maki_action_t *action = action_at (self, source);
     const ama_str_t *text;
 
-    if (!leaves_values (self, source) || !action->plan.file || is_exported (&action->plan, dataset))
+    if (!ama_plan_leaves_values (self, source) || !action->plan.file || ama_plan_is_exported (&action->plan, dataset))
         return false;
     if (strcmp (action->runner->name, "spark-sql") == 0 && strcasecmp (dataset, "result") == 0)
         return false;
@@ -290,7 +290,7 @@ static void guess (plan_build_t *self, const plan_read_t *read)
     place_t place = place_of (read, true);
 
     for (size_t i = 0; self->ancestors && i < self->maki.n_actions; i++)
-        if (i != read->action && leaves_values (self, i) && comes_before (self, i, read->action))
+        if (i != read->action && ama_plan_leaves_values (self, i) && comes_before (self, i, read->action))
             add_edge (self, i, read->dataset ? read->dataset : "*", read->action, &place);
 }
 

@@ -416,12 +416,6 @@ static void guard (finder_t *self, const ama_tree_walk_t *walk)
         self->guard = walk->depth + 1;
 }
 
-static bool is_word_byte (char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'
-           || (unsigned char) c >= 0x80;
-}
-
 /* The word before this place is one of the list. */
 static bool follows (const char *text, const char *at, const char *const *words)
 {
@@ -430,7 +424,7 @@ static bool follows (const char *text, const char *at, const char *const *words)
 
     while (at > text && (at[-1] == ' ' || at[-1] == '\t'))
         at--;
-    for (end = start = at; start > text && is_word_byte (start[-1]);)
+    for (end = start = at; start > text && ama_tree_is_word_byte (start[-1]);)
         start--;
     size = (size_t) (end - start);
     for (; *words; words++)
@@ -470,7 +464,8 @@ static bool is_shadowed (const finder_t *self)
         const char *name = pass ? "getDataFrame" : spellings[self->language].context, *at = self->text;
         while ((at = find (at, end, name))) {
             const char *behind = at + strlen (name);
-            if ((at == self->text || !is_word_byte (at[-1])) && (behind == end || !is_word_byte (*behind))
+            if ((at == self->text || !ama_tree_is_word_byte (at[-1]))
+                && (behind == end || !ama_tree_is_word_byte (*behind))
                 && (follows (self->text, at, definitions) || is_set (behind, end)))
                 return true;
             at = behind;

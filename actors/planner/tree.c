@@ -26,7 +26,7 @@ static const TSLanguage *language_of (ama_tree_language_t language)
     return NULL;
 }
 
-static bool is_word_byte (char c)
+bool ama_tree_is_word_byte (char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'
            || (unsigned char) c >= 0x80;
@@ -38,9 +38,9 @@ static size_t count_words (ama_tree_language_t language, const char *text, size_
     size_t count = 0;
 
     for (size_t i = 0; i < size; i++) {
-        bool word = is_word_byte (text[i]) && (unsigned char) text[i] < 0x80;
+        bool word = ama_tree_is_word_byte (text[i]) && (unsigned char) text[i] < 0x80;
         bool blank = text[i] == ' ' || text[i] == '\t';
-        bool goes_on = word && i && is_word_byte (text[i - 1])
+        bool goes_on = word && i && ama_tree_is_word_byte (text[i - 1])
                        && !(text[i - 1] >= '0' && text[i - 1] <= '9' && !(text[i] >= '0' && text[i] <= '9'));
         count += !blank && !goes_on;
         count += language == AMA_TREE_SCALA && text[i] == '`' ? 20 : 0;
@@ -54,7 +54,8 @@ static char *with_letters (const char *text, size_t size)
     char *copy = NULL;
 
     for (size_t i = 0; i + 1 < size; i++)
-        if (text[i] == '$' && text[i + 1] == '"' && (!i || (!is_word_byte (text[i - 1]) && text[i - 1] != '$'))) {
+        if (text[i] == '$' && text[i + 1] == '"'
+            && (!i || (!ama_tree_is_word_byte (text[i - 1]) && text[i - 1] != '$'))) {
             if (!copy) {
                 copy = ama_calloc (size, 1);
                 memcpy (copy, text, size);

@@ -18,6 +18,9 @@
 
 typedef enum { AMA_TREE_SCALA, AMA_TREE_PYTHON, AMA_TREE_R, AMA_TREE_BASH } ama_tree_language_t;
 
+/* Of a name, in any of the languages: ASCII letters, digits, _, and all that is beyond ASCII. */
+bool ama_tree_is_word_byte (char c);
+
 /* 0: ret_tree is the caller's to delete with ts_tree_delete. AMA_E_LIMIT: larger or slower than the limits; AMA_E_UNSUPPORTED: the grammar does not fit the library. */
 int ama_tree_parse (ama_tree_language_t language, const char *text, size_t size, TSTree **ret_tree);
 

@@ -1,4 +1,4 @@
-"""The agent, and at times amad, killed in the middle of each step of a Python action; used by python_test.py and pyspark_test.py."""
+"""The agent, and at times amad, killed in the middle of each step of an action; used by python_test.py, pyspark_test.py and spark_test.py."""
 import os
 import random
 import signal
@@ -8,7 +8,7 @@ from agent_test import Agents
 
 KILLS = int(os.environ.get("AMA_AGENT_KILLS", "5"))
 
-# Each step marks its begin and end, and says the same aloud and into a file, until it may go on.
+# In Python. Each step marks its begin and end, and says the same aloud and into a file, until it may go on.
 HELPERS = """\
 import os, sys, time
 def mark(what):
@@ -35,17 +35,13 @@ class Kills(Agents):
     def helpers(self):
         return HELPERS.format(marks=str(self.shared / "marks"), said=str(self.shared / "said"), shared=str(self.shared))
 
-    def submit(self, repo, *args):
-        done = self.ama("--repo", repo, "--detach", *args, program="ama-submit")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout.strip()
-
-    def kills(self, run, daemon, count, limit=60, config=None):
-        """The report of it."""
+    def kills(self, run, daemon, count, limit=60, config=None, each=lambda: None):
+        """The report of it. each is called in every step, before the kill."""
         marks = self.shared / "marks"
         follower = self.start("attach", run, "--report-format", "ndjson")
         for i in range(count):
             self.wait(lambda: marks.exists() and f"begin{i} " in marks.read_text(), limit)
+            each()
             old = self.kill_agent(signal.SIGTERM if i % 3 == 1 else signal.SIGKILL)
             if i % 3 == 0:
                 (self.shared / f"go{i}").touch()

@@ -2,7 +2,6 @@
 import json
 import os
 import pathlib
-import random
 import signal
 import sys
 import time
@@ -10,13 +9,11 @@ import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "tools")]
-from agent_test import Agents  # noqa: E402
+from kills import KILLS, Kills  # noqa: E402
 from spark_house import SparkHouse, scala  # noqa: E402
 
-KILLS = int(os.environ.get("AMA_AGENT_KILLS", "5"))
 
-
-class SparkCrash(Agents, SparkHouse):
+class SparkCrash(Kills, SparkHouse):
     def test_killed_jvm_is_a_lost_session_then_a_new_one(self):
         repo = self.job([scala("a"), scala("b")], {
             "a.scala": "val n = spark.range(5)\n",
@@ -63,9 +60,6 @@ class SparkCrash(Agents, SparkHouse):
     def java(self):
         return [pid for pid, command in self.processes() if command.split(" ")[0].endswith("/java")]
 
-    def submit(self, repo):
-        return self.ama("--repo", repo, "--detach", program="ama-submit").stdout.strip()
-
     def test_a_session_outlives_its_agents(self):
         """Each statement is under way when the agent is killed; some end while there is none. All of it ran once, in one process, and is told once."""
         marks, said = self.shared / "marks", self.shared / "said"
@@ -86,23 +80,10 @@ def step(i: Int): Int = {{
             "b.scala": helpers + "".join(f"step({i})\n" for i in range(KILLS)) + 'println(AmaContext.getDataFrame("a", "n").count)\n'})
         daemon = self.amad()
         run = self.submit(repo)
-        follower = self.start("attach", run, "--report-format", "ndjson")
-        for i in range(KILLS):
-            self.wait(lambda: marks.exists() and f"begin{i} " in marks.read_text(), 120)
-            [java] = self.java()
-            old = self.kill_agent(signal.SIGTERM if i % 3 == 1 else signal.SIGKILL)
-            if i % 3 == 0:
-                (self.shared / f"go{i}").touch()
-                self.wait(lambda: f"end{i} " in marks.read_text() or self.agents() not in ([], [old]))
-            if i % 2:
-                self.kill(daemon)
-                daemon = self.amad()
-            self.another_agent(old)
-            time.sleep(random.random() * 0.4)  # it goes on at any moment of the new agent
-            (self.shared / f"go{i}").touch()
-        text, err = self.finish(follower, 120)
-        events = self.checked(text)
-        self.assertEqual(follower.returncode, 0, err)
+        seen = []
+        events = self.kills(run, daemon, KILLS, 120, each=lambda: seen.append(self.java()))
+        [java] = seen[0]
+        self.assertEqual(seen, [[java]] * KILLS)
         self.assertEqual([line.split() for line in marks.read_text().splitlines()],
                          [[f"{what}{i}", str(java)] for i in range(KILLS) for what in ("begin", "end")])
         out = [e["text"] for e in events.find("output", action="b", stream="stdout")]

@@ -10,11 +10,6 @@ class DaemonHouse(House):
     def job(self, maki, name="job", **sources):
         return self.repo({"maki.yml": maki, **ENV, **{f"src/{n}.sh": t for n, t in sources.items()}}, name)
 
-    def submit(self, repo, *args, exit=0):
-        done = self.ama("--repo", repo, "--detach", *args, program="ama-submit")
-        self.assertEqual(done.returncode, exit, done.stderr)
-        return done.stdout.strip()
-
     def attach(self, run, *args, **kw):
         done = self.ama("attach", run, "--report-format", "ndjson", *args, **kw)
         return done.returncode, done.stdout

@@ -171,6 +171,12 @@ class House(unittest.TestCase):
                 raise AssertionError("amad does not serve:\n" + (self.folder / "amad.log").read_text())
         return daemon
 
+    def submit(self, repo, *args, exit=0):
+        """The run's id."""
+        done = self.ama("--repo", repo, "--detach", *args, program="ama-submit")
+        self.assertEqual(done.returncode, exit, done.stderr)
+        return done.stdout.strip()
+
     def run_events(self, *args, exit=0, **kw):
         """ama run with the report as NDJSON; checks the exit code and that nothing is missing."""
         done = self.ama("run", *args, "--report-format", "ndjson", **kw)

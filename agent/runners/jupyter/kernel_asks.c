@@ -192,7 +192,7 @@ int kernel_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, 
 
     (void) token;
     work = attempt->work;
-    work->running = work->restored = true;
+    work->running = true;
     work->secret = ama_secret_start_wanted (&message->environment, message->settings, message->n_settings);
     kernel_scope_expect (work, message);
     kernel_take_exports (work, message);

@@ -48,7 +48,7 @@ typedef struct kernel_work {
     ama_journal_t *journal;
     ama_jupyter_t *client; /* NULL: not bound yet, or gone, or its tape is being played */
     bool bound;            /* its sockets are there */
-    bool restored, secret; /* by another agent, which does not know what is secret in its environment */
+    bool secret;           /* another agent goes on with it, and does not know what is secret in its environment */
     kernel_ask_t asks[KERNEL_ASKS];
     bool running, draining; /* draining: it has ended, and what it said is still on its way */
     ama_timer_t *drain;

@@ -107,7 +107,7 @@ class Kernel(Attachable, IPythonKernel):
         if self.spark:
             self.spark.begin(place)
         if "export" in place:
-            code = "get_ipython().kernel.store({name!r}, {format!r}, {lenient})".format(**{"lenient": False, **place["export"]})
+            code = "get_ipython().kernel.store({name!r}, {format!r}, {lenient})".format(**place["export"])
         reply = await super().do_execute("\n" * (int(place.get("line", 1)) - 1) + code, silent, store_history, user_expressions, allow_stdin)
         if self.failure is not None:
             reply = self.failed(reply, self.failure)
