@@ -47,7 +47,7 @@ static void hand_over (kernel_work_t *work)
 {
     work->asked = HANDING_OVER;
     if (!kernel_stock_is_told (work)) {
-        kernel_want (work, KERNEL_HAND_OVER);
+        ama_requests_want (&work->requests, KERNEL_HAND_OVER);
         return;
     }
     kernel_stock_hand_over (work);
@@ -155,8 +155,10 @@ static void on_split (kernel_work_t *work, const json_t *content)
         ama_script_split (&work->script, content);
 }
 
-void kernel_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content)
+void kernel_answered (void *owner, char kind, const json_t *content)
 {
+    kernel_work_t *work = owner;
+
     if (kind == KERNEL_SPLIT)
         on_split (work, content);
     else if (kind == KERNEL_HAND_OVER)
@@ -172,7 +174,7 @@ void kernel_bound (kernel_work_t *work)
     if (work->stock)
         kernel_stock_open (work);
     else
-        kernel_want (work, KERNEL_SPLIT);
+        ama_requests_want (&work->requests, KERNEL_SPLIT);
     kernel_scope_ask (work);
 }
 
@@ -304,12 +306,15 @@ int kernel_load (ama_attempt_t *attempt, ama_err_t *err)
         .lost = "killed", .send = send, .ready = ready, .calm = calm, .settle = settle
     };
     kernel_work_t *work = ama_calloc (1, sizeof *work);
+    int rc;
 
     attempt->work = work;
     work->kind = (const ama_kernel_kind_t *) (const void *) attempt->runner;
     work->soon = ama_timer_new (attempt->agent->ctx, on_soon, work);
     work->timer = ama_timer_new (attempt->agent->ctx, on_timer, work);
-    return ama_script_load (&work->script, attempt, &host, work->kind->max, err);
+    rc = ama_script_load (&work->script, attempt, &host, work->kind->max, err);
+    kernel_requests_init (work);
+    return rc;
 }
 
 static int begin (ama_attempt_t *attempt, const ama_attempt_start_t *message, bool waits, ama_err_t *err)

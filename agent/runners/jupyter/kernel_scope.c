@@ -128,7 +128,7 @@ static void attach (kernel_work_t *work)
     if (kernel_stock_is_told (work))
         attach_told (work);
     else
-        kernel_want (work, KERNEL_ATTACH);
+        ama_requests_want (&work->requests, KERNEL_ATTACH);
 }
 
 static void on_opened (kernel_work_t *work, const json_t *content)
@@ -157,7 +157,7 @@ static void on_jars (kernel_work_t *work, const json_t *content)
             go_wrong (work, "session-lost", content);
         return;
     }
-    kernel_want (work, KERNEL_OPEN);
+    ama_requests_want (&work->requests, KERNEL_OPEN);
 }
 
 static bool can_be_asked (const kernel_work_t *work)
@@ -173,7 +173,7 @@ void kernel_scope_ask (kernel_work_t *work)
         return;
     if (!scope->asked) {
         scope->asked = true;
-        kernel_want (work, json_array_size (scope->jars) ? KERNEL_JARS : KERNEL_OPEN);
+        ama_requests_want (&work->requests, json_array_size (scope->jars) ? KERNEL_JARS : KERNEL_OPEN);
     }
     else if (scope->gateway && can_be_asked (work) && !scope->attaching
              && (!kernel_stock_is_told (work) || kernel_stock_can_attach (work)))
@@ -198,7 +198,7 @@ static json_t *attach_content (const kernel_work_t *work, const char *run)
     return content;
 }
 
-json_t *kernel_scope_content (const kernel_work_t *work, kernel_ask_kind_t kind)
+json_t *kernel_scope_content (const kernel_work_t *work, char kind)
 {
     const ama_attempt_t *attempt = work->script.attempt;
     const scope_t *scope = work->scope;
@@ -219,10 +219,15 @@ json_t *kernel_scope_content (const kernel_work_t *work, kernel_ask_kind_t kind)
     }
 }
 
-json_t *kernel_scope_answer (const kernel_work_t *work, kernel_ask_kind_t kind)
+void kernel_scope_note (kernel_work_t *work)
 {
-    return kind == KERNEL_OPEN && work->scope->gateway ? json_incref (work->scope->gateway)
-                                                       : json_pack ("{s:s}", "status", "ok");
+    json_t *ok = json_pack ("{s:s}", "status", "ok");
+
+    if (ama_requests_has (&work->requests, KERNEL_JARS))
+        ama_requests_note_json (&work->requests, KERNEL_JARS, ok);
+    if (ama_requests_has (&work->requests, KERNEL_OPEN))
+        ama_requests_note_json (&work->requests, KERNEL_OPEN, work->scope->gateway);
+    json_decref (ok);
 }
 
 void kernel_scope_cancel (kernel_work_t *work)
@@ -240,7 +245,7 @@ static void forget (kernel_work_t *work)
 {
     scope_t *scope = work->scope;
 
-    kernel_forget_asks (work, scope->session);
+    ama_requests_forget (&work->requests, scope->session);
     json_decref (scope->gateway);
     scope->gateway = NULL;
     scope->asked = scope->closing = false;
@@ -264,11 +269,11 @@ bool kernel_scope_close (kernel_work_t *work)
     if (scope->closing || !scope->gateway) /* an answer, or the session's end, is still to come */
         return true;
     scope->closing = true;
-    kernel_want (work, KERNEL_CLOSE);
+    ama_requests_want (&work->requests, KERNEL_CLOSE);
     return true;
 }
 
-void kernel_scope_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content)
+void kernel_scope_answered (kernel_work_t *work, char kind, const json_t *content)
 {
     if (!work->scope)
         return;
@@ -291,7 +296,7 @@ void kernel_scope_back (ama_attempt_t *attempt)
     if (attempt->replay) /* it is looked for when the tape has been played */
         return;
     kernel_scope_ask (work);
-    kernel_send_asks (work);
+    ama_requests_send (&work->requests);
     kernel_settle (work);
 }
 
@@ -303,8 +308,8 @@ void kernel_scope_lose (kernel_work_t *work, const char *cause, const char *reas
     if (!scope || scope->over)
         return;
     kernel_note_lost (work, cause, reason);
-    scope->session = NULL;
     forget (work);
+    scope->session = NULL;
     scope->over = true;
     if (work->script.step == AMA_SCRIPT_CLOSING)
         ama_script_spoil (&work->script, "publish", reason);

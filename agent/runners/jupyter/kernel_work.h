@@ -1,4 +1,4 @@
-/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_asks.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
+/* kernel_work.h - the inside of the runner of kernels, shared by kernel_runner.c, kernel_process.c, kernel_replay.c, kernel_scope.c, kernel_stock.c and what is behind that, and by
  * nobody else */
 #ifndef AMA_AGENT_JUPYTER_KERNEL_WORK_H
 #define AMA_AGENT_JUPYTER_KERNEL_WORK_H
@@ -8,26 +8,19 @@
 #include "agent/runners/jupyter/journal.h"
 #include "agent/runners/jupyter/kernel_runner.h"
 #include "agent/runners/jupyter/notebook.h"
+#include "agent/runners/jupyter/requests.h"
 #include "agent/runners/jupyter/script.h"
 #include "agent/session.h"
 
-/* What the kernel, or its session, is asked: kernel_asks.c. Their letters stand on the tape. */
-typedef enum {
+/* What the kernel, or its session, is asked (requests.h). */
+enum {
     KERNEL_SPLIT = 's',
     KERNEL_ATTACH = 'a',
     KERNEL_HAND_OVER = 'h',
     KERNEL_JARS = 'j',
     KERNEL_OPEN = 'o',
     KERNEL_CLOSE = 'c',
-    KERNEL_LOST = 'l', /* nobody is: its session is lost */
-} kernel_ask_kind_t;
-enum { KERNEL_ASKS = 6 };
-
-typedef struct {
-    struct kernel_work *work;
-    kernel_ask_kind_t kind;
-    bool wanted, sent;
-} kernel_ask_t;
+};
 
 typedef struct kernel_work {
     ama_script_t script; /* the first: a script is its work */
@@ -49,7 +42,7 @@ typedef struct kernel_work {
     ama_jupyter_t *client; /* NULL: not bound yet, or gone, or its tape is being played */
     bool bound;            /* its sockets are there */
     bool secret;           /* another agent goes on with it, and does not know what is secret in its environment */
-    kernel_ask_t asks[KERNEL_ASKS];
+    ama_requests_t requests;
     bool running, draining; /* draining: it has ended, and what it said is still on its way */
     ama_timer_t *drain;
     ama_child_end_t how;
@@ -68,8 +61,8 @@ void kernel_bound (kernel_work_t *work);
 /* All that needs neither a process nor a session. */
 int kernel_load (ama_attempt_t *attempt, ama_err_t *err);
 void kernel_take_exports (kernel_work_t *work, const ama_attempt_start_t *start);
-/* The answer to a request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
-void kernel_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content);
+/* The answer to a request (requests.h); owner is the work. */
+void kernel_answered (void *owner, char kind, const json_t *content);
 /* It has told all: it is asked to end. */
 void kernel_shut_down (kernel_work_t *work);
 /* The process has ended. */
@@ -82,13 +75,10 @@ void kernel_handed_over (kernel_work_t *work, const json_t *reply, const ama_err
 /* All is closed but the process's place in its session: settle, or go on. */
 void kernel_settle (kernel_work_t *work);
 
-/* ---- kernel_asks.c ---- */
+/* ---- kernel_replay.c ---- */
 
-/* Asks, now or when that is possible; kernel_answered follows, unless who is asked is lost. */
-void kernel_want (kernel_work_t *work, kernel_ask_kind_t kind);
-void kernel_send_asks (kernel_work_t *work);
-/* No answer of the session comes any more. session: NULL if it is gone. */
-void kernel_forget_asks (kernel_work_t *work, ama_session_t *session);
+/* Before anything is asked. */
+void kernel_requests_init (kernel_work_t *work);
 /* Its process has begun, of which the tape now knows; it is killed by the agent; its session is lost. */
 void kernel_note_begun (kernel_work_t *work);
 void kernel_note_killed (kernel_work_t *work);
@@ -114,10 +104,10 @@ void kernel_scope_ask (kernel_work_t *work);
 /* NULL: the session is not there, or not yet. */
 ama_jupyter_t *kernel_scope_control (const kernel_work_t *work);
 /* What is said with a request of the scope's; owned. */
-json_t *kernel_scope_content (const kernel_work_t *work, kernel_ask_kind_t kind);
-/* What a request of the scope's was answered with, if it was well; owned. */
-json_t *kernel_scope_answer (const kernel_work_t *work, kernel_ask_kind_t kind);
-void kernel_scope_answered (kernel_work_t *work, kernel_ask_kind_t kind, const json_t *content);
+json_t *kernel_scope_content (const kernel_work_t *work, char kind);
+/* What the session has answered before there was a tape. */
+void kernel_scope_note (kernel_work_t *work);
+void kernel_scope_answered (kernel_work_t *work, char kind, const json_t *content);
 void kernel_scope_lose (kernel_work_t *work, const char *cause, const char *reason);
 /* The kernel is attached, or needs not be. */
 bool kernel_scope_is_ready (const kernel_work_t *work);

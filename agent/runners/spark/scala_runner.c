@@ -26,10 +26,11 @@ static void settle (ama_script_t *script)
 {
     work_t *work = work_of (script);
 
-    if (work->script.step != AMA_SCRIPT_CLOSING || scala_waits (work) || scala_playing (work) || work->over)
+    if (work->script.step != AMA_SCRIPT_CLOSING || ama_requests_wait (&work->requests) || scala_playing (work)
+        || work->over)
         return;
     if (work->opened && work->session)
-        scala_want (work, ASK_CLOSE);
+        ama_requests_want (&work->requests, ASK_CLOSE);
     else {
         work->over = true;
         scala_keep_notebook (work);
@@ -52,7 +53,7 @@ static bool ready (const ama_script_t *script)
 {
     const work_t *work = (const work_t *) script;
 
-    return work->opened && !scala_wants (work, ASK_JARS);
+    return work->opened && !ama_requests_wants (&work->requests, ASK_JARS);
 }
 
 static void calm (ama_script_t *script)
@@ -71,8 +72,10 @@ static void on_closed (work_t *work, const json_t *content)
     settle (&work->script);
 }
 
-void scala_answered (work_t *work, ask_kind_t kind, const json_t *content)
+void scala_answered (void *owner, char kind, const json_t *content)
 {
+    work_t *work = owner;
+
     if (kind == ASK_CLOSE)
         on_closed (work, content);
     else if (kind == ASK_OPEN) {

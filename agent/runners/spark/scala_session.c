@@ -30,126 +30,48 @@ bool scala_playing (const work_t *work)
     return ama_replay_playing (work->script.attempt);
 }
 
-static void note (work_t *work, char kind, const char *text)
-{
-    ama_str_t bytes = { 0 };
-
-    ama_str_putc (&bytes, kind);
-    ama_str_puts (&bytes, text);
-    ama_attempt_note (work->script.attempt, AMA_TAPE_OWN, bytes.data, bytes.size);
-    ama_str_done (&bytes);
-}
-
-static void note_json (work_t *work, char kind, const json_t *json)
-{
-    char *text = json_dumps (json, JSON_COMPACT | JSON_ENCODE_ANY);
-
-    note (work, kind, text ? text : "{}");
-    free (text);
-}
-
 /* ---- control requests ---- */
 
-static ask_t *ask_of (work_t *work, ask_kind_t kind)
+static json_t *compose (void *owner, char kind)
 {
-    switch (kind) {
-    case ASK_JARS:
-        return &work->asks[0];
-    case ASK_OPEN:
-        return &work->asks[1];
-    case ASK_SPLIT:
-        return &work->asks[2];
-    default:
-        return &work->asks[3];
-    }
-}
-
-bool scala_wants (const work_t *work, ask_kind_t kind)
-{
-    for (size_t i = 0; i < ASKS; i++)
-        if (work->asks[i].wanted && work->asks[i].kind == kind)
-            return true;
-    return false;
-}
-
-bool scala_waits (const work_t *work)
-{
-    for (size_t i = 0; i < ASKS; i++)
-        if (work->asks[i].wanted)
-            return true;
-    return false;
-}
-
-static void forget_asks (work_t *work)
-{
-    for (size_t i = 0; i < ASKS; i++) {
-        if (work->session)
-            ama_session_forget (work->session, &work->asks[i]);
-        work->asks[i].wanted = work->asks[i].sent = false;
-    }
-}
-
-static void on_answer (const json_t *content, const ama_err_t *err, void *arg)
-{
-    ask_t *ask = arg;
-    json_t *own = err ? json_pack ("{s:s, s:s, s:s}", "status", "error", "ename", "kernel", "evalue", err->text)
-                      : json_deep_copy (content);
-
-    note_json (ask->work, (char) ask->kind, own);
-    ask->wanted = false;
-    scala_answered (ask->work, ask->kind, own);
-    json_decref (own);
-}
-
-/* Returns its type. */
-static const char *compose (const work_t *work, ask_kind_t kind, json_t **ret_content)
-{
+    work_t *work = owner;
     char run[AMA_ID_TEXT];
 
     switch (kind) {
     case ASK_JARS:
-        *ret_content = json_pack ("{s:O}", "paths", work->jars);
-        return "ama_jar_request";
+        return json_pack ("{s:O}", "paths", work->jars);
     case ASK_OPEN:
-        *ret_content = json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O, s:s, s:O}", "connection",
-                                  ama_jupyter_connection (&(ama_jupyter_place_t){ .prefix = work->prefix }, work->key),
-                                  "journal", work->fifo, "scope", work->scope, "action", work->script.attempt->action,
-                                  "run", ama_id_text (work->script.attempt->run, run), "env", work->env, "language",
-                                  scala_language (work->script.attempt), "exports", work->exports);
-        return "ama_open_request";
+        return json_pack ("{s:o, s:s, s:s, s:s, s:s, s:O, s:s, s:O}", "connection",
+                          ama_jupyter_connection (&(ama_jupyter_place_t){ .prefix = work->prefix }, work->key),
+                          "journal", work->fifo, "scope", work->scope, "action", work->script.attempt->action, "run",
+                          ama_id_text (work->script.attempt->run, run), "env", work->env, "language",
+                          scala_language (work->script.attempt), "exports", work->exports);
     case ASK_SPLIT:
-        *ret_content = json_pack ("{s:s, s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file,
-                                  "language", scala_language (work->script.attempt));
-        return "ama_split_request";
+        return json_pack ("{s:s, s:s, s:s}", "code", work->script.source, "file", work->script.attempt->file,
+                          "language", scala_language (work->script.attempt));
     default:
-        *ret_content = json_pack ("{s:s, s:b}", "scope", work->scope, "publish",
-                                  work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED);
-        return "ama_close_request";
+        return json_pack ("{s:s, s:b}", "scope", work->scope, "publish",
+                          work->script.state == AMA_ATTEMPT_STATE_SUCCEEDED);
     }
 }
 
-static void send_asks (work_t *work)
+static ama_jupyter_t *control_of (void *owner, bool of_kernel)
 {
-    ama_jupyter_t *control = work->session && !scala_playing (work) ? ama_session_control (work->session) : NULL;
+    work_t *work = owner;
 
-    for (size_t i = 0; control && i < ASKS; i++) {
-        ask_t *ask = &work->asks[i];
-        json_t *content;
-        const char *type;
-
-        if (!ask->wanted || ask->sent)
-            continue;
-        ask->sent = true;
-        type = compose (work, ask->kind, &content);
-        ama_jupyter_control (control, type, content, ASK_MS, on_answer, ask);
-    }
+    (void) of_kernel; /* it has none of its own */
+    return work->session ? ama_session_control (work->session) : NULL;
 }
 
-void scala_want (work_t *work, ask_kind_t kind)
-{
-    *ask_of (work, kind) = (ask_t){ .work = work, .kind = kind, .wanted = true };
-    send_asks (work);
-}
+static const ama_request_spec_t specs[] = {
+    { ASK_JARS, "ama_jar_request", ASK_MS, false },
+    { ASK_OPEN, "ama_open_request", ASK_MS, false },
+    { ASK_SPLIT, "ama_split_request", ASK_MS, false },
+    { ASK_CLOSE, "ama_close_request", ASK_MS, false },
+};
+static const ama_requests_host_t requests_host = {
+    .specs = specs, .n_specs = ARRAY_SIZE (specs), .control = control_of, .content = compose, .answered = scala_answered
+};
 
 /* Only when its sockets are bound: a connection tried before would be tried again after some 50 ms. */
 void scala_connect (work_t *work)
@@ -164,7 +86,7 @@ void scala_connect (work_t *work)
 
 static void drop_session (work_t *work)
 {
-    forget_asks (work);
+    ama_requests_forget (&work->requests, work->session);
     ama_jupyter_destroy (&work->client);
     work->session = NULL;
     work->opened = false;
@@ -189,7 +111,7 @@ static void tell_lost (work_t *work, ama_attempt_state_t state, const char *caus
         json_pack ("{s:i, s:s, s:s, s:s}", "state", (int) state, "cause", cause, "error", error, "message", message);
 
     if (work->script.step != AMA_SCRIPT_CLOSING)
-        note_json (work, LOST, json);
+        ama_requests_note_json (&work->requests, LOST, json);
     lose (work, json);
     json_decref (json);
 }
@@ -284,14 +206,14 @@ static void begin (work_t *work, const char *key)
 
     work->key = ama_strdup (key);
     work->journal = ama_journal_new (key, scala_said, work);
-    note (work, BEGUN, key);
+    ama_requests_note (&work->requests, BEGUN, key);
     if (json_array_size (work->jars))
-        scala_want (work, ASK_JARS);
-    scala_want (work, ASK_OPEN);
+        ama_requests_want (&work->requests, ASK_JARS);
+    ama_requests_want (&work->requests, ASK_OPEN);
     if (work->notebook)
         scala_answered (work, ASK_SPLIT, cells);
     else
-        scala_want (work, ASK_SPLIT);
+        ama_requests_want (&work->requests, ASK_SPLIT);
     json_decref (cells);
 }
 
@@ -326,6 +248,7 @@ static void prepare (work_t *work, const ama_attempt_start_t *message)
 {
     ama_ctx_t *ctx = work->script.attempt->agent->ctx;
 
+    ama_requests_init (&work->requests, work->script.attempt, &requests_host, work);
     work->soon = ama_timer_new (ctx, on_soon, work);
     work->part = ama_timer_new (ctx, on_part, work);
     (void) ama_id_text (work->script.attempt->id, work->scope);
@@ -423,10 +346,8 @@ void scala_recall (ama_attempt_t *attempt, const char *bytes, size_t size)
     json = json_loads (bytes + 1, JSON_DECODE_ANY, NULL);
     if (json && bytes[0] == LOST)
         lose (work, json);
-    else if (json) {
-        ask_of (work, (ask_kind_t) bytes[0])->wanted = false;
-        scala_answered (work, (ask_kind_t) bytes[0], json);
-    }
+    else if (json)
+        ama_requests_recall (&work->requests, bytes[0], json);
     json_decref (json);
 }
 
@@ -447,7 +368,7 @@ void scala_resume (ama_attempt_t *attempt)
 /* Nobody knows any more what it was to be given. */
 static void give_back (work_t *work)
 {
-    forget_asks (work);
+    ama_requests_forget (&work->requests, work->session);
     work->opened = true; /* it may be */
     ama_script_finish (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
                                                         .cause = "node-lost",
@@ -467,12 +388,13 @@ static void go_live (work_t *work)
     }
     if (!ama_session_control (work->session))
         return; /* it will say when */
-    if (work->script.step != AMA_SCRIPT_CLOSING && (!work->key || (work->secret && scala_wants (work, ASK_OPEN)))) {
+    if (work->script.step != AMA_SCRIPT_CLOSING
+        && (!work->key || (work->secret && ama_requests_wants (&work->requests, ASK_OPEN)))) {
         give_back (work);
         return;
     }
     scala_connect (work);
-    send_asks (work);
+    ama_requests_send (&work->requests);
     work->script.host->send (&work->script);
     if (work->script.attempt->cancelled)
         scala_cancel (work->script.attempt, false);
@@ -495,7 +417,7 @@ void scala_leave (work_t *work)
 {
     if (work->fifo && !work->script.attempt->agent->letting_go)
         (void) unlink (work->fifo);
-    forget_asks (work);
+    ama_requests_forget (&work->requests, work->session);
     ama_jupyter_destroy (&work->client);
     ama_journal_destroy (&work->journal);
     if (work->soon)

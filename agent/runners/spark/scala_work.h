@@ -5,18 +5,12 @@
 #include "agent/replay.h"
 #include "agent/runners/jupyter/journal.h"
 #include "agent/runners/jupyter/notebook.h"
+#include "agent/runners/jupyter/requests.h"
 #include "agent/runners/jupyter/script.h"
 #include "agent/session.h"
 
 /* Control requests, on the session's connection; their letters stand on the tape. */
-typedef enum { ASK_JARS = 'j', ASK_OPEN = 'o', ASK_SPLIT = 's', ASK_CLOSE = 'c' } ask_kind_t;
-enum { ASKS = 4 };
-
-typedef struct {
-    struct work *work;
-    ask_kind_t kind;
-    bool wanted, sent;
-} ask_t;
+enum { ASK_JARS = 'j', ASK_OPEN = 'o', ASK_SPLIT = 's', ASK_CLOSE = 'c' };
 
 typedef struct work {
     ama_script_t script; /* the first: a script is its work */
@@ -32,7 +26,7 @@ typedef struct work {
     char *prefix, *fifo, *key; /* key NULL: not begun */
     json_t *env, *jars, *exports;
     bool restored, secret; /* secret: a later agent does not know what is in env */
-    ask_t asks[ASKS];
+    ama_requests_t requests;
     bool opened;
     ama_jupyter_t *client; /* of the scope */
     ama_journal_t *journal;
@@ -43,8 +37,8 @@ typedef struct work {
 
 /* ---- scala_runner.c ---- */
 
-/* The answer to a control request, as it came or from the tape; one that did not come is {"status": "error", "ename": "kernel", …}. */
-void scala_answered (work_t *work, ask_kind_t kind, const json_t *content);
+/* The answer to a control request (requests.h); owner is the work. */
+void scala_answered (void *owner, char kind, const json_t *content);
 void scala_cancel (ama_attempt_t *attempt, bool force);
 /* What the statements are written in, as the kernel calls it. */
 const char *scala_language (const ama_attempt_t *attempt);
@@ -66,10 +60,6 @@ void scala_keep_notebook (work_t *work);
 
 /* True: no request is sent, no answer put on the tape. */
 bool scala_playing (const work_t *work);
-/* Asks, now or when that is possible; scala_answered follows unless the session is lost. */
-void scala_want (work_t *work, ask_kind_t kind);
-bool scala_wants (const work_t *work, ask_kind_t kind);
-bool scala_waits (const work_t *work);
 int scala_join (ama_attempt_t *attempt, const ama_attempt_start_t *message, ama_err_t *err);
 void scala_connect (work_t *work);
 int scala_restore (ama_attempt_t *attempt, const ama_attempt_start_t *message, const char *token,
