@@ -24,6 +24,8 @@ enum {
     PAUSE_MS = 50,    /* so at most 10,000 of them in a second */
     HURRY = 4000,     /* of a slice for which somebody waits */
     UNNAMES_MAX = 16, /* renames in one turn of the agent */
+    HELD_MS = 20,
+    GRACE_MS = 15000, /* a session that closes takes seconds */
 };
 
 typedef enum { SWEEP, LIST, ASK, UNNAME } phase_t;
@@ -34,6 +36,7 @@ typedef struct order {
     ama_waiter_t waiter;
     ama_id_t run;
     bool count;
+    int64_t patient_until; /* 0: it has begun */
     char name[AMA_TIDY_NAME];
     ama_tidy_sum_t sum;
     bool done;
@@ -47,6 +50,7 @@ struct ama_tidy {
     uint64_t ask;
     bool ending;
     order_t *orders;
+    ama_timer_t *held_timer; /* of orders that have not begun */
     /* of this look; the worker's while it has work */
     phase_t phase;
     bool listed;          /* the list has been made */
@@ -290,11 +294,50 @@ static void on_ordered (void *arg)
     free_order (order);
 }
 
+static void begin (order_t *order)
+{
+    ama_tidy_t *tidy = order->tidy;
+    const ama_tidy_sum_t none = { 0 };
+
+    order->patient_until = 0;
+    if (!order->count && ama_tidy_unname (tidy->agent->conf.dir, order->run, order->name, &order->err) < 0) {
+        answer (tidy, &order->waiter, true, &none, order->err.text);
+        free_order (order);
+    }
+    else
+        ama_worker_submit (worker_of (tidy), do_order, on_ordered, order);
+}
+
+/* Whoever was told that a run has ended may order at once: what is held then is on its way out. */
+static void on_held (void *arg)
+{
+    ama_tidy_t *tidy = arg;
+    const ama_tidy_sum_t none = { 0 };
+    int64_t now = ama_now_ms (tidy->agent->ctx);
+    order_t *order, *next;
+    bool more = false;
+
+    DL_FOREACH_SAFE (tidy->orders, order, next)
+    {
+        if (!order->patient_until)
+            continue;
+        if (!is_held (tidy->agent, order->run))
+            begin (order);
+        else if (order->patient_until <= now) {
+            answer (tidy, &order->waiter, true, &none, "something of it still goes on here, or was not told yet");
+            free_order (order);
+        }
+        else
+            more = true;
+    }
+    if (more)
+        ama_timer_after (tidy->held_timer, HELD_MS);
+}
+
 void ama_tidy_order (ama_tidy_t *tidy, const ama_waiter_t *waiter, const ama_attempt_clean_t *clean)
 {
     ama_agent_t *agent = tidy->agent;
     const ama_tidy_sum_t none = { 0 };
-    ama_err_t err = { 0 };
     order_t *order;
     bool found = ama_tidy_has (agent->conf.dir, clean->run);
 
@@ -302,20 +345,14 @@ void ama_tidy_order (ama_tidy_t *tidy, const ama_waiter_t *waiter, const ama_att
         answer (tidy, waiter, found, &none, "");
         return;
     }
-    if (is_held (agent, clean->run)) {
-        answer (tidy, waiter, true, &none, "something of it still goes on here, or was not told yet");
-        return;
-    }
     order = ama_calloc (1, sizeof *order);
-    *order =
-        (order_t){ .tidy = tidy, .waiter = *waiter, .run = clean->run, .count = clean->step != AMA_CLEAN_STEP_REMOVE };
+    *order = (order_t){ .tidy = tidy,
+                        .waiter = *waiter,
+                        .run = clean->run,
+                        .count = clean->step != AMA_CLEAN_STEP_REMOVE,
+                        .patient_until = ama_now_ms (agent->ctx) + GRACE_MS };
     DL_APPEND (tidy->orders, order);
-    if (!order->count && ama_tidy_unname (agent->conf.dir, clean->run, order->name, &err) < 0) {
-        answer (tidy, waiter, true, &none, err.text);
-        free_order (order);
-        return;
-    }
-    ama_worker_submit (worker_of (tidy), do_order, on_ordered, order);
+    on_held (tidy);
 }
 
 /* ---- life ---- */
@@ -327,6 +364,7 @@ ama_tidy_t *ama_tidy_new (ama_agent_t *agent)
 
     tidy->agent = agent;
     tidy->timer = ama_timer_new (agent->ctx, on_time, tidy);
+    tidy->held_timer = ama_timer_new (agent->ctx, on_held, tidy);
     go_on (tidy, SWEEP, age_ms && age_ms < FIRST_MS ? SOON_MS : FIRST_MS);
     return tidy;
 }
@@ -344,6 +382,7 @@ void ama_tidy_destroy (ama_tidy_t **tidy_p)
     if (tidy->worker)
         ama_worker_destroy (&tidy->worker);
     ama_timer_destroy (&tidy->timer);
+    ama_timer_destroy (&tidy->held_timer);
     while (tidy->orders)
         free_order (tidy->orders); /* utlist: NOLINT(clang-analyzer-unix.Malloc) */
     free (tidy->runs);

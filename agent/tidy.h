@@ -17,7 +17,7 @@ ama_tidy_t *ama_tidy_new (ama_agent_t *agent);
 /* Waits for its worker, which does not take long. */
 void ama_tidy_destroy (ama_tidy_t **tidy);
 
-/* attempt.clean; answered when it is done. */
+/* attempt.clean; answered when it is done. What still goes on of the run is given some seconds to end. */
 void ama_tidy_order (ama_tidy_t *tidy, const ama_waiter_t *waiter, const ama_attempt_clean_t *clean);
 
 #endif

@@ -367,6 +367,30 @@ static void test_what_goes_on_here_stays (void **state)
 
 /* ---- orders ---- */
 
+static void test_an_order_waits_for_what_is_about_to_end (void **state)
+{
+    (void) state;
+    for (holder_t what = 0; what < EVENTS; what++) {
+        scene_t scene;
+        open_scene (&scene, 0);
+        make (&scene, 1, 0);
+        scene.order = AMA_CLEAN_STEP_REMOVE;
+        scene.ordered = 1;
+        start (&scene, &agent_def);
+        run (&scene, 100);
+        hold (scene.agent, what, run_of (1));
+        start (&scene, &supervisor_def);
+        run (&scene, 3000);
+        assert_true (there (&scene, 1) && !scene.answered);
+        let_go (scene.agent, what);
+        run (&scene, 1000);
+        assert_true (scene.answered && scene.said.found);
+        assert_string_equal (scene.left, "");
+        assert_false (there (&scene, 1));
+        close_scene (&scene);
+    }
+}
+
 static void test_orders (void **state)
 {
     static const struct {
@@ -407,9 +431,13 @@ static void test_orders (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_what_is_spared_goes),      cmocka_unit_test (test_without_supervisor),
-        cmocka_unit_test (test_what_was_not_asked_about), cmocka_unit_test (test_never),
-        cmocka_unit_test (test_what_goes_on_here_stays),  cmocka_unit_test (test_orders),
+        cmocka_unit_test (test_what_is_spared_goes),
+        cmocka_unit_test (test_without_supervisor),
+        cmocka_unit_test (test_what_was_not_asked_about),
+        cmocka_unit_test (test_never),
+        cmocka_unit_test (test_what_goes_on_here_stays),
+        cmocka_unit_test (test_orders),
+        cmocka_unit_test (test_an_order_waits_for_what_is_about_to_end),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
