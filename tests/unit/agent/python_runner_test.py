@@ -3,8 +3,10 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
+import zipfile
 
 sys.path.insert(0, os.path.join(os.environ["AMA_SOURCE_DIR"], "agent/runners/python"))
 import amaterasu.base.datasets  # noqa: E402
@@ -150,6 +152,29 @@ class Captured(unittest.TestCase):
         self.assertEqual(done.stderr, b"")
         want = [frames for n in range(50) for frames in ([b"stdout", b"%d\n" % n], [b"done"])]
         self.assertEqual(list(records(done.stdout)), want)
+
+
+class SparksPackage(unittest.TestCase):
+    def test_nothing_beside_it_is_found_or_needed(self):
+        """Where a user's SPARK_HOME is a package among others, the folder that they lie in is closed to actions, and py4j may be, too."""
+        code = ("import importlib.util, sys; sys.path.insert(0, %r)\nfrom ama_kernel.spark import find_pyspark\nfind_pyspark(%r); find_pyspark(%r)\n"
+                "import pyspark.sql.inner, py4j.inner\nprint(pyspark.sql.inner.__file__, py4j.inner.__file__, importlib.util.find_spec('beside'))\n")
+        with tempfile.TemporaryDirectory() as site:
+            home = os.path.join(site, "pyspark")
+            for folder in ("pyspark/jars", "pyspark/sql", "pyspark/python/lib", "py4j"):
+                os.makedirs(os.path.join(site, folder))
+            for file in ("pyspark/__init__.py", "pyspark/sql/__init__.py", "pyspark/sql/inner.py", "py4j/__init__.py", "py4j/inner.py", "beside.py"):
+                open(os.path.join(site, file), "w").close()
+            archive = os.path.join(home, "python/lib/py4j-1.2-src.zip")
+            with zipfile.ZipFile(archive, "w") as zipped:
+                zipped.writestr("py4j/__init__.py", "")
+                zipped.writestr("py4j/inner.py", "")
+            for py4j in (os.path.join(site, "py4j"), archive + "/py4j"):
+                done = subprocess.run([sys.executable, "-c", code % (sys.path[0], home, home)], capture_output=True, text=True, timeout=60, cwd="/")
+                self.assertEqual((done.stdout, done.stderr), (f"{home}/sql/inner.py {py4j}/inner.py None\n", ""))
+                if os.path.exists(py4j):  # root, too, is to be refused
+                    os.unlink(py4j + "/__init__.py")
+                    os.mkdir(py4j + "/__init__.py")
 
 
 class Environment(unittest.TestCase):

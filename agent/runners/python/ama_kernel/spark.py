@@ -1,21 +1,41 @@
 """The run's own Spark session, which lives in the JVM of its Scala actions (agent/runners/spark, Peer.scala)."""
 import glob
 import importlib
+import importlib.util
 import os
 import sys
 import types
 import warnings
 
 
+class Package:
+    """Finds that one package and nothing else that lies beside it, in what may be a whole environment of others and closed to actions."""
+
+    def __init__(self, folder):
+        self.name, self.folder = os.path.basename(folder), folder
+
+    def find_spec(self, name, path=None, target=None):
+        init = os.path.join(self.folder, "__init__.py")
+        return importlib.util.spec_from_file_location(name, init, submodule_search_locations=[self.folder]) if name == self.name else None
+
+
 def find_pyspark(home):
-    """Beside its jars if Spark came as a package, else in its archives."""
+    """What belongs to its jars: the package that they lie in, else archives."""
     os.environ["SPARK_HOME"] = home
+    if any(isinstance(finder, Package) for finder in sys.meta_path):
+        return
     real = os.path.dirname(os.path.realpath(os.path.join(home, "jars")))
+    py4j = os.path.join(os.path.dirname(real), "py4j")
+    places = [os.path.join(real, "python")]
     if os.path.exists(os.path.join(real, "__init__.py")):
-        places = [os.path.dirname(real)]
-    else:
-        places = [os.path.join(real, "python"), *glob.glob(os.path.join(real, "python/lib/py4j-*.zip"))]
-    if places[0] not in sys.path:
+        sys.meta_path.insert(0, Package(real))
+        places = []
+    try:
+        with open(os.path.join(py4j, "__init__.py"), "rb"):
+            sys.meta_path.insert(0, Package(py4j))
+    except OSError:
+        places += glob.glob(os.path.join(real, "python/lib/py4j-*.zip"))
+    if places and places[0] not in sys.path:
         sys.path[1:1] = places
 
 
