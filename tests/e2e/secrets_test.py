@@ -9,12 +9,13 @@ from canary import Canaries
 from daemon_house import DaemonHouse
 from house import Events
 
+OURS = os.getpid()    # other tests that have these run beside this one
 CANARIES = Canaries(
-    db="canary-db 1+/&\"<\\é~",
-    own="canary-own-2:4567890",
-    credential="canary/credential/4",
-    pem="-----BEGIN CANARY-----\nMIIcanary5abc\nshort\nMIIcanary5def\n-----END CANARY-----",
-    plugin="canary%plugin%6",
+    db=f"canary-db {OURS}1+/&\"<\\é~",
+    own=f"canary-own-2:4567890{OURS}",
+    credential=f"canary/credential/4{OURS}",
+    pem=f"-----BEGIN CANARY {OURS}-----\nMIIcanary5abc{OURS}\nshort\nMIIcanary5def{OURS}\n-----END CANARY {OURS}-----",
+    plugin=f"canary%plugin%6{OURS}",
 )
 
 # Every form, whole and in pieces, on both streams, and in what bash says itself.
