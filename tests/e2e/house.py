@@ -18,7 +18,7 @@ from processes import living_in  # noqa: E402
 SOURCE = pathlib.Path(os.environ["AMA_SOURCE_DIR"])
 BINARY = pathlib.Path(os.environ["AMA_BINARY_DIR"])
 BIN = BINARY / "bin"
-LIMIT = 120  # seconds any single command may take
+LIMIT = 300  # seconds any single command may take
 
 
 def cache_folder():

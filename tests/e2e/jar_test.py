@@ -150,7 +150,7 @@ class Jar(JarHouse, SparkHouse):
 
     def test_a_time_limit_leaves_no_process(self):
         os.mkfifo(self.shared / "gate")
-        events = self.run_events(self.job([jar(args=["wait", str(self.shared / "gate")], timeout="30s", **self.artifact)], {}), exit=1, timeout=400)
+        events = self.run_events(self.job([jar(args=["wait", str(self.shared / "gate")], timeout="50s", **self.artifact)], {}), exit=1, timeout=400)
         self.assertEqual(events.one("attempt.ended")["state"], "timed_out")
         [pid] = [line.split()[-1] for line in self.told(events) if line.startswith("waits as ")]
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())

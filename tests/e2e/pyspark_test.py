@@ -87,7 +87,7 @@ class PySpark(SparkHouse):
     def test_a_timeout_ends_the_jobs_and_the_session_goes_on(self):
         """Also the token is nowhere where another process could find it."""
         slow = "spark.range(0, 100000000000).selectExpr('sum(id % 7)').collect()\n"
-        repo = self.job([pyspark("a", timeout="4s", error=scala("b"))], {
+        repo = self.job([pyspark("a", timeout="10s", error=scala("b"))], {
             "a.py": "import os\nprint(sorted(n for n in os.environ if 'SECRET' in n or 'TOKEN' in n), sc._gateway.gateway_parameters.auth_token in open('/proc/self/cmdline').read())\n" + slow,
             "b.scala": f"Thread.sleep(500)\nval jobs = {self.JOBS}\nspark.range(10).count\n"})
         events = self.run_events(repo, exit=3, timeout=400)

@@ -206,7 +206,7 @@ class SparkR(SparkHouse):
     def test_a_time_limit_ends_the_jobs_and_the_session_goes_on(self):
         """Also a statement that catches it can use the session: an interrupted exchange leaves no answer that another call would take for its own."""
         more = "r <- tryCatch(" + self.SLOW.strip() + ", interrupt = function(e) {\n  got <- sparkR.callJStatic('java.lang.Math', 'max', 3L, 4L)\n  cat('got', got, '\\n')\n})\ncat('never\\n')\n"
-        repo = self.job([sparkr("a", timeout="6s", error=scala("b")), sparkr("c", timeout="6s", error=sparkr("d"), **{"depends-on": []})], {
+        repo = self.job([sparkr("a", timeout="12s", error=scala("b")), sparkr("c", timeout="12s", error=sparkr("d"), **{"depends-on": []})], {
             "a.R": "cat('up\\n')\n" + self.SLOW, "b.scala": f"Thread.sleep(500)\nval jobs = {self.JOBS}\nspark.range(10).count\n",
             "c.R": more, "d.R": "count(sql('select * from range(10)'))\n"})
         events = self.run_events(repo, exit=3, timeout=400)

@@ -49,6 +49,7 @@ class Kernel(Attachable, IPythonKernel):
     capture = None
     taken = 0           # the highest serial of a statement
     leaving = False     # its sockets are about to go
+    ending = False      # it has been asked to end
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -77,6 +78,7 @@ class Kernel(Attachable, IPythonKernel):
             await super().process_control(msg)
 
     async def shutdown_request(self, stream, ident, parent):
+        Kernel.ending = True
         await super().shutdown_request(stream, ident, parent)
         self.leaving = True
 
@@ -187,7 +189,8 @@ def serve(order, journal_fd):
     sys.stdout, sys.stderr = (stream_on(journal, channel) for channel in (1, 2))
     atexit.register(lambda: (sys.stdout.flush(), sys.stderr.flush(), Kernel.capture.drain()))
     warnings.filterwarnings("ignore", message="To exit: use")
-    logging.getLogger("tornado.general").addFilter(lambda record: "events for closed stream" not in record.msg)   # asked twice to end
+    for name in ("tornado.general", "tornado.application"):
+        logging.getLogger(name).addFilter(lambda record: not Kernel.ending)     # sockets that close under what still waits for them
     search_path(order["path"])
 
     config = Config()
