@@ -174,7 +174,7 @@ static void on_output (ama_child_t *child, int channel, const char *bytes, size_
     (void) child;
     if (channel == 1 && install->said.size + size < SAID_MAX)
         ama_str_add (&install->said, bytes, size);
-    if (channel == 1 && install->conf.confines)
+    if (channel == 1 && install->asked)
         heed_lines (install);
     for (size_t i = 0; channel == 2 && i < size; i++) {
         if (bytes[i] != '\n' && install->line.size < LINE_MAX)
@@ -248,7 +248,7 @@ ama_install_t *ama_install_start (ama_agent_t *agent, const ama_install_conf_t *
         argv[n++] = "-";
         spec.input = conf->input;
         spec.input_size = strlen (conf->input);
-        spec.keep_input = conf->confines;
+        spec.keep_input = true;
     }
     install->child = ama_child_spawn (agent->ctx, &spec, err);
     ama_str_done (&script);

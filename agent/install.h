@@ -13,10 +13,9 @@ typedef struct ama_install ama_install_t;
 typedef struct {
     const char *runner; /* the folder of agent/runners with the install.sh */
     const char *cwd;
-    const char *input; /* on its standard input, and - as its last word; NULL: nothing */
-    /* It may say "confine=ORDER" (booth.h), one at a time: that is run in the sandbox of attempts, and how it ended comes as a line on its standard input, which stays open behind a first line, the input.
+    /* A line on its standard input, and - as its last word; NULL: nothing. With it, it may say "confine=ORDER" (booth.h), one at a time: that is run in the sandbox of attempts, and how it ended comes as a line on its standard input, which stays open behind that.
      * "stop": it is ended now. Neither is a part of its result. */
-    bool confines;
+    const char *input;
     ama_id_t mark; /* of its processes */
     /* What it does; may be NULL. */
     void (*on_told) (const char *line, void *arg);

@@ -258,9 +258,42 @@ static void include (packages_reader_t *self, const char *value, bool constraint
     free (path);
 }
 
+/* Names of packages that are to be built from source, with commas between; each is one option. */
+static void take_sources (packages_reader_t *self, const char *value)
+{
+    char *names = ama_strdup (value), *save = NULL;
+
+    for (char *name = strtok_r (names, ", \t", &save); name; name = strtok_r (NULL, ", \t", &save))
+        if (name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
+            (void) complain (self, AMA_E_UNSUPPORTED, "--no-binary NAME,… beside NAME==VERSION",
+                             "what is built from source is named:", name);
+        else
+            add_option (self, "--no-binary", name);
+    free (names);
+}
+
+static void check_sources (const packages_reader_t *self)
+{
+    const ama_plan_dependencies_t *deps = self->deps;
+
+    for (size_t i = 0; i < deps->n_options; i++) {
+        const char *name = deps->options[i] + strlen ("--no-binary ");
+        if (!ama_str_starts (deps->options[i], "--no-binary "))
+            continue;
+        for (size_t k = 0; k < deps->n_packages; k++) {
+            const ama_plan_package_t *package = &deps->packages[k];
+            if (!package->constraint && ama_requirement_is_loose (package->text, name))
+                (void) ama_problems_add (self->problems, false, AMA_E_INVALID, package->file, package->line, 1,
+                                         "NAME==VERSION",
+                                         "%s is to be built from source, so it has one version, and no condition",
+                                         AMA_QUOTE (package->text));
+        }
+    }
+}
+
 static void take_option (packages_reader_t *self, char *text)
 {
-    enum { REQUIRE, CONSTRAIN, INDEX, EXTRA, LINKS, NO_INDEX, PRE, HASHES, NOTHING, EDIT, BUILD, TRUST };
+    enum { REQUIRE, CONSTRAIN, INDEX, EXTRA, LINKS, NO_INDEX, PRE, HASHES, NOTHING, EDIT, SOURCE, TRUST };
     static const struct {
         const char *letter, *name;
         int what;
@@ -276,7 +309,7 @@ static void take_option (packages_reader_t *self, char *text)
         { "", "--prefer-binary", NOTHING },
         { "", "--only-binary", NOTHING },
         { "-e", "--editable", EDIT },
-        { "", "--no-binary", BUILD },
+        { "", "--no-binary", SOURCE },
         { "", "--trusted-host", TRUST },
     };
     size_t word = strcspn (text, " \t=");
@@ -291,15 +324,17 @@ static void take_option (packages_reader_t *self, char *text)
             value = text + 2 + strspn (text + 2, " \t=");
         }
     }
-    if (what == EDIT || what == BUILD)
+    if (what == EDIT)
         (void) complain (self, AMA_E_UNSUPPORTED, "build a wheel, and name its folder with --find-links",
-                         "packages are not built, since that would run their code outside the sandbox:", text);
+                         "what an action needs is installed, not linked to:", text);
+    else if (what == SOURCE && *value)
+        take_sources (self, value);
     else if (what == TRUST)
         (void) complain (self, AMA_E_UNSUPPORTED, "that is for the operator of the machine to say", "a job can not say",
                          text);
     else if (what < 0)
         (void) complain (self, AMA_E_UNSUPPORTED, NULL, "unknown option", text);
-    else if (what <= LINKS && !*value)
+    else if ((what <= LINKS || what == SOURCE) && !*value)
         (void) complain (self, AMA_E_SYNTAX, NULL, "nothing behind", text);
     else if (what == REQUIRE || what == CONSTRAIN)
         include (self, value, what == CONSTRAIN);
@@ -397,6 +432,7 @@ int ama_packages_parse (ama_repo_t *repo, const char *file, const char *text, si
 
     *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (file), .python = true };
     read_lines (&self, text, size);
+    check_sources (&self);
     reader_done (&self);
     return problems->errors > errors ? AMA_E_INVALID : 1;
 }
@@ -470,10 +506,15 @@ int ama_packages_read (ama_repo_t *repo, const char *path, bool r, size_t *budge
                        ama_problems_t *problems)
 {
     packages_reader_t self = { .repo = repo, .deps = ret_deps, .problems = problems, .budget = budget, .file = path };
+    size_t errors;
     int rc;
 
     *ret_deps = (ama_plan_dependencies_t){ .file = ama_strdup (path), .python = true, .r = r };
     rc = ama_str_ends (path, ".yml") || ama_str_ends (path, ".yaml") ? read_yaml (&self) : read_text (&self);
+    errors = problems->errors;
+    check_sources (&self);
+    if (problems->errors > errors)
+        rc = AMA_E_INVALID;
     reader_done (&self);
     if (rc <= 0)
         ama_plan_dependencies_done (ret_deps);

@@ -81,9 +81,11 @@ static int check_address (const char *text, size_t size, ama_err_t *err)
     if (strncasecmp (url, "file:", 5) == 0)
         rc = ama_err_set (err, AMA_E_PATH, "names a file of the machine");
     else if (strchr (url, '+') && strcspn (url, "+") < strcspn (url, ":"))
-        rc = ama_err_set (err, AMA_E_UNSUPPORTED, "would have to be built, outside the sandbox; wheels are not");
+        rc = ama_err_set (err, AMA_E_UNSUPPORTED,
+                          "is a checkout; what is to be built from source is NAME==VERSION, named by --no-binary");
     else if ((rc = ama_deps_check_url (url, &central, err)) == 0 && !ama_str_ends (url, ".whl"))
-        rc = ama_err_set (err, AMA_E_UNSUPPORTED, "is no wheel, and would have to be built, outside the sandbox");
+        rc = ama_err_set (err, AMA_E_UNSUPPORTED,
+                          "is no wheel (what is to be built from source is NAME==VERSION, named by --no-binary)");
     else if (rc == 0 && fragment && fragment[strspn (fragment, fragment_chars)])
         rc = ama_err_set (err, AMA_E_URL, "has an odd character behind #");
     free (url);
@@ -138,6 +140,38 @@ int ama_requirement_check (const char *text, ama_err_t *err)
     if (!at || (*at && *at != ';'))
         return ama_err_set (err, AMA_E_INVALID, "is no requirement");
     return *at ? check_marker (skip_blanks (at + 1), err) : 0;
+}
+
+/* Letters of either case are the same, and so are runs of ".", "_" and "-" (PEP 503). */
+static bool same_name (const char *a, size_t n, const char *b, size_t m)
+{
+    size_t i = 0, k = 0;
+
+    while (i < n && k < m) {
+        size_t dots = strspn (a + i, "._-"), other = strspn (b + k, "._-");
+        if (!dots != !other)
+            return false;
+        if (!dots && strncasecmp (a + i, b + k, 1) != 0)
+            return false;
+        i += dots ? dots : 1;
+        k += other ? other : 1;
+    }
+    return i == n && k == m;
+}
+
+bool ama_requirement_is_loose (const char *text, const char *name)
+{
+    const char *at = skip_name (text);
+
+    if (!at || !same_name (text, (size_t) (at - text), name, strlen (name)))
+        return false;
+    at = skip_extras (skip_blanks (at));
+    if (!at || strncmp (at, "==", 2) != 0 || at[2] == '=')
+        return true;
+    at = skip_blanks (at + 2);
+    at += strspn (at, WORD ".!+_-");
+    at = skip_blanks (at);
+    return *at && !ama_str_starts (at, "--hash=");
 }
 
 void ama_requirement_of_conda (const char *text, ama_str_t *out)

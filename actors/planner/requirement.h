@@ -8,9 +8,13 @@
 #include "actors/base/ama_err.h"
 #include "actors/base/ama_str.h"
 
-/* "name[extra] >=1,<2 ; marker" or "name @ https://HOST/FILE.whl". Without --hash. 0, AMA_E_PATH (a file), AMA_E_URL, AMA_E_UNSUPPORTED (it would have to be built) or
+/* "name[extra] >=1,<2 ; marker" or "name @ https://HOST/FILE.whl". Without --hash. 0, AMA_E_PATH (a file), AMA_E_URL, AMA_E_UNSUPPORTED (it is no wheel) or
  * AMA_E_INVALID, and why, to follow the requirement itself: "is no requirement". */
 int ama_requirement_check (const char *text, ama_err_t *err);
+
+/* Is this, which has been checked, of the package of that name, as indexes compare names, and has it not one version alone ("name==1.0", no condition)? What is built from source
+ * has. Its --hash options may follow. */
+bool ama_requirement_is_loose (const char *text, const char *name);
 
 /* An entry of old python.yml files, where conda's way to write versions is meant: "numpy=1.19" becomes "numpy==1.19.*", appended. */
 void ama_requirement_of_conda (const char *text, ama_str_t *out);

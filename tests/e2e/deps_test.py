@@ -36,6 +36,18 @@ def wheel(folder, name, version, body="", requires=()):
     return path
 
 
+def archive(folder, name, version, files):
+    """A source archive, as an author would publish it."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / f"{name}-{version}.tar.gz", "w:gz") as file:
+        for path, text in {"PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", **files}.items():
+            info = tarfile.TarInfo(f"{name}-{version}/{path}")
+            info.size = len(text.encode())
+            file.addfile(info, io.BytesIO(text.encode()))
+    return folder / f"{name}-{version}.tar.gz"
+
+
 def python(name, **more):
     return {"name": name, "runner": {"group": "python", "type": "python"}, "file": f"{name}.py", "retry": {"attempts": 2, "delay": "0s"}, **more}
 
@@ -207,15 +219,11 @@ class Errors(DepsHouse):
     def test_what_would_have_to_be_built(self):
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "raw\n", "src/a.py": "1\n", "deps/wheels/README": "none"})
         marker = self.shared / "built"
-        with tarfile.open(job / "deps/wheels/raw-1.0.tar.gz", "w:gz") as file:
-            for name, text in (("setup.py", f"open({str(marker)!r}, 'w')\nfrom setuptools import setup\nsetup(name='raw', version='1.0')\n"), ("PKG-INFO", "Metadata-Version: 2.1\nName: raw\nVersion: 1.0\n")):
-                info = tarfile.TarInfo(f"raw-1.0/{name}")
-                info.size = len(text)
-                file.addfile(info, io.BytesIO(text.encode()))
+        archive(job / "deps/wheels", "raw", "1.0", {"setup.py": f"open({str(marker)!r}, 'w')\nfrom setuptools import setup\nsetup(name='raw', version='1.0')\n"})
         text = self.failed(job)
         self.assertIn("deps/requirements.txt:3: raw", text)
         self.assertIn("no usable wheels", text)
-        self.assertIn("build a wheel", text)
+        self.assertIn("named by --no-binary", text)
         self.assertFalse(marker.exists())
 
     def test_no_code_of_a_package_runs_outside_the_sandbox(self):

@@ -329,7 +329,6 @@ static int begin_install (kernel_work_t *work, ama_err_t *err)
                                        &(ama_install_conf_t){ .runner = work->kind->folder,
                                                               .cwd = attempt->folder.path,
                                                               .input = work->packages,
-                                                              .confines = kernel_is_of_r (work->kind),
                                                               .mark = attempt->mark,
                                                               .on_told = on_told,
                                                               .on_done = on_installed,

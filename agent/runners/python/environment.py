@@ -9,7 +9,7 @@ With --lock nothing is made; what the packages come to is said, as a requirement
   CACHE_DIR/python/env-DIGEST/     an environment, named by all that it is made of; appears whole. .used: when it was asked for last
   CACHE_DIR/python/uv-cache/       uv's own: what was fetched once
 
-Nothing of a package runs here, outside any sandbox: wheels are unpacked, never built, and no Python is started within a finished environment.
+Nothing of a package runs here, outside any sandbox: wheels are unpacked, and no Python is started within a finished environment. What the job names with --no-binary is built from source, in the sandbox (sources.py).
 """
 import contextlib
 import os
@@ -18,12 +18,13 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.append(os.path.dirname(HERE))
+sys.path += [os.path.dirname(HERE), HERE]
 from making import LINE, Maker, Refused, Trouble, content, digest_of, inside, main, plain, processes, remove  # noqa: E402
 
 UV = "0.13.9"
 SCHEME = "1"            # of what lies in an environment
 SPARKS_OWN = "pyspark\npy4j\n"
+DEFAULT_INDEX = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 PATIENCE = 1800         # seconds, of one call of uv or pip
 UNREACHABLE = re.compile(r"error sending request|failed to fetch|dns error|connection (refused|reset|closed)|timed out|connect error|request failed|status code 5\d\d|network"
                          r"|connectivity is disabled", re.I)
@@ -47,6 +48,7 @@ class Environment(Maker):
         self.tools = os.path.join(self.cache, "tools-" + digest_of(UV, self.own, self.identity))
         self.uv = os.path.join(self.tools, "bin/uv")
         self.options, self.links = self._options()
+        self.built = self._built()
         self.excludes = SPARKS_OWN if self._without_spark() else ""
         self.name_it(*self._parts())
 
@@ -66,6 +68,15 @@ class Environment(Maker):
                     options.append(option)
         return options, links
 
+    def _built(self):
+        """The packages that are to be built from source."""
+        names = {canonical(option.partition(" ")[2]) for option in self.options if option.startswith("--no-binary ")}
+        found = [package for package in self.packages if not package["constraint"] and canonical(package["text"]) in names]
+        lost = names - {canonical(package["text"]) for package in found}
+        if lost:
+            raise Refused(f"{', '.join(sorted(lost))}: named by --no-binary, and by no requirement: what is built from source is NAME==VERSION there")
+        return found
+
     def _without_spark(self):
         """The session brings Spark's own packages. An action without one gets them only if it names them itself."""
         names = {canonical(package["text"]) for package in self.packages}
@@ -80,7 +91,7 @@ class Environment(Maker):
             else:
                 parts += sorted(("-c " if package["constraint"] else "") + package["text"] for package in self.packages)
             for name, folder in self.links:
-                parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith(".whl"))]
+                parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith((".whl", ".tar.gz")))]
         return parts
 
     # ---- tools
@@ -139,21 +150,73 @@ class Environment(Maker):
 
     # ---- making
 
+    def head(self):
+        """What the job says of where packages are, as lines for uv."""
+        ours = ("--pre", "--index-url", "--extra-index-url", "--no-binary")
+        return [*(option for option in self.options if not option.startswith(ours)), *(f"--find-links {folder}" for _, folder in self.links)]
+
+    def pages(self, name):
+        """The pages that may name files of a package; each with: is it an index's own of that package."""
+        env = self.surroundings()
+        for option in self.options:
+            if option.startswith("--find-links ") and "://" in option:
+                yield option.partition(" ")[2], False
+        if "--no-index" not in self.options:
+            default = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL") or self.run([os.path.join(self.tools, "bin/python"), "-c", DEFAULT_INDEX]).stdout.strip()
+            for index in [*env.get("UV_INDEX", "").split(), default]:
+                yield re.sub(r"^[A-Za-z0-9._-]+=(?=[a-z]+://)", "", index).rstrip("/") + f"/{name}/", True
+
+    def built_from_source(self, hashes):
+        """Lines for uv, and how each stands in a lock. hashes: of a lock, by name."""
+        from sources import Source
+        lines, locked, found = [], {}, {}
+        for package in self.built:
+            source = Source(self, package)
+            before = found.setdefault(source.key, source)
+            if before.version != source.version:
+                raise Refused(f"{before.where}; {source.where}: two versions of what is built from source")
+            if before is not source:
+                continue
+            source.hashes = hashes.get(source.key, source.hashes)
+            lines.append(source.requirement(source.described() if self.locking else source.build()))
+            locked[lines[-1]] = f"{source.name}{source.extras}=={source.version} \\\n    --hash=sha256:{source.sha256}\n"
+        return lines, locked
+
+    def make_build_environment(self, path, wanted, where):
+        """With these requirements, from wheels alone, for one build."""
+        remove(path)
+        made = self.run([self.uv, "venv", "--quiet", "--python", self.python, path], env=self.surroundings())
+        if made.returncode:
+            raise Trouble(f"no environment could be made: {plain(made.stderr)}")
+        words = ["-r", self.write("ama-build.txt", "\n".join([*self.head(), *wanted]) + "\n"), "--no-build", "--find-links", os.path.join(self.tools, "wheels")]
+        self.pip(["--python", os.path.join(path, "bin/python"), *words], lambda said: f"{where}: what it needs to be built is not to be had: {plain(said)}")
+
+    def of_lock(self):
+        """Its text without what is built from source, and the digests of that."""
+        with open(self.lock, encoding="utf-8", errors="replace") as file:
+            entries = re.findall(r"(?:.*\\\n)*.*\n?", file.read())
+        names = {canonical(package["text"]) for package in self.built}
+        hashes = {canonical(entry): re.findall(r"--hash=sha256:([0-9a-f]{64})", entry) for entry in entries if canonical(entry) in names}
+        if names - hashes.keys():
+            raise Refused(f"{self.order['lock']}: {', '.join(sorted(names - hashes.keys()))} is not in it (ama deps lock)")
+        return "".join(entry for entry in entries if canonical(entry) not in names), hashes
+
     def inputs(self):
-        """uv's words for what is wanted."""
-        head = [*self.options, *(f"--find-links {folder}" for _, folder in self.links)]
-        plain_ones = [p["text"] for p in self.packages if not p["constraint"]]
+        """uv's words for what is wanted, and what of it stands otherwise in a lock."""
+        lock, hashes = self.of_lock() if self.lock and not self.locking else ("", {})
+        built, locked = self.built_from_source(hashes)
+        plain_ones = [p["text"] for p in self.packages if not p["constraint"] and p not in self.built]
         constraints = [p["text"] for p in self.packages if p["constraint"]]
-        head = [option for option in head if not option.startswith(("--pre", "--index-url", "--extra-index-url"))]
-        words = ["-c" if self.locking else "-r", self.write("ama-own.txt", self.own), *(() if self.locking else ("-r",)), self.write("ama-wanted.txt", "\n".join(head + ([] if self.lock else plain_ones)) + "\n"),
+        wanted = "\n".join([*self.head(), *([] if self.lock else plain_ones), *built]) + "\n"
+        words = ["-c" if self.locking else "-r", self.write("ama-own.txt", self.own), *(() if self.locking else ("-r",)), self.write("ama-wanted.txt", wanted),
                  "--no-build", "--find-links", os.path.join(self.tools, "wheels")]
         if self.lock:
-            words += ["-r", self.lock]
+            words += ["-r", self.write("ama-lock.txt", lock)]
         elif constraints:
             words += ["-c", self.write("ama-constraints.txt", "\n".join(constraints) + "\n")]
         if self.excludes:
             words += ["--excludes", self.write("ama-excludes.txt", self.excludes)]
-        return words + (["--prerelease", "allow"] if "--pre" in self.options else [])
+        return words + (["--prerelease", "allow"] if "--pre" in self.options else []), locked
 
     def explain(self, said):
         """The resolver's reason in one line, after the entries that it is about."""
@@ -164,23 +227,28 @@ class Environment(Maker):
         named = {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", reason)}
         entries = [f"{package['file']}:{package['line']}: {package['text'].split(' --hash')[0]}" for package in self.packages if canonical(package["text"]) in named]
         if "Wheels are required" in reason:
-            reason += " (what is built from source would run its author's code outside the sandbox: build a wheel, and name its folder with --find-links)"
+            reason += " (what is to be built from source is named by --no-binary, with its version; or build a wheel, and name its folder with --find-links)"
         where = "; ".join(entries[:4])
         if not where and self.packages:
             where = self.order.get("lock") or ", ".join(dict.fromkeys(package["file"] for package in self.packages))
         return f"{where}: {reason}" if where else reason
 
-    def install(self):
+    def pip(self, words, explain):
         env = self.surroundings()
-        words = [self.uv, "pip", "install", "--quiet", "--python", os.path.join(self.making, "bin/python"), *self.inputs()]
+        words = [self.uv, "pip", "install", "--quiet", *words]
         done = self.run(words, env=env)
         if not done.returncode:
             return
         if not UNREACHABLE.search(done.stderr):
-            raise Refused(self.explain(done.stderr))
+            raise Refused(explain(done.stderr))
         self.say("an index of packages can not be reached: trying with what was fetched before")
         if self.run([*words, "--offline"], env=env).returncode:
-            raise Trouble(self.explain(done.stderr))
+            raise Trouble(explain(done.stderr))
+
+    def install(self):
+        words, _ = self.inputs()
+        self.pip(["--python", os.path.join(self.making, "bin/python"), *words], self.explain)
+        remove(os.path.join(self.making, "ama-built"))
 
     def compile(self):
         """By the Python outside, which starts nothing of what was installed. What the bare environment has, which is made of the same files, is not compiled again."""
@@ -206,14 +274,17 @@ class Environment(Maker):
         os.mkdir(self.making)
         try:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
-            words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal", "--generate-hashes", "--python", self.python,
-                     "--python-version", version, *self.inputs()]
-            done = self.run(words, env=self.surroundings())
+            words, locked = self.inputs()
+            done = self.run([self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--universal", "--generate-hashes", "--python", self.python,
+                             "--python-version", version, *words], env=self.surroundings())
         finally:
             remove(self.making)
         if done.returncode:
             raise (Trouble if UNREACHABLE.search(done.stderr) else Refused)(self.explain(done.stderr))
-        sys.stdout.write(done.stdout)
+        text = done.stdout
+        for line, entry in locked.items():
+            text = re.sub(re.escape(line) + r"(?: \\\n    --hash=\S+)*\n", lambda _, entry=entry: entry, text)
+        sys.stdout.write(text)
 
     def prepare(self):
         self.make_tools()

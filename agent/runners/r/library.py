@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import re
-import select
 import shutil
 import sys
 import time
@@ -23,18 +22,15 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path += [os.path.dirname(HERE), HERE]
 import dcf  # noqa: E402
+from building import BUILD, LIMIT_S, Sandbox, check_build, read_log  # noqa: E402
 from making import Maker, Refused, Trouble, content, digest_of, inside, main, plain, processes, remove  # noqa: E402
 
 SCHEME = "1"                # of what lies in a library
-LIMIT_S = 3600              # of one build
 LIBRARY_MAX = 4 << 30       # bytes of a library while it is made, with temporary files
-LOOK_S = 2                  # between two looks at that
-LOG_MAX = 64 << 10
 LOCK_LINE = re.compile(rf"({dcf.NAME}) ({dcf.VERSION}) (?:installed|sha256:([0-9a-f]{{64}}) (\S+))")
 ASK_R = """say <- function(word, values) for (value in values) cat("ama:", word, "=", value, "\\n", sep = "")
 say("version", paste(R.version$major, R.version$minor, sep = ".")); say("platform", R.version$platform); say("home", R.home())
 say("library", c(.Library.site, .Library)); say("repository", getOption("repos"))"""
-BUILD = 'ulimit -c 0; ulimit -f 4194304; exec "$@" >"$AMA_BUILD_LOG" 2>&1'      # 2 GiB a file
 
 
 class Machine:
@@ -278,22 +274,13 @@ class Library(Maker):
         log = os.path.join(temp, "ama-build.log")
         with contextlib.suppress(OSError):
             os.unlink(log)
-        how = self.confined({"argv": ["/bin/sh", "-c", BUILD, "sh", self.machine.program, "CMD", "INSTALL", "--no-docs", "--no-multiarch", f"--library={library}", package.source.path],
+        how = Sandbox(self.making, LIBRARY_MAX).run({"argv": [*BUILD, self.machine.program, "CMD", "INSTALL", "--no-docs", "--no-multiarch", f"--library={library}", package.source.path],
                              "env": [f"HOME={temp}", f"TMPDIR={temp}", f"R_LIBS={library}", "R_LIBS_USER=", f"AMA_BUILD_LOG={log}", "_R_CHECK_PACKAGE_NAME_=FALSE"],
                              "cwd": temp, "read": [package.source.path, *self.machine.libraries], "write": [library, temp], "limit_ms": LIMIT_S * 1000})
-        text = self.read_log(log)
+        text = read_log(log)
         if how == "exit 0" and self.is_there(library, package):
             return
-        if how == "large":
-            raise Refused(f"{what} needs more than {LIBRARY_MAX >> 30} GiB to be built, with what is there already")
-        if how == "timeout":
-            raise Trouble(f"{what} was not built in {LIMIT_S} s")
-        if how.startswith("signal"):
-            raise Trouble(f"{what}: its build was ended by SIG{how.partition(' ')[2]}")
-        if how.startswith("error"):
-            raise Trouble(f"{what} can not be built in the sandbox: {how.partition(' ')[2]}")
-        if "No space left on device" in text:
-            raise Trouble(f"{what}: no space left on the device")
+        check_build(how, what, text)
         raise Refused(f"{what} can not be installed: {self.reason(text) or how}")
 
     @staticmethod
@@ -307,44 +294,11 @@ class Library(Maker):
             return False
 
     @staticmethod
-    def read_log(path):
-        try:
-            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(file, "rb") as log:
-                log.seek(max(0, os.fstat(file).st_size - LOG_MAX))
-                return log.read(LOG_MAX).decode("utf-8", "replace")
-        except (OSError, ValueError):
-            return ""
-
-    @staticmethod
     def reason(text):
         """The last lines that say it, without R's own farewell."""
         lines = [line.strip() for line in text.splitlines() if line.strip() and not re.match(r"\* (removing|restoring|DONE)|Execution halted|\*\* ", line.strip())]
         bad = [number for number, line in enumerate(lines) if re.search(r"\berror\b", line, re.I)]
         return plain(" ".join(lines[bad[0]:bad[0] + 6] if bad else lines[-4:]))
-
-    def confined(self, order):
-        """By the agent, in the sandbox; how it ended."""
-        print("confine=" + json.dumps(order, separators=(",", ":")), flush=True)
-        looked, large = time.monotonic(), False
-        while not select.select([sys.stdin], [], [], LOOK_S)[0]:
-            if not large and time.monotonic() - looked >= LOOK_S:
-                large = self.size() > LIBRARY_MAX
-                if large:
-                    print("stop", flush=True)
-                looked = time.monotonic()
-        how = sys.stdin.readline().strip()
-        if not how:
-            raise Trouble("packages of R are built by an agent, in its sandbox, and none answers")
-        return "large" if large else how
-
-    def size(self):
-        total = 0
-        for at, _, names in os.walk(self.making):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += os.lstat(os.path.join(at, name)).st_size
-        return total
 
     # ---- afterwards
 

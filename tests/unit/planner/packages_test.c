@@ -179,8 +179,7 @@ static void test_everything_wrong_at_once (void **state)
     scratch_expect_problems (
         &reply,
         "deps/requirements.txt:1:1: error: ‘x==’ is no requirement [AMA-E0020]\n"
-        "deps/requirements.txt:2:1: error: packages are not built, since that would run their code outside the "
-        "sandbox: ‘-e .’ "
+        "deps/requirements.txt:2:1: error: what an action needs is installed, not linked to: ‘-e .’ "
         "(build a wheel, and name its folder with --find-links) [AMA-E0009]\n"
         "deps/requirements.txt:3:1: error: ‘../../outside.txt’ leaves the repository [AMA-E0004]\n"
         "deps/requirements.txt:4:1: error: ‘http://pypi.example.org/’ is plain http: anybody on the way could change "
@@ -198,6 +197,48 @@ static void test_everything_wrong_at_once (void **state)
         "deps/requirements.txt:13:1: error: ‘w’ has no --hash, and --require-hashes asks for one [AMA-E0020]\n"
         "deps/requirements.txt:14:1: error: nothing behind ‘-r’ [AMA-E0001]\n"
         "deps/requirements.txt:15:1: error: ‘deps/nowhere’ does not exist [AMA-E0012]\n");
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
+static void test_what_is_built_from_source (void **state)
+{
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+
+    (void) state;
+    base_repo (&scratch);
+    scratch_puts (&scratch, "deps/requirements.txt",
+                  "--no-binary Raw.Kit,other\n--no-binary=third\nraw_kit[x]==1.0 --hash=" HASH "\nother==2\nfree\n");
+    scratch_plan (&scratch, NULL, &reply);
+    scratch_expect_problems (&reply, "");
+    expect_packages (&reply.plan, "deps/requirements.txt",
+                     "--no-binary Raw.Kit\n--no-binary other\n--no-binary third\n"
+                     "deps/requirements.txt:3: raw_kit[x]==1.0 --hash=" HASH "\n"
+                     "deps/requirements.txt:4: other==2\ndeps/requirements.txt:5: free\n");
+    ama_plan_reply_done (&reply);
+
+    scratch_puts (
+        &scratch, "deps/requirements.txt",
+        "--no-binary :all:\n--no-binary\n--no-binary a,b,c,d,e,raw-kit\na\nb>=1\nc==1.*\nd==1; python_version<'4'\n"
+        "RAW_._Kit==1,<2\nrawkit\ne==1.0\n-c limits.txt\n");
+    scratch_puts (&scratch, "deps/limits.txt", "e<2\n");
+    scratch_plan (&scratch, NULL, &reply);
+    scratch_expect_problems (
+        &reply,
+        "deps/requirements.txt:1:1: error: what is built from source is named: ‘:all:’ (--no-binary NAME,… beside "
+        "NAME==VERSION) [AMA-E0009]\n"
+        "deps/requirements.txt:2:1: error: nothing behind ‘--no-binary’ [AMA-E0001]\n"
+        "deps/requirements.txt:4:1: error: ‘a’ is to be built from source, so it has one version, and no condition "
+        "(NAME==VERSION) [AMA-E0020]\n"
+        "deps/requirements.txt:5:1: error: ‘b>=1’ is to be built from source, so it has one version, and no condition "
+        "(NAME==VERSION) [AMA-E0020]\n"
+        "deps/requirements.txt:6:1: error: ‘c==1.*’ is to be built from source, so it has one version, and no "
+        "condition (NAME==VERSION) [AMA-E0020]\n"
+        "deps/requirements.txt:7:1: error: ‘d==1; python_version<'4'’ is to be built from source, so it has one "
+        "version, and no condition (NAME==VERSION) [AMA-E0020]\n"
+        "deps/requirements.txt:8:1: error: ‘RAW_._Kit==1,<2’ is to be built from source, so it has one version, and no "
+        "condition (NAME==VERSION) [AMA-E0020]\n");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
@@ -220,8 +261,8 @@ static void test_a_password_is_not_repeated (void **state)
         "repository [AMA-E0005]\n"
         "deps/requirements.txt:2:1: error: what is asked for here holds a user name; credentials do not belong into a "
         "repository [AMA-E0005]\n"
-        "deps/requirements.txt:3:1: error: packages are not built, since that would run their code outside the "
-        "sandbox: here (build a wheel, and name its folder with --find-links) [AMA-E0009]\n");
+        "deps/requirements.txt:3:1: error: what an action needs is installed, not linked to: here (build a wheel, and "
+        "name its folder with --find-links) [AMA-E0009]\n");
     ama_plan_reply_done (&reply);
     scratch_done (&scratch);
 }
@@ -391,6 +432,7 @@ int main (void)
         cmocka_unit_test (test_requirements_txt),
         cmocka_unit_test (test_everything_wrong_at_once),
         cmocka_unit_test (test_a_password_is_not_repeated),
+        cmocka_unit_test (test_what_is_built_from_source),
         cmocka_unit_test (test_python_yml),
         cmocka_unit_test (test_pyproject),
         cmocka_unit_test (test_of_an_action),
