@@ -264,7 +264,8 @@ static void take_sources (packages_reader_t *self, const char *value)
     char *names = ama_strdup (value), *save = NULL;
 
     for (char *name = strtok_r (names, ", \t", &save); name; name = strtok_r (NULL, ", \t", &save))
-        if (name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
+        if (strchr ("._-", *name) || strstr (name, "..")
+            || name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
             (void) complain (self, AMA_E_UNSUPPORTED, "--no-binary NAME,… beside NAME==VERSION",
                              "what is built from source is named:", name);
         else

@@ -1,6 +1,8 @@
 """Packages of Python that are built from source: their authors' code, in the sandbox, with what it needs. Most bring a build backend of a few lines of their own; one is built by the real setuptools."""
+import gzip
 import hashlib
 import pathlib
+import tarfile
 import unittest
 
 from deps_test import LOCAL, SAY, DepsHouse, Index, archive, python, wheel
@@ -111,6 +113,12 @@ class Sources(DepsHouse):
                 self.assertIn(text, ended["error"]["message"])
         (job / "deps/wheels/raw-1.0.tar.gz").write_bytes(b"\x1f\x8bno archive")
         self.assertIn("its archive can not be read", self.failed(job))
+        with gzip.open(job / "deps/wheels/raw-1.0.tar.gz", "wb", 1) as bomb:
+            info = tarfile.TarInfo("raw-1.0/large")
+            info.size = 8 << 30
+            bomb.write(info.tobuf())
+            bomb.write(bytes(1 << 20))
+        self.assertIn("its archive is too large: 1 files, 8192 MiB", self.failed(job))
         (job / "src/a/requirements.txt").parent.mkdir()
         (job / "src/a/requirements.txt").write_text("--no-binary elsewhere\n")
         self.assertIn("elsewhere: named by --no-binary, and by no requirement", self.failed(job))

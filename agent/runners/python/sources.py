@@ -25,6 +25,7 @@ FILE_MAX = 512 << 20
 BUILD_MAX = 4 << 30         # bytes of a build, with the packages that it needs
 HEAD_MAX = 1 << 20          # of a file of an archive that is read here
 MEMBERS_MAX = 200_000
+UNPACKED_MAX = 4 << 30
 MORE_WANTED = 7             # build_wheel.py's exit code
 LEGACY = ["setuptools>=40.8", "wheel"]      # PEP 518, of what has no pyproject.toml
 PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._, -]*\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.!+_-]*)((?: --hash=sha256:[0-9a-fA-F]{64})*)")
@@ -133,13 +134,14 @@ class Source:
 
     def read(self, archive, names):
         """Those files in its own folder, as text."""
-        found, members = {}, 0
+        found, members, size = {}, 0, 0
         try:
             with tarfile.open(archive, "r:gz") as file:
                 for member in file:
                     members += 1
-                    if members > MEMBERS_MAX:
-                        raise Refused(f"{self.where}: its archive has more than {MEMBERS_MAX} files")
+                    size += member.size
+                    if size > UNPACKED_MAX or members > MEMBERS_MAX:
+                        raise Refused(f"{self.where}: its archive is too large: {members} files, {size >> 20} MiB")
                     folder, _, name = member.name.removeprefix("./").partition("/")
                     if folder and name in names and member.isfile():
                         found[name] = file.extractfile(member).read(HEAD_MAX).decode("utf-8", "replace")
