@@ -274,9 +274,10 @@ class Library(Maker):
         log = os.path.join(temp, "ama-build.log")
         with contextlib.suppress(OSError):
             os.unlink(log)
-        how = Sandbox(self.making, LIBRARY_MAX).run({"argv": [*BUILD, self.machine.program, "CMD", "INSTALL", "--no-docs", "--no-multiarch", f"--library={library}", package.source.path],
-                             "env": [f"HOME={temp}", f"TMPDIR={temp}", f"R_LIBS={library}", "R_LIBS_USER=", f"AMA_BUILD_LOG={log}", "_R_CHECK_PACKAGE_NAME_=FALSE"],
-                             "cwd": temp, "read": [package.source.path, *self.machine.libraries], "write": [library, temp], "limit_ms": LIMIT_S * 1000})
+        how = Sandbox(self.making, LIBRARY_MAX).run({
+            "argv": [*BUILD, self.machine.program, "CMD", "INSTALL", "--no-docs", "--no-multiarch", f"--library={library}", package.source.path],
+            "env": [f"HOME={temp}", f"TMPDIR={temp}", f"R_LIBS={library}", "R_LIBS_USER=", f"AMA_BUILD_LOG={log}", "_R_CHECK_PACKAGE_NAME_=FALSE"],
+            "cwd": temp, "read": [package.source.path, *self.machine.libraries], "write": [library, temp], "limit_ms": LIMIT_S * 1000})
         text = read_log(log)
         if how == "exit 0" and self.is_there(library, package):
             return
