@@ -20,6 +20,7 @@ typedef struct {
     ama_plan_action_t plan;
     const ama_runner_t *runner; /* NULL if unknown: an error stands in the problems */
     bool in_session;            /* a notebook that is to run in the run's Spark session, in whichever language it is */
+    bool in_r;                  /* a notebook of a kernel of R */
     /* Borrowed from the document; NULL if not given. */
     const ama_yaml_t *node;                /* the action's map */
     const ama_yaml_t *name;                /* or node */

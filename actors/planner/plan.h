@@ -23,6 +23,8 @@ int ama_plan_check (const ama_plan_request_t *request, ama_plan_reply_t *ret_rep
 
 /* The name of our own Jupyter kernel, or one that begins so and goes on with a dash: a notebook that names it runs in the run's Spark session. */
 #define AMA_PLAN_OUR_KERNEL "amaterasu-spark"
+/* As IRkernel installs itself. */
+#define AMA_PLAN_R_KERNEL "ir"
 bool ama_plan_is_our_kernel (const char *kernel);
 
 #endif

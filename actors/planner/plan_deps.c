@@ -5,6 +5,7 @@
 #include "actors/planner/cran.h"
 #include "actors/planner/deps.h"
 #include "actors/planner/packages.h"
+#include "actors/planner/plan.h"
 #include "actors/planner/plan_build.h"
 
 #include <stdio.h>
@@ -23,9 +24,18 @@ static const struct language {
     { true, "cran.lock", { "r", "sparkr" } },
 };
 
+static bool is_kernel_of_r (const ama_maki_action_t *action)
+{
+    return action->in_r
+           || (action->runner && strcmp (action->runner->name, "kernel") == 0 && action->plan.has_kernel
+               && action->plan.kernel.name && strcmp (action->plan.kernel.name, AMA_PLAN_R_KERNEL) == 0);
+}
+
 /* NULL: it has none. */
 static const struct language *language_of (const ama_maki_action_t *action)
 {
+    if (is_kernel_of_r (action))
+        return &languages[1];
     for (size_t i = 0; action->runner && i < ARRAY_SIZE (languages); i++)
         for (const char *const *at = languages[i].runners; *at; at++)
             if (strcmp (action->runner->name, *at) == 0)

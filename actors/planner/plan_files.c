@@ -179,9 +179,10 @@ void ama_plan_files (plan_build_t *self)
 
     if (rc < 0 && rc != AMA_E_NOT_FOUND)
         (void) ama_problems_add (&self->problems, false, rc, "src", 0, 0, NULL, "the folder can not be read");
+    for (size_t i = 0; i < self->maki.n_actions; i++)
+        check_source (self, i);
     ama_plan_shared_dependencies (self);
     for (size_t i = 0; i < self->maki.n_actions; i++) {
-        check_source (self, i);
         read_config (self, &self->maki.actions[i]);
         ama_plan_action_dependencies (self, i);
     }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { SCALA, PYTHON, OTHER, UNKNOWN } language_t;
+typedef enum { SCALA, PYTHON, IN_R, OTHER, UNKNOWN } language_t;
 
 static const char *text_at (const json_t *json, const char *name)
 {
@@ -42,6 +42,8 @@ static language_t language_of (const ama_maki_action_t *action, const json_t *no
         return SCALA;
     if (strcmp (language, "python") == 0 || strcmp (*ret_kernel, "python3") == 0)
         return PYTHON;
+    if (strcmp (language, "R") == 0 || strcmp (*ret_kernel, AMA_PLAN_R_KERNEL) == 0)
+        return IN_R;
     return *language || **ret_kernel ? OTHER : UNKNOWN;
 }
 
@@ -129,6 +131,7 @@ void ama_plan_notebook (plan_build_t *self, size_t index, int fd)
     notebook = json_loadb (text.data ? text.data : "", text.size, 0, &trouble);
     if (json_is_object (notebook)) {
         language = language_of (action, notebook, &kernel);
+        action->in_r = language == IN_R;
         place (self, action, language, kernel);
         add_code (notebook, &code);
         ama_plan_scan (self, index, &code);

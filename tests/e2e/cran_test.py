@@ -145,6 +145,15 @@ class Libraries(CranHouse):
         self.assertEqual(self.run_events(job).said(stream="stdout").splitlines(), text)       # the second run makes nothing
         self.assertEqual(self.libraries(), before)
 
+    def test_in_notebooks_and_kernels_too(self):
+        book = {"cells": [{"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": "cat(thin::which(), '\\n')"}],
+                "metadata": {"kernelspec": {"name": "ir", "language": "R", "display_name": "R"}}, "nbformat": 4, "nbformat_minor": 4}
+        job = self.job([{"name": "book", "file": "book.ipynb"}, {"name": "cells", "file": "cells.R", "runner": {"type": "kernel", "name": "ir"}}],
+                       {"deps/cran.yml": "repositories: [packages]\npackages: [thin==1.0]\n", "src/book.ipynb": json.dumps(book), "src/cells.R": "cat(thin::which(), '\\n')\n"})
+        repository(job / "deps/packages", ("thin", "1.0"), ("thin", "2.0"))
+        events = self.run_events(job)
+        self.assertEqual([events.said(action=name, stream="stdout").strip() for name in ("book", "cells")], ["thin 1.0"] * 2)
+
     def test_contradictory_pins_in_one_flow(self):
         """Each has a library of its own; two that want the same at once make it once."""
         own = "- {{name: pin, version: {0}, repository: ../../deps/packages}}\n"

@@ -9,27 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool kernel_is_of_r (const ama_kernel_kind_t *kind)
+/* Of the language that the runner's folder installs for. */
+static bool is_of (const char *folder, const ama_plan_dependencies_t *file)
 {
-    return strcmp (kind->folder, "r") == 0;
+    return file->r == (strcmp (folder, "r") == 0) && (file->n_packages || file->n_options);
 }
 
-/* Of the language that the kind's folder installs for. */
-static bool is_of (const ama_kernel_kind_t *kind, const ama_plan_dependencies_t *file)
+const char *kernel_installs (const kernel_work_t *work, const ama_attempt_start_t *start)
 {
-    return file->r == kernel_is_of_r (kind) && (file->n_packages || file->n_options);
-}
-
-bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start)
-{
+    if (!work->stock || kernel_stock_needs_python (work))
+        return work->kind->folder;
     for (size_t i = 0; i < start->n_packages; i++)
-        if (is_of (kind, &start->packages[i]))
-            return true;
-    return false;
+        if (is_of ("r", &start->packages[i]))
+            return "r";
+    return NULL;
 }
 
-char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start)
+char *kernel_packages (const kernel_work_t *work, const char *folder, const ama_attempt_start_t *start)
 {
+    const ama_attempt_t *attempt = work->script.attempt;
     ama_plan_dependencies_t *own = ama_calloc (start->n_packages + 1, sizeof *own); /* its contents are borrowed */
     ama_str_t files = { 0 };
     size_t count = 0;
@@ -37,12 +35,12 @@ char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attem
     char *text;
 
     for (size_t i = 0; i < start->n_packages; i++)
-        if (is_of (kind, &start->packages[i]))
+        if (is_of (folder, &start->packages[i]))
             own[count++] = start->packages[i];
     ama_packages_json (own, count, &files);
     free (own);
     order = json_pack ("{s:s, s:s, s:b, s:o, s:I}", "snapshot", attempt->snapshot, "lock",
-                       start->python_lock ? start->python_lock : "", "session", (int) kind->session, "files",
+                       start->python_lock ? start->python_lock : "", "session", (int) work->kind->session, "files",
                        json_loads (files.data, 0, NULL), "keep_ms", (json_int_t) attempt->agent->conf.cache_age_ms);
     text = order ? json_dumps (order, JSON_COMPACT) : ama_strdup ("{}");
     ama_str_clear (&files);

@@ -321,12 +321,12 @@ static int take_order (kernel_work_t *work, json_t *order, ama_err_t *err)
     return 0;
 }
 
-static int begin_install (kernel_work_t *work, ama_err_t *err)
+static int begin_install (kernel_work_t *work, const char *folder, ama_err_t *err)
 {
     const ama_attempt_t *attempt = work->script.attempt;
 
     work->install = ama_install_start (attempt->agent,
-                                       &(ama_install_conf_t){ .runner = work->kind->folder,
+                                       &(ama_install_conf_t){ .runner = folder,
                                                               .cwd = attempt->folder.path,
                                                               .input = work->packages,
                                                               .mark = attempt->mark,
@@ -340,6 +340,7 @@ static int begin_install (kernel_work_t *work, ama_err_t *err)
 int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t *order, ama_err_t *err)
 {
     ama_attempt_t *attempt = work->script.attempt;
+    const char *folder;
     ama_str_t note = { 0 };
     int rc = ama_sockets_make (attempt->agent->conf.dir, &work->sockets, err);
 
@@ -357,10 +358,9 @@ int kernel_start (kernel_work_t *work, const ama_attempt_start_t *start, json_t 
     kernel_scope_confine (work);
     if (note.size)
         attempt->note = ama_str_take (&note);
-    if (!work->stock || kernel_stock_needs_python (work)
-        || (kernel_is_of_r (work->kind) && kernel_wants_packages (work->kind, start))) {
-        work->packages = kernel_packages (work->kind, attempt, start);
-        return begin_install (work, err);
+    if ((folder = kernel_installs (work, start))) {
+        work->packages = kernel_packages (work, folder, start);
+        return begin_install (work, folder, err);
     }
     on_installed ("", NULL, work);
     return 0;

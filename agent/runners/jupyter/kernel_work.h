@@ -125,12 +125,10 @@ void kernel_scope_done (kernel_work_t *work);
 
 /* ---- kernel_packages.c ---- */
 
-/* Its packages are R's, which are built, and so not without a sandbox; else they are Python's. */
-bool kernel_is_of_r (const ama_kernel_kind_t *kind);
-/* Has the action packages of the kind's language? */
-bool kernel_wants_packages (const ama_kernel_kind_t *kind, const ama_attempt_start_t *start);
-/* What the installation of this kind is told of the action's packages, as a line of JSON; owned. */
-char *kernel_packages (const ama_kernel_kind_t *kind, const ama_attempt_t *attempt, const ama_attempt_start_t *start);
+/* The runner's folder whose install.sh is to be asked first: of our own kernels, of Python's, and of others that have packages of R. NULL: none. */
+const char *kernel_installs (const kernel_work_t *work, const ama_attempt_start_t *start);
+/* What that is told of the action's packages, as a line of JSON; owned. */
+char *kernel_packages (const kernel_work_t *work, const char *folder, const ama_attempt_start_t *start);
 
 /* ---- kernel_stock.c, kernel_find.c, kernel_attach.c, kernel_notebook.c: kernels that are installed, and know nothing of the agent ---- */
 

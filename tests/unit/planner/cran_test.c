@@ -218,6 +218,36 @@ static void test_of_an_action (void **state)
     scratch_done (&scratch);
 }
 
+/* In the kernel of R. */
+static void test_of_notebooks_and_kernels (void **state)
+{
+    ama_plan_reply_t reply;
+    scratch_t scratch;
+
+    (void) state;
+    base_repo (&scratch);
+    scratch_puts (&scratch, "maki.yml",
+                  "flow:\n  - {name: book, file: r.ipynb}\n  - {name: other, file: py.ipynb}\n"
+                  "  - {name: named, file: py.ipynb, runner: {type: notebook, name: ir}}\n"
+                  "  - {name: cells, file: a.R, runner: {type: kernel, name: ir}}\n"
+                  "  - {name: bash, file: c.py, runner: {type: kernel, name: bash}}\n");
+    scratch_puts (&scratch, "src/r.ipynb",
+                  "{\"metadata\": {\"kernelspec\": {\"name\": \"ir44\", \"language\": \"R\"}}}");
+    scratch_puts (&scratch, "src/py.ipynb", "{\"metadata\": {\"kernelspec\": {\"name\": \"python3\"}}}");
+    scratch_puts (&scratch, "deps/cran.yml", "- glue\n");
+    scratch_puts (&scratch, "deps/requirements.txt", "x\n");
+    scratch_puts (&scratch, "src/book/cran.yml", "- cli\n");
+    scratch_plan (&scratch, NULL, &reply);
+    scratch_expect_problems (&reply, "");
+    scratch_expect_files (&reply.plan, "book", "deps/cran.yml src/book/cran.yml");
+    scratch_expect_files (&reply.plan, "other", "deps/requirements.txt");
+    scratch_expect_files (&reply.plan, "named", "deps/cran.yml");
+    scratch_expect_files (&reply.plan, "cells", "deps/cran.yml");
+    scratch_expect_files (&reply.plan, "bash", "");
+    ama_plan_reply_done (&reply);
+    scratch_done (&scratch);
+}
+
 /* What no action has a use for is not looked at. */
 static void test_without_r (void **state)
 {
@@ -279,9 +309,13 @@ static void test_locks (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_names),        cmocka_unit_test (test_versions),
-        cmocka_unit_test (test_forms),        cmocka_unit_test (test_everything_wrong_at_once),
-        cmocka_unit_test (test_of_an_action), cmocka_unit_test (test_without_r),
+        cmocka_unit_test (test_names),
+        cmocka_unit_test (test_versions),
+        cmocka_unit_test (test_forms),
+        cmocka_unit_test (test_everything_wrong_at_once),
+        cmocka_unit_test (test_of_an_action),
+        cmocka_unit_test (test_without_r),
+        cmocka_unit_test (test_of_notebooks_and_kernels),
         cmocka_unit_test (test_locks),
     };
 
