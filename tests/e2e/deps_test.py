@@ -332,6 +332,10 @@ class Locks(DepsHouse):
 
 
 class Retention(DepsHouse):
+    def unpacked(self, name):
+        """Where uv has it."""
+        return [path.parent for path in (self.cache / "amaterasu/python/uv-cache").glob(f"archive-v*/*/{name}.dist-info")]
+
     def test_what_was_not_asked_for_in_a_long_time_goes(self):
         (self.folder / "house.yaml").write_text((self.folder / "house.yaml").read_text() + "retention:\n  cache-age: 2d\n")
         job = self.job([python("a")], {"deps/requirements.txt": LOCAL + "aged==1.0\n", "src/a.py": SAY.format("aged")}, [("aged", "1.0"), ("aged", "2.0")])
@@ -340,13 +344,21 @@ class Retention(DepsHouse):
         before = self.environments()
         self.run_events(job)
         [old] = [path for path in (self.cache / "amaterasu/python").glob("env-*") if path.name not in before and list(path.rglob("aged"))]
-        os.utime(old / ".used", (time.time() - 3 * 86400,) * 2)
+        [fetched] = self.unpacked("aged-1.0")
+        for path in (old / ".used", fetched):
+            os.utime(path, (time.time() - 3 * 86400,) * 2)
         (job / "deps/requirements.txt").write_text(LOCAL + "aged==2.0\n")
         subprocess.run(["git", "-C", job, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "second"], check=True)
         self.amad()
         done = self.ama("submit", "--repo", job, "--report", "none")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(old.exists())
+        self.assertEqual((self.unpacked("aged-1.0"), len(self.unpacked("aged-2.0"))), ([], 1))
+        (job / "deps/requirements.txt").write_text(LOCAL + "aged==1.0\n")      # what is gone is had again
+        subprocess.run(["git", "-C", job, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "third"], check=True)
+        done = self.ama("submit", "--repo", job, "--report", "code")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1.0", done.stdout)
 
 
 if __name__ == "__main__":

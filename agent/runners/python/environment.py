@@ -12,6 +12,8 @@ With --lock nothing is made; what the packages come to is said, as a requirement
 Nothing of a package runs here, outside any sandbox: wheels are unpacked, and no Python is started within a finished environment. What the job names with --no-binary is built from source, in the sandbox (sources.py).
 """
 import contextlib
+import fcntl
+import glob
 import os
 import re
 import sys
@@ -302,6 +304,21 @@ class Environment(Maker):
         self.install()
         self.compile()
         self.write(".done", "")
+
+    def trim(self):
+        """Also what uv has unpacked so long ago, if no environment that is kept has it: files of those are links to it. uv fetches again what it misses."""
+        super().trim()
+        keep = (self.order.get("keep_ms") or 0) / 1000
+        root = os.path.join(self.cache, "uv-cache")
+        with contextlib.suppress(OSError), open(os.path.join(root, ".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)     # as uv itself takes it, which may be at work for another action
+            for archive in glob.glob(os.path.join(root, "archive-v*/*")) if keep else ():
+                with contextlib.suppress(OSError):
+                    kept = any(os.stat(about).st_nlink > 1 for about in glob.glob(os.path.join(glob.escape(archive), "*.dist-info/METADATA")))
+                    if not kept and time.time() - os.stat(archive).st_mtime > keep:
+                        os.rename(archive, os.path.join(root, ".gone-" + os.path.basename(archive)))
+            for gone in glob.glob(os.path.join(root, ".gone-*")):
+                remove(gone)
 
     def folders_in_use(self):
         return {os.path.dirname(os.path.dirname(words[0].decode(errors="replace"))) for words in processes("cmdline")}
