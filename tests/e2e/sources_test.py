@@ -119,6 +119,10 @@ class Sources(DepsHouse):
             bomb.write(info.tobuf())
             bomb.write(bytes(1 << 20))
         self.assertIn("its archive is too large: 1 files, 8192 MiB", self.failed(job))
+        (job / "deps/wheels/raw-1.0.tar.gz").unlink()
+        (job / "deps/wheels/raw-1.0.tar.gz").symlink_to(source(self.folder / "elsewhere", "raw", "1.0"))
+        self.assertIn("its archive can not be read", self.failed(job))      # a snapshot has no links to what is outside
+        (job / "deps/wheels/raw-1.0.tar.gz").unlink()
         (job / "src/a/requirements.txt").parent.mkdir()
         (job / "src/a/requirements.txt").write_text("--no-binary elsewhere\n")
         self.assertIn("elsewhere: named by --no-binary, and by no requirement", self.failed(job))

@@ -65,6 +65,8 @@ class Environment(Maker):
                     folder = inside(self.snapshot, value)
                     if not os.path.isdir(folder):
                         raise Refused(f"{file['file']}: there is no folder {value}")
+                    for name in os.listdir(folder):
+                        inside(self.snapshot, os.path.join(value, name))        # a link leads nowhere else
                     links.append((value, folder))
                 elif option not in options:
                     options.append(option)
