@@ -13,6 +13,7 @@
 #include "agent/secret_refs.h"
 #include "client/exit_code.h"
 #include "client/helper.h"
+#include "client/kernel_jars.h"
 #include "client/place.h"
 #include "master/wiring.h"
 
@@ -300,6 +301,40 @@ static void set_driver (const ama_plan_environment_t *env, ama_env_t *out)
     ama_session_add_variables (env, false, out);
 }
 
+static bool has_property (const ama_plan_environment_t *env, const char *name)
+{
+    for (size_t i = 0; i < env->n_spark; i++)
+        if (strcmp (env->spark[i].key, name) == 0)
+            return true;
+    return false;
+}
+
+/* Statements find them on the class path, and executors are sent them. */
+static int set_jars (job_t *job, const char *share, const char *cache, ama_env_t *out, ama_err_t *err)
+{
+    ama_plan_environment_t *env = &job->reply.plan.environment;
+    ama_str_t jars = { 0 }, value = { 0 };
+    int rc = ama_kernel_jars (&job->reply.plan, share, cache, &jars, err);
+
+    if (rc == 0 && jars.size) {
+        ama_env_set (out, "AMA_EXTRA_JARS", jars.data);
+        for (char *at = jars.data; (at = strchr (at, ':')); at++)
+            *at = ',';
+        ama_str_putc (&value, '"');
+        ama_str_json (&value, jars.data, jars.size);
+        ama_str_putc (&value, '"');
+        if (!has_property (env, "spark.jars")) {
+            env->spark = ama_realloc (env->spark, (env->n_spark + 1) * sizeof *env->spark);
+            env->spark[env->n_spark++] = (ama_plan_setting_t){ .key = ama_strdup ("spark.jars"),
+                                                               .value = ama_str_take (&value),
+                                                               .file = ama_strdup ("") };
+        }
+    }
+    ama_str_done (&jars);
+    ama_str_done (&value);
+    return rc;
+}
+
 /* What the actions of the job find, as far as a notebook can have it. */
 static int set_job (const job_t *job, ama_env_t *out, ama_err_t *err)
 {
@@ -360,7 +395,7 @@ static void take_environment (ama_env_t *out)
             ama_env_set_pair (out, *at);
 }
 
-static int start (const char *connection, const job_t *job, const ama_paths_t *paths, ama_err_t *err)
+static int start (const char *connection, job_t *job, const ama_paths_t *paths, ama_err_t *err)
 {
     char *programs = ama_system_program_dir (err), *share = programs ? ama_system_share_dir (programs, err) : NULL;
     ama_str_t install = { 0 }, kernel = { 0 };
@@ -372,6 +407,8 @@ static int start (const char *connection, const job_t *job, const ama_paths_t *p
     take_environment (&env);
     if (rc == 0)
         rc = find_spark (install.data, paths->cache, &env, err);
+    if (rc == 0 && job->planned)
+        rc = set_jars (job, share, paths->cache, &env, err);
     if (rc == 0 && job->planned)
         rc = set_job (job, &env, err);
     if (rc == 0) {

@@ -10,7 +10,10 @@ import unittest
 import urllib.error
 import urllib.request
 
-from house import SOURCE, House, cache_folder
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e_resolve"))
+from depot import Depot  # noqa: E402
+from house import SOURCE, House, cache_folder  # noqa: E402
+from jar_test import LIBRARY, compiled  # noqa: E402
 
 TOKEN = "a-token-of-the-test"
 JOB = {
@@ -86,6 +89,24 @@ class Jupyter(House):
         self.assertEqual(done.metadata.language_info.name, "scala")
         self.assertIn("dev refers to secrets: a notebook is not given their values", self.said)
         self.assertEqual(list((self.folder / "tmp").iterdir()), [])
+
+    def test_the_jars_of_a_job(self):
+        """On the class path of statements, and in executors of their own; a set that can not be had is said when the kernel starts."""
+        depot = Depot()
+        self.addCleanup(depot.close)
+        depot.publish("org.before:words:1.0", body=compiled(self.folder / "words", LIBRARY))
+        deps = f"repos: [{{id: house, url: {depot.url}}}]\nartifacts: [{{groupId: org.before, artifactId: words, version: 'VERSION'}}]\n"
+        repo = self.repo({**JOB, "maki.yml": JOB["maki.yml"].replace("Rain", "Words"), "env/default/job.yml": "master: 'local-cluster[1,1,1024]'\n",
+                          "deps/jars.yml": deps.replace("VERSION", "1.0")})
+        self.install("--repo", repo, "--env", "default")
+        done = self.executed("amaterasu-spark-words-default", 'import org.example.words.Words\nWords.greeting("notebook")',
+                             'sc.parallelize(1 to 2, 2).map(n => Words.greeting(n.toString)).collect().toList')
+        self.assertIn("= good day, notebook", done.cells[0].outputs[-1].data["text/plain"])
+        self.assertIn("List(good day, 1, good day, 2)", done.cells[1].outputs[-1].data["text/plain"])
+        repo.commit({"deps/jars.yml": deps.replace("VERSION", "2.0")}, "another")
+        refused = self.ama("kernel", "start", "--repo", repo, "--env", "default", self.folder / "none.json")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("org.before:words:2.0", refused.stderr)
 
     def test_what_is_not_installed(self):
         for args, text in ((("--name", "spark"), "begins with amaterasu-spark-"), (("--env", "dev"), "--repo DIR"), (("--repo", "/nowhere"), "/nowhere"),
