@@ -158,9 +158,14 @@ class SparksPackage(unittest.TestCase):
     def test_nothing_beside_it_is_found_or_needed(self):
         """Where a user's SPARK_HOME is a package among others, the folder that they lie in is closed to actions, and py4j may be, too."""
         code = ("import importlib.util, sys; sys.path.insert(0, %r)\nfrom ama_kernel.spark import find_pyspark\nfind_pyspark(%r); find_pyspark(%r)\n"
-                "import pyspark.sql.inner, py4j.inner\nprint(pyspark.sql.inner.__file__, py4j.inner.__file__, importlib.util.find_spec('beside'))\n")
+                "import importlib.metadata, pyspark.sql.inner, py4j.inner\nprint(pyspark.sql.inner.__file__, py4j.inner.__file__, importlib.util.find_spec('beside'))\n"
+                "print(importlib.metadata.version('pyspark'), [d.name for d in importlib.metadata.distributions() if d.name in ('beside', 'pyspark')])\n")
         with tempfile.TemporaryDirectory() as site:
             home = os.path.join(site, "pyspark")
+            for name in ("pyspark", "beside"):
+                os.makedirs(os.path.join(site, f"{name}-9.9.dist-info"))
+                with open(os.path.join(site, f"{name}-9.9.dist-info/METADATA"), "w") as file:
+                    file.write(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
             for folder in ("pyspark/jars", "pyspark/sql", "pyspark/python/lib", "py4j"):
                 os.makedirs(os.path.join(site, folder))
             for file in ("pyspark/__init__.py", "pyspark/sql/__init__.py", "pyspark/sql/inner.py", "py4j/__init__.py", "py4j/inner.py", "beside.py"):
@@ -171,7 +176,7 @@ class SparksPackage(unittest.TestCase):
                 zipped.writestr("py4j/inner.py", "")
             for py4j in (os.path.join(site, "py4j"), archive + "/py4j"):
                 done = subprocess.run([sys.executable, "-c", code % (sys.path[0], home, home)], capture_output=True, text=True, timeout=60, cwd="/")
-                self.assertEqual((done.stdout, done.stderr), (f"{home}/sql/inner.py {py4j}/inner.py None\n", ""))
+                self.assertEqual((done.stdout, done.stderr), (f"{home}/sql/inner.py {py4j}/inner.py None\n9.9 ['pyspark']\n", ""))
                 if os.path.exists(py4j):  # root, too, is to be refused
                     os.unlink(py4j + "/__init__.py")
                     os.mkdir(py4j + "/__init__.py")

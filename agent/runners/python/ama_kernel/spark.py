@@ -18,6 +18,13 @@ class Package:
         init = os.path.join(self.folder, "__init__.py")
         return importlib.util.spec_from_file_location(name, init, submodule_search_locations=[self.folder]) if name == self.name else None
 
+    def find_distributions(self, context):
+        """Who asks for its version is told, where that may be read."""
+        if context.name not in (None, self.name):
+            return iter(())
+        from importlib.metadata import DistributionFinder, MetadataPathFinder
+        return iter(MetadataPathFinder.find_distributions(DistributionFinder.Context(name=self.name, path=[os.path.dirname(self.folder)])))
+
 
 def find_pyspark(home):
     """What belongs to its jars: the package that they lie in, else archives."""
