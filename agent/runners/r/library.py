@@ -206,7 +206,7 @@ class Library(Maker):
         if not address or not re.fullmatch(r"[A-Za-z0-9._/-]+", tail) or ".." in tail:
             raise Refused(f"{where}: {plain(place)} is no place of a package (ama deps lock)")
         if "://" in address and not address.startswith("https://"):
-            from repository import is_loopback
+            from fetching import is_loopback
             if not address.startswith("http://") or not is_loopback(address):
                 raise Refused(f"{where}: {plain(place)} is no https address")
         source = self.fetch_locked(self.machines() if address == "cran" else [self.place(address)], name, version, tail, sha256, where)
@@ -216,7 +216,7 @@ class Library(Maker):
 
     def fetch_locked(self, repositories, name, version, tail, sha256, where):
         """What has become an older version since lies in the archive now."""
-        from repository import Missing
+        from fetching import Missing
         for one in repositories:
             for place in dict.fromkeys((f"src/contrib/{tail}", f"src/contrib/Archive/{name}/{name}_{version}.tar.gz")):
                 with contextlib.suppress(Missing):

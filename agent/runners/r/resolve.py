@@ -6,8 +6,8 @@ package is not tried.
 import contextlib
 
 import dcf
+from fetching import Missing
 from making import Refused
-from repository import Missing
 
 ROUNDS = 100
 TRIES = 10              # archived versions that are looked into

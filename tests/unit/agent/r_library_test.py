@@ -15,6 +15,7 @@ import unittest
 RUNNERS = pathlib.Path(os.environ["AMA_SOURCE_DIR"]) / "agent/runners"
 sys.path[:0] = [str(RUNNERS), str(RUNNERS / "r")]
 import dcf  # noqa: E402
+import fetching  # noqa: E402
 import repository  # noqa: E402
 import resolve  # noqa: E402
 from making import Refused, Trouble  # noqa: E402
@@ -71,7 +72,7 @@ class Shop:
     def fetch(self, name, version, record=None):
         fields = (self.listed if record else self.old).get(name, {}).get(version)
         if fields is None:
-            raise repository.Missing(name)
+            raise fetching.Missing(name)
         source = type("Source", (), {})()
         source.record, source.repository = {"Package": name, "Version": version, **fields}, self
         return source
@@ -187,10 +188,10 @@ class Hostile(Folder):
         self.assertEqual(sorted(found.index()), ["fine", "glue"])
         archive(self.folder / "packages/src/glue_1.0.tar.gz", [("glue/DESCRIPTION", GOOD)])       # outside src/contrib, where its path leads
         for path in ("..", "../..", "a/../..", "/etc"):
-            self.assertRaises(repository.Missing, found.fetch, "glue", "1.0", {**found.index()["glue"][0], "Path": path})
+            self.assertRaises(fetching.Missing, found.fetch, "glue", "1.0", {**found.index()["glue"][0], "Path": path})
         with self.assertRaises(Refused):
             found.path_of("../../x", 1, True)
-        self.assertRaises(repository.Missing, found.fetch, "fine", "2.0", found.index()["fine"][0])
+        self.assertRaises(fetching.Missing, found.fetch, "fine", "2.0", found.index()["fine"][0])
         with self.assertRaisesRegex(Refused, "is no repository of R packages"):
             repository.Repository(str(self.folder), "packages", "", print).index()
 
@@ -235,11 +236,11 @@ class Servers(Folder):
                 handler.wfile.write(body)
             return answer
 
-        for answer, error, why in ((told(404), repository.Missing, ""), (told(500), Trouble, "answers 500"), (told(429), Trouble, "answers 429"), (told(403), Refused, "answers 403"),
+        for answer, error, why in ((told(404), fetching.Missing, ""), (told(500), Trouble, "answers 500"), (told(429), Trouble, "answers 429"), (told(403), Refused, "answers 403"),
                                    (told(200, b"abc", Content_Length="10"), Trouble, "broke off"), (told(200, b"x" * 2000), Refused, "is more than"),
                                    (told(302, Location="http://cran.example.org/x"), Refused, "which is no https address"), (told(302, Location="file:///etc/passwd"), Refused, "")):
             with self.assertRaisesRegex(error, why):
-                repository.download(self.serve(answer) + "/x", str(self.folder / "file"), 1000)
+                fetching.download(self.serve(answer) + "/x", str(self.folder / "file"), 1000)
             self.assertEqual(os.listdir(self.folder), [])
 
     def test_when_nobody_answers(self):
@@ -262,7 +263,7 @@ class Servers(Folder):
         asked = []
         other = self.serve(lambda handler: (asked.append(handler.headers.get("Authorization")), handler.send_response(200), handler.send_header("Content-Length", "0"), handler.end_headers()))
         first = self.serve(lambda handler: (asked.append(handler.headers.get("Authorization")), handler.send_response(302), handler.send_header("Location", other + "/x"), handler.end_headers()))
-        repository.download(first.replace("//", "//me:secret@") + "/x", str(self.folder / "file"), 1000)
+        fetching.download(first.replace("//", "//me:secret@") + "/x", str(self.folder / "file"), 1000)
         self.assertEqual([bool(one) for one in asked], [True, False])
         self.assertNotIn("secret", repository.Repository(first.replace("//", "//me:secret@"), "", "", print).shown)
 
