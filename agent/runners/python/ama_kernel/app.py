@@ -189,8 +189,9 @@ def serve(order, journal_fd):
     sys.stdout, sys.stderr = (stream_on(journal, channel) for channel in (1, 2))
     atexit.register(lambda: (sys.stdout.flush(), sys.stderr.flush(), Kernel.capture.drain()))
     warnings.filterwarnings("ignore", message="To exit: use")
-    for name in ("tornado.general", "tornado.application"):
-        logging.getLogger(name).addFilter(lambda record: not Kernel.ending)     # sockets that close under what still waits for them
+    for name in ("tornado.general", "tornado.application", "asyncio"):
+        logging.getLogger(name).addFilter(lambda record: not Kernel.ending)     # sockets and loops that close under what still waits for them
+    warnings.filterwarnings("ignore", message="coroutine 'Kernel[.]")            # likewise
     search_path(order["path"])
 
     config = Config()
