@@ -4,37 +4,12 @@
 #include "actors/resolver/resolve_answer.h"
 #include "actors/resolver/resolve_order.h"
 #include "client/helper.h"
+#include "messages/ama_plan_jars.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { ANSWER_MAX = 16 << 20 };
-
-/* The session of a run has those that no action names. */
-static bool is_for_all (const ama_plan_plan_t *plan, uint32_t index)
-{
-    if (plan->dependencies[index].python)
-        return false;
-    for (size_t i = 0; i < plan->n_actions; i++)
-        for (size_t k = 0; k < plan->actions[i].n_dependencies; k++)
-            if (plan->actions[i].dependencies[k] == index)
-                return false;
-    return true;
-}
-
-/* Its contents are borrowed. */
-static void add_file (const ama_plan_dependencies_t *file, ama_resolve_request_t *request)
-{
-    request->repositories = ama_realloc (request->repositories, (request->n_repositories + file->n_repositories + 1)
-                                                                    * sizeof *request->repositories);
-    request->artifacts =
-        ama_realloc (request->artifacts, (request->n_artifacts + file->n_artifacts + 1) * sizeof *request->artifacts);
-    for (size_t i = 0; i < file->n_repositories; i++)
-        request->repositories[request->n_repositories++] = file->repositories[i];
-    for (size_t i = 0; i < file->n_artifacts; i++)
-        request->artifacts[request->n_artifacts++] = file->artifacts[i];
-}
 
 static void on_step (const ama_resolve_step_t *step, void *arg)
 {
@@ -112,8 +87,8 @@ int ama_kernel_jars (const ama_plan_plan_t *plan, const char *share, const char 
     int rc = 0;
 
     for (uint32_t i = 0; i < plan->n_dependencies; i++)
-        if (is_for_all (plan, i))
-            add_file (&plan->dependencies[i], &request);
+        if (ama_plan_jars_for_all (plan, i))
+            ama_plan_jars_add (&plan->dependencies[i], &request);
     if (request.n_artifacts && (rc = ama_resolve_order_init (&request, NULL, &order, err)) == 0) {
         rc = resolve (&order, share, cache, out, err);
         ama_resolve_order_done (&order);

@@ -1,6 +1,8 @@
 /* run_body.c - a run put into words of the protocol: requests to other actors, and the documents of show and list. Pure. */
 #include "actors/supervisor/run_state.h"
 
+#include "messages/ama_plan_jars.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,27 +132,11 @@ void ama_run_core_plan_request (const ama_run_core_t *run, ama_plan_request_t *r
     };
 }
 
-static void add_dependencies (const ama_run_core_t *run, uint32_t index, ama_resolve_request_t *body)
-{
-    const ama_plan_dependencies_t *from = &run->plan->dependencies[index];
-
-    body->repositories =
-        ama_realloc (body->repositories, (body->n_repositories + from->n_repositories) * sizeof *body->repositories);
-    body->artifacts = ama_realloc (body->artifacts, (body->n_artifacts + from->n_artifacts) * sizeof *body->artifacts);
-    if (from->n_repositories)
-        memcpy (body->repositories + body->n_repositories, from->repositories,
-                from->n_repositories * sizeof *from->repositories);
-    if (from->n_artifacts)
-        memcpy (body->artifacts + body->n_artifacts, from->artifacts, from->n_artifacts * sizeof *from->artifacts);
-    body->n_repositories += from->n_repositories;
-    body->n_artifacts += from->n_artifacts;
-}
-
 static void add_shared (const ama_run_core_t *run, ama_resolve_request_t *body)
 {
     for (uint32_t i = 0; i < run->plan->n_dependencies; i++)
-        if (run_dag_shared (run, i))
-            add_dependencies (run, i, body);
+        if (ama_plan_jars_for_all (run->plan, i))
+            ama_plan_jars_add (&run->plan->dependencies[i], body);
 }
 
 void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_resolve_request_t *ret_body)
@@ -163,7 +149,7 @@ void ama_run_core_resolve_request (const ama_run_core_t *run, uint32_t set, ama_
     if (run_is_jar (&run->plan->actions[set])) /* others find those in their session */
         add_shared (run, ret_body);
     for (size_t i = 0; i < run->plan->actions[set].n_dependencies; i++)
-        add_dependencies (run, run->plan->actions[set].dependencies[i], ret_body);
+        ama_plan_jars_add (&run->plan->dependencies[run->plan->actions[set].dependencies[i]], ret_body);
 }
 
 static void needs_set (const run_set_t *set, void (*fn) (const char *path, void *arg), void *arg)

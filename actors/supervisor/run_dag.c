@@ -4,6 +4,8 @@
  */
 #include "actors/supervisor/run_state.h"
 
+#include "messages/ama_plan_jars.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,20 +79,6 @@ static bool has_jars (const ama_plan_plan_t *plan, const ama_plan_action_t *acti
     return false;
 }
 
-bool run_dag_shared (const ama_run_core_t *run, uint32_t dependencies)
-{
-    if (run->plan->dependencies[dependencies].python)
-        return false;
-    for (uint32_t i = 0; i < run->plan->n_actions; i++) {
-        const ama_plan_action_t *action = &run->plan->actions[i];
-        for (size_t k = 0; k < action->n_dependencies; k++) {
-            if (action->dependencies[k] == dependencies)
-                return false;
-        }
-    }
-    return true;
-}
-
 void run_dag_build (ama_run_core_t *run)
 {
     const ama_plan_plan_t *plan = run->plan;
@@ -111,7 +99,7 @@ void run_dag_build (ama_run_core_t *run)
         }
     }
     for (uint32_t d = 0; d < plan->n_dependencies && !run->shared; d++) {
-        if (run_dag_shared (run, d)) {
+        if (ama_plan_jars_for_all (plan, d)) {
             run->shared = ama_calloc (1, sizeof *run->shared);
             run->n_sets_open++;
         }

@@ -199,7 +199,6 @@ int run_dag_check (const ama_plan_plan_t *plan, ama_err_t *err);
 /* Makes run->actions and run->next from run->plan, which was checked. */
 void run_dag_build (ama_run_core_t *run);
 void run_dag_free (ama_run_core_t *run);
-bool run_dag_shared (const ama_run_core_t *run, uint32_t dependencies); /* named by no action */
 
 /* ---- run_next.c: what follows from the state ---- */
 
