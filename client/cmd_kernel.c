@@ -292,21 +292,13 @@ static void set_files (const job_t *job, ama_env_t *out)
 
 static void set_driver (const ama_plan_environment_t *env, ama_env_t *out)
 {
-    for (size_t i = 0; i < env->n_spark; i++)
-        if (strcmp (env->spark[i].key, "spark.driver.memory") == 0) {
-            char *text = ama_folder_text (env->spark[i].value);
-            ama_env_set (out, "AMA_DRIVER_MEMORY", text);
-            free (text);
-        }
-    ama_session_add_variables (env, false, out);
-}
+    const char *memory = ama_session_spark_value (env, "spark.driver.memory");
+    char *text = memory ? ama_folder_text (memory) : NULL;
 
-static bool has_property (const ama_plan_environment_t *env, const char *name)
-{
-    for (size_t i = 0; i < env->n_spark; i++)
-        if (strcmp (env->spark[i].key, name) == 0)
-            return true;
-    return false;
+    if (text)
+        ama_env_set (out, "AMA_DRIVER_MEMORY", text);
+    free (text);
+    ama_session_add_variables (env, false, out);
 }
 
 /* Statements find them on the class path, and executors are sent them. */
@@ -320,10 +312,10 @@ static int set_jars (job_t *job, const char *share, const char *cache, ama_env_t
         ama_env_set (out, "AMA_EXTRA_JARS", jars.data);
         for (char *at = jars.data; (at = strchr (at, ':')); at++)
             *at = ',';
-        ama_str_putc (&value, '"');
-        ama_str_json (&value, jars.data, jars.size);
-        ama_str_putc (&value, '"');
-        if (!has_property (env, "spark.jars")) {
+        if (!ama_session_spark_value (env, "spark.jars")) {
+            ama_str_putc (&value, '"');
+            ama_str_json (&value, jars.data, jars.size);
+            ama_str_putc (&value, '"');
             env->spark = ama_realloc (env->spark, (env->n_spark + 1) * sizeof *env->spark);
             env->spark[env->n_spark++] = (ama_plan_setting_t){ .key = ama_strdup ("spark.jars"),
                                                                .value = ama_str_take (&value),

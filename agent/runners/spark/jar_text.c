@@ -2,6 +2,7 @@
 #include "agent/runners/spark/jar_text.h"
 
 #include "agent/folder.h"
+#include "agent/runners/spark/session_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,17 +47,9 @@ static void add_settings (ama_str_t *out, const char *prefix, const ama_plan_set
     }
 }
 
-static const char *value_of (const ama_plan_environment_t *env, const char *key)
-{
-    for (size_t i = 0; i < env->n_spark; i++)
-        if (strcmp (env->spark[i].key, key) == 0)
-            return env->spark[i].value;
-    return NULL;
-}
-
 char *ama_jar_list (const ama_attempt_start_t *start, size_t first)
 {
-    const char *own = value_of (&start->environment, "spark.jars");
+    const char *own = ama_session_spark_value (&start->environment, "spark.jars");
     char *text = own ? ama_folder_text (own) : NULL;
     ama_str_t list = { 0 };
 

@@ -78,17 +78,21 @@ static char *secret_properties (const ama_plan_environment_t *env, const ama_pla
 }
 
 /* The master is the environment's alone; the rest is as the environment says. */
+const char *ama_session_spark_value (const ama_plan_environment_t *env, const char *key)
+{
+    for (size_t i = 0; i < env->n_spark; i++)
+        if (strcmp (env->spark[i].key, key) == 0)
+            return env->spark[i].value;
+    return NULL;
+}
+
 void ama_session_spark_properties (const ama_plan_environment_t *env, const char *job, ama_str_t *out)
 {
-    bool named = false;
-
     ama_str_putc (out, '{');
     own_properties (env, env, false, out);
-    for (size_t i = 0; i < env->n_spark; i++)
-        named |= strcmp (env->spark[i].key, "spark.app.name") == 0;
     if (env->master[0])
         add_text (out, "spark.master", env->master);
-    if (!named && job[0])
+    if (job[0] && !ama_session_spark_value (env, "spark.app.name"))
         add_text (out, "spark.app.name", job);
     ama_str_puts (out, "}\n");
 }

@@ -59,6 +59,9 @@ void ama_session_kernel_env (const ama_session_files_t *files, const ama_agent_t
 /* The Spark properties of an environment as JSON, without those that refer to secrets. Appends to out. */
 void ama_session_spark_properties (const ama_plan_environment_t *env, const char *job, ama_str_t *out);
 
+/* A Spark property of the environment as the plan has it: JSON text, borrowed. NULL: it has none of that name. */
+const char *ama_session_spark_value (const ama_plan_environment_t *env, const char *key);
+
 /* The variables that an environment gives to Spark; secrets: also those that refer to one. */
 void ama_session_add_variables (const ama_plan_environment_t *env, bool secrets, ama_env_t *out);
 
