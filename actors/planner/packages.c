@@ -264,8 +264,7 @@ static void take_sources (packages_reader_t *self, const char *value)
     char *names = ama_strdup (value), *save = NULL;
 
     for (char *name = strtok_r (names, ", \t", &save); name; name = strtok_r (NULL, ", \t", &save))
-        if (strchr ("._-", *name) || strstr (name, "..")
-            || name[strspn (name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
+        if (!ama_requirement_is_name (name) || strstr (name, "..")) /* which no option has: its value could be a path */
             (void) complain (self, AMA_E_UNSUPPORTED, "--no-binary NAME,… beside NAME==VERSION",
                              "what is built from source is named:", name);
         else
@@ -283,7 +282,8 @@ static void check_sources (const packages_reader_t *self)
             continue;
         for (size_t k = 0; k < deps->n_packages; k++) {
             const ama_plan_package_t *package = &deps->packages[k];
-            if (!package->constraint && ama_requirement_is_loose (package->text, name))
+            if (!package->constraint && ama_requirement_is_of (package->text, name)
+                && ama_requirement_is_loose (package->text))
                 (void) ama_problems_add (self->problems, false, AMA_E_INVALID, package->file, package->line, 1,
                                          "NAME==VERSION",
                                          "%s is to be built from source, so it has one version, and no condition",

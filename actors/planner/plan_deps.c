@@ -7,11 +7,11 @@
 #include "actors/planner/packages.h"
 #include "actors/planner/plan.h"
 #include "actors/planner/plan_build.h"
+#include "actors/planner/requirement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* Of each language that has packages: the runners whose actions have them, and what locks those. */
@@ -286,13 +286,10 @@ static void find_lock (plan_build_t *self, ama_maki_action_t *action)
 
 static bool wants (const plan_build_t *self, const ama_maki_action_t *action, const char *name)
 {
-    size_t n = strlen (name);
-
     for (size_t i = 0; i < action->plan.n_dependencies; i++) {
         const ama_plan_dependencies_t *file = &self->dependencies[action->plan.dependencies[i]];
         for (size_t k = 0; k < file->n_packages; k++)
-            if (strncasecmp (file->packages[k].text, name, n) == 0
-                && (!file->packages[k].text[n] || strchr (" \t[(@;=<>!~", file->packages[k].text[n])))
+            if (ama_requirement_is_of (file->packages[k].text, name))
                 return true;
     }
     return false;

@@ -142,7 +142,6 @@ int ama_requirement_check (const char *text, ama_err_t *err)
     return *at ? check_marker (skip_blanks (at + 1), err) : 0;
 }
 
-/* Letters of either case are the same, and so are runs of ".", "_" and "-" (PEP 503). */
 static bool same_name (const char *a, size_t n, const char *b, size_t m)
 {
     size_t i = 0, k = 0;
@@ -159,13 +158,26 @@ static bool same_name (const char *a, size_t n, const char *b, size_t m)
     return i == n && k == m;
 }
 
-bool ama_requirement_is_loose (const char *text, const char *name)
+bool ama_requirement_is_name (const char *text)
+{
+    const char *end = skip_name (text);
+
+    return end && !*end;
+}
+
+bool ama_requirement_is_of (const char *text, const char *name)
+{
+    const char *end = skip_name (text);
+
+    return end && same_name (text, (size_t) (end - text), name, strlen (name));
+}
+
+bool ama_requirement_is_loose (const char *text)
 {
     const char *at = skip_name (text);
 
-    if (!at || !same_name (text, (size_t) (at - text), name, strlen (name)))
-        return false;
-    at = skip_extras (skip_blanks (at));
+    if (at)
+        at = skip_extras (skip_blanks (at));
     if (!at || strncmp (at, "==", 2) != 0 || at[2] == '=')
         return true;
     at = skip_blanks (at + 2);
