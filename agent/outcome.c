@@ -22,3 +22,13 @@ ama_outcome_t ama_outcome_lost (const char *start, int trouble, bool lease_over,
     }
     return outcome;
 }
+
+ama_outcome_t ama_outcome_of_earlier_agent (const char *message, const char *file)
+{
+    return (ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
+                            .cause = "node-lost",
+                            .exit = -1,
+                            .error = "lost",
+                            .message = message,
+                            .file = file };
+}

@@ -9,6 +9,7 @@
 #include "agent/replay.h"
 
 #include "actors/base/ama_log.h"
+#include "agent/outcome.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
 #include "agent/speech.h"
@@ -24,7 +25,6 @@
 #define ASK_AGAIN_MS 300
 #define LEASE_MS     1800000
 #define NOBODY_KNOWS "its guard died while no agent was there"
-#define NEVER_LET_GO "the agent died before it began"
 #define UNMASKABLE   "what it says can not be masked any more"
 
 typedef struct {
@@ -242,15 +242,11 @@ static void play_record (ama_replay_t *replay, const ama_tape_record_t *record)
 static void lose (ama_attempt_t *attempt, const char *message)
 {
     ama_session_t *session = ama_session_find (attempt->agent, attempt->session);
+    const ama_outcome_t outcome = ama_outcome_of_earlier_agent (message, attempt->file);
 
     if (session)
         ama_session_kill (session, "one of its attempts could not be gone on with");
-    ama_attempt_end (attempt, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
-                                                .cause = "node-lost",
-                                                .exit = -1,
-                                                .error = "lost",
-                                                .message = message,
-                                                .file = attempt->file });
+    ama_attempt_end (attempt, &outcome);
 }
 
 static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
@@ -272,7 +268,7 @@ static void go_on (ama_attempt_t *attempt, const ama_replay_t *was)
         ama_ward_kill_if (was->pid, was->start_time);
         ama_leftovers_hunt (attempt->mark);
         attempt->uncounted = was->unmaskable;
-        lose (attempt, !was->alive ? NOBODY_KNOWS : was->unmaskable ? UNMASKABLE : NEVER_LET_GO);
+        lose (attempt, !was->alive ? NOBODY_KNOWS : was->unmaskable ? UNMASKABLE : AMA_OUTCOME_NEVER_BEGAN);
         return;
     }
     ama_vault_each (attempt->runs, take_secret, attempt);

@@ -7,6 +7,7 @@
  */
 #include "agent/runners/jupyter/kernel_work.h"
 
+#include "agent/outcome.h"
 #include "agent/replay.h"
 #include "agent/runners/jupyter/sockets.h"
 #include "agent/secret_start.h"
@@ -131,12 +132,9 @@ static bool is_hopeless (const kernel_work_t *work)
 
 static void give_up (kernel_work_t *work)
 {
-    ama_script_fail (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
-                                                      .cause = "node-lost",
-                                                      .exit = -1,
-                                                      .error = "lost",
-                                                      .message = "the agent died before it began",
-                                                      .file = work->script.attempt->file });
+    const ama_outcome_t outcome = ama_outcome_of_earlier_agent (AMA_OUTCOME_NEVER_BEGAN, work->script.attempt->file);
+
+    ama_script_fail (&work->script, &outcome);
     kernel_kill (work);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "agent/runners/spark/scala_work.h"
 
+#include "agent/outcome.h"
 #include "agent/runners/jupyter/notebook_action.h"
 #include "agent/secret_start.h"
 
@@ -368,14 +369,11 @@ void scala_resume (ama_attempt_t *attempt)
 /* Nobody knows any more what it was to be given. */
 static void give_back (work_t *work)
 {
+    const ama_outcome_t outcome = ama_outcome_of_earlier_agent (AMA_OUTCOME_NEVER_BEGAN, work->script.attempt->file);
+
     ama_requests_forget (&work->requests, work->session);
     work->opened = true; /* it may be */
-    ama_script_finish (&work->script, &(ama_outcome_t){ .state = AMA_ATTEMPT_STATE_LOST,
-                                                        .cause = "node-lost",
-                                                        .exit = -1,
-                                                        .error = "lost",
-                                                        .message = "the agent died before it began",
-                                                        .file = work->script.attempt->file });
+    ama_script_finish (&work->script, &outcome);
 }
 
 /* What has no answer is asked for (again). */
