@@ -22,6 +22,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path += [os.path.dirname(HERE), HERE]
 from making import LINE, Maker, Refused, Trouble, content, digest_of, inside, main, plain, processes, remove  # noqa: E402
+from names import canonical  # noqa: E402
 
 UV = "0.13.9"
 SCHEME = "1"            # of what lies in an environment
@@ -30,11 +31,6 @@ DEFAULT_INDEX = "from pip._internal.models.index import PyPI; print(PyPI.simple_
 PATIENCE = 1800         # seconds, of one call of uv or pip
 UNREACHABLE = re.compile(r"error sending request|failed to fetch|dns error|connection (refused|reset|closed)|timed out|connect error|request failed|status code 5\d\d|network"
                          r"|connectivity is disabled", re.I)
-
-
-def canonical(text):
-    """The name at the front of a requirement, as indexes compare names."""
-    return re.sub(r"[-_.]+", "-", re.match(r"[A-Za-z0-9._-]*", text).group()).strip("-").lower()
 
 
 class Environment(Maker):
@@ -94,8 +90,9 @@ class Environment(Maker):
                 parts += ["lock", content(self.lock)]
             else:
                 parts += sorted(("-c " if package["constraint"] else "") + package["text"] for package in self.packages)
+            kinds = (".whl", ".tar.gz") if self.built else (".whl",)
             for name, folder in self.links:
-                parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith((".whl", ".tar.gz")))]
+                parts += [name, *(f"{file} {content(os.path.join(folder, file))}" for file in sorted(os.listdir(folder)) if file.endswith(kinds))]
         return parts
 
     # ---- tools

@@ -10,30 +10,23 @@ import os
 import re
 import stat
 import sys
-import tarfile
 import urllib.parse
 import zipfile
-import zlib
 
+import archives
 from building import BUILD, LIMIT_S, Sandbox, check_build, read_log
 from fetching import Missing, credentials, download
 from making import Refused, Trouble, content, digest_of, plain, remove
+from names import canonical
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PAGE_MAX = 64 << 20
 FILE_MAX = 512 << 20
 BUILD_MAX = 4 << 30         # bytes of a build, with the packages that it needs
-HEAD_MAX = 1 << 20          # of a file of an archive that is read here
-MEMBERS_MAX = 200_000
-UNPACKED_MAX = 4 << 30
 MORE_WANTED = 7             # build_wheel.py's exit code
 LEGACY = ["setuptools>=40.8", "wheel"]      # PEP 518, of what has no pyproject.toml
 PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[A-Za-z0-9._, -]*\])?\s*==\s*([A-Za-z0-9][A-Za-z0-9.!+_-]*)((?: --hash=sha256:[0-9a-fA-F]{64})*)")
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]*\])?[^@/\\\n\r#]*")    # a requirement that is no address, path or option
-
-
-def canonical(name):
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def same_version(one, other):
@@ -134,21 +127,12 @@ class Source:
 
     def read(self, archive, names):
         """Those files in its own folder, as text."""
-        found, members, size = {}, 0, 0
-        try:
-            with tarfile.open(archive, "r:gz") as file:
-                for member in file:
-                    members += 1
-                    size += member.size
-                    if size > UNPACKED_MAX or members > MEMBERS_MAX:
-                        raise Refused(f"{self.where}: its archive is too large: {members} files, {size >> 20} MiB")
-                    folder, _, name = member.name.removeprefix("./").partition("/")
-                    if folder and name in names and member.isfile():
-                        found[name] = file.extractfile(member).read(HEAD_MAX).decode("utf-8", "replace")
-                    file.members = []
-        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-            raise Refused(f"{self.where}: its archive can not be read: {plain(str(error))}") from None
-        return found
+        def inner(path):
+            folder, _, name = path.removeprefix("./").partition("/")
+            return name if folder else ""
+
+        found = archives.files(archive, f"{self.where}: its archive", "can not be read", lambda path: inner(path) in names)
+        return {inner(path): text for path, text in found if text is not None}
 
     # ---- the wheel
 

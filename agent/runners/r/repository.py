@@ -5,18 +5,15 @@ import hashlib
 import html
 import os
 import re
-import tarfile
 import zlib
 
+import archives
 import dcf
 from fetching import Missing, credentials, download
-from making import Refused, Trouble, content, digest_of, plain
+from making import Refused, Trouble, content, digest_of
 
 INDEX_MAX = 64 << 20
 FILE_MAX = 512 << 20
-UNPACKED_MAX = 4 << 30
-DESCRIPTION_MAX = 1 << 20
-MEMBERS_MAX = 200_000
 FIELDS = ("Package", "Version", "Depends", "Imports", "LinkingTo", "MD5sum", "Path", "Priority")
 SUBFOLDER = r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"      # of src/contrib, as an index says it: 4.3.0/Recommended
 
@@ -40,22 +37,10 @@ class Source:
 
     def __init__(self, path, name, what):
         self.path, self.record, self.compiled = path, None, False
-        size = members = 0
-        try:
-            with tarfile.open(path, "r:gz") as archive:
-                for member in archive:
-                    members += 1
-                    size += member.size
-                    if size > UNPACKED_MAX or members > MEMBERS_MAX:
-                        raise Refused(f"{what} is too large: {members} files, {size >> 20} MiB")
-                    if member.isfile() and member.name == f"{name}/DESCRIPTION" and self.record is None:
-                        text = archive.extractfile(member).read(DESCRIPTION_MAX).decode("utf-8", "replace")
-                        self.record = next(dcf.records(text), {})
-                    if member.isfile() and member.name.startswith(f"{name}/src/"):
-                        self.compiled = True
-                    archive.members = []
-        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-            raise Refused(f"{what} is no package: {plain(str(error))}") from None
+        for inner, text in archives.files(path, what, "is no package", lambda inner: inner == f"{name}/DESCRIPTION"):
+            if text is not None and self.record is None:
+                self.record = next(dcf.records(text), {})
+            self.compiled |= inner.startswith(f"{name}/src/")
         if not self.record or self.record.get("Package") != name or not re.fullmatch(dcf.VERSION, self.record.get("Version", "")):
             raise Refused(f"{what} is no package {name}")
 
