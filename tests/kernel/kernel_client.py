@@ -12,6 +12,7 @@ from jupyter_client.connect import write_connection_file
 
 SOURCE = os.environ.get("AMA_SOURCE_DIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(SOURCE, "agent", "runners", "spark")
+LIMIT = 180     # seconds for whatever a busy machine does in a few
 
 
 class Done:
@@ -51,7 +52,7 @@ class Connection:
         self.early = {}                 # what was heard of requests that nobody has waited for yet
         self.wait_ready()
 
-    def wait_ready(self, timeout=180):
+    def wait_ready(self, timeout=LIMIT):
         """The shell answers, and iopub is heard; either alone is not enough. (The client's own wait_for_ready calls a kernel dead whose
         heart beats late once.)"""
         end, answered, heard = time.monotonic() + timeout, False, False
@@ -70,7 +71,7 @@ class Connection:
         self.client.shell_channel.send(message)
         return message["header"]["msg_id"]
 
-    def wait(self, ident, timeout=180):
+    def wait(self, ident, timeout=LIMIT):
         """The reply and everything heard until the request is idle again."""
         start, heard = time.monotonic(), self.early.pop(ident, [])
         while not (heard and heard[-1][0] == "status" and heard[-1][1]["execution_state"] == "idle"):
@@ -84,7 +85,7 @@ class Connection:
                 return Done(reply["content"], heard, (time.monotonic() - start) * 1000)
             self.early[(of, "reply")] = reply
 
-    def run(self, code, file=None, line=1, timeout=180, **content):
+    def run(self, code, file=None, line=1, timeout=LIMIT, **content):
         return self.wait(self.send(code, file, line, **content), timeout)
 
     def script(self, text, file, **content):
@@ -103,13 +104,13 @@ class Connection:
         self.client.control_channel.send(message)
         return message["header"]["msg_id"]
 
-    def answer(self, ident, timeout=180):
+    def answer(self, ident, timeout=LIMIT):
         while True:
             reply = self.client.control_channel.get_msg(timeout=timeout)
             if reply["parent_header"].get("msg_id") == ident:
                 return reply["content"]
 
-    def ask(self, kind, timeout=180, **content):
+    def ask(self, kind, timeout=LIMIT, **content):
         return self.answer(self.start_asking(kind, **content), timeout)
 
     def hear(self, ident, kind, timeout=30):
@@ -169,7 +170,7 @@ def new_connection(folder, transport):
     return write_connection_file(os.path.join(place, "k.json"), transport=transport, ip=ip, key=key)[0]
 
 
-def wait_bound(file, process, timeout=180):
+def wait_bound(file, process, timeout=LIMIT):
     """jupyter_client calls a kernel dead that has not bound its heartbeat within a second."""
     with open(file, encoding="utf-8") as f:
         info = json.load(f)

@@ -340,6 +340,18 @@ static void let_go (ama_agent_t *agent, holder_t what)
         ama_statuses_session_ack (agent->statuses, &session_ack);
 }
 
+/* Run 1 is ordered to be removed while that is held of it. */
+static void order_while_held (scene_t *scene, holder_t what, int64_t ms)
+{
+    scene->order = AMA_CLEAN_STEP_REMOVE;
+    scene->ordered = 1;
+    start (scene, &agent_def);
+    run (scene, 100);
+    hold (scene->agent, what, run_of (1));
+    start (scene, &supervisor_def);
+    run (scene, ms);
+}
+
 static void test_what_goes_on_here_stays (void **state)
 {
     (void) state;
@@ -348,13 +360,7 @@ static void test_what_goes_on_here_stays (void **state)
         open_scene (&scene, 48ll * HOUR_MS);
         make (&scene, 1, 99);
         make (&scene, 2, 99);
-        scene.order = AMA_CLEAN_STEP_REMOVE;
-        scene.ordered = 1;
-        start (&scene, &agent_def);
-        run (&scene, 100);
-        hold (scene.agent, what, run_of (1));
-        start (&scene, &supervisor_def);
-        run (&scene, HOUR_MS);
+        order_while_held (&scene, what, HOUR_MS);
         assert_true (there (&scene, 1));
         assert_false (there (&scene, 2));
         assert_true (scene.answered && scene.said.found && *scene.left);
@@ -374,13 +380,7 @@ static void test_an_order_waits_for_what_is_about_to_end (void **state)
         scene_t scene;
         open_scene (&scene, 0);
         make (&scene, 1, 0);
-        scene.order = AMA_CLEAN_STEP_REMOVE;
-        scene.ordered = 1;
-        start (&scene, &agent_def);
-        run (&scene, 100);
-        hold (scene.agent, what, run_of (1));
-        start (&scene, &supervisor_def);
-        run (&scene, 3000);
+        order_while_held (&scene, what, 3000);
         assert_true (there (&scene, 1) && !scene.answered);
         let_go (scene.agent, what);
         run (&scene, 1000);
